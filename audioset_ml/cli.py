@@ -1,0 +1,35 @@
+"""The console script: `audioset-ml STAGE` is `python -m audioset_ml.STAGE`."""
+
+import runpy
+import sys
+
+STAGES = {
+  'soundscapes': 'make clips with known labels, and their label noise',
+  'prepare': 'sound files and labels to TFRecords',
+  'train': 'records (and a label set) to a trained model',
+  'score': "a model's scores for every clip of the records",
+  'enhance': 'scores to label sets that ignore likely missing labels',
+  'evaluate': 'metrics of a model or of saved scores',
+  'export': 'a trained model to a SavedModel that takes waveforms',
+  'tag': 'name the sounds in audio files',
+  'models': 'parameters and Mult-Adds of the architectures',
+  'quickstart': 'the whole chain on generated soundscapes',
+}
+
+
+def main() -> None:
+  """Runs the stage named by the first argument with the remaining ones."""
+  if len(sys.argv) < 2 or sys.argv[1] not in STAGES:
+    asked_help = len(sys.argv) > 1 and sys.argv[1] in ('-h', '--help', 'help')
+    width = max(map(len, STAGES))
+    lines = [f'  {name:{width}}  {text}' for name, text in STAGES.items()]
+    message = '\n'.join(
+      ['usage: audioset-ml <stage> --flags (audioset-ml <stage> --help)', *lines]
+    )
+    if not asked_help:
+      sys.exit(message)
+    print(message)
+    return
+  stage = sys.argv.pop(1)
+  sys.argv[0] = f'audioset-ml {stage}'
+  runpy.run_module(f'audioset_ml.{stage}', run_name='__main__', alter_sys=True)

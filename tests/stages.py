@@ -1,0 +1,65 @@
+"""Running entry points as a user does: in a process of their own."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def run_stage(
+  stage: str, *arguments: object, folder: pathlib.Path | None = None
+) -> subprocess.CompletedProcess:
+  """Runs `python -m audioset_ml.<stage>` to its end."""
+  return subprocess.run(
+    _command(stage, arguments),
+    cwd=folder,
+    env=_environment(),
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=240,
+  )
+
+
+def run_stage_ok(
+  stage: str, *arguments: object, folder: pathlib.Path | None = None
+) -> str:
+  """Runs a stage that must succeed; returns what it printed."""
+  done = run_stage(stage, *arguments, folder=folder)
+  assert done.returncode == 0, f'{stage} failed:\n{done.stdout}\n{done.stderr}'
+  return done.stdout
+
+
+def kill_stage_when(
+  condition, stage: str, *arguments: object, signal_number: int = signal.SIGKILL
+) -> int:
+  """Starts a stage, ends it by a signal once `condition()` holds; its exit status."""
+  process = subprocess.Popen(
+    _command(stage, arguments),
+    env=_environment(),
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.DEVNULL,
+  )
+  deadline = time.monotonic() + 120
+  try:
+    while not condition():
+      assert process.poll() is None, f'{stage} ended before it could be killed'
+      assert time.monotonic() < deadline, f'{stage} never got that far'
+      time.sleep(0.002)
+    process.send_signal(signal_number)
+    return process.wait(timeout=60)
+  finally:
+    process.kill()
+    process.wait()
+
+
+def _command(stage: str, arguments: tuple) -> list[str]:
+  return [sys.executable, '-m', f'audioset_ml.{stage}', *map(str, arguments)]
+
+
+def _environment() -> dict[str, str]:
+  return {**os.environ, 'PYTHONPATH': str(ROOT)}
