@@ -1,0 +1,84 @@
+"""Waveform to log-mel patches, as YAMNet computes them (`features.py` there).
+
+Pure TensorFlow: the functions run eagerly, in tf.data maps on waveforms of unknown
+length, and inside a SavedModel.
+"""
+
+import tensorflow as tf
+
+from audioset_ml.audio.front_end import FrontEnd
+
+
+def pad_waveform(waveform: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+  """Pads with silence so that whole patches cover the waveform to its end.
+
+  Args:
+    waveform: float32, mono. Shape [samples].
+    front_end: the parameters.
+
+  Returns:
+    The waveform with zeros behind it: at least one patch (15,600 samples), and beyond
+    it a whole number of patch hops (7,680 samples). Shape [padded samples].
+  """
+  hop = front_end.patch_hop_samples
+  samples = tf.shape(waveform)[0]
+  after_first_patch = tf.maximum(samples - front_end.min_samples, 0)
+  hops = (after_first_patch + hop - 1) // hop
+  padding = front_end.min_samples + hops * hop - samples
+  return tf.pad(waveform, [[0, padding]])
+
+
+def log_mel_spectrogram(waveform: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+  """log(mel magnitude + offset), natural logarithm.
+
+  The window is a periodic Hann window and the mel bands are HTK's, triangles over the
+  mel scale, without area normalisation.
+
+  Args:
+    waveform: float32 in [-1, 1], mono, at least one window long (`pad_waveform` sees
+      to that). Shape [samples].
+    front_end: the parameters.
+
+  Returns:
+    float32. Shape [frames, mel_bands]; frame i starts at sample i * hop_samples, and
+    only frames that the waveform fills are there.
+
+  Raises:
+    tf.errors.InvalidArgumentError: the waveform is shorter than a window.
+  """
+  spectrum = tf.signal.stft(
+    waveform,
+    frame_length=front_end.window_samples,
+    frame_step=front_end.hop_samples,
+    fft_length=front_end.fft_length,
+    window_fn=tf.signal.hann_window,  # periodic unless told otherwise
+  )  # [frames, fft_length / 2 + 1]
+  mel_weights = tf.signal.linear_to_mel_weight_matrix(
+    num_mel_bins=front_end.mel_bands,
+    num_spectrogram_bins=front_end.fft_length // 2 + 1,
+    sample_rate=front_end.sample_rate,
+    lower_edge_hertz=front_end.mel_min_hz,
+    upper_edge_hertz=front_end.mel_max_hz,
+  )
+  mel = tf.matmul(tf.abs(spectrum), mel_weights)  # [frames, mel_bands]
+  return tf.math.log(mel + front_end.log_offset)
+
+
+def frame_patches(log_mel: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
+  """Cuts the evaluation patches, which overlap by 50 %.
+
+  Args:
+    log_mel: shape [frames, mel_bands].
+    front_end: the parameters.
+
+  Returns:
+    Shape [patches, patch_frames, mel_bands]. Frames behind the last whole patch are
+    left out: there are none for a waveform from `pad_waveform`, and no patches at all
+    for fewer frames than a patch has.
+  """
+  return tf.signal.frame(
+    log_mel,
+    frame_length=front_end.patch_frames,
+    frame_step=front_end.patch_hop_frames,
+    axis=0,
+  )

@@ -1,0 +1,120 @@
+"""The front end's parameters: YAMNet's, in one frozen dataclass.
+
+Needs no TensorFlow, so that records and models can state and compare their front end
+cheaply; `audio.features` computes with it.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from audioset_ml.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class FrontEnd:
+  """How sound becomes log-mel patches; the defaults are YAMNet's (`params.py`).
+
+  Attributes:
+    sample_rate: of the waveform, in Hz.
+    window_seconds: length of the Hann window of the short-time Fourier transform.
+    hop_seconds: from one spectrogram frame to the next.
+    mel_bands: number of mel bands.
+    mel_min_hz: lower edge of the lowest mel band.
+    mel_max_hz: upper edge of the highest mel band.
+    log_offset: added to the mel magnitudes before the logarithm.
+    patch_window_seconds: length of a patch, the model's input.
+    patch_hop_seconds: from one evaluation patch to the next.
+
+  Raises:
+    InputError: a parameter is no number, not positive, or they don't fit together.
+  """
+
+  sample_rate: int = 16000
+  window_seconds: float = 0.025
+  hop_seconds: float = 0.010
+  mel_bands: int = 64
+  mel_min_hz: float = 125.0
+  mel_max_hz: float = 7500.0
+  log_offset: float = 0.001
+  patch_window_seconds: float = 0.96
+  patch_hop_seconds: float = 0.48
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      self._check_number(field.name, whole=field.type is int)
+    if not self.mel_min_hz < self.mel_max_hz <= self.sample_rate / 2:
+      raise InputError(
+        f'front end: mel_min_hz={self.mel_min_hz} and mel_max_hz={self.mel_max_hz} '
+        f'must rise and stay below half of sample_rate={self.sample_rate}'
+      )
+    for name in ('window', 'hop', 'patch_window', 'patch_hop'):
+      unit = self.hop_seconds if name.startswith('patch') else 1 / self.sample_rate
+      if round(getattr(self, f'{name}_seconds') / unit) < 1:
+        raise InputError(f'front end: {name}_seconds is shorter than {unit:g} s')
+
+  def _check_number(self, name: str, whole: bool) -> None:
+    value = getattr(self, name)
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+      wanted = 'a whole number' if whole else 'a number'
+      raise InputError(f'front end: {name} must be {wanted}, not {value!r}')
+    if not 0 < value < math.inf:
+      raise InputError(f'front end: {name} must be positive and finite, not {value!r}')
+
+  @property
+  def window_samples(self) -> int:
+    """Samples under the Hann window."""
+    return round(self.sample_rate * self.window_seconds)
+
+  @property
+  def hop_samples(self) -> int:
+    """Samples from one spectrogram frame to the next."""
+    return round(self.sample_rate * self.hop_seconds)
+
+  @property
+  def fft_length(self) -> int:
+    """The smallest power of two that holds the window."""
+    return 1 << (self.window_samples - 1).bit_length()
+
+  @property
+  def patch_frames(self) -> int:
+    """Spectrogram frames in a patch."""
+    return round(self.patch_window_seconds / self.hop_seconds)
+
+  @property
+  def patch_hop_frames(self) -> int:
+    """Spectrogram frames from one evaluation patch to the next."""
+    return round(self.patch_hop_seconds / self.hop_seconds)
+
+  @property
+  def patch_hop_samples(self) -> int:
+    """Samples from one evaluation patch to the next."""
+    return self.patch_hop_frames * self.hop_samples
+
+  @property
+  def min_samples(self) -> int:
+    """Samples of the shortest waveform that fills one patch."""
+    return (self.patch_frames - 1) * self.hop_samples + self.window_samples
+
+  def to_dict(self) -> dict[str, int | float]:
+    """The parameters by name, ready for JSON."""
+    return dataclasses.asdict(self)
+
+  @classmethod
+  def from_dict(cls, parameters: Mapping[str, Any]) -> 'FrontEnd':
+    """The front end that `to_dict` described.
+
+    Raises:
+      InputError: a parameter is missing, unknown, or has an impossible value.
+    """
+    names = {field.name for field in dataclasses.fields(cls)}
+    for problem, wrong in (
+      ('unknown', set(parameters) - names),
+      ('missing', names - set(parameters)),
+    ):
+      if wrong:
+        listed = ', '.join(sorted(map(str, wrong)))
+        raise InputError(f'front end: {problem} parameters: {listed}')
+    return cls(**parameters)

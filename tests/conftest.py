@@ -1,0 +1,53 @@
+"""Fixtures that all tests share."""
+
+import os
+import pathlib
+
+import pytest
+
+from tests.small_data import write_small_data
+from tests.stages import run_stage_ok
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / 'shared' / 'data'
+
+
+@pytest.fixture(scope='session')
+def shared_data():
+  """Finds a file of the shared test data, or skips the test, saying so."""
+
+  def find(relative_path: str) -> pathlib.Path:
+    path = SHARED_DATA / relative_path
+    if not path.exists():
+      pytest.skip(f'shared test data absent: {relative_path}')
+    return path
+
+  return find
+
+
+@pytest.fixture(scope='session')
+def small_data(tmp_path_factory) -> pathlib.Path:
+  """The folder of the small labelled set of sounds."""
+  return write_small_data(tmp_path_factory.mktemp('data') / 'small')
+
+
+@pytest.fixture(scope='session')
+def small_records(small_data, tmp_path_factory) -> pathlib.Path:
+  """Records of the small data, made by the `prepare` entry point; not to be changed."""
+  folder = tmp_path_factory.mktemp('records') / 'small'
+  run_stage_ok('prepare', *prepare_flags(small_data), f'--output_dir={folder}')
+  return folder
+
+
+def prepare_flags(data: pathlib.Path) -> list[str]:
+  """The flags that make records of the small data, but for --output_dir."""
+  return [
+    f'--segments_csv={data / "segments.csv"}',
+    f'--explicit_tsv={data / "explicit.tsv"}',
+    f'--strong_tsv={data / "strong.tsv"}',
+    f'--class_map={data / "class_map.csv"}',
+    f'--audio_dir={data / "audio"}',
+    '--clips_per_shard=5',
+  ]
