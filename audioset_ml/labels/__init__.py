@@ -1,0 +1,1 @@
+"""Who said what about which clip. Needs no TensorFlow."""

@@ -1,0 +1,86 @@
+"""The class map: which class index stands for which AudioSet label."""
+
+import csv
+import dataclasses
+import functools
+import io
+import os
+import pathlib
+
+from audioset_ml.errors import LabelError
+
+HEADER = ('index', 'mid', 'display_name')
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassMap:
+  """The classes of a model or a set of records, in the order of their indices.
+
+  Attributes:
+    mids: each class's machine id, such as `/m/09x0r`.
+    names: each class's display name, such as `Speech`.
+  """
+
+  mids: tuple[str, ...]
+  names: tuple[str, ...]
+
+  def __post_init__(self):
+    if len(self.mids) != len(self.names):
+      raise LabelError(
+        f'class map: {len(self.mids)} mids, but {len(self.names)} display names'
+      )
+    if not self.mids:
+      raise LabelError('class map: no classes')
+    if len(set(self.mids)) < len(self.mids):
+      twice = next(mid for mid in self.mids if self.mids.count(mid) > 1)
+      raise LabelError(f'class map: {twice} stands more than once')
+
+  def __len__(self) -> int:
+    return len(self.mids)
+
+  @functools.cached_property
+  def index_of(self) -> dict[str, int]:
+    """The class index of each mid."""
+    return {mid: index for index, mid in enumerate(self.mids)}
+
+  @classmethod
+  def read(cls, path: str | os.PathLike) -> 'ClassMap':
+    """Reads `class_labels_indices.csv`, `yamnet_class_map.csv` or one of the same form.
+
+    Args:
+      path: CSV with the header `index,mid,display_name` and indices 0, 1, 2, …
+
+    Raises:
+      LabelError: the file is missing or not of that form; file and row are named.
+    """
+    try:
+      text = pathlib.Path(path).read_text(encoding='utf-8-sig')
+    except (OSError, UnicodeDecodeError) as error:
+      raise LabelError(f'{path}: the class map cannot be read ({error})') from error
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    header = tuple(cell.strip() for cell in rows[0]) if rows else ()
+    if header != HEADER:
+      raise LabelError(
+        f'{path}: a class map starts with the row {",".join(HEADER)}, '
+        f'but this starts with {",".join(header)!r}'
+      )
+    for number, row in enumerate(rows[1:]):
+      if len(row) != 3 or row[0].strip() != str(number):
+        raise LabelError(
+          f'{path}, row {number + 2}: expected index {number}, a mid and a display '
+          f'name, but found {",".join(row)!r}'
+        )
+    try:
+      return cls(
+        mids=tuple(row[1].strip() for row in rows[1:]),
+        names=tuple(row[2].strip() for row in rows[1:]),
+      )
+    except LabelError as error:
+      raise LabelError(f'{path}: {error}') from error
+
+  def write(self, path: str | os.PathLike) -> None:
+    """Writes the map as AudioSet's `class_labels_indices.csv`."""
+    with open(path, 'w', newline='', encoding='utf-8') as file:
+      writer = csv.writer(file, lineterminator='\n')
+      writer.writerow(HEADER)
+      writer.writerows(zip(range(len(self)), self.mids, self.names, strict=True))

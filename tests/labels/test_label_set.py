@@ -1,0 +1,45 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from audioset_ml.errors import LabelError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.label_set import LabelSet, write_label_set
+
+CLASS_MAP = ClassMap(mids=tuple(f'/m/{i}' for i in range(11)), names=('x',) * 11)
+
+
+def write(folder, ignored):
+  write_label_set(
+    folder,
+    [f'clip{row}_0' for row in range(len(ignored))],
+    CLASS_MAP,
+    np.packbits(ignored, axis=1),
+    pd.DataFrame({'mid': CLASS_MAP.mids}),
+    {'discard_percent': '1'},
+  )
+
+
+def test_a_written_label_set_reads_the_same(tmp_path):
+  ignored = np.random.default_rng(0).random((7, 11)) < 0.3
+  write(tmp_path / 'set', ignored)
+  label_set = LabelSet.read(tmp_path / 'set')
+  assert np.array_equal(label_set.ignored(), ignored)
+  assert label_set.clip_ids[6] == 'clip6_0'
+  assert label_set.class_map == CLASS_MAP
+
+
+def test_the_folder_above_is_told_apart(tmp_path):
+  write(tmp_path / 'discard_1', np.zeros((2, 11), bool))
+  with pytest.raises(LabelError, match='holds the label sets discard_1: name one'):
+    LabelSet.read(tmp_path)
+
+
+def test_damage_is_named(tmp_path):
+  write(tmp_path / 'set', np.zeros((2, 11), bool))
+  (tmp_path / 'set' / 'clip_ids.txt').write_text('one\n')
+  with pytest.raises(LabelError, match=r'1 clips and 11 classes need uint8 \(1, 2\)'):
+    LabelSet.read(tmp_path / 'set')
+  (tmp_path / 'set' / 'ignored.npy').write_bytes(b'\x93NUMPY')
+  with pytest.raises(LabelError, match='damaged'):
+    LabelSet.read(tmp_path / 'set')
