@@ -1,0 +1,1 @@
+"""The dataset on disk: schema, the Beam pipeline that writes it, the tf.data input."""

@@ -1,0 +1,103 @@
+"""A folder of records, opened: its shards, clips, classes and front end."""
+
+import csv
+import dataclasses
+import functools
+import os
+import pathlib
+
+from audioset_ml import stage
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import RecordError
+from audioset_ml.labels.class_map import ClassMap
+
+CLASS_MAP_FILE = 'class_map.csv'
+CLIPS_FILE = 'clips.csv'
+CLIPS_HEADER = ('clip_id', 'shard', 'frames')
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordsFolder:
+  """What `prepare` wrote.
+
+  Attributes:
+    path: the folder.
+    shards: its TFRecord files, in order.
+    clip_ids: its clips, in the order in which the shards hold them.
+    class_map: its classes.
+    front_end: the front end that made its features.
+  """
+
+  path: pathlib.Path
+  shards: tuple[str, ...]
+  clip_ids: tuple[str, ...]
+  class_map: ClassMap
+  front_end: FrontEnd
+
+  @classmethod
+  def open(cls, path: str | os.PathLike) -> 'RecordsFolder':
+    """Opens a finished `prepare` folder.
+
+    Raises:
+      InputError: it isn't one.
+      RecordError: files of it are missing.
+    """
+    run_json = stage.read_run(path, 'prepare')
+    path = pathlib.Path(path)
+    shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
+    missing = [name for name in shards if not (path / name).is_file()]
+    if missing:
+      raise RecordError(f'{path}: {missing[0]} is missing; run prepare again')
+    try:
+      with open(path / CLIPS_FILE, newline='', encoding='utf-8') as file:
+        clip_ids = tuple(row['clip_id'] for row in csv.DictReader(file))
+    except (OSError, KeyError) as error:
+      raise RecordError(f'{path}/{CLIPS_FILE}: cannot be read ({error})') from error
+    return cls(
+      path=path,
+      shards=tuple(str(path / name) for name in shards),
+      clip_ids=clip_ids,
+      class_map=ClassMap.read(path / CLASS_MAP_FILE),
+      front_end=FrontEnd.from_dict(run_json['front_end']),
+    )
+
+  @functools.cached_property
+  def num_classes(self) -> int:
+    return len(self.class_map)
+
+  def require_like(self, other: 'RecordsFolder') -> None:
+    """Checks that other records can be used with the model of these.
+
+    Raises:
+      RecordError: they have another front end or other classes.
+    """
+    self.require_front_end(other.front_end, str(other.path))
+    self.require_class_map(other.class_map, str(other.path))
+
+  def require_front_end(self, front_end: FrontEnd, owner: str) -> None:
+    """Raises RecordError unless these records were made with this front end."""
+    ours, theirs = self.front_end.to_dict(), front_end.to_dict()
+    for name, value in ours.items():
+      if value != theirs[name]:
+        raise RecordError(
+          f'{self.path}: its front end has {name} = {value}, but {owner} has '
+          f'{theirs[name]}; prepare the records again with that front end'
+        )
+
+  def require_class_map(self, class_map: ClassMap, owner: str) -> None:
+    """Raises RecordError unless these records have these classes, in this order."""
+    ours, theirs = self.class_map.mids, class_map.mids
+    if len(ours) != len(theirs):
+      raise RecordError(
+        f'{self.path}: has {len(ours)} classes, but {owner} has {len(theirs)}'
+      )
+    for index, (mid, other) in enumerate(zip(ours, theirs, strict=True)):
+      if mid != other:
+        raise RecordError(
+          f'{self.path}: class {index} is {mid}, but in {owner} it is {other}'
+        )
+
+
+def shard_name(index: int, shards: int) -> str:
+  """The file name of a shard."""
+  return f'records-{index:05d}-of-{shards:05d}.tfrecord'

@@ -1,0 +1,136 @@
+import csv
+import pathlib
+
+import numpy as np
+import pytest
+import soundfile
+
+from audioset_ml.errors import InputError
+from audioset_ml.records import pipeline
+from tests.conftest import prepare_flags
+from tests.stages import kill_stage_when, run_stage, run_stage_ok
+
+
+def contents(folder):
+  """The bytes of every file but the provenance, by name."""
+  return {
+    path.name: path.read_bytes()
+    for path in pathlib.Path(folder).iterdir()
+    if path.name not in ('run.json', 'flags.txt')
+  }
+
+
+def test_records_are_counted_and_listed(small_records):
+  names = set(contents(small_records))
+  assert {'clips.csv', 'skipped.csv', 'class_map.csv'} < names
+  with open(small_records / 'clips.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert len(rows) == 12
+  assert {row['frames'] for row in rows} == {'240'}
+  assert (small_records / 'skipped.csv').read_text() == 'clip_id,reason\n'
+
+
+def test_several_workers_write_the_same_bytes(small_data, small_records, tmp_path):
+  beam_args = (
+    '--beam_args=--direct_num_workers=2,--direct_running_mode=multi_processing'
+  )
+  out = tmp_path / 'records'
+  run_stage_ok('prepare', *prepare_flags(small_data), beam_args, f'--output_dir={out}')
+  assert contents(out) == contents(small_records)
+
+
+def test_a_killed_run_goes_on_and_writes_the_same_bytes(
+  small_data, small_records, tmp_path
+):
+  out = tmp_path / 'records'
+  flags = [*prepare_flags(small_data), f'--output_dir={out}']
+  status = kill_stage_when(lambda: any(out.glob('.parts/*.json')), 'prepare', *flags)
+  assert status != 0
+  assert not (out / 'run.json').exists()
+  finished = {path: path.stat().st_mtime_ns for path in out.glob('records-*')}
+  assert len(finished) < 4
+  run_stage_ok('prepare', *flags)
+  assert contents(out) == contents(small_records)
+
+
+def test_clips_without_usable_sound_are_listed_with_the_reason(small_data, tmp_path):
+  audio = tmp_path / 'audio'
+  (audio / 'deeper').mkdir(parents=True)
+  files = sorted((small_data / 'audio').iterdir())
+  for path in files[2:]:
+    (audio / 'deeper' / path.name).write_bytes(path.read_bytes())
+  (audio / files[1].name).write_bytes(files[1].read_bytes()[:5000])
+  flags = [f for f in prepare_flags(small_data) if 'audio_dir' not in f]
+  out = tmp_path / 'records'
+  printed = run_stage_ok(
+    'prepare', *flags, f'--audio_dir={audio}', f'--output_dir={out}'
+  )
+  assert '10 clips in 3 shards, 2 skipped' in printed
+  with open(out / 'skipped.csv', newline='') as file:
+    reasons = {row['clip_id']: row['reason'] for row in csv.DictReader(file)}
+  assert set(reasons) == {files[0].stem, files[1].stem}
+  assert reasons[files[0].stem].startswith('missing')
+  assert 'truncated' in reasons[files[1].stem]
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ('--audio_dir=absent', 'absent: no such folder of sound files'),
+    ('--audio_dir=.', 'none of 12 clips could be used'),
+    ('--segments_csv=absent.csv', 'absent.csv: the label file cannot be read'),
+    ('--class_map=absent.csv', 'absent.csv: the class map cannot be read'),
+    ('--class_map=fewer.csv', 'label /m/high is not in the class map'),
+  ],
+)
+def test_wrong_input_is_one_clear_line(small_data, tmp_path, change, message):
+  (tmp_path / 'fewer.csv').write_text(
+    'index,mid,display_name\n0,/m/low,Low\n1,/m/middle,Middle\n'
+  )
+  name = change.split('=')[0]
+  flags = [flag for flag in prepare_flags(small_data) if not flag.startswith(name)]
+  done = run_stage('prepare', *flags, change, '--output_dir=out', folder=tmp_path)
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
+  assert not (tmp_path / 'out' / 'run.json').exists()
+
+
+def test_a_finished_folder_is_not_made_again_nor_overwritten_by_mistake(
+  small_data, small_records
+):
+  flags = [*prepare_flags(small_data), f'--output_dir={small_records}']
+  assert 'finished already' in run_stage_ok('prepare', *flags)
+  done = run_stage('prepare', *flags, '--clips_per_shard=6')
+  assert done.returncode == 1
+  assert '--clips_per_shard=6' in done.stderr
+  assert '--overwrite' in done.stderr
+
+
+def test_the_written_flagfile_repeats_the_run(small_data, small_records, tmp_path):
+  out = tmp_path / 'again'
+  run_stage_ok(
+    'prepare', f'--flagfile={small_records}/flags.txt', f'--output_dir={out}'
+  )
+  assert contents(out) == contents(small_records)
+
+
+def test_of_equal_names_the_first_ending_counts(tmp_path):
+  for suffix in ('flac', 'WAV', 'txt'):
+    soundfile.write(
+      tmp_path / 'a.tmp', np.zeros(9), 16000, format='WAV', subtype='PCM_16'
+    )
+    (tmp_path / 'a.tmp').rename(tmp_path / f'a.{suffix}')
+  assert pipeline.find_audio(tmp_path) == {'a': str(tmp_path / 'a.WAV')}
+
+
+def test_the_shard_hash_never_changes():
+  assert pipeline.stable_hash('06rCpqwkcDw_10000') == 11128518129919941330
+
+
+def test_wrong_settings_are_refused(small_data):
+  values = {'segments_csvs': (), 'class_map': '', 'audio_dir': ''}
+  with pytest.raises(InputError, match="decoder 'ffmpeg' is unknown"):
+    pipeline.PrepareConfig(**values, decoder='ffmpeg')
+  with pytest.raises(InputError, match='clips_per_shard is 0'):
+    pipeline.PrepareConfig(**values, clips_per_shard=0)
