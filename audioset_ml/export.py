@@ -1,0 +1,35 @@
+"""A trained model to a SavedModel that takes waveforms, as YAMNet on TensorFlow Hub.
+
+  model = tf.saved_model.load(FOLDER/saved_model)
+  scores, embeddings, log_mel = model(waveform)   # [samples] at 16 kHz, in [-1, 1]
+  model.class_map_path()                          # the class map, an asset
+
+The written model is loaded again and compared with the Keras model.
+
+Example:
+  python -m audioset_ml.export --model=student --output_dir=exported
+"""
+
+from absl import flags
+
+from audioset_ml import stage
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(stage)
+flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
+flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
+flags.DEFINE_string('output_dir', None, 'Folder to write saved_model/ to.')
+flags.mark_flags_as_required(['model', 'output_dir'])
+
+
+def main(_) -> None:
+  with stage.output_folder(FLAGS.output_dir, {'model': FLAGS.model}) as folder:
+    from audioset_ml.models.saved_model import export_trained_model
+
+    path = folder.path / 'saved_model'
+    folder.counts = export_trained_model(FLAGS.model, FLAGS.class_map, path)
+  print(f'{path}: written, loaded again and equal to the Keras model')
+
+
+if __name__ == '__main__':
+  stage.run(main)

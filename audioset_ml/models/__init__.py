@@ -1,0 +1,1 @@
+"""The networks, their layers, published weights, the exported form."""

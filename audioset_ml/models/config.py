@@ -1,0 +1,60 @@
+"""What a model is made of, as plain values. Needs no TensorFlow."""
+
+import dataclasses
+import math
+
+from audioset_ml.errors import ModelError
+
+ARCHITECTURES = ('mobilenet_v1', 'mobilenet_v1_tiny', 'resnet50')
+WEIGHT_INITS = ('keras', 'ml20')
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+  """A network from log-mel patches to class logits.
+
+  Attributes:
+    architecture: one of `ARCHITECTURES`.
+    num_classes: the number of logits.
+    width_multiplier: factor on every layer's number of filters, rounded down.
+    weight_init: 'keras', Glorot uniform; or 'ml20', kernels normal with standard
+      deviation 0.001 (ML20 IV), which suits 'resnet50' only: see
+      `audioset_ml.models.initialization`.
+    bias_start: what the classifier's biases start from, as a logit. The logit of the
+      classes' mean prior makes the first steps of training calmer.
+    patch_frames: log-mel frames in a patch.
+    mel_bands: mel bands in a frame.
+    seed: of the initial weights; the same seed gives the same weights.
+
+  Raises:
+    ModelError: a value can't be used; the message names it.
+  """
+
+  architecture: str
+  num_classes: int
+  width_multiplier: float = 1.0
+  weight_init: str = 'keras'
+  bias_start: float = 0.0
+  patch_frames: int = 96
+  mel_bands: int = 64
+  seed: int = 0
+
+  def __post_init__(self):
+    self._require_one_of('architecture', ARCHITECTURES)
+    self._require_one_of('weight_init', WEIGHT_INITS)
+    for name in ('num_classes', 'patch_frames', 'mel_bands'):
+      if getattr(self, name) < 1:
+        raise ModelError(f'{name} is {getattr(self, name)}, but must be at least 1')
+    if not (math.isfinite(self.width_multiplier) and self.width_multiplier > 0):
+      raise ModelError(
+        f'width_multiplier is {self.width_multiplier}, but must be above 0; 1 is the '
+        'network of the papers'
+      )
+    if not math.isfinite(self.bias_start):
+      raise ModelError(f'bias_start is {self.bias_start}, but must be a finite logit')
+
+  def _require_one_of(self, name: str, choices: tuple[str, ...]) -> None:
+    if getattr(self, name) not in choices:
+      raise ModelError(
+        f'{name} is {getattr(self, name)!r}, but must be one of {", ".join(choices)}'
+      )

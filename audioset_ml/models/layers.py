@@ -1,0 +1,82 @@
+"""Batch normalisation by TensorFlow's fused kernel."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+# cuDNN refuses a smaller epsilon (CUDNN_BN_MIN_EPSILON).
+_SMALLEST_FUSED_EPSILON = 1e-5
+
+
+@keras.saving.register_keras_serializable(package='audioset_ml')
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+  """`keras.layers.BatchNormalization`, computed by `FusedBatchNormV3` where it can be.
+
+  Keras 3 composes batch normalisation from a dozen elementary operations; on
+  depthwise networks they take longer than the convolutions. The fused kernel does
+  the same in one. Arguments, weights, outputs, gradients and moving statistics
+  are those of Keras's layer, so that either takes the other's `get_weights()`.
+
+  The kernel handles inputs of shape [batch, height, width, channels] in float32,
+  float16 or bfloat16 (statistics always in float32). Other ranks, another axis,
+  masks, `synchronized`, `renorm` and epsilons below 1e-5 take Keras's own path.
+  """
+
+  def call(self, inputs, training=None, mask=None):
+    """Normalises over all axes but the last; see `keras.layers.BatchNormalization`."""
+    if not self._can_fuse(inputs, mask):
+      return super().call(inputs, training=training, mask=mask)
+    # A frozen layer normalises by its moving statistics even in training, as in Keras.
+    if training and self.trainable:
+      outputs = self._normalize_by_batch(inputs)
+    else:
+      outputs = self._fused_op(
+        inputs,
+        mean=ops.cast(self.moving_mean, 'float32'),
+        variance=ops.cast(self.moving_variance, 'float32'),
+        is_training=False,
+      )[0]
+    return ops.cast(outputs, self.compute_dtype)
+
+  def _can_fuse(self, inputs, mask) -> bool:
+    return (
+      mask is None
+      and len(inputs.shape) == 4
+      and self.axis in (-1, 3)
+      and keras.backend.standardize_dtype(inputs.dtype)
+      in ('float32', 'float16', 'bfloat16')
+      and self.epsilon >= _SMALLEST_FUSED_EPSILON
+      and not self.synchronized
+      and not getattr(self, 'renorm', False)  # only newer Keras 3 has it
+    )
+
+  def _normalize_by_batch(self, inputs):
+    """Normalises by the batch's statistics and updates the moving ones."""
+    unused = tf.zeros([0], tf.float32)
+    outputs, mean, variance = self._fused_op(
+      inputs, mean=unused, variance=unused, is_training=True
+    )[:3]
+    # The kernel returns the variance of a sample, n / (n - 1) times too large; Keras
+    # averages the population variance.
+    count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), tf.float32)
+    variance *= tf.maximum(count - 1.0, 1.0) / count
+    self._update(self.moving_mean, mean)
+    self._update(self.moving_variance, variance)
+    return outputs
+
+  def _update(self, moving, batch_value):
+    old = ops.cast(moving, 'float32')
+    moving.assign(old * self.momentum + batch_value * (1.0 - self.momentum))
+
+  def _fused_op(self, inputs, mean, variance, is_training):
+    channels = inputs.shape[-1]
+    ones, zeros = tf.ones([channels]), tf.zeros([channels])
+    return tf.raw_ops.FusedBatchNormV3(
+      x=inputs,
+      scale=ops.cast(self.gamma, 'float32') if self.scale else ones,
+      offset=ops.cast(self.beta, 'float32') if self.center else zeros,
+      mean=mean,
+      variance=variance,
+      epsilon=self.epsilon,
+      is_training=is_training,
+    )

@@ -1,0 +1,79 @@
+"""From a configuration to a model.
+
+`audioset_ml.models.config` holds the configuration itself, without TensorFlow.
+"""
+
+import keras
+from absl import logging
+
+from audioset_ml.errors import ModelError
+from audioset_ml.models.config import ARCHITECTURES, ModelConfig
+from audioset_ml.models.initialization import kernel_initializers
+from audioset_ml.models.layers import FusedBatchNormalization
+from audioset_ml.models.mobilenet_v1 import (
+  TINY_LAYERS,
+  YAMNET_LAYERS,
+  build_mobilenet_v1,
+)
+from audioset_ml.models.resnet50 import build_resnet50
+
+__all__ = ['ARCHITECTURES', 'ModelConfig', 'build_model', 'embedding_model']
+
+
+def build_model(
+  config: ModelConfig,
+  batch_norm: type[keras.layers.BatchNormalization] = FusedBatchNormalization,
+) -> keras.Model:
+  """The model of a configuration, with its initial weights.
+
+  Args:
+    config: the configuration.
+    batch_norm: the class that normalises.
+
+  Returns:
+    A model from float32 log-mel patches [batch, patch_frames, mel_bands] to float32
+    logits [batch, num_classes], also under a mixed precision policy. Its layer
+    'embeddings' is the global average pooling, 'logits' the classifier.
+  """
+  if config.weight_init == 'ml20' and config.architecture != 'resnet50':
+    logging.warning(
+      "%s hardly trains from weight_init='ml20': its batch normalisation shrinks "
+      "the signal of kernels that small; use 'keras'",
+      config.architecture,
+    )
+  arguments = {
+    'num_classes': config.num_classes,
+    'kernel_initializers': kernel_initializers(config.weight_init, config.seed),
+    'width_multiplier': config.width_multiplier,
+    'bias_start': config.bias_start,
+    'patch_shape': (config.patch_frames, config.mel_bands),
+    'batch_norm': batch_norm,
+    'name': config.architecture,
+  }
+  if config.architecture == 'resnet50':
+    return build_resnet50(**arguments)
+  tiny = config.architecture == 'mobilenet_v1_tiny'
+  return build_mobilenet_v1(layers=TINY_LAYERS if tiny else YAMNET_LAYERS, **arguments)
+
+
+def embedding_model(model: keras.Model) -> keras.Model:
+  """The same network, weights shared, with a second output.
+
+  Args:
+    model: a model of `build_model`, perhaps loaded from a file.
+
+  Returns:
+    A model from patches to (logits [batch, classes], embeddings [batch, D]).
+
+  Raises:
+    ModelError: the model has no layer named 'embeddings'.
+  """
+  names = [layer.name for layer in model.layers]
+  if 'embeddings' not in names:
+    raise ModelError(
+      f"model {model.name!r} has no layer named 'embeddings' (the layer before the "
+      'classifier), so it was not built by audioset_ml; its last layers are '
+      f'{", ".join(names[-3:])}'
+    )
+  embeddings = model.get_layer('embeddings').output
+  return keras.Model(model.input, (model.output, embeddings), name=model.name)

@@ -1,0 +1,211 @@
+"""Writing models that take waveforms, and opening them again."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from audioset_ml.audio import features
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import ModelError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.models.registry import embedding_model
+from audioset_ml.models.trained import TrainedModel
+from audioset_ml.models.waveform_model import OUTPUTS, WaveformModel
+
+_TOLERANCE = 1e-5  # of an exported model against the Keras model
+
+
+class LoadedWaveformModel:
+  """A waveform model and the names of its classes; of `load_waveform_model`.
+
+  Attributes:
+    mids: each class's machine id.
+    class_names: each class's display name.
+  """
+
+  def __init__(self, function, class_map: ClassMap, origin: str | os.PathLike):
+    scores = function(tf.zeros([1]))[0]
+    if scores.shape[-1] != len(class_map):
+      raise ModelError(
+        f'{origin}: has {scores.shape[-1]} outputs, but its class map has '
+        f'{len(class_map)} classes'
+      )
+    self._function = function
+    self.mids = class_map.mids
+    self.class_names = class_map.names
+
+  def __call__(self, waveform):
+    """Scores a waveform; arguments and results are those of `WaveformModel`.
+
+    Raises:
+      ModelError: the waveform is not one-dimensional.
+    """
+    waveform = tf.convert_to_tensor(waveform, tf.float32)
+    if waveform.shape.rank != 1:
+      raise ModelError(
+        f'the waveform has shape {tuple(waveform.shape)}, but must be mono: [samples]'
+      )
+    return self._function(waveform)
+
+
+def export_saved_model(
+  model: keras.Model,
+  front_end: FrontEnd,
+  class_map_path: str | os.PathLike,
+  output_dir: str | os.PathLike,
+) -> None:
+  """Writes a SavedModel that takes waveforms, after checking that it gives the same.
+
+  It holds `WaveformModel`'s functions, a `serving_default` signature (waveform to
+  scores, embeddings and log_mel) and the class map as an asset.
+
+  Args:
+    model: from log-mel patches to logits.
+    front_end: what makes its patches.
+    class_map_path: the CSV of its classes.
+    output_dir: the folder to write. A SavedModel that is there already is replaced.
+
+  Raises:
+    ModelError: the class map is not the model's, the folder holds something else, or
+      the SavedModel, loaded again, differs from the model by more than 1e-5.
+    LabelError: the class map can't be read.
+  """
+  output_dir = pathlib.Path(output_dir)
+  _require_replaceable(output_dir)
+  if (rows := len(ClassMap.read(class_map_path))) != model.output_shape[-1]:
+    raise ModelError(
+      f'{class_map_path}: has {rows} classes, but the model {model.output_shape[-1]} '
+      'outputs'
+    )
+  module = WaveformModel(model, front_end, class_map_path)
+  output_dir.parent.mkdir(parents=True, exist_ok=True)
+  with tempfile.TemporaryDirectory(
+    prefix=f'.{output_dir.name}.partial', dir=output_dir.parent
+  ) as folder:
+    written = pathlib.Path(folder) / output_dir.name
+    tf.saved_model.save(
+      module, str(written), signatures={'serving_default': module.serve}
+    )
+    _require_equal(written, model, front_end)
+    if output_dir.exists():
+      shutil.rmtree(output_dir)
+    os.replace(written, output_dir)
+
+
+def export_trained_model(
+  model_path: str | os.PathLike,
+  class_map_path: str | os.PathLike | None,
+  output_dir: str | os.PathLike,
+) -> dict[str, int]:
+  """Exports a model from its file; see `TrainedModel.open` and `export_saved_model`.
+
+  Args:
+    model_path: train folder, `.keras` file or YAMNet weights.
+    class_map_path: its classes; None takes the class map beside the model.
+    output_dir: the folder to write.
+
+  Returns:
+    Counts: classes and parameters.
+
+  Raises:
+    ModelError, LabelError: the model or its class map can't be used.
+  """
+  trained = TrainedModel.open(model_path, class_map_path)
+  class_map = trained.require_class_map()
+  with tempfile.TemporaryDirectory() as folder:
+    copy = pathlib.Path(folder) / 'class_map.csv'
+    class_map.write(copy)
+    export_saved_model(trained.model, trained.front_end, copy, output_dir)
+  return {'classes': len(class_map), 'parameters': trained.model.count_params()}
+
+
+def load_waveform_model(
+  path: str | os.PathLike, class_map_path: str | os.PathLike | None = None
+) -> LoadedWaveformModel:
+  """Opens whatever holds a model as a function of waveforms.
+
+  Args:
+    path: a SavedModel folder (also YAMNet of TensorFlow Hub), a train folder, a
+      `.keras` file or YAMNet weights (`.h5`).
+    class_map_path: its classes. None takes a SavedModel's own class map, or
+      `class_map.csv` beside a `.keras` file, or `yamnet_class_map.csv` beside weights.
+
+  Raises:
+    ModelError: there is no usable model, no class map, or one of another size.
+    LabelError: the class map can't be read.
+  """
+  path = pathlib.Path(path)
+  if (path / 'saved_model.pb').is_file():
+    function = _load_saved_model(path)
+    return LoadedWaveformModel(
+      function, _saved_class_map(function, path, class_map_path), path
+    )
+  trained = TrainedModel.open(path, class_map_path)
+  function = WaveformModel(trained.model, trained.front_end)
+  return LoadedWaveformModel(function, trained.require_class_map(), path)
+
+
+def _load_saved_model(path: pathlib.Path):
+  try:
+    function = tf.saved_model.load(str(path))
+  except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+    raise ModelError(f'{path}: the SavedModel cannot be loaded ({error})') from error
+  if not callable(function):
+    raise ModelError(
+      f'{path}: a SavedModel that cannot be called with a waveform; it was not '
+      'written by `export`'
+    )
+  return function
+
+
+def _saved_class_map(function, path: pathlib.Path, class_map_path) -> ClassMap:
+  if class_map_path is not None:
+    return ClassMap.read(class_map_path)
+  if not hasattr(function, 'class_map_path'):
+    raise ModelError(f'{path}: holds no class map; name one with class_map_path')
+  return ClassMap.read(function.class_map_path().numpy().decode())
+
+
+def _require_replaceable(output_dir: pathlib.Path) -> None:
+  """Lets only a SavedModel or an empty folder be replaced."""
+  if output_dir.is_dir() and (
+    (output_dir / 'saved_model.pb').is_file() or not any(output_dir.iterdir())
+  ):
+    return
+  if output_dir.exists():
+    raise ModelError(
+      f'{output_dir}: exists and is no SavedModel, so it is not replaced; choose '
+      'another folder'
+    )
+
+
+def _require_equal(
+  folder: pathlib.Path, model: keras.Model, front_end: FrontEnd
+) -> None:
+  """Compares the SavedModel with the Keras model on noise of several lengths."""
+  loaded = tf.saved_model.load(str(folder))
+  keras_model = embedding_model(model)
+  random = np.random.default_rng(0)
+  for samples in (1, front_end.min_samples, 3 * front_end.min_samples + 1):
+    waveform = random.uniform(-0.5, 0.5, samples).astype(np.float32)
+    log_mel = features.log_mel_spectrogram(
+      features.pad_waveform(tf.constant(waveform), front_end), front_end
+    )
+    logits, embeddings = keras_model(
+      features.frame_patches(log_mel, front_end), training=False
+    )
+    expected = (tf.sigmoid(logits), embeddings, log_mel)
+    for name, want, got in zip(OUTPUTS, expected, loaded(waveform), strict=True):
+      want, got = np.asarray(want), np.asarray(got)
+      difference = np.abs(want - got).max() / max(1.0, np.abs(want).max())
+      if not difference <= _TOLERANCE:  # NaN, too, is a difference
+        raise ModelError(
+          f'the SavedModel does not give what the Keras model gives: on {samples} '
+          f'samples of noise, {name} differ by {difference:.2g}, but {_TOLERANCE:g} is '
+          'allowed'
+        )

@@ -1,0 +1,82 @@
+"""Naming the sounds in audio files."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from audioset_ml.audio import decoding
+from audioset_ml.errors import AudioError, InputError
+from audioset_ml.models.saved_model import LoadedWaveformModel
+
+
+@dataclasses.dataclass(frozen=True)
+class FileTags:
+  """What a model says of a file.
+
+  Attributes:
+    path: the file.
+    scores: shape [patches, classes].
+    embeddings: shape [patches, embedding].
+    log_mel: shape [frames, 64].
+  """
+
+  path: str
+  scores: np.ndarray
+  embeddings: np.ndarray
+  log_mel: np.ndarray
+
+  def top(self, names: Sequence[str], number: int) -> list[tuple[str, float]]:
+    """The classes with the highest mean score over the patches, the highest first."""
+    means = self.scores.mean(axis=0)
+    order = np.argsort(-means, kind='stable')[:number]
+    return [(names[index], float(means[index])) for index in order]
+
+
+def tag_files(
+  model: LoadedWaveformModel, paths: Sequence[str], decoder: str = 'soundfile'
+) -> Iterator[FileTags | AudioError]:
+  """What the model says of each file, or why the file can't be used."""
+  for path in paths:
+    try:
+      waveform = decoding.load_audio(path, decoder=decoder)
+    except AudioError as error:
+      yield error
+      continue
+    yield FileTags(path, *(np.asarray(output) for output in model(waveform)))
+
+
+def npz_keys(paths: Sequence[str]) -> list[str]:
+  """The file names under which arrays are stored; whole paths where names repeat."""
+  names = [os.path.basename(path) for path in paths]
+  return [
+    name if names.count(name) == 1 else path
+    for name, path in zip(names, paths, strict=True)
+  ]
+
+
+def describe(tags: FileTags, names: Sequence[str], number: int) -> str:
+  """A line for the file, and a line a class with its score."""
+  lines = [f'  {score:.3f}  {name}' for name, score in tags.top(names, number)]
+  return '\n'.join([tags.path, *lines])
+
+
+def require_writable(path: str | os.PathLike) -> None:
+  """Raises InputError if the folder that a file is to be written to does not exist."""
+  parent = pathlib.Path(path).parent
+  if not parent.is_dir():
+    raise InputError(f'{path}: there is no folder {parent} to write it to')
+
+
+def write_npz(path: str | os.PathLike, tags: Sequence[FileTags]) -> None:
+  """Writes `<file name>|scores`, `…|embeddings` and `…|log_mel` of every file."""
+  path = pathlib.Path(path)
+  arrays = {}
+  for key, one in zip(npz_keys([tag.path for tag in tags]), tags, strict=True):
+    for name in ('scores', 'embeddings', 'log_mel'):
+      arrays[f'{key}|{name}'] = getattr(one, name)
+  partial = path.with_name(f'.{path.name}.partial.npz')
+  np.savez(partial, **arrays)
+  os.replace(partial, path)

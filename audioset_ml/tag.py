@@ -1,0 +1,68 @@
+"""Names the sounds in audio files.
+
+For each FILE (WAV, FLAC, MP3, Ogg Vorbis, Opus) the classes with the highest mean score
+over its patches. A file that can't be decoded is reported and passed over; the exit
+status is then 1.
+
+Example:
+  python -m audioset_ml.tag --model=exported/saved_model dog.wav rain.ogg
+  python -m audioset_ml.tag --model=yamnet.h5 --class_map=yamnet_class_map.csv *.ogg
+"""
+
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags
+
+from audioset_ml import stage
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+  'model', None, 'SavedModel, train folder, .keras file or yamnet.h5.', required=True
+)
+flags.DEFINE_string(
+  'class_map', None, "The model's class map (CSV), if it carries none."
+)
+flags.DEFINE_integer('top', 5, 'How many classes to print.', 1)
+flags.DEFINE_enum(
+  'decoder', 'soundfile', ['soundfile', 'tensorflow_io'], 'What decodes the files.'
+)
+flags.DEFINE_string(
+  'output_npz',
+  '',
+  'File to write all scores, embeddings and log-mel spectrograms to, under the keys '
+  '<file name>|scores and so on.',
+)
+
+
+def main(argv: Sequence[str]) -> int:
+  paths = argv[1:]
+  if not paths:
+    raise app.UsageError('name at least one sound file')
+  from audioset_ml.errors import AudioError
+  from audioset_ml.models import saved_model, tagging
+  from audioset_ml.progress import progress_bar
+
+  if FLAGS.output_npz:
+    tagging.require_writable(FLAGS.output_npz)
+  model = saved_model.load_waveform_model(FLAGS.model, FLAGS.class_map)
+  tagged, failed = [], 0
+  with progress_bar(total=len(paths), unit='file', desc='tag', leave=False) as bar:
+    for result in tagging.tag_files(model, paths, FLAGS.decoder):
+      bar.update()
+      if isinstance(result, AudioError):
+        failed += 1
+        bar.write(f'error: {result}', file=sys.stderr)
+        continue
+      bar.write(tagging.describe(result, model.class_names, FLAGS.top), file=sys.stdout)
+      if FLAGS.output_npz:
+        tagged.append(result)
+  if FLAGS.output_npz:
+    tagging.write_npz(FLAGS.output_npz, tagged)
+  if failed:
+    print(f'{failed} of {len(paths)} files could not be used', file=sys.stderr)
+  return 1 if failed else 0
+
+
+if __name__ == '__main__':
+  stage.run(main, positional=True)
