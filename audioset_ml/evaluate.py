@@ -1,0 +1,41 @@
+"""Weak evaluation: d′ on explicit labels, lωlrap, mAP; per class and mean (ML20 IV-A).
+
+Either a model scores the records, or scores that `score` wrote are used. Writes
+metrics.json, per_class.csv and the scores.
+
+Example:
+  python -m audioset_ml.evaluate --model=student --records=records/eval \\
+    --output_dir=evaluation
+"""
+
+from absl import app, flags
+
+from audioset_ml import stage
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(stage)
+flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
+flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
+flags.DEFINE_string('scores', None, 'Folder of scores to use instead of a model.')
+flags.DEFINE_string('records', None, 'Folder of records with the labels.')
+flags.DEFINE_string('output_dir', None, 'Folder to write the evaluation to.')
+flags.mark_flags_as_required(['records', 'output_dir'])
+
+
+def main(_) -> None:
+  if (FLAGS.model is None) == (FLAGS.scores is None):
+    raise app.UsageError('give either --model or --scores')
+  inputs = {name: FLAGS[name].value for name in ('model', 'scores', 'records')}
+  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+    from audioset_ml.evaluation import records_evaluation
+
+    evaluation = records_evaluation.evaluate_records(
+      FLAGS.records, FLAGS.model, FLAGS.scores, FLAGS.class_map, folder.path
+    )
+    folder.counts = evaluation.summary
+  for name, value in evaluation.summary.items():
+    print(f'{name:28}{"undefined" if value is None else f"{value:.4g}"}')
+
+
+if __name__ == '__main__':
+  stage.run(main)
