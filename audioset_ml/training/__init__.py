@@ -1,0 +1,1 @@
+"""Masked loss, optimisation, the training loop."""

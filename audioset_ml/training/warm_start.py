@@ -1,0 +1,56 @@
+"""Starting a model from another one's weights."""
+
+import keras
+
+from audioset_ml.errors import ModelError
+from audioset_ml.models.trained import TrainedModel
+from audioset_ml.records.folder import RecordsFolder
+
+CLASSIFIER = 'logits'
+
+
+def init_from(model: keras.Model, path: str, records: RecordsFolder) -> bool:
+  """Copies a trained model's weights into a new model of the same architecture.
+
+  The classifier is copied too where both have the same classes in the same order (or
+  the same number of them, where nothing says the old ones); else it stays as it is.
+
+  Args:
+    model: the model to change.
+    path: a train folder, a `.keras` file or YAMNet's `.h5` weights.
+    records: the records that the new model is for.
+
+  Returns:
+    Whether the classifier was copied.
+
+  Raises:
+    ModelError: the architecture or width is another.
+    RecordError: the old model has another front end.
+  """
+  old = TrainedModel.open(path)
+  records.require_front_end(old.front_end, str(old.path))
+  with_classifier = _same_classes(old, records)
+  sources = {layer.name: layer for layer in old.model.layers if layer.weights}
+  for layer in model.layers:
+    if not layer.weights or (layer.name == CLASSIFIER and not with_classifier):
+      continue
+    shapes = [tuple(weight.shape) for weight in layer.weights]
+    found = sources.get(layer.name)
+    theirs = (
+      [tuple(weight.shape) for weight in found.weights] if found else 'no weights'
+    )
+    if shapes != theirs:
+      raise ModelError(
+        f'{old.path}: its layer {layer.name!r} has {theirs}, but this model needs '
+        f'{shapes}: choose the architecture and width that it was trained with'
+      )
+    layer.set_weights(found.get_weights())
+  note = 'included' if with_classifier else 'left out, for it has other classes'
+  print(f'starting from {old.path}, its classifier {note}')
+  return with_classifier
+
+
+def _same_classes(old: TrainedModel, records: RecordsFolder) -> bool:
+  if old.class_map is None:
+    return old.model.output_shape[-1] == records.num_classes
+  return old.class_map.mids == records.class_map.mids
