@@ -1,0 +1,1 @@
+"""ML20: scores of the train set, per-class thresholds, label sets."""

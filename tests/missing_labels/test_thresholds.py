@@ -1,0 +1,76 @@
+import math
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from audioset_ml.errors import InputError
+from audioset_ml.missing_labels.thresholds import (
+  class_thresholds,
+  discard_count,
+  parse_percent,
+)
+
+PERCENTS = st.integers(0, 99_999).map(lambda n: Decimal(n) / 1000)
+
+
+@pytest.mark.parametrize(
+  ('implicit', 'count'),
+  # ML20's Table III has 504 and 42: it counts with an approximate percentile.
+  [(505_064, 505), (42_459, 42), (1000, 1), (999, 0), (0, 0)],
+)
+def test_a_tenth_of_a_percent_is_counted_exactly(implicit, count):
+  assert discard_count(implicit, parse_percent('0.1')) == count
+
+
+@given(n=st.integers(0, 10**7), percent=PERCENTS)
+def test_the_count_is_the_floor_in_exact_arithmetic(n, percent):
+  thousandths = int(percent * 1000)
+  assert discard_count(n, percent) == n * thousandths // 100_000
+
+
+@given(
+  scores=hnp.arrays(np.float32, st.integers(0, 60), elements=st.integers(0, 9)),
+  percents=st.lists(PERCENTS, min_size=1, max_size=4),
+)
+def test_never_more_than_asked_and_strictly_above(scores, percents):
+  for percent, (threshold, ignored) in zip(
+    percents, class_thresholds(scores, percents), strict=True
+  ):
+    count = discard_count(len(scores), percent)
+    descending = sorted(scores.tolist(), reverse=True)
+    assert threshold == (descending[count] if len(scores) else math.inf)
+    assert ignored == sum(score > threshold for score in descending) <= count
+
+
+@given(n=st.integers(1, 300), percent=PERCENTS, seed=st.integers(0, 9))
+def test_without_ties_exactly_as_many_as_asked(n, percent, seed):
+  scores = np.random.default_rng(seed).permutation(n).astype(np.float32)
+  assert class_thresholds(scores, [percent])[0][1] == discard_count(n, percent)
+
+
+@given(
+  scores=hnp.arrays(np.float32, st.integers(1, 40), elements=st.integers(0, 9)),
+  first=PERCENTS,
+  second=PERCENTS,
+)
+def test_what_is_ignored_at_p_is_ignored_at_every_larger_p(scores, first, second):
+  low, high = sorted([first, second])
+  (low_threshold, _), (high_threshold, _) = class_thresholds(scores, [low, high])
+  assert high_threshold <= low_threshold
+
+
+def test_infinite_scores_have_a_rank_and_nan_has_none():
+  scores = np.array([np.inf, 0.0, -np.inf], np.float32)
+  assert class_thresholds(scores, [Decimal(34)]) == [(0.0, 1)]
+  with pytest.raises(InputError, match='NaN'):
+    class_thresholds(np.array([np.nan, 1.0]), [Decimal(1)])
+
+
+@pytest.mark.parametrize('text', ['', 'x', '-1', '100', 'nan', 'inf', '1,5'])
+def test_a_wrong_percentage_is_refused(text):
+  with pytest.raises(InputError, match='discard percentage'):
+    parse_percent(text)
