@@ -1,0 +1,1 @@
+"""Soundscapes: clips of parametric or recorded events whose labels are known."""

@@ -1,0 +1,236 @@
+"""The stages behind `train`, on tiny data: score, enhance, evaluate, export, tag."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from audioset_ml.evaluation.weak import evaluate_weak
+from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.models.trained import TrainedModel
+from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
+from audioset_ml.records.folder import RecordsFolder
+from tests.conftest import prepare_flags
+from tests.stages import kill_stage_when, run_stage, run_stage_ok
+
+TRAINING = (
+  '--architecture=mobilenet_v1_tiny',
+  '--width_multiplier=0.25',
+  '--weight_init=keras',
+  '--learning_rate=1e-2',
+  '--steps=20',
+  '--batch_size=8',
+)
+
+
+@pytest.fixture(scope='module')
+def chain(small_records, tmp_path_factory):
+  """A folder with all that the chain writes."""
+  root = tmp_path_factory.mktemp('chain')
+  records = f'--records={small_records}'
+  run_stage_ok('train', records, *TRAINING, f'--output_dir={root}/teacher')
+  run_stage_ok(
+    'score', records, f'--model={root}/teacher', f'--output_dir={root}/scores'
+  )
+  run_stage_ok(
+    'enhance',
+    records,
+    f'--scores={root}/scores',
+    '--discard_percent=0,40',
+    f'--output_dir={root}/label_sets',
+  )
+  run_stage_ok(
+    'train',
+    records,
+    *TRAINING,
+    f'--init_from={root}/teacher',
+    f'--label_set={root}/label_sets/discard_40',
+    f'--output_dir={root}/student',
+  )
+  run_stage_ok('export', f'--model={root}/student', f'--output_dir={root}/exported')
+  return root
+
+
+def test_scores_are_the_mean_over_overlapping_patches(chain, small_records):
+  records = RecordsFolder.open(small_records)
+  model = TrainedModel.open(chain / 'teacher').model
+  scores = np.load(chain / 'scores' / 'scores.npy')
+  assert scores.dtype == np.float32
+  ids = (chain / 'scores' / 'clip_ids.txt').read_text().split()
+  assert tuple(ids) == records.clip_ids
+  for row, (patches, _) in zip(scores, clip_patches_dataset(records, 1), strict=True):
+    logits = model.predict(patches, verbose=0)
+    expected = np.mean(1 / (1 + np.exp(-logits.astype(np.float64))), axis=0)
+    assert row == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_label_set_ignores_only_what_nobody_was_asked(chain, small_records):
+  records = RecordsFolder.open(small_records)
+  states = read_label_table(records).dense()
+  label_set = LabelSet.read(chain / 'label_sets' / 'discard_40')
+  implicit = (states == 0).sum(axis=0)
+  ignored = label_set.ignored()
+  assert ignored.sum(axis=0).tolist() == [4 * n // 10 for n in implicit]
+  assert (states[ignored] == 0).all()
+  assert not LabelSet.read(chain / 'label_sets' / 'discard_0').ignored().any()
+  with open(chain / 'label_sets' / 'discard_40' / 'summary.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert [int(row['implicit']) for row in rows] == implicit.tolist()
+
+
+def test_evaluating_a_model_and_its_scores_is_the_same(chain, small_records):
+  records = f'--records={small_records}'
+  run_stage_ok(
+    'evaluate', records, f'--model={chain}/teacher', f'--output_dir={chain}/by_model'
+  )
+  run_stage_ok(
+    'evaluate', records, f'--scores={chain}/scores', f'--output_dir={chain}/by_scores'
+  )
+  contents = [
+    (chain / name / 'metrics.json').read_text() for name in ('by_model', 'by_scores')
+  ]
+  assert contents[0] == contents[1]
+  opened = RecordsFolder.open(small_records)
+  scores = np.load(chain / 'scores' / 'scores.npy')
+  expected = evaluate_weak(scores, read_label_table(opened), opened.class_map).summary
+  assert json.loads(contents[0])['weak'] == expected
+
+
+def test_the_exported_model_names_the_sounds(chain, small_data, tmp_path):
+  files = sorted((small_data / 'audio').iterdir())[:2]
+  wrong = tmp_path / 'wrong.wav'
+  wrong.write_bytes(b'no sound')
+  npz = tmp_path / 'tags.npz'
+  done = run_stage(
+    'tag',
+    f'--model={chain}/exported/saved_model',
+    '--top=2',
+    f'--output_npz={npz}',
+    files[0],
+    wrong,
+    files[1],
+  )
+  assert done.returncode == 1
+  assert f'error: {wrong}' in done.stderr
+  lines = done.stdout.splitlines()
+  assert [line for line in lines if not line.startswith(' ')] == list(map(str, files))
+  assert len(lines) == 2 * (1 + 2)
+  arrays = np.load(npz)
+  name = files[0].name
+  assert arrays[f'{name}|scores'].shape == (4, 3)
+  assert arrays[f'{name}|embeddings'].shape[0] == 4
+  assert arrays[f'{name}|log_mel'].shape == (240, 64)
+  best = arrays[f'{name}|scores'].mean(axis=0).max()
+  assert f'{best:.3f}' in lines[1]
+
+
+def test_every_form_of_a_model_gives_the_same_scores(chain, small_data, tmp_path):
+  file = min((small_data / 'audio').iterdir())
+  found = []
+  for number, model in enumerate(
+    ('student', 'student/model.keras', 'exported/saved_model')
+  ):
+    npz = tmp_path / f'{number}.npz'
+    run_stage_ok('tag', f'--model={chain}/{model}', f'--output_npz={npz}', file)
+    found.append(np.load(npz)[f'{file.name}|scores'])
+  assert np.abs(found[0] - found[1]).max() == 0
+  assert np.abs(found[0] - found[2]).max() < 1e-5
+
+
+def test_the_saved_model_serves_waveforms(chain):
+  loaded = tf.saved_model.load(str(chain / 'exported' / 'saved_model'))
+  signature = loaded.signatures['serving_default']
+  outputs = signature(waveform=tf.zeros([16_000]))
+  assert {name: value.shape[-1] for name, value in outputs.items()} == {
+    'scores': 3,
+    'embeddings': 128,
+    'log_mel': 64,
+  }
+
+
+@pytest.mark.parametrize(
+  ('stage', 'flags', 'message'),
+  [
+    ('score', ['--model={root}/absent', '--records={records}'], 'no such model'),
+    ('score', ['--model={root}/teacher', '--records={root}'], 'not a finished'),
+    (
+      'enhance',
+      ['--scores={root}/scores', '--records={records}', '--discard_percent=101'],
+      'not in [0, 100)',
+    ),
+    (
+      'enhance',
+      ['--scores={root}/teacher', '--records={records}'],
+      'written by `train`, but a `score` folder is needed',
+    ),
+    (
+      'evaluate',
+      ['--scores={root}/scores', '--records={other}'],
+      'of which 0 are among the 2',
+    ),
+    ('export', ['--model={root}/scores/scores.npy'], 'not a Keras model'),
+  ],
+)
+def test_wrong_input_is_one_clear_line(
+  chain, small_records, other_records, tmp_path, stage, flags, message
+):
+  names = {'root': chain, 'records': small_records, 'other': other_records}
+  flags = [flag.format(**names) for flag in flags]
+  done = run_stage(stage, *flags, f'--output_dir={tmp_path}/out')
+  assert done.returncode == 1, done.stderr
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+@pytest.fixture(scope='module')
+def other_records(small_data, tmp_path_factory):
+  """Records of the same classes, but two other clips."""
+  folder = tmp_path_factory.mktemp('other')
+  (folder / 'audio').mkdir()
+  rows = []
+  for index in range(2):
+    soundfile.write(folder / 'audio' / f'other{index}_0.wav', np.zeros(16_000), 16_000)
+    rows.append(f'other{index}, 0.000, 1.000, "/m/low"')
+  (folder / 'segments.csv').write_text('\n'.join(rows) + '\n')
+  changed = ('--segments_csv', '--explicit', '--strong', '--audio')
+  kept = [flag for flag in prepare_flags(small_data) if not flag.startswith(changed)]
+  run_stage_ok(
+    'prepare',
+    *kept,
+    f'--segments_csv={folder}/segments.csv',
+    f'--audio_dir={folder}/audio',
+    f'--output_dir={folder}/records',
+  )
+  return folder / 'records'
+
+
+def test_evaluate_wants_one_source_of_scores(chain, small_records):
+  for extra in ([], [f'--model={chain}/teacher', f'--scores={chain}/scores']):
+    done = run_stage('evaluate', f'--records={small_records}', '--output_dir=x', *extra)
+    assert done.returncode == 1
+    assert 'give either --model or --scores' in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+  ('stage', 'flags'),
+  [
+    ('score', ['--model={root}/teacher', '--records={records}']),
+    ('enhance', ['--scores={root}/scores', '--records={records}']),
+    ('evaluate', ['--model={root}/teacher', '--records={records}']),
+    ('export', ['--model={root}/teacher']),
+  ],
+)
+def test_a_killed_stage_is_not_taken_for_finished_and_runs_again(
+  chain, small_records, tmp_path, stage, flags
+):
+  out = tmp_path / 'out'
+  flags = [flag.format(root=chain, records=small_records) for flag in flags]
+  flags.append(f'--output_dir={out}')
+  kill_stage_when(lambda: (out / 'flags.txt').exists(), stage, *flags)
+  assert not (out / 'run.json').exists()
+  run_stage_ok(stage, *flags)
+  assert (out / 'run.json').exists()
+  assert not list(out.glob('.*partial*'))

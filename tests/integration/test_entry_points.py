@@ -1,0 +1,55 @@
+"""What all entry points have in common."""
+
+import subprocess
+import sys
+
+import pytest
+
+from audioset_ml.cli import STAGES
+from tests.stages import ROOT, run_stage
+
+
+@pytest.mark.parametrize('stage', STAGES)
+def test_help_explains_and_needs_no_tensorflow(stage):
+  # -X importtime lists every import: a sure sign where a clock is not.
+  done = subprocess.run(
+    [sys.executable, '-X', 'importtime', '-m', f'audioset_ml.{stage}', '--help'],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=60,
+  )
+  assert '--' in done.stdout
+  assert len(done.stdout.splitlines()) > 8
+  assert '| tensorflow' not in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('stage', sorted(set(STAGES) - {'quickstart', 'models'}))
+def test_a_wrong_flag_is_told_without_a_traceback(stage):
+  done = run_stage(stage, '--no_such_flag=1')
+  assert done.returncode == 1
+  assert 'Unknown command line flag' in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+def test_the_console_script_runs_stages_and_lists_them():
+  script = [sys.executable, '-c', 'from audioset_ml.cli import main; main()']
+  listed = subprocess.run(
+    [*script, '--help'], cwd=ROOT, capture_output=True, text=True, check=True
+  )
+  assert all(stage in listed.stdout for stage in STAGES)
+  helped = subprocess.run(
+    [*script, 'enhance', '--help'],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert '--discard_percent' in helped.stdout
+  wrong = subprocess.run(
+    [*script, 'enhanse'], cwd=ROOT, capture_output=True, text=True, check=False
+  )
+  assert wrong.returncode == 1
+  assert 'usage: audioset-ml' in wrong.stderr
