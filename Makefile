@@ -15,7 +15,7 @@ quickstart: $(VENV)/installed
 	$(BIN)/python -m audioset_ml.quickstart --output_dir=quickstart
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow --timeout=1800

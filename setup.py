@@ -49,6 +49,7 @@ setuptools.setup(
     'test': [
       'pytest>=8',
       'pytest-timeout>=2.3',
+      'pytest-xdist>=3.5',
       'hypothesis>=6.100',
       'ruff>=0.6',
       'librosa>=0.10.2',

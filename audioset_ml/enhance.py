@@ -15,20 +15,19 @@ from absl import flags
 from audioset_ml import stage
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(stage)
+stage.define_folder_flags()
 flags.DEFINE_string('scores', None, "Folder with the teacher's scores of the records.")
 flags.DEFINE_string('records', None, 'Folder of the records that were scored.')
 flags.DEFINE_list(
   'discard_percent', ['0.1', '1', '5'], 'Percentages of implicit negatives to ignore.'
 )
-flags.DEFINE_string('output_dir', None, 'Folder to write the label sets to.')
-flags.mark_flags_as_required(['scores', 'records', 'output_dir'])
+flags.mark_flags_as_required(['scores', 'records'])
 
 
 def main(_) -> None:
   from audioset_ml.missing_labels import thresholds
 
-  percents = [thresholds.parse_percent(text) for text in FLAGS.discard_percent]
+  percents = thresholds.parse_percents(FLAGS.discard_percent)
   inputs = {'scores': FLAGS.scores, 'records': FLAGS.records}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
     from audioset_ml.missing_labels.enhance import enhance_records

@@ -13,13 +13,12 @@ from absl import app, flags
 from audioset_ml import stage
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(stage)
+stage.define_folder_flags()
 flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
 flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
 flags.DEFINE_string('scores', None, 'Folder of scores to use instead of a model.')
 flags.DEFINE_string('records', None, 'Folder of records with the labels.')
-flags.DEFINE_string('output_dir', None, 'Folder to write the evaluation to.')
-flags.mark_flags_as_required(['records', 'output_dir'])
+flags.mark_flag_as_required('records')
 
 
 def main(_) -> None:

@@ -15,11 +15,10 @@ from absl import flags
 from audioset_ml import stage
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(stage)
+stage.define_folder_flags()
 flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
 flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
-flags.DEFINE_string('output_dir', None, 'Folder to write saved_model/ to.')
-flags.mark_flags_as_required(['model', 'output_dir'])
+flags.mark_flag_as_required('model')
 
 
 def main(_) -> None:

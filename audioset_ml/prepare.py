@@ -18,13 +18,12 @@ from absl import flags
 from audioset_ml import stage
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(stage)
+stage.define_folder_flags('beam_args')
 flags.DEFINE_list('segments_csv', None, 'Weak label CSVs; they say which clips to use.')
 flags.DEFINE_list('explicit_tsv', [], 'TSVs of labels that people rated.')
 flags.DEFINE_list('strong_tsv', [], 'TSVs of events with start and end times.')
 flags.DEFINE_string('class_map', None, 'CSV of index,mid,display_name for all classes.')
 flags.DEFINE_string('audio_dir', None, 'Folder with the sound files, at any depth.')
-flags.DEFINE_string('output_dir', None, 'Folder to write the records to.')
 flags.DEFINE_enum(
   'decoder',
   'soundfile',
@@ -33,8 +32,7 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_integer('clips_per_shard', 500, 'About how many clips a shard holds.', 1)
 flags.DEFINE_list('beam_args', [], 'Options for Apache Beam, with their dashes.')
-flags.mark_flags_as_required(['segments_csv', 'class_map', 'audio_dir', 'output_dir'])
-stage.mark_passing('beam_args')
+flags.mark_flags_as_required(['segments_csv', 'class_map', 'audio_dir'])
 
 
 def main(_) -> None:

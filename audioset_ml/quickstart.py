@@ -9,6 +9,7 @@ it was.
 
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from absl import flags
 from audioset_ml import stage
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string('output_dir', 'quickstart', 'Folder to write everything to.')
+stage.define_folder_flags(output_dir='quickstart')
 flags.DEFINE_integer('train_clips', 3000, 'Clips to train on.', 1)
 flags.DEFINE_integer('eval_clips', 800, 'Clips to evaluate on.', 1)
 flags.DEFINE_integer('teacher_steps', 1700, 'Steps of the teacher.', 1)
@@ -30,114 +31,110 @@ _STUDENTS = ('baseline', 'masked')
 
 # A network that learns these sounds in minutes: MobileNetV1 cut to five separable
 # blocks. At a learning rate of 1e-3 it stays far from done in this time.
-_TRAINING = (
-  '--architecture=mobilenet_v1_tiny',
-  '--width_multiplier=0.25',
-  '--weight_init=keras',
-  '--bias_start=-3',
-  '--batch_size=64',
-  '--warmup_fraction=0.05',
-  '--schedule=cosine',
-  '--final_fraction=0.1',
-)
+_TRAINING = {
+  'architecture': 'mobilenet_v1_tiny',
+  'width_multiplier': 0.25,
+  'bias_start': -3,
+  'batch_size': 64,
+  'warmup_fraction': 0.05,
+  'schedule': 'cosine',
+}
 
 
-def chain(root: pathlib.Path) -> list[tuple[str, list[str]]]:
+def chain(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
   """The stages and their flags, in order."""
-  data, records = root / 'soundscapes', root / 'records'
-  label_set = root / 'label_sets' / f'discard_{float(FLAGS.discard_percent):g}'
+  train, evaluation = root / 'records/train', root / 'records/eval'
+  teacher, scores = root / 'teacher', root / 'scores'
   steps = [
     (
       'soundscapes',
-      [
-        f'--train_clips={FLAGS.train_clips}',
-        f'--eval_clips={FLAGS.eval_clips}',
-        f'--seed={FLAGS.seed}',
-        f'--output_dir={data}',
-      ],
-    )
-  ]
-  steps += [('prepare', _prepare_flags(data, records, split)) for split in _SPLITS]
-  steps.append(('train', _train_flags(root, 'teacher', 1e-2, FLAGS.teacher_steps)))
-  steps.append(
+      {
+        'train_clips': FLAGS.train_clips,
+        'eval_clips': FLAGS.eval_clips,
+        'seed': FLAGS.seed,
+        'output_dir': root / 'soundscapes',
+      },
+    ),
+    ('prepare', _prepare_flags(root / 'soundscapes', 'train', train)),
+    ('prepare', _prepare_flags(root / 'soundscapes', 'eval', evaluation)),
     (
-      'score',
-      [
-        f'--model={root / "teacher"}',
-        f'--records={records / "train"}',
-        f'--output_dir={root / "scores"}',
-      ],
-    )
-  )
-  steps.append(
+      'train',
+      {
+        'validation_records': evaluation,
+        **_train_flags(train, 1e-2, FLAGS.teacher_steps),
+        'output_dir': teacher,
+      },
+    ),
+    ('score', {'model': teacher, 'records': train, 'output_dir': scores}),
     (
       'enhance',
-      [
-        f'--scores={root / "scores"}',
-        f'--records={records / "train"}',
-        f'--discard_percent={FLAGS.discard_percent}',
-        f'--output_dir={label_set.parent}',
-      ],
-    )
-  )
+      {
+        'scores': scores,
+        'records': train,
+        'discard_percent': FLAGS.discard_percent,
+        'output_dir': label_set_dir(root).parent,
+      },
+    ),
+  ]
   for student in _STUDENTS:
-    extra = [f'--init_from={root / "teacher"}']
-    extra += [f'--label_set={label_set}'] if student == 'masked' else []
-    name = f'{student}_student'
-    train_flags = _train_flags(root, name, 5e-3, FLAGS.student_steps)
-    steps.append(('train', train_flags + extra))
-    steps.append(
-      (
-        'evaluate',
-        [
-          f'--model={root / name}',
-          f'--records={records / "eval"}',
-          f'--output_dir={root / f"{student}_evaluation"}',
-        ],
-      )
-    )
-  steps.append(
-    (
-      'export',
-      [f'--model={root / "masked_student"}', f'--output_dir={root / "exported"}'],
-    )
+    flags_ = {**_train_flags(train, 5e-3, FLAGS.student_steps), 'init_from': teacher}
+    if student == 'masked':
+      flags_['label_set'] = label_set_dir(root)
+    model, metrics = root / f'{student}_student', root / f'{student}_evaluation'
+    steps += [
+      ('train', {**flags_, 'output_dir': model}),
+      ('evaluate', {'model': model, 'records': evaluation, 'output_dir': metrics}),
+    ]
+  exported = {'model': root / 'masked_student', 'output_dir': root / 'exported'}
+  return [*steps, ('export', exported)]
+
+
+def label_set_dir(root: pathlib.Path) -> pathlib.Path:
+  """Where `enhance` writes the label set that the masked student uses."""
+  from audioset_ml.missing_labels.thresholds import label_set_name, parse_percent
+
+  return root / 'label_sets' / label_set_name(parse_percent(FLAGS.discard_percent))
+
+
+def _prepare_flags(data: pathlib.Path, split: str, records: pathlib.Path) -> dict:
+  return {
+    'segments_csv': data / f'{split}_segments.csv',
+    'explicit_tsv': data / f'{split}_explicit.tsv',
+    'strong_tsv': data / f'{split}_strong.tsv',
+    'class_map': data / 'class_labels_indices.csv',
+    'audio_dir': data / 'audio' / split,
+    'output_dir': records,
+  }
+
+
+def _train_flags(records: pathlib.Path, learning_rate: float, steps: int) -> dict:
+  return {
+    'records': records,
+    **_TRAINING,
+    'learning_rate': learning_rate,
+    'steps': steps,
+    'checkpoint_every': 250,
+    'seed': FLAGS.seed,
+  }
+
+
+def run_stage(name: str, flag_values: dict[str, object], *files: str) -> int:
+  """Runs a stage in a process of its own, as a user would; its exit status."""
+  arguments = [f'--{flag}={value}' for flag, value in flag_values.items()] + [*files]
+  print(
+    f'$ python -m audioset_ml.{name} \\\n    ' + ' \\\n    '.join(arguments), flush=True
   )
-  return steps
-
-
-_SPLITS = ('train', 'eval')
-
-
-def _prepare_flags(data: pathlib.Path, records: pathlib.Path, split: str) -> list[str]:
-  return [
-    f'--segments_csv={data / f"{split}_segments.csv"}',
-    f'--explicit_tsv={data / f"{split}_explicit.tsv"}',
-    f'--strong_tsv={data / f"{split}_strong.tsv"}',
-    f'--class_map={data / "class_labels_indices.csv"}',
-    f'--audio_dir={data / "audio" / split}',
-    f'--output_dir={records / split}',
-  ]
-
-
-def _train_flags(
-  root: pathlib.Path, name: str, learning_rate: float, steps: int
-) -> list[str]:
-  return [
-    f'--records={root / "records" / "train"}',
-    f'--validation_records={root / "records" / "eval"}',
-    f'--output_dir={root / name}',
-    f'--learning_rate={learning_rate:g}',
-    f'--steps={steps}',
-    f'--seed={FLAGS.seed}',
-    *_TRAINING,
-  ]
-
-
-def run_stage(name: str, arguments: list[str]) -> int:
-  """Runs a stage in a process of its own, as a user would."""
-  print(f'$ python -m audioset_ml.{name} \\\n    ' + ' \\\n    '.join(arguments))
-  command = [sys.executable, '-m', f'audioset_ml.{name}', *arguments]
-  return subprocess.run(command, check=False).returncode
+  process = subprocess.Popen([sys.executable, '-m', f'audioset_ml.{name}', *arguments])
+  # A stage that is asked to stop writes a checkpoint first: wait for it.
+  handler = signal.signal(signal.SIGTERM, lambda *unused: process.terminate())
+  try:
+    while True:
+      try:
+        return process.wait()
+      except KeyboardInterrupt:  # Ctrl-C, which the stage has got too
+        continue
+  finally:
+    signal.signal(signal.SIGTERM, handler)
 
 
 def summarize(root: pathlib.Path, seconds: float) -> str:
@@ -151,9 +148,7 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
     ]
     for student in _STUDENTS
   }
-  label_set = LabelSet.read(
-    root / 'label_sets' / f'discard_{float(FLAGS.discard_percent):g}'
-  )
+  label_set = LabelSet.read(label_set_dir(root))
   data = root / 'soundscapes'
   audit = audit_label_set(
     label_set, str(data / 'train_segments.csv'), str(data / 'truth/train_segments.csv')
@@ -185,13 +180,16 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
 def main(_) -> int:
   root, start = pathlib.Path(FLAGS.output_dir), time.time()
   steps = chain(root)
-  for number, (name, arguments) in enumerate(steps, 1):
+  if FLAGS.overwrite:
+    for _, flag_values in steps:
+      flag_values['overwrite'] = 'true'
+  for number, (name, flag_values) in enumerate(steps, 1):
     print(f'\n[{number}/{len(steps)}] {time.time() - start:.0f} s', flush=True)
-    if status := run_stage(name, arguments):
+    if status := run_stage(name, flag_values):
       print(f'quickstart stopped: {name} failed', file=sys.stderr)
       return status
   clip = min((root / 'soundscapes/audio/eval').glob('*.flac'))
-  status = run_stage('tag', [f'--model={root}/exported/saved_model', str(clip)])
+  status = run_stage('tag', {'model': root / 'exported/saved_model'}, str(clip))
   print('\n' + summarize(root, time.time() - start))
   return status
 

@@ -12,12 +12,11 @@ from absl import flags
 from audioset_ml import stage
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(stage)
+stage.define_folder_flags()
 flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
 flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
 flags.DEFINE_string('records', None, 'Folder of records to score.')
-flags.DEFINE_string('output_dir', None, 'Folder to write the scores to.')
-flags.mark_flags_as_required(['model', 'records', 'output_dir'])
+flags.mark_flags_as_required(['model', 'records'])
 
 
 def main(_) -> None:

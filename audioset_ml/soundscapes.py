@@ -22,9 +22,8 @@ from audioset_ml import stage
 from audioset_ml.errors import InputError
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(stage)
+stage.define_folder_flags('num_workers')
 
-flags.DEFINE_string('output_dir', '', 'Folder to write.')
 flags.DEFINE_integer('train_clips', 3000, 'Number of training clips.')
 flags.DEFINE_integer('eval_clips', 800, 'Number of evaluation clips.')
 flags.DEFINE_integer('seed', 1, 'Where all randomness comes from.')
@@ -71,7 +70,6 @@ flags.DEFINE_string(
   'classes by their own names.',
 )
 flags.DEFINE_integer('num_workers', 0, 'Processes; 0: one a core.')
-stage.mark_passing('num_workers')
 
 
 def main(argv):

@@ -8,6 +8,7 @@ provenance and marks the folder finished: a stage that was killed leaves none.
 import contextlib
 import dataclasses
 import datetime
+import fcntl
 import json
 import os
 import pathlib
@@ -20,16 +21,18 @@ from typing import Any
 from absl import app, flags, logging
 
 import audioset_ml
+from audioset_ml import folders
 from audioset_ml.errors import InputError
 
 FLAGS = flags.FLAGS
 
-# Flags that change how a stage runs, not what it writes.
-_PASSING_FLAGS = frozenset({'overwrite'})
+_FLAGS_FILE = 'flags.txt'
+_INPUTS_FILE = '.inputs.json'
+_LOCK_FILE = '.lock'
+_REPLACED = '.replaced'
 
-flags.DEFINE_bool(
-  'overwrite', False, 'Delete what --output_dir holds from a run with other flags.'
-)
+# Flags that change how a stage runs, not what it writes.
+_passing_flags = {'overwrite'}
 
 
 class _AlreadyDone(Exception):
@@ -51,6 +54,25 @@ class StageFolder:
   details: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
+def define_folder_flags(*passing: str, output_dir: str | None = None) -> None:
+  """Defines --output_dir and --overwrite.
+
+  Args:
+    *passing: the stage's flags that don't change what it writes (worker counts, say).
+    output_dir: the default folder; None makes the flag required.
+  """
+  _passing_flags.update(passing)
+  flags.DEFINE_string('output_dir', output_dir, 'Folder to write.')
+  flags.DEFINE_bool(
+    'overwrite', False, 'Replace what --output_dir holds from another run.'
+  )
+  # The caller's module, so that --help shows them.
+  for name in ('output_dir', 'overwrite'):
+    FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+  if output_dir is None:
+    flags.mark_flag_as_required('output_dir')
+
+
 def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
   """Runs an entry point: absl flags, then `main(argv)`; input errors without traceback.
 
@@ -70,24 +92,28 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
       return main(argv) or 0
     except _AlreadyDone as done:
       print(done)
-    except InputError as error:
-      print(f'error: {error}', file=sys.stderr)
-      return 1
-    except OSError as error:  # a path that can't be read or written, a full disk
-      print(f'error: {error}', file=sys.stderr)
-      return 1
+      return 0
     except KeyboardInterrupt:
       print('interrupted; the same command goes on from here', file=sys.stderr)
       return 130
-    return 0
+    except Exception as error:
+      if not _is_the_users_to_mend(error):
+        raise
+      print(f'error: {error}', file=sys.stderr)
+      return 1
 
   app.run(guarded)
 
 
-def mark_passing(*names: str) -> None:
-  """Declares flags that don't change what a stage writes (worker counts, say)."""
-  global _PASSING_FLAGS
-  _PASSING_FLAGS = _PASSING_FLAGS | set(names)
+def _is_the_users_to_mend(error: Exception) -> bool:
+  """Wrong input, or a path that can't be read or written, a full disk among them."""
+  if isinstance(error, (InputError, OSError)):
+    return True
+  tensorflow = sys.modules.get('tensorflow')
+  if tensorflow is None:
+    return False
+  paths = ('NotFoundError', 'PermissionDeniedError', 'ResourceExhaustedError')
+  return isinstance(error, tuple(getattr(tensorflow.errors, name) for name in paths))
 
 
 @contextlib.contextmanager
@@ -97,79 +123,44 @@ def output_folder(
   """The folder a stage writes, from `flags.txt` to the finishing `run.json`.
 
   An unfinished folder of the same flags is entered again, so that the stage can go on
-  where it was; a finished one ends the program, for there is nothing left to do.
+  where it was; a finished one ends the program, for there is nothing left to do. With
+  --overwrite the old content goes only when the new is finished.
 
   Args:
     output_dir: the folder.
-    inputs: paths that the stage reads, by name, for run.json.
+    inputs: paths that the stage reads, by name.
     seed: the stage's seed, for run.json.
 
   Raises:
-    InputError: the folder holds a run with other flags, or files of another origin.
+    InputError: the folder holds a run with other flags or of inputs that have changed
+      since, or files of another origin.
   """
   if not output_dir:
     raise InputError('--output_dir is empty: name the folder to write')
-  path = pathlib.Path(output_dir)
-  text = _flags_text()
-  if path.exists():
-    _enter_existing(path, text)
+  path, inputs = pathlib.Path(output_dir), inputs or {}
+  if path.exists() and not path.is_dir():
+    raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   path.mkdir(parents=True, exist_ok=True)
-  write_atomically(path / 'flags.txt', text)
-  folder = StageFolder(path)
-  start = time.time()
-  yield folder
-  run_json = {
-    'stage': _stage_name(),
-    'version': audioset_ml.__version__,
-    'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
-    'wall_seconds': round(time.time() - start, 2),
-    'seed': seed,
-    'inputs': inputs or {},
-    'counts': folder.counts,
-    **folder.details,
-  }
-  write_atomically(path / 'run.json', json.dumps(run_json, indent=2) + '\n')
-
-
-def is_finished(folder: str | os.PathLike) -> bool:
-  """Whether a stage ran to its end in this folder."""
-  return (pathlib.Path(folder) / 'run.json').is_file()
-
-
-def read_run(folder: str | os.PathLike, stage: str) -> dict[str, Any]:
-  """The provenance (`run.json`) of a finished stage's folder.
-
-  Raises:
-    InputError: there is no such folder, it isn't finished, or another stage wrote it.
-  """
-  path = pathlib.Path(folder)
-  if not path.is_dir():
-    raise InputError(f'{path}: no such folder; `{stage}` writes it')
-  if not is_finished(path):
-    raise InputError(
-      f'{path}: not a finished `{stage}` folder (no run.json in it); run '
-      f'`python -m audioset_ml.{stage}` to its end first'
-    )
-  try:
-    run_json = json.loads((path / 'run.json').read_text())
-  except ValueError as error:
-    raise InputError(f'{path}/run.json: not JSON ({error})') from error
-  if run_json.get('stage') != stage:
-    raise InputError(
-      f'{path}: written by `{run_json.get("stage")}`, but a `{stage}` folder is needed'
-    )
-  return run_json
-
-
-def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
-  """Writes a file under another name and renames it, so that no half file is seen."""
-  partial = path.with_name(f'.{path.name}.partial')
-  data = content.encode() if isinstance(content, str) else content
-  with open(partial, 'wb') as file:
-    file.write(data)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(partial, path)
+  with _locked(path):
+    _enter(path, inputs)
+    folder, start = StageFolder(path), time.time()
+    try:
+      yield folder
+    except Exception:
+      _restore(path)
+      raise
+    run_json = {
+      'stage': _stage_name(),
+      'version': audioset_ml.__version__,
+      'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+      'wall_seconds': round(time.time() - start, 2),
+      'seed': seed,
+      'inputs': inputs,
+      'counts': folder.counts,
+      **folder.details,
+    }
+    folders.write_json(path / folders.RUN_FILE, run_json)
+    shutil.rmtree(path / _REPLACED, ignore_errors=True)
 
 
 def _stage_name() -> str:
@@ -178,42 +169,105 @@ def _stage_name() -> str:
   return name.removesuffix('.__main__').rpartition('.')[2]
 
 
-def _stage_flags() -> dict[str, flags.Flag]:
-  """The flags of the running stage by name, those of absl itself left out."""
-  key_flags = FLAGS.get_key_flags_for_module(sys.argv[0])
-  return {flag.name: flag for flag in key_flags}
+def _flag_lines(comparable: bool = False) -> list[str]:
+  """The stage's flags, one a line, those of absl itself left out.
+
+  Args:
+    comparable: leaves out where the folder is, and how paths are spelled at their end.
+  """
+  left_out = _passing_flags | ({'output_dir'} if comparable else set())
+  lines = []
+  for flag in FLAGS.get_key_flags_for_module(sys.argv[0]):
+    if flag.name not in left_out and flag.value is not None:
+      lines += flag.serialize().splitlines()
+  return sorted(line.rstrip('/') if comparable else line for line in lines if line)
 
 
-def _flags_text() -> str:
-  """The stage's flags, one a line, as a flagfile that repeats it."""
-  lines = [f'# python -m audioset_ml.{_stage_name()} --flagfile=<this file>']
-  for name, flag in sorted(_stage_flags().items()):
-    if name not in _PASSING_FLAGS and flag.value is not None:
-      lines.extend(flag.serialize().splitlines())
-  return '\n'.join(line for line in lines if line) + '\n'
+@contextlib.contextmanager
+def _locked(path: pathlib.Path) -> Iterator[None]:
+  """Keeps other processes from writing the folder; waits for one that does.
+
+  Two runs would take turns in deleting each other's files. One may be left over from a
+  parent that was killed. The lock goes with its process, however that ends.
+  """
+  with open(path / _LOCK_FILE, 'a') as lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      print(f'{path}: another process is writing it; waiting for its end', flush=True)
+      fcntl.flock(lock, fcntl.LOCK_EX)
+    yield
 
 
-def _enter_existing(path: pathlib.Path, text: str) -> None:
-  """Checks that an existing folder may be written; empties it with --overwrite."""
-  if not path.is_dir():
-    raise InputError(f'{path}: is a file, but --output_dir must be a folder')
-  flags_file = path / 'flags.txt'
-  if flags_file.is_file() and flags_file.read_text() == text:
-    if is_finished(path) and not FLAGS.overwrite:
+def _enter(path: pathlib.Path, inputs: dict[str, Any]) -> None:
+  """Checks that a folder may be written, and writes what the run starts from."""
+  content = _content(path)
+  if content:
+    if not (path / _INPUTS_FILE).is_file():
+      raise InputError(
+        f'{path}: holds files that no stage wrote; choose another folder'
+      )
+    difference = _difference(path, inputs)
+    if FLAGS.overwrite:
+      # The same command again, after a kill, goes on; anything else starts anew.
+      if difference or not (path / _REPLACED).exists():
+        _set_aside(path)
+    elif difference:
+      raise InputError(f'{path}: {difference}')
+    elif folders.is_finished(path):
       raise _AlreadyDone(f'{path}: finished already with the same flags')
-    if not FLAGS.overwrite:
-      return
-  if not any(path.iterdir()):
+  started = {
+    'flags': _flag_lines(comparable=True),
+    'inputs': {name: folders.fingerprint(value) for name, value in inputs.items()},
+  }
+  folders.write_json(path / _INPUTS_FILE, started)
+  text = f'# python -m audioset_ml.{_stage_name()} --flagfile=<this file>\n'
+  text += ''.join(f'{line}\n' for line in _flag_lines())
+  folders.write_atomically(path / _FLAGS_FILE, text)
+
+
+def _difference(path: pathlib.Path, inputs: dict[str, Any]) -> str:
+  """What sets the folder's run apart from this one; '' for nothing."""
+  started = json.loads((path / _INPUTS_FILE).read_text())
+  ours, theirs = set(_flag_lines(comparable=True)), set(started['flags'])
+  if ours != theirs:
+    changed = ', '.join(sorted(ours - theirs) or sorted(theirs - ours))
+    return (
+      f'holds a run with other flags ({changed}); choose another --output_dir, or '
+      'replace it with --overwrite'
+    )
+  for name, value in inputs.items():
+    if started['inputs'].get(name) != folders.fingerprint(value):
+      return f'its --{name} ({value}) has changed since; replace it with --overwrite'
+  return ''
+
+
+def _content(path: pathlib.Path) -> list[pathlib.Path]:
+  apart = (_LOCK_FILE, _REPLACED)
+  return [entry for entry in path.iterdir() if entry.name not in apart]
+
+
+def _set_aside(path: pathlib.Path) -> None:
+  """Moves the content out of the way, until the new one is finished."""
+  aside = path / _REPLACED
+  if aside.exists():  # of a run that was killed: the oldest content is worth keeping
+    _delete(_content(path))
     return
-  if not flags_file.is_file():
-    raise InputError(
-      f'{path}: holds files that no stage wrote (no flags.txt); choose another folder'
-    )
-  if not FLAGS.overwrite:
-    old, new = set(flags_file.read_text().splitlines()), set(text.splitlines())
-    changed = ', '.join(sorted(new - old) or sorted(old - new))
-    raise InputError(
-      f'{path}: holds a run with other flags ({changed}); choose another '
-      '--output_dir, or replace it with --overwrite'
-    )
-  shutil.rmtree(path)
+  aside.mkdir()
+  for entry in _content(path):
+    entry.rename(aside / entry.name)
+
+
+def _restore(path: pathlib.Path) -> None:
+  """Brings back what --overwrite set aside, when the new run failed."""
+  aside = path / _REPLACED
+  if aside.exists():
+    _delete(_content(path))
+    for entry in list(aside.iterdir()):
+      entry.rename(path / entry.name)
+    aside.rmdir()
+
+
+def _delete(entries: Sequence[pathlib.Path]) -> None:
+  for entry in entries:
+    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
       if FLAGS.output_npz:
         tagged.append(result)
   if FLAGS.output_npz:
-    tagging.write_npz(FLAGS.output_npz, tagged)
+    tagging.write_npz(FLAGS.output_npz, tagged, paths)
   if failed:
     print(f'{failed} of {len(paths)} files could not be used', file=sys.stderr)
   return 1 if failed else 0

@@ -17,10 +17,9 @@ from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.training.config import SCHEDULES
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(stage)
+stage.define_folder_flags('checkpoint_every')
 flags.DEFINE_string('records', None, 'Folder of records to train on.')
 flags.DEFINE_string('validation_records', '', 'Folder of records to evaluate on.')
-flags.DEFINE_string('output_dir', None, 'Folder for checkpoints, logs and the model.')
 flags.DEFINE_string(
   'label_set', '', 'Folder of a label set: its flagged labels are left out of the loss.'
 )
@@ -51,8 +50,7 @@ flags.DEFINE_integer('seed', 0, "Of the weights, the input's order and its patch
 flags.DEFINE_integer('validate_every', 1000, 'Steps between evaluations.', 1)
 flags.DEFINE_integer('checkpoint_every', 1000, 'Steps between checkpoints.', 1)
 flags.DEFINE_integer('log_every', 100, 'Steps between TensorBoard points.', 1)
-flags.mark_flags_as_required(['records', 'output_dir'])
-stage.mark_passing('checkpoint_every')
+flags.mark_flag_as_required('records')
 
 
 def main(_) -> None:

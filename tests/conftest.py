@@ -11,7 +11,10 @@ from tests.stages import run_stage_ok
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SHARED_DATA = ROOT.parent / 'shared' / 'data'
+# Official labels, recordings, YAMNet's weights and reference outputs; not in this repo.
+SHARED_DATA = pathlib.Path(
+  os.environ.get('AUDIOSET_ML_TEST_DATA', ROOT.parent / 'shared' / 'data')
+)
 
 
 @pytest.fixture(scope='session')

@@ -11,7 +11,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def run_stage(
-  stage: str, *arguments: object, folder: pathlib.Path | None = None
+  stage: str,
+  *arguments: object,
+  folder: pathlib.Path | None = None,
+  seconds: float = 240,
 ) -> subprocess.CompletedProcess:
   """Runs `python -m audioset_ml.<stage>` to its end."""
   return subprocess.run(
@@ -21,15 +24,18 @@ def run_stage(
     capture_output=True,
     text=True,
     check=False,
-    timeout=240,
+    timeout=seconds,
   )
 
 
 def run_stage_ok(
-  stage: str, *arguments: object, folder: pathlib.Path | None = None
+  stage: str,
+  *arguments: object,
+  folder: pathlib.Path | None = None,
+  seconds: float = 240,
 ) -> str:
   """Runs a stage that must succeed; returns what it printed."""
-  done = run_stage(stage, *arguments, folder=folder)
+  done = run_stage(stage, *arguments, folder=folder, seconds=seconds)
   assert done.returncode == 0, f'{stage} failed:\n{done.stdout}\n{done.stderr}'
   return done.stdout
 

@@ -1,14 +1,13 @@
 """Weak evaluation (ML20 IV-A): clip scores against clip labels."""
 
 import dataclasses
-import json
 import os
 import pathlib
 
 import numpy as np
 import pandas as pd
 
-from audioset_ml import stage
+from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import metrics
 from audioset_ml.labels.class_map import ClassMap
@@ -73,9 +72,9 @@ def write_evaluation(evaluation: WeakEvaluation, output_dir: str | os.PathLike) 
   """Writes metrics.json (the summary) and per_class.csv."""
   folder = pathlib.Path(output_dir)
   table = evaluation.per_class.to_csv(index=False, lineterminator='\n')
-  stage.write_atomically(folder / PER_CLASS_FILE, table)
+  folders.write_atomically(folder / PER_CLASS_FILE, table)
   content = {'schema_version': SCHEMA_VERSION, 'weak': evaluation.summary}
-  stage.write_atomically(folder / METRICS_FILE, json.dumps(content, indent=2) + '\n')
+  folders.write_json(folder / METRICS_FILE, content)
 
 
 def _per_class(
@@ -112,9 +111,7 @@ def _summary(per_class: pd.DataFrame) -> dict[str, float | int]:
     'd_prime': per_class['d_prime'].mean(),
     'lwlrap': per_class['lwlrap'].mean(),
     'auc': mean_auc,
-    'd_prime_of_mean_auc': float(
-      metrics.d_prime(np.array([mean_auc]), np.inf, np.inf)[0]
-    ),
+    'd_prime_of_mean_auc': _d_prime_of_mean(per_class, mean_auc),
     'lwlrap_label_weighted': label_weighted,
     'd_prime_implicit': per_class['d_prime_implicit'].mean(),
     'auc_implicit': per_class['auc_implicit'].mean(),
@@ -127,6 +124,12 @@ def _summary(per_class: pd.DataFrame) -> dict[str, float | int]:
     'classes_with_auc_clipped': int(per_class['auc'].isin([0.0, 1.0]).sum()),
   }
   return {name: _json_number(value) for name, value in values.items()} | counts
+
+
+def _d_prime_of_mean(per_class: pd.DataFrame, mean_auc: float) -> float:
+  """d′ of a mean AUC, kept finite by half of all pairs' share."""
+  pairs = (per_class['explicit_positives'] * per_class['explicit_negatives']).sum()
+  return float(metrics.d_prime(np.array([mean_auc]), np.array([pairs]), 1)[0])
 
 
 def _json_number(value: float) -> float | None:

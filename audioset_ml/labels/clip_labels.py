@@ -52,10 +52,12 @@ def read_clip_labels(
   """Joins weak, explicit and strong label files into one ClipLabels a clip.
 
   The segment CSVs say which clips there are, and their labels are explicit positives.
-  Explicit and strong labels of clips that they don't name are counted and left out.
+  Explicit and strong labels of clips that they don't name are counted and left out; so
+  are strong labels of other classes, since 74 of AudioSet's 456 strong labels are not
+  among its 527 classes.
 
   Args:
-    class_map: the classes; a label outside it is an error.
+    class_map: the classes; a weak or explicit label outside it is an error.
     segments_csvs: weak CSVs in AudioSet's form.
     explicit_tsvs: TSVs of confirmed and refuted labels.
     strong_tsvs: TSVs of events with their times.
@@ -71,13 +73,20 @@ def read_clip_labels(
   weak: dict[str, dict[int, LabelState]] = {}
   for path in segments_csvs:
     _add_weak(weak, formats.read_weak_csv(path, class_map), class_map)
-  counts = {'clips_labelled': len(weak), 'labels_of_other_clips': 0}
+  counts = {
+    'clips_labelled': len(weak),
+    'labels_of_other_clips': 0,
+    'strong_labels_of_other_classes': 0,
+  }
   for path in explicit_tsvs:
     table = formats.read_explicit_tsv(path, class_map)
     counts['labels_of_other_clips'] += _add_explicit(weak, table, class_map, path)
   strong: dict[str, list[StrongEvent]] = {}
   for path in strong_tsvs:
-    table = formats.read_strong_tsv(path, class_map)
+    table = formats.read_strong_tsv(path)
+    known = table['label'].isin(class_map.mids)
+    counts['strong_labels_of_other_classes'] += int((~known).sum())
+    table = table[known]
     counts['labels_of_other_clips'] += _add_strong(strong, weak, table, class_map)
   clips = [
     ClipLabels(clip_id, dict(sorted(weak[clip_id].items())), _sorted(strong, clip_id))

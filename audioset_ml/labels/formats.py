@@ -102,14 +102,17 @@ def read_explicit_tsv(
     One row a rating: segment_id, label, present (PRESENT or NOT_PRESENT).
 
   Raises:
-    LabelError: as `read_weak_csv`; also for another value in `present`.
+    LabelError: as `read_weak_csv`; also for another value in `present`, and for labels
+      with times, such as framed ones, which say nothing of the whole clip.
   """
 
   def check(row: dict[str, str]) -> None:
     if row['present'] not in (PRESENT, NOT_PRESENT):
       raise ValueError(f'{row["present"]!r} is neither {PRESENT} nor {NOT_PRESENT}')
 
-  return _read_tsv(path, EXPLICIT_COLUMNS, class_map, check)
+  return _read_tsv(
+    path, EXPLICIT_COLUMNS, class_map, check, refused=STRONG_COLUMNS[1:3]
+  )
 
 
 def write_weak_csv(
@@ -186,9 +189,15 @@ def _read_tsv(
   columns: Sequence[str],
   class_map: ClassMap | None,
   check: Callable[[dict[str, str]], None],
+  refused: Sequence[str] = (),
 ) -> pd.DataFrame:
   """Reads a TSV with a header row; `check` raises ValueError for a wrong row."""
   rows = list(csv.reader(_lines(path), delimiter='\t'))
+  if rows and set(refused) & set(rows[0]):
+    raise LabelError(
+      f'{path}: its labels have times ({", ".join(refused)}), but labels of whole '
+      'clips are needed here: what is absent from a second may be present in the clip'
+    )
   if not rows or any(column not in rows[0] for column in columns):
     found = ', '.join(rows[0]) if rows else 'nothing'
     raise LabelError(

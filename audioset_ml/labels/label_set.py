@@ -14,11 +14,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml import stage
+from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 
-_DESCRIPTION = 'label_set.json'
+_DESCRIPTION = folders.LABEL_SET_FILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +83,6 @@ def write_label_set(
   (folder / 'clip_ids.txt').write_text(''.join(f'{clip_id}\n' for clip_id in clip_ids))
   class_map.write(folder / 'class_map.csv')
   summary.to_csv(folder / 'summary.csv', index=False, lineterminator='\n')
-  stage.write_atomically(
+  folders.write_atomically(
     folder / _DESCRIPTION, json.dumps(description, indent=2) + '\n'
   )

@@ -113,7 +113,7 @@ def enhance_records(
   labels, class_map = read_label_table(records), records.class_map
   counts = {}
   for flags in flag_top_scored(scores.values, labels, class_map, percents):
-    name = label_set_name(flags.percent)
+    name = thresholds.label_set_name(flags.percent)
     counts[name] = int(flags.summary['ignored'].sum())
     write_label_set(
       pathlib.Path(output_dir) / name,
@@ -124,8 +124,3 @@ def enhance_records(
       {'discard_percent': str(flags.percent), 'ignored': counts[name]},
     )
   return counts
-
-
-def label_set_name(percent: Decimal) -> str:
-  """The folder of the label set of a percentage: `discard_0.1`, `discard_10`."""
-  return f'discard_{float(percent):g}'

@@ -24,6 +24,25 @@ def parse_percent(text: str) -> Decimal:
   return percent
 
 
+def parse_percents(texts: Sequence[str]) -> list[Decimal]:
+  """Discard percentages; at least one, each once.
+
+  Raises:
+    InputError: there is none, one is no percentage, or one stands twice.
+  """
+  percents = [parse_percent(text) for text in texts if text.strip()]
+  if not percents:
+    raise InputError('no discard percentage is given; for instance 0.1,1,5')
+  if len(set(percents)) < len(percents):
+    raise InputError(f'a discard percentage stands twice in {",".join(texts)}')
+  return percents
+
+
+def label_set_name(percent: Decimal) -> str:
+  """The folder of the label set of a percentage: `discard_0.1`, `discard_10`."""
+  return f'discard_{percent.normalize():f}'
+
+
 def discard_count(implicit: int, percent: Decimal) -> int:
   """⌊p·n⌋: how many of a class's n implicit negatives are to be ignored."""
   return int(percent * implicit // 100)

@@ -84,17 +84,18 @@ def export_saved_model(
     )
   module = WaveformModel(model, front_end, class_map_path)
   output_dir.parent.mkdir(parents=True, exist_ok=True)
-  with tempfile.TemporaryDirectory(
-    prefix=f'.{output_dir.name}.partial', dir=output_dir.parent
-  ) as folder:
-    written = pathlib.Path(folder) / output_dir.name
+  partial = output_dir.with_name(f'.{output_dir.name}.partial')
+  shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
+  try:
     tf.saved_model.save(
-      module, str(written), signatures={'serving_default': module.serve}
+      module, str(partial), signatures={'serving_default': module.serve}
     )
-    _require_equal(written, model, front_end)
+    _require_equal(partial, model, front_end)
     if output_dir.exists():
       shutil.rmtree(output_dir)
-    os.replace(written, output_dir)
+    os.replace(partial, output_dir)
+  finally:
+    shutil.rmtree(partial, ignore_errors=True)
 
 
 def export_trained_model(

@@ -64,19 +64,37 @@ def describe(tags: FileTags, names: Sequence[str], number: int) -> str:
 
 
 def require_writable(path: str | os.PathLike) -> None:
-  """Raises InputError if the folder that a file is to be written to does not exist."""
-  parent = pathlib.Path(path).parent
-  if not parent.is_dir():
-    raise InputError(f'{path}: there is no folder {parent} to write it to')
-
-
-def write_npz(path: str | os.PathLike, tags: Sequence[FileTags]) -> None:
-  """Writes `<file name>|scores`, `…|embeddings` and `…|log_mel` of every file."""
+  """Raises InputError, or OSError, if a file can't be written there."""
   path = pathlib.Path(path)
-  arrays = {}
-  for key, one in zip(npz_keys([tag.path for tag in tags]), tags, strict=True):
+  if path.is_dir():
+    raise InputError(f'{path}: is a folder, but a file is to be written')
+  if not path.parent.is_dir():
+    raise InputError(f'{path}: there is no folder {path.parent} to write it to')
+  _partial(path).touch()
+  _partial(path).unlink()
+
+
+def write_npz(
+  path: str | os.PathLike, tags: Sequence[FileTags], paths: Sequence[str]
+) -> None:
+  """Writes `<file name>|scores`, `…|embeddings` and `…|log_mel` of every file.
+
+  Args:
+    path: the file to write.
+    tags: of the files that could be used.
+    paths: all files that were given; they decide the keys.
+  """
+  path, arrays = pathlib.Path(path), {}
+  key_of = dict(zip(paths, npz_keys(paths), strict=True))
+  for one in tags:
     for name in ('scores', 'embeddings', 'log_mel'):
-      arrays[f'{key}|{name}'] = getattr(one, name)
-  partial = path.with_name(f'.{path.name}.partial.npz')
-  np.savez(partial, **arrays)
-  os.replace(partial, path)
+      arrays[f'{key_of[one.path]}|{name}'] = getattr(one, name)
+  try:
+    np.savez(_partial(path), **arrays)
+    os.replace(_partial(path), path)
+  finally:
+    _partial(path).unlink(missing_ok=True)
+
+
+def _partial(path: pathlib.Path) -> pathlib.Path:
+  return path.with_name(f'.{path.name}.partial.npz')

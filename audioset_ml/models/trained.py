@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from audioset_ml import stage
+from audioset_ml import folders
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
@@ -53,8 +53,13 @@ class TrainedModel:
     """
     path = pathlib.Path(path)
     front_end = FrontEnd()
+    if (path / 'saved_model.pb').is_file():
+      raise ModelError(
+        f'{path}: a SavedModel, which takes waveforms; here the trained model itself '
+        'is needed: a train folder, a .keras file or yamnet.h5'
+      )
     if path.is_dir():
-      front_end = FrontEnd.from_dict(stage.read_run(path, 'train')['front_end'])
+      front_end = FrontEnd.from_dict(folders.read_run(path, 'train')['front_end'])
       path = path / MODEL_FILE
     beside = CLASS_MAP_FILE
     if path.suffix in ('.h5', '.hdf5'):

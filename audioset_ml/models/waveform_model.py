@@ -12,6 +12,8 @@ from audioset_ml.models.registry import embedding_model
 
 OUTPUTS = ('scores', 'embeddings', 'log_mel')
 
+_PATCHES_AT_ONCE = 128
+
 
 class WaveformModel(tf.Module):
   """A patch model behind its front end; what `export_saved_model` writes."""
@@ -61,8 +63,36 @@ class WaveformModel(tf.Module):
     padded = features.pad_waveform(waveform, self._front_end)
     log_mel = features.log_mel_spectrogram(padded, self._front_end)
     patches = features.frame_patches(log_mel, self._front_end)
-    logits, embeddings = self._model(patches, training=False)
+    logits, embeddings = self._in_chunks(patches)
     return tf.sigmoid(logits), embeddings, log_mel
+
+  def _in_chunks(self, patches: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Logits and embeddings, a minute at a time: an hour at once would take 10 GB."""
+    count = tf.shape(patches)[0]
+
+    def chunk(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+      start = index * _PATCHES_AT_ONCE
+      return self._model(patches[start : start + _PATCHES_AT_ONCE], training=False)
+
+    def joined(
+      index: tf.Tensor, logits: tf.Tensor, embeddings: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+      more = chunk(index)
+      return (
+        index + 1,
+        tf.concat([logits, more[0]], axis=0),
+        tf.concat([embeddings, more[1]], axis=0),
+      )
+
+    logits, embeddings = chunk(tf.constant(0))
+    shapes = [tf.TensorShape([None, part.shape[-1]]) for part in (logits, embeddings)]
+    return tf.while_loop(
+      lambda index, *unused: index * _PATCHES_AT_ONCE < count,
+      joined,
+      (tf.constant(1), logits, embeddings),
+      shape_invariants=(tf.TensorShape([]), *shapes),
+      parallel_iterations=1,
+    )[1:]
 
   @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, 'waveform')])
   def serve(self, waveform: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -6,7 +6,7 @@ import functools
 import os
 import pathlib
 
-from audioset_ml import stage
+from audioset_ml import folders
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.class_map import ClassMap
@@ -42,7 +42,7 @@ class RecordsFolder:
       InputError: it isn't one.
       RecordError: files of it are missing.
     """
-    run_json = stage.read_run(path, 'prepare')
+    run_json = folders.read_run(path, 'prepare')
     path = pathlib.Path(path)
     shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
     missing = [name for name in shards if not (path / name).is_file()]

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from audioset_ml import stage
+from audioset_ml import folders
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
@@ -83,7 +83,7 @@ def prepare(
   clips, counts = read_clip_labels(
     class_map, config.segments_csvs, config.explicit_tsvs, config.strong_tsvs
   )
-  tasks = _shard_tasks(clips, find_audio(config.audio_dir), config.clips_per_shard)
+  tasks = _shard_tasks(clips, find_audio(config.audio_dir), config)
   parts_dir = output_dir / '.parts'
   parts_dir.mkdir(exist_ok=True)
   class_map.write(output_dir / folder.CLASS_MAP_FILE)
@@ -91,7 +91,7 @@ def prepare(
     str(output_dir), str(parts_dir), config.front_end, config.decoder
   )
   _run_pipeline(tasks, writer, config.beam_args)
-  summaries = shard.read_summaries(str(parts_dir), range(len(tasks)))
+  summaries = shard.read_summaries(str(parts_dir), tasks)
   counts.update(_write_tables(summaries, output_dir))
   if not counts['clips']:
     reason = summaries[0]['skipped'][0][1] if summaries[0]['skipped'] else ''
@@ -115,8 +115,13 @@ def find_audio(audio_dir: str | os.PathLike) -> dict[str, str]:
   if not os.path.isdir(audio_dir):
     raise InputError(f'{audio_dir}: no such folder of sound files')
   found: dict[str, tuple[int, str]] = {}
-  for parent, folders, names in os.walk(audio_dir):
-    folders.sort()
+  seen: set[str] = set()
+  for parent, subfolders, names in os.walk(audio_dir, followlinks=True):
+    subfolders.sort()
+    if os.path.realpath(parent) in seen:  # a link to a folder above
+      subfolders.clear()
+      continue
+    seen.add(os.path.realpath(parent))
     for name in sorted(names):
       stem, suffix = os.path.splitext(name)
       if suffix.lower() in decoding.AUDIO_SUFFIXES:
@@ -132,24 +137,27 @@ def stable_hash(clip_id: str) -> int:
 
 
 def _shard_tasks(
-  clips: Sequence[ClipLabels], audio: dict[str, str], clips_per_shard: int
+  clips: Sequence[ClipLabels], audio: dict[str, str], config: PrepareConfig
 ) -> list[shard.ShardTask]:
   """Assigns clips to shards, and orders them inside, by their hash."""
-  shards = -(-len(clips) // clips_per_shard)
+  shards = -(-len(clips) // config.clips_per_shard)
   members: list[list[ClipLabels]] = [[] for _ in range(shards)]
   for clip in clips:
     members[stable_hash(clip.clip_id) % shards].append(clip)
-  return [
-    shard.ShardTask(
-      index=index,
-      shards=shards,
-      clips=tuple(
-        shard.ClipTask(clip, audio.get(clip.clip_id))
-        for clip in sorted(chosen, key=lambda c: (stable_hash(c.clip_id), c.clip_id))
-      ),
-    )
-    for index, chosen in enumerate(members)
-  ]
+  tasks = []
+  for index, chosen in enumerate(members):
+    chosen.sort(key=lambda clip: (stable_hash(clip.clip_id), clip.clip_id))
+    content = tuple(shard.ClipTask(clip, audio.get(clip.clip_id)) for clip in chosen)
+    digest = _digest(shards, content, config)
+    tasks.append(shard.ShardTask(index, shards, content, digest))
+  return tasks
+
+
+def _digest(shards: int, clips: Sequence[shard.ClipTask], config: PrepareConfig) -> str:
+  """Changes with all that a shard's bytes depend on, its sound files' state too."""
+  files = [folders.fingerprint(clip.audio_path) for clip in clips]
+  content = repr((shards, clips, files, config.front_end, config.decoder))
+  return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
 def _run_pipeline(
@@ -172,15 +180,22 @@ def _run_pipeline(
       | beam.Reshuffle()
       | 'WriteShard' >> beam.Map(writer.write)
     )
-    pipeline.run().wait_until_finish()
+    try:
+      pipeline.run().wait_until_finish()
+    except RuntimeError as error:  # as which Beam wraps whatever went wrong
+      reason = str(error).strip().splitlines()[-1] if str(error).strip() else error
+      raise RecordError(
+        f'{writer.output_dir}: writing records failed: {reason}'
+      ) from error
 
 
 class _progress:
   """A bar of clips whose shards are finished, whoever writes them."""
 
   def __init__(self, tasks: Sequence[shard.ShardTask], parts_dir: str):
-    self._sizes = {task.index: len(task.clips) for task in tasks}
-    self._parts_dir = parts_dir
+    self._sizes = {
+      shard.summary_file(parts_dir, task): len(task.clips) for task in tasks
+    }
     self._stop = threading.Event()
     self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -200,11 +215,7 @@ class _progress:
       bar.update(self._finished() - bar.n)
 
   def _finished(self) -> int:
-    return sum(
-      size
-      for index, size in self._sizes.items()
-      if shard.summary_file(self._parts_dir, index).exists()
-    )
+    return sum(size for path, size in self._sizes.items() if path.exists())
 
 
 def _write_tables(
@@ -226,4 +237,4 @@ def _write_csv(path: pathlib.Path, header: Sequence[str], rows: Sequence) -> Non
   writer = csv.writer(text, lineterminator='\n')
   writer.writerow(header)
   writer.writerows(rows)
-  stage.write_atomically(path, text.getvalue())
+  folders.write_atomically(path, text.getvalue())

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from audioset_ml import stage
+from audioset_ml import folders
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
@@ -47,7 +47,7 @@ def write_scores(output_dir: str | os.PathLike, scores: ClipScores) -> None:
   folder = pathlib.Path(output_dir)
   np.save(folder / SCORES_FILE, scores.values)
   ids = ''.join(f'{clip_id}\n' for clip_id in scores.clip_ids)
-  stage.write_atomically(folder / CLIP_IDS_FILE, ids)
+  folders.write_atomically(folder / CLIP_IDS_FILE, ids)
   scores.class_map.write(folder / CLASS_MAP_FILE)
 
 
@@ -58,7 +58,7 @@ def read_scores(path: str | os.PathLike, written_by: str = 'score') -> ClipScore
     InputError: there is none.
     RecordError: its files don't belong together.
   """
-  stage.read_run(path, written_by)
+  folders.read_run(path, written_by)
   folder = pathlib.Path(path)
   try:
     values = np.load(folder / SCORES_FILE, mmap_mode='r', allow_pickle=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from audioset_ml import stage
+from audioset_ml import folders
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import AudioError
@@ -35,6 +35,7 @@ class ShardTask:
   index: int
   shards: int
   clips: tuple[ClipTask, ...]
+  digest: str  # of all that the shard is made of; another digest is another shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +59,7 @@ class ShardWriter:
 
     The summary says that the shard is finished: it is not written again.
     """
-    summary_path = summary_file(self.parts_dir, task.index)
+    summary_path = summary_file(self.parts_dir, task)
     if summary_path.exists():
       return
     import tensorflow as tf
@@ -82,7 +83,7 @@ class ShardWriter:
         clips.append((clip.labels.clip_id, name, frames))
     os.replace(partial, os.path.join(self.output_dir, name))
     summary = {'clips': clips, 'skipped': skipped, 'labels': count_states(written)}
-    stage.write_atomically(summary_path, json.dumps(summary))
+    folders.write_atomically(summary_path, json.dumps(summary))
 
   def _record(self, clip: ClipTask) -> tuple[bytes, int] | str:
     """A clip's serialized record and frames, or why it has none."""
@@ -100,14 +101,14 @@ class ShardWriter:
     return schema.serialize(clip.labels, log_mel, self.front_end), len(log_mel)
 
 
-def summary_file(parts_dir: str, index: int) -> pathlib.Path:
+def summary_file(parts_dir: str, task: ShardTask) -> pathlib.Path:
   """Where a finished shard's summary lies."""
-  return pathlib.Path(parts_dir) / f'{index:05d}.json'
+  return pathlib.Path(parts_dir) / f'{task.index:05d}-{task.digest}.json'
 
 
-def read_summaries(parts_dir: str, shards: Sequence[int]) -> list[dict]:
-  """The summaries of finished shards, in the order of their indices."""
-  return [json.loads(summary_file(parts_dir, i).read_text()) for i in sorted(shards)]
+def read_summaries(parts_dir: str, tasks: Sequence[ShardTask]) -> list[dict]:
+  """The summaries of finished shards, in the order of the tasks."""
+  return [json.loads(summary_file(parts_dir, task).read_text()) for task in tasks]
 
 
 @functools.cache

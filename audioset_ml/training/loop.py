@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.trained import MODEL_FILE
@@ -87,13 +87,14 @@ class _Trainer:
     self._optimizer.build(self.model.trainable_variables)
     self._loss = MaskedBinaryCrossentropy()
     self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    self._checkpoint = tf.train.Checkpoint(
+      model=self.model,
+      optimizer=self._optimizer,
+      iterator=self._iterator,
+      step=self._step,
+    )
     self._manager = tf.train.CheckpointManager(
-      tf.train.Checkpoint(
-        model=self.model,
-        optimizer=self._optimizer,
-        iterator=self._iterator,
-        step=self._step,
-      ),
+      self._checkpoint,
       str(output_dir / 'checkpoints'),
       max_to_keep=_CHECKPOINTS_KEPT,
     )
@@ -105,20 +106,30 @@ class _Trainer:
 
   def restore(self) -> None:
     """Goes back to the newest checkpoint, or to the model to start from."""
-    if self._manager.latest_checkpoint:
-      self._manager.restore_or_initialize()
+    for path in reversed(self._manager.checkpoints):
+      try:
+        self._checkpoint.restore(path).assert_existing_objects_matched()
+      except Exception as error:  # TensorFlow raises many types for a damaged file
+        print(f'{path}: a damaged checkpoint ({type(error).__name__}); trying an older')
+        continue
       print(f'going on from step {int(self._step)}')
-    elif self.config.init_from:
+      return
+    if self._manager.checkpoints:
+      raise InputError(
+        f'{self._manager.directory}: none of its checkpoints can be read; begin anew '
+        'with --overwrite'
+      )
+    if self.config.init_from:
       init_from(self.model, self.config.init_from, self.records)
 
   def run(self) -> None:
     """Trains from the current step to the last one."""
     config, first = self.config, int(self._step)
-    monitor = Monitor(self._logs_dir, config.steps, first, config.batch_size)
     handlers = {
       number: signal.signal(number, self._interrupt)
       for number in (signal.SIGTERM, signal.SIGINT)
     }
+    monitor = Monitor(self._logs_dir, config.steps, first, config.batch_size)
     train_step = tf.function(self._train_step)
     try:
       for step in range(first + 1, config.steps + 1):
@@ -131,11 +142,19 @@ class _Trainer:
           monitor.log(step, float(self._optimizer.learning_rate))
         with monitor.paused():
           if step % config.checkpoint_every == 0 or last or self._interrupted:
-            self._manager.save(step)
+            self._save(step)
           if self._interrupted:
             raise KeyboardInterrupt
-          if self._validator and (step % config.validate_every == 0 or last):
+          if self._validator and step % config.validate_every == 0 and not last:
             self._validator.validate(self.model, step)
+      # Behind the loop, so that a run killed after its last checkpoint has it too.
+      if self._validator:
+        self._validator.validate(self.model, config.steps)
+    except tf.errors.DataLossError as error:
+      raise RecordError(
+        f'{self.records.path}: a shard is damaged ({error.message}); prepare the '
+        'records again'
+      ) from None
     finally:
       monitor.close()
       for number, handler in handlers.items():
@@ -147,6 +166,13 @@ class _Trainer:
     variables = self.model.trainable_variables
     self._optimizer.apply(tape.gradient(loss, variables), variables)
     return loss
+
+  def _save(self, step: int) -> None:
+    """Writes a checkpoint, but none of weights that are lost already."""
+    for weight in self.model.trainable_variables:
+      if not bool(tf.reduce_all(tf.math.is_finite(weight.value))):
+        self._require_finite(math.nan, step)
+    self._manager.save(step)
 
   def _interrupt(self, *unused) -> None:
     self._interrupted = True

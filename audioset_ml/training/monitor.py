@@ -16,6 +16,7 @@ from audioset_ml.progress import progress_bar
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 
+_SECONDS_SHOWN = 2.0  # between two values beside the progress bar
 _VALIDATION_SCALARS = ('d_prime', 'lwlrap', 'map')
 
 
@@ -30,12 +31,16 @@ class Monitor:
     )
     self._batch_size = batch_size
     self._losses: list[float] = []
-    self._since = time.perf_counter()
+    self._since = self._shown = time.perf_counter()
 
   def step(self, loss: float) -> None:
     """Counts a step."""
     self._losses.append(loss)
     self._bar.update()
+    if time.perf_counter() - self._shown > _SECONDS_SHOWN:
+      self._shown = time.perf_counter()
+      speed = len(self._losses) * self._batch_size / (self._shown - self._since)
+      self._bar.set_postfix_str(f'loss {loss:.4f}, {speed:.0f} patches/s')
 
   def log(self, step: int, learning_rate: float) -> None:
     """Logs the mean loss and the speed since the last call."""
@@ -48,7 +53,6 @@ class Monitor:
       tf.summary.scalar('loss', loss)
       tf.summary.scalar('learning_rate', learning_rate)
       tf.summary.scalar('patches_per_second', speed)
-    self._bar.set_postfix_str(f'loss {loss:.4f}, {speed:.0f} patches/s')
     self._losses.clear()
     self._since = time.perf_counter()
 

@@ -12,8 +12,8 @@ CLASSIFIER = 'logits'
 def init_from(model: keras.Model, path: str, records: RecordsFolder) -> bool:
   """Copies a trained model's weights into a new model of the same architecture.
 
-  The classifier is copied too where both have the same classes in the same order (or
-  the same number of them, where nothing says the old ones); else it stays as it is.
+  The classifier is copied too where both have the same classes in the same order; else,
+  and where nothing says what the old ones are, it stays as it is.
 
   Args:
     model: the model to change.
@@ -45,12 +45,10 @@ def init_from(model: keras.Model, path: str, records: RecordsFolder) -> bool:
         f'{shapes}: choose the architecture and width that it was trained with'
       )
     layer.set_weights(found.get_weights())
-  note = 'included' if with_classifier else 'left out, for it has other classes'
+  note = 'included' if with_classifier else 'left out, for its classes are others'
   print(f'starting from {old.path}, its classifier {note}')
   return with_classifier
 
 
 def _same_classes(old: TrainedModel, records: RecordsFolder) -> bool:
-  if old.class_map is None:
-    return old.model.output_shape[-1] == records.num_classes
-  return old.class_map.mids == records.class_map.mids
+  return old.class_map is not None and old.class_map.mids == records.class_map.mids

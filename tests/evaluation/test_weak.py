@@ -51,6 +51,15 @@ def test_the_two_mean_conventions_of_d_prime_differ():
   assert found.summary['d_prime'] != pytest.approx(of_mean, abs=1e-3)
 
 
+def test_perfect_scores_stay_finite(tmp_path):
+  table = labels([([0, 1], [POSITIVE, NEGATIVE]), ([0, 1], [NEGATIVE, POSITIVE])])
+  found = evaluate_weak(np.array([[1.0, 0, 0], [0, 1.0, 0]]), table, CLASS_MAP)
+  assert found.summary['auc'] == 1
+  assert math.isfinite(found.summary['d_prime_of_mean_auc'])
+  write_evaluation(found, tmp_path)
+  assert 'Infinity' not in (tmp_path / 'metrics.json').read_text()
+
+
 @pytest.mark.parametrize(
   ('scores', 'message'),
   [

@@ -39,6 +39,7 @@ def test_all_files_are_joined_by_clip(tmp_path):
   assert counts == {
     'clips_labelled': 2,
     'labels_of_other_clips': 0,
+    'strong_labels_of_other_classes': 0,
     'explicit_positives': 2,
     'explicit_negatives': 1,
     'strong_events': 2,
@@ -54,6 +55,15 @@ def test_labels_of_other_clips_are_counted_not_kept(tmp_path):
   clips, counts = read_clip_labels(CLASS_MAP, [weak], [explicit], [strong])
   assert len(clips) == 2
   assert counts['labels_of_other_clips'] == 2
+
+
+def test_strong_labels_of_other_classes_are_counted_not_kept(tmp_path):
+  weak, explicit, strong = write_files(
+    tmp_path, strong=[('one_0', 0.0, 1.0, '/m/z'), ('one_0', 0.0, 1.0, '/m/a')]
+  )
+  clips, counts = read_clip_labels(CLASS_MAP, [weak], [explicit], [strong])
+  assert clips[0].strong == (StrongEvent(0, 0.0, 1.0),)
+  assert counts['strong_labels_of_other_classes'] == 1
 
 
 def test_two_opinions_on_one_label_are_an_error(tmp_path):

@@ -109,6 +109,12 @@ def test_explicit_labels_are_present_or_not(tmp_path):
     formats.read_explicit_tsv(path)
 
 
+def test_framed_labels_are_not_taken_for_labels_of_clips(shared_data):
+  path = shared_data('audioset_strong/audioset_eval_strong_framed_posneg_subset.tsv')
+  with pytest.raises(LabelError, match='its labels have times'):
+    formats.read_explicit_tsv(path)
+
+
 _IDS = st.text('abcXYZ019-_', min_size=11, max_size=11)
 _CLIPS = st.dictionaries(
   st.tuples(_IDS, st.integers(0, 10**7)).map(lambda pair: f'{pair[0]}_{pair[1]}'),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from audioset_ml.errors import InputError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState, LabelTable
-from audioset_ml.missing_labels.enhance import flag_top_scored, label_set_name
+from audioset_ml.missing_labels.enhance import flag_top_scored
+from audioset_ml.missing_labels.thresholds import label_set_name
 
 
 def class_map(classes):
@@ -71,5 +72,13 @@ def test_scores_of_another_shape_or_with_nan_are_refused():
 
 
 def test_label_sets_are_named_by_their_percentage():
-  names = [label_set_name(Decimal(text)) for text in ('0.1', '10', '3.0', '0')]
-  assert names == ['discard_0.1', 'discard_10', 'discard_3', 'discard_0']
+  names = [
+    label_set_name(Decimal(text)) for text in ('0.1', '10', '3.0', '0', '40.00001')
+  ]
+  assert names == [
+    'discard_0.1',
+    'discard_10',
+    'discard_3',
+    'discard_0',
+    'discard_40.00001',
+  ]

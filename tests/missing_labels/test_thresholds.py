@@ -12,6 +12,7 @@ from audioset_ml.missing_labels.thresholds import (
   class_thresholds,
   discard_count,
   parse_percent,
+  parse_percents,
 )
 
 PERCENTS = st.integers(0, 99_999).map(lambda n: Decimal(n) / 1000)
@@ -74,3 +75,10 @@ def test_infinite_scores_have_a_rank_and_nan_has_none():
 def test_a_wrong_percentage_is_refused(text):
   with pytest.raises(InputError, match='discard percentage'):
     parse_percent(text)
+
+
+@pytest.mark.parametrize('texts', [[], [''], ['1', '1.0'], ['1', 'x']])
+def test_percentages_are_given_and_each_once(texts):
+  with pytest.raises(InputError, match='discard percentage'):
+    parse_percents(texts)
+  assert parse_percents(['0.1', '5']) == [Decimal('0.1'), Decimal(5)]

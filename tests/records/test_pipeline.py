@@ -16,7 +16,7 @@ def contents(folder):
   return {
     path.name: path.read_bytes()
     for path in pathlib.Path(folder).iterdir()
-    if path.name not in ('run.json', 'flags.txt')
+    if path.name not in ('run.json', 'flags.txt') and path.name[0] != '.'
   }
 
 
@@ -71,6 +71,21 @@ def test_clips_without_usable_sound_are_listed_with_the_reason(small_data, tmp_p
   assert set(reasons) == {files[0].stem, files[1].stem}
   assert reasons[files[0].stem].startswith('missing')
   assert 'truncated' in reasons[files[1].stem]
+
+
+def test_sound_that_comes_later_is_found_by_the_same_command(
+  small_data, small_records, tmp_path
+):
+  audio = tmp_path / 'audio'
+  audio.mkdir()
+  flags = [f for f in prepare_flags(small_data) if 'audio_dir' not in f]
+  flags += [f'--audio_dir={audio}', f'--output_dir={tmp_path}/out']
+  failed = run_stage('prepare', *flags)
+  assert 'none of 12 clips could be used' in failed.stderr
+  for path in (small_data / 'audio').iterdir():
+    (audio / path.name).write_bytes(path.read_bytes())
+  run_stage_ok('prepare', *flags)
+  assert contents(tmp_path / 'out') == contents(small_records)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """The `train` entry point on tiny data."""
 
 import json
+import shutil
 import signal
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -94,6 +96,45 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_weights(
     assert np.array_equal(one, other)
 
 
+def test_a_run_killed_before_its_end_is_validated_all_the_same(
+  teacher, small_records, tmp_path
+):
+  out = tmp_path / 'late'
+  shutil.copytree(teacher, out)
+  before = json.loads((out / 'run.json').read_text())
+  for name in ('run.json', 'model.keras'):
+    (out / name).unlink()
+  run_stage_ok('train', f'--flagfile={out}/flags.txt', f'--output_dir={out}')
+  after = json.loads((out / 'run.json').read_text())
+  assert after['counts']['validation'] == before['counts']['validation']
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(teacher, tmp_path):
+  out = tmp_path / 'damaged'
+  shutil.copytree(teacher, out)
+  for name in ('run.json', 'model.keras'):
+    (out / name).unlink()
+  newest = out / 'checkpoints' / 'ckpt-40.data-00000-of-00001'
+  newest.write_bytes(newest.read_bytes()[:1000])
+  command = ('train', f'--flagfile={out}/flags.txt', f'--output_dir={out}')
+  printed = run_stage_ok(*command)
+  assert 'ckpt-40: a damaged checkpoint' in printed
+  assert 'going on from step 30' in printed
+  for one, other in zip(weights(teacher), weights(out), strict=True):
+    assert np.array_equal(one, other)
+
+
+def test_a_failed_overwrite_keeps_the_old_model(teacher, tmp_path):
+  out = tmp_path / 'kept'
+  shutil.copytree(teacher, out)
+  command = ('train', f'--flagfile={out}/flags.txt', f'--output_dir={out}')
+  done = run_stage(*command, '--records=typo', '--overwrite')
+  assert done.returncode == 1
+  assert 'typo: no such folder' in done.stderr
+  assert (out / 'model.keras').read_bytes() == (teacher / 'model.keras').read_bytes()
+  assert (out / 'run.json').exists()
+
+
 def test_an_interrupted_run_writes_a_checkpoint_and_leaves(small_records, tmp_path):
   out = tmp_path / 'interrupted'
   flags = train_flags(small_records, out, '--steps=100000', '--log_every=1')
@@ -145,5 +186,42 @@ def test_a_model_of_another_width_cannot_be_started_from(
     small_records, tmp_path / 'out', f'--init_from={teacher}', '--width_multiplier=0.5'
   )
   done = run_stage('train', *flags)
+  assert done.returncode == 1
+  assert 'choose the architecture and width' in done.stderr
+
+
+def test_yamnet_weights_start_a_model_with_a_new_classifier(
+  small_records, shared_data, tmp_path
+):
+  yamnet = shared_data('yamnet/yamnet_approx.h5')
+  out = tmp_path / 'fine_tuned'
+  printed = run_stage_ok(
+    'train',
+    f'--records={small_records}',
+    f'--init_from={yamnet}',
+    '--learning_rate=1e-9',
+    '--steps=1',
+    '--batch_size=4',
+    f'--output_dir={out}',
+  )
+  assert 'its classifier left out' in printed
+  model = keras.saving.load_model(out / 'model.keras', compile=False)
+  assert model.output_shape == (None, 3)
+  with h5py.File(yamnet) as file:
+    kernel = file['layer9/pointwise_conv/layer9/pointwise_conv/kernel:0'][:]
+  found = model.get_layer('layer9_pointwise_conv').get_weights()[0]
+  assert np.abs(found - kernel).max() < 1e-6
+
+
+def test_yamnet_weights_do_not_fit_another_architecture(
+  small_records, shared_data, tmp_path
+):
+  done = run_stage(
+    'train',
+    f'--records={small_records}',
+    f'--init_from={shared_data("yamnet/yamnet_approx.h5")}',
+    '--architecture=resnet50',
+    f'--output_dir={tmp_path}/out',
+  )
   assert done.returncode == 1
   assert 'choose the architecture and width' in done.stderr

@@ -1,0 +1,80 @@
+"""The folders that stages write: finished or not, by whom, and from what."""
+
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from audioset_ml.errors import InputError
+
+RUN_FILE = 'run.json'
+LABEL_SET_FILE = 'label_set.json'
+
+
+def is_finished(folder: str | os.PathLike) -> bool:
+  """Whether a stage ran to its end in this folder."""
+  return (pathlib.Path(folder) / RUN_FILE).is_file()
+
+
+def read_run(folder: str | os.PathLike, stage: str) -> dict[str, Any]:
+  """The provenance (`run.json`) of a finished stage's folder.
+
+  Raises:
+    InputError: there is no such folder, it isn't finished, or another stage wrote it.
+  """
+  path = pathlib.Path(folder)
+  if not path.is_dir():
+    raise InputError(f'{path}: no such folder; `{stage}` writes it')
+  if not is_finished(path):
+    raise InputError(
+      f'{path}: not a finished `{stage}` folder (no {RUN_FILE} in it); run '
+      f'`python -m audioset_ml.{stage}` to its end first'
+    )
+  try:
+    run_json = json.loads((path / RUN_FILE).read_text())
+  except ValueError as error:
+    raise InputError(f'{path}/{RUN_FILE}: not JSON ({error})') from error
+  if run_json.get('stage') != stage:
+    raise InputError(
+      f'{path}: written by `{run_json.get("stage")}`, but a `{stage}` folder is needed'
+    )
+  return run_json
+
+
+def fingerprint(path: str | Sequence[str] | None) -> str | list[str]:
+  """What changes when an input does: a digest of a stage's run, or a file's state.
+
+  Args:
+    path: a stage's folder, a label set, a file, or a list of these. Of other folders
+      (of sound files, say) nothing is told.
+  """
+  if isinstance(path, (list, tuple)):
+    return [fingerprint(one) for one in path]
+  if not path:
+    return ''
+  for name in (RUN_FILE, LABEL_SET_FILE):
+    file = pathlib.Path(path) / name
+    if file.is_file():
+      return hashlib.sha256(file.read_bytes()).hexdigest()
+  if os.path.isfile(path):
+    status = os.stat(path)
+    return f'{status.st_size} bytes, changed at {status.st_mtime_ns}'
+  return ''
+
+
+def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+  """Writes a file under another name and renames it, so that no half file is seen."""
+  partial = path.with_name(f'.{path.name}.partial')
+  data = content.encode() if isinstance(content, str) else content
+  with open(partial, 'wb') as file:
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+  os.replace(partial, path)
+
+
+def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
+  """Writes JSON, which knows no NaN or infinity, atomically."""
+  write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + '\n')
