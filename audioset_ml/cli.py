@@ -12,6 +12,7 @@ STAGES = {
   'evaluate': 'metrics of a model or of saved scores',
   'export': 'a trained model to a SavedModel that takes waveforms',
   'tag': 'name the sounds in audio files',
+  'frame_labels': "strong labels to frames, in Google's framed format",
   'models': 'parameters and Mult-Adds of the architectures',
   'quickstart': 'the whole chain on generated soundscapes',
 }

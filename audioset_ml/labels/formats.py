@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 
@@ -156,6 +157,17 @@ def write_explicit_tsv(path: str | os.PathLike, table: pd.DataFrame) -> None:
   table.to_csv(
     path, sep='\t', columns=list(EXPLICIT_COLUMNS), index=False, lineterminator='\n'
   )
+
+
+def write_framed_tsv(path: str | os.PathLike, table: pd.DataFrame) -> None:
+  """Writes framed labels as Google's posneg TSV, to the byte.
+
+  Args:
+    path: the file; it is renamed into place when it is whole.
+    table: of `framing.frame_table`.
+  """
+  text = table.to_csv(sep='\t', index=False, lineterminator='\n')
+  folders.write_atomically(pathlib.Path(path), text)
 
 
 def _lines(path: str | os.PathLike) -> io.StringIO:

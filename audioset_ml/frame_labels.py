@@ -1,0 +1,40 @@
+"""Strong labels to labelled frames of 0.96 s, in Google's own framed format.
+
+PRESENT by the 50 % rule: an event covers at least half of the frame, or the frame holds
+at least half of the event. NOT_PRESENT are the other frames of a clip that has positive
+frames of the class (complementary negatives), and all frames of a clip for which
+--explicit_tsv refutes the class (SL21 section 3.2).
+
+Example:
+  python -m audioset_ml.frame_labels --strong_tsv=audioset_eval_strong.tsv \\
+    --output_tsv=framed.tsv
+"""
+
+from absl import flags
+
+from audioset_ml import stage
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string('strong_tsv', None, 'Events with their times.', required=True)
+flags.DEFINE_string('explicit_tsv', '', 'Labels of whole clips that people rated.')
+flags.DEFINE_string('output_tsv', None, 'File to write.', required=True)
+
+
+def main(_) -> None:
+  from audioset_ml.labels import formats, framing
+
+  strong = formats.read_strong_tsv(FLAGS.strong_tsv)
+  explicit = (
+    formats.read_explicit_tsv(FLAGS.explicit_tsv) if FLAGS.explicit_tsv else None
+  )
+  table = framing.frame_table(strong, explicit)
+  formats.write_framed_tsv(FLAGS.output_tsv, table)
+  present = int((table['present'] == formats.PRESENT).sum())
+  print(
+    f'{FLAGS.output_tsv}: {present} PRESENT and {len(table) - present} NOT_PRESENT '
+    f'frames of {table["segment_id"].nunique()} clips'
+  )
+
+
+if __name__ == '__main__':
+  stage.run(main)
