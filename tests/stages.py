@@ -14,7 +14,7 @@ def run_stage(
   stage: str,
   *arguments: object,
   folder: pathlib.Path | None = None,
-  seconds: float = 240,
+  seconds: float = 480,
 ) -> subprocess.CompletedProcess:
   """Runs `python -m audioset_ml.<stage>` to its end."""
   return subprocess.run(
@@ -32,7 +32,7 @@ def run_stage_ok(
   stage: str,
   *arguments: object,
   folder: pathlib.Path | None = None,
-  seconds: float = 240,
+  seconds: float = 480,
 ) -> str:
   """Runs a stage that must succeed; returns what it printed."""
   done = run_stage(stage, *arguments, folder=folder, seconds=seconds)
@@ -50,7 +50,7 @@ def kill_stage_when(
     stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL,
   )
-  deadline = time.monotonic() + 120
+  deadline = time.monotonic() + 240
   try:
     while not condition():
       assert process.poll() is None, f'{stage} ended before it could be killed'
