@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 
 # The virtual environment, from the lock file; made anew when the lock changes.
 $(VENV)/installed: requirements.lock setup.py
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else \
+	  "Python 3.11 is needed; name it with: make PYTHON=/path/to/python3.11 ...")'
+	@echo "Installing into $(VENV): 3 GB, a minute or two"
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

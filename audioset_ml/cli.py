@@ -22,10 +22,11 @@ def main() -> None:
   """Runs the stage named by the first argument with the remaining ones."""
   if len(sys.argv) < 2 or sys.argv[1] not in STAGES:
     asked_help = len(sys.argv) > 1 and sys.argv[1] in ('-h', '--help', 'help')
+    unknown = f'no stage {sys.argv[1]!r}\n' if sys.argv[1:] and not asked_help else ''
     width = max(map(len, STAGES))
     lines = [f'  {name:{width}}  {text}' for name, text in STAGES.items()]
     message = '\n'.join(
-      ['usage: audioset-ml <stage> --flags (audioset-ml <stage> --help)', *lines]
+      [f'{unknown}usage: audioset-ml <stage> --flags (--help explains them)', *lines]
     )
     if not asked_help:
       sys.exit(message)

@@ -1,9 +1,9 @@
 """Label sets that ignore likely missing labels (ML20 section III).
 
-For each class and discard percentage p, the top-scored p % of the implicit negatives
-are flagged; a student trained with that label set leaves them out of its loss. Writes
-one folder a percentage, discard_<p>/, with the flags and ML20's Table III for all
-classes (summary.csv).
+Of each class's implicit negatives, a percentage is flagged: those that the teacher
+scores highest. A student trained with that label set leaves them out of its loss.
+Writes one folder a percentage, discard_<percentage>/, with the flags and ML20's Table
+III for all classes (summary.csv).
 
 Example:
   python -m audioset_ml.enhance --scores=scores --records=records/train \\

@@ -1,9 +1,9 @@
 """Strong labels to labelled frames of 0.96 s, in Google's own framed format.
 
-PRESENT by the 50 % rule: an event covers at least half of the frame, or the frame holds
-at least half of the event. NOT_PRESENT are the other frames of a clip that has positive
-frames of the class (complementary negatives), and all frames of a clip for which
---explicit_tsv refutes the class (SL21 section 3.2).
+PRESENT by the rule of one half: an event covers at least half of the frame, or the
+frame holds at least half of the event. NOT_PRESENT are the other frames of a clip that
+has positive frames of the class (complementary negatives), and all frames of a clip for
+which --explicit_tsv refutes the class (SL21 section 3.2).
 
 Example:
   python -m audioset_ml.frame_labels --strong_tsv=audioset_eval_strong.tsv \\

@@ -60,6 +60,24 @@ def main(_) -> None:
     f'{folder.path}: {folder.counts["clips"]} clips in {folder.details["shards"]} '
     f'shards, {skipped} skipped{note}'
   )
+  print(_labels_line(folder.counts))
+
+
+def _labels_line(counts: dict[str, int]) -> str:
+  """What labels the records have, and which were left out."""
+  lines = [
+    f'labels: {counts["explicit_positives"]} explicit positives, '
+    f'{counts["explicit_negatives"]} explicit negatives, '
+    f'{counts["strong_events"]} events'
+  ]
+  if others := counts['labels_of_other_clips']:
+    lines.append(
+      f'{others} labels were left out: their segment_id is of no clip in the segments '
+      'CSV (a clip is <id>_<start in ms>, such as myclip_0)'
+    )
+  if others := counts['strong_labels_of_other_classes']:
+    lines.append(f'{others} events were left out: the class map lacks their labels')
+  return '\n'.join(lines)
 
 
 if __name__ == '__main__':

@@ -170,9 +170,9 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
     'from random weights. One run, one seed: README tells the spread between seeds.',
     '',
     f'Everything is in {root}/ ({seconds:.0f} s). Look at the training with',
-    f'  tensorboard --logdir={root}',
+    f'  {pathlib.Path(sys.executable).parent / "tensorboard"} --logdir={root}',
     'and let the exported model name the sounds of any file with',
-    f'  python -m audioset_ml.tag --model={root}/exported/saved_model FILE',
+    f'  {sys.executable} -m audioset_ml.tag --model={root}/exported/saved_model FILE',
   ]
   return '\n'.join(lines)
 

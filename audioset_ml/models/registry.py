@@ -3,8 +3,9 @@
 `audioset_ml.models.config` holds the configuration itself, without TensorFlow.
 """
 
+import warnings
+
 import keras
-from absl import logging
 
 from audioset_ml.errors import ModelError
 from audioset_ml.models.config import ARCHITECTURES, ModelConfig
@@ -36,10 +37,10 @@ def build_model(
     'embeddings' is the global average pooling, 'logits' the classifier.
   """
   if config.weight_init == 'ml20' and config.architecture != 'resnet50':
-    logging.warning(
-      "%s hardly trains from weight_init='ml20': its batch normalisation shrinks "
-      "the signal of kernels that small; use 'keras'",
-      config.architecture,
+    warnings.warn(
+      f"{config.architecture} hardly trains from weight_init='ml20': its batch "
+      "normalisation shrinks the signal of kernels that small; use 'keras'",
+      stacklevel=2,
     )
   arguments = {
     'num_classes': config.num_classes,

@@ -64,6 +64,7 @@ class Monitor:
     self._since += time.perf_counter() - start
 
   def close(self) -> None:
+    self._bar.refresh()
     self._bar.close()
     self._writer.close()
 

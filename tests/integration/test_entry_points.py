@@ -1,5 +1,6 @@
 """What all entry points have in common."""
 
+import ast
 import subprocess
 import sys
 
@@ -7,6 +8,10 @@ import pytest
 
 from audioset_ml.cli import STAGES
 from tests.stages import ROOT, run_stage
+
+
+def source_of(stage):
+  return f'audioset_ml/{stage}{"/__main__" if stage == "models" else ""}.py'
 
 
 @pytest.mark.parametrize('stage', STAGES)
@@ -22,6 +27,8 @@ def test_help_explains_and_needs_no_tensorflow(stage):
   )
   assert '--' in done.stdout
   assert len(done.stdout.splitlines()) > 8
+  docstring = ast.get_docstring(ast.parse((ROOT / source_of(stage)).read_text()))
+  assert docstring in done.stdout  # absl takes a per cent sign for a format
   assert '| tensorflow' not in done.stderr
   assert 'Traceback' not in done.stderr
 
