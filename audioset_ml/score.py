@@ -23,9 +23,11 @@ def main(_) -> None:
   inputs = {'model': FLAGS.model, 'records': FLAGS.records}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
     from audioset_ml.models.scoring import score_records
+    from audioset_ml.records.folder import RecordsFolder
     from audioset_ml.records.scores import write_scores
 
-    scores = score_records(FLAGS.model, FLAGS.records, FLAGS.class_map)
+    records = RecordsFolder.open(FLAGS.records)
+    scores = score_records(FLAGS.model, records, FLAGS.class_map)
     write_scores(folder.path, scores)
     folder.counts = {
       'clips': len(scores.clip_ids),

@@ -15,6 +15,18 @@ CLASS_MAP = ClassMap(
 FREQUENCIES = (300.0, 1000.0, 3000.0)
 SAMPLE_RATE = 16_000
 
+# The waveforms of yamnet_code_reference_outputs.npz, among the shared test data.
+YAMNET_REFERENCE_KEYS = [
+  'Dog_bark',
+  'Rain',
+  'Sea_waves',
+  'Baby_cry',
+  'Clock_tick',
+  'Person_sneeze',
+  'odd_length_12345',
+  'exact_one_patch_15600',
+]
+
 
 def write_small_data(
   folder: pathlib.Path, clips: int = 12, seconds: float = 2.0, seed: int = 0

@@ -33,7 +33,7 @@ def evaluate_records(
   else:
     from audioset_ml.models.scoring import score_records
 
-    scores = score_records(model_path, records_path, class_map_path)
+    scores = score_records(model_path, records, class_map_path)
   scores.require_of(records)
   evaluation = evaluate_weak(
     scores.values, read_label_table(records), records.class_map

@@ -7,7 +7,7 @@ import tensorflow as tf
 from audioset_ml.errors import RecordError
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.progress import progress_bar
-from audioset_ml.records.dataset import clip_patches_dataset
+from audioset_ml.records.dataset import clip_patches_dataset, damage_named
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores
 
@@ -36,17 +36,13 @@ def score_clips(
     return tf.math.segment_mean(tf.sigmoid(model(patches, training=False)), clip)
 
   found = []
-  with progress_bar(
+  bar = progress_bar(
     total=len(records.clip_ids), desc=description, unit='clip', leave=False
-  ) as bar:
-    try:
-      for patches, clip in clip_patches_dataset(records, _CLIPS_A_BATCH):
-        found.append(batch_scores(patches, clip).numpy())
-        bar.update(len(found[-1]))
-    except tf.errors.DataLossError as error:
-      raise RecordError(
-        f'{records.path}: a shard is damaged ({error.message})'
-      ) from None
+  )
+  with bar, damage_named(records):
+    for patches, clip in clip_patches_dataset(records, _CLIPS_A_BATCH):
+      found.append(batch_scores(patches, clip).numpy())
+      bar.update(len(found[-1]))
   scores = np.concatenate(found)
   if len(scores) != len(records.clip_ids):
     raise RecordError(
@@ -57,14 +53,13 @@ def score_clips(
 
 
 def score_records(
-  model_path: str, records_path: str, class_map_path: str | None = None
+  model_path: str, records: RecordsFolder, class_map_path: str | None = None
 ) -> ClipScores:
-  """Opens a model and records, and scores all clips.
+  """Opens a model and scores all clips of the records.
 
   Raises:
-    InputError: either can't be opened, or they don't fit each other.
+    InputError: the model can't be opened, or doesn't fit the records.
   """
-  records = RecordsFolder.open(records_path)
   trained = TrainedModel.open(model_path, class_map_path)
   trained.require_fits(records)
   values = score_clips(trained.model, records)

@@ -10,6 +10,7 @@ import numpy as np
 from audioset_ml.audio import decoding
 from audioset_ml.errors import AudioError, InputError
 from audioset_ml.models.saved_model import LoadedWaveformModel
+from audioset_ml.models.waveform_model import OUTPUTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ def write_npz(
   path, arrays = pathlib.Path(path), {}
   key_of = dict(zip(paths, npz_keys(paths), strict=True))
   for one in tags:
-    for name in ('scores', 'embeddings', 'log_mel'):
+    for name in OUTPUTS:
       arrays[f'{key_of[one.path]}|{name}'] = getattr(one, name)
   try:
     np.savez(_partial(path), **arrays)

@@ -4,7 +4,9 @@ Training sees, of each clip and epoch, one patch that starts at a random frame (
 section 4); evaluation sees all patches of a clip, overlapping by half (ML20 IV).
 """
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -138,6 +140,17 @@ def clip_patches_dataset(records: RecordsFolder, clips_a_batch: int) -> tf.data.
   )
 
 
+@contextlib.contextmanager
+def damage_named(records: RecordsFolder) -> Iterator[None]:
+  """Turns TensorFlow's error for a damaged shard into a RecordError."""
+  try:
+    yield
+  except tf.errors.DataLossError as error:
+    raise RecordError(
+      f'{records.path}: a shard is damaged ({error.message}); prepare the records again'
+    ) from None
+
+
 def read_label_table(records: RecordsFolder) -> LabelTable:
   """The states of all labels that the records list, without reading the features.
 
@@ -149,14 +162,12 @@ def read_label_table(records: RecordsFolder) -> LabelTable:
     lambda serialized: schema.parse(serialized, log_mel=False),
     num_parallel_calls=tf.data.AUTOTUNE,
   )
-  try:
+  with damage_named(records):
     for record in dataset.as_numpy_iterator():
       clip_ids.append(record['clip_id'].decode())
       flags = zip(record['weak/present'], record['weak/explicit'], strict=True)
       states = [LabelState.of(present, explicit) for present, explicit in flags]
       listed.append((record['weak/class'], states))
-  except tf.errors.DataLossError as error:
-    raise RecordError(f'{records.path}: a shard is damaged ({error.message})') from None
   if tuple(clip_ids) != records.clip_ids:
     raise RecordError(
       f'{records.path}: its shards hold other clips than its clips.csv; '

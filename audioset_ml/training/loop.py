@@ -13,11 +13,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.errors import InputError
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.trained import MODEL_FILE
-from audioset_ml.records.dataset import InputConfig, training_dataset
+from audioset_ml.records.dataset import InputConfig, damage_named, training_dataset
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
@@ -133,7 +133,9 @@ class _Trainer:
     train_step = tf.function(self._train_step)
     try:
       for step in range(first + 1, config.steps + 1):
-        loss = float(train_step(*next(self._iterator)))
+        with damage_named(self.records):
+          batch = next(self._iterator)
+        loss = float(train_step(*batch))
         self._require_finite(loss, step)
         self._step.assign(step)
         monitor.step(loss)
@@ -150,11 +152,6 @@ class _Trainer:
       # Behind the loop, so that a run killed after its last checkpoint has it too.
       if self._validator:
         self._validator.validate(self.model, config.steps)
-    except tf.errors.DataLossError as error:
-      raise RecordError(
-        f'{self.records.path}: a shard is damaged ({error.message}); prepare the '
-        'records again'
-      ) from None
     finally:
       monitor.close()
       for number, handler in handlers.items():

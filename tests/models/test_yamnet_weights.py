@@ -13,6 +13,7 @@ from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model, embedding_model
 from audioset_ml.models.waveform_model import WaveformModel
 from audioset_ml.models.yamnet_weights import load_yamnet_weights, yamnet_num_classes
+from tests.small_data import YAMNET_REFERENCE_KEYS
 
 WEIGHTS = 'yamnet/yamnet_approx.h5'
 SMALL = ModelConfig('mobilenet_v1', num_classes=7, width_multiplier=0.05)
@@ -71,19 +72,7 @@ def write(path, arrays):
   return path
 
 
-@pytest.mark.parametrize(
-  'key',
-  [
-    'Dog_bark',
-    'Rain',
-    'Sea_waves',
-    'Baby_cry',
-    'Clock_tick',
-    'Person_sneeze',
-    'odd_length_12345',
-    'exact_one_patch_15600',
-  ],
-)
+@pytest.mark.parametrize('key', YAMNET_REFERENCE_KEYS)
 def test_reproduces_googles_code(yamnet, shared_data, key):
   reference = np.load(shared_data('yamnet/yamnet_code_reference_outputs.npz'))
   scores, embeddings, log_mel = yamnet(reference[f'{key}|waveform'])
