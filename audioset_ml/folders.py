@@ -1,13 +1,16 @@
 """The folders that stages write: finished or not, by whom, and from what."""
 
+import csv
 import hashlib
+import io
 import json
 import os
-import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from audioset_ml import paths
 from audioset_ml.errors import InputError
+from audioset_ml.paths import GfilePath, Path, as_path
 
 RUN_FILE = 'run.json'
 LABEL_SET_FILE = 'label_set.json'
@@ -15,7 +18,7 @@ LABEL_SET_FILE = 'label_set.json'
 
 def is_finished(folder: str | os.PathLike) -> bool:
   """Whether a stage ran to its end in this folder."""
-  return (pathlib.Path(folder) / RUN_FILE).is_file()
+  return (as_path(folder) / RUN_FILE).is_file()
 
 
 def read_run(folder: str | os.PathLike, stage: str) -> dict[str, Any]:
@@ -24,7 +27,7 @@ def read_run(folder: str | os.PathLike, stage: str) -> dict[str, Any]:
   Raises:
     InputError: there is no such folder, it isn't finished, or another stage wrote it.
   """
-  path = pathlib.Path(folder)
+  path = as_path(folder)
   if not path.is_dir():
     raise InputError(f'{path}: no such folder; `{stage}` writes it')
   if not is_finished(path):
@@ -55,19 +58,31 @@ def fingerprint(path: str | Sequence[str] | None) -> str | list[str]:
   if not path:
     return ''
   for name in (RUN_FILE, LABEL_SET_FILE):
-    file = pathlib.Path(path) / name
+    file = as_path(path) / name
     if file.is_file():
       return hashlib.sha256(file.read_bytes()).hexdigest()
+  return file_state(path)
+
+
+def file_state(path: str | os.PathLike) -> str:
+  """A file's size and time of change; '' for what is no file."""
+  if paths.is_remote(path):
+    remote = GfilePath(os.fspath(path))
+    return remote.state() if remote.is_file() else ''
   if os.path.isfile(path):
     status = os.stat(path)
     return f'{status.st_size} bytes, changed at {status.st_mtime_ns}'
   return ''
 
 
-def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
   """Writes a file under another name and renames it, so that no half file is seen."""
   partial = path.with_name(f'.{path.name}.partial')
   data = content.encode() if isinstance(content, str) else content
+  if isinstance(partial, GfilePath):
+    partial.write_bytes(data)
+    partial.replace(path)
+    return
   with open(partial, 'wb') as file:
     file.write(data)
     file.flush()
@@ -75,6 +90,15 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
   os.replace(partial, path)
 
 
-def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
   """Writes JSON, which knows no NaN or infinity, atomically."""
   write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + '\n')
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+  """Writes a CSV file with a header row, atomically."""
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerow(header)
+  writer.writerows(rows)
+  write_atomically(path, text.getvalue())

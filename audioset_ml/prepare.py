@@ -5,25 +5,31 @@ The segment CSVs say which clips there are (AudioSet's form: `YTID, start, end,
 that can be decoded, anywhere below --audio_dir. Clips without usable sound are listed
 with the reason in skipped.csv.
 
+With --labels_only, the features come from other --records and only the labels are new.
+
 Example:
   python -m audioset_ml.prepare --segments_csv=train_segments.csv \\
     --explicit_tsv=train_explicit.tsv --class_map=class_labels_indices.csv \\
     --audio_dir=audio/train --output_dir=records/train
+  python -m audioset_ml.prepare --labels_only --records=records/train \\
+    --segments_csv=train_segments.csv --strong_tsv=audioset_train_strong.tsv \\
+    --class_map=class_labels_indices.csv --output_dir=records/train_strong
 
-Beam's own options follow as they are: --beam_args=--runner=FlinkRunner,…
+Beam's own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 """
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import label_flags, stage
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags('beam_args')
-flags.DEFINE_list('segments_csv', None, 'Weak label CSVs; they say which clips to use.')
-flags.DEFINE_list('explicit_tsv', [], 'TSVs of labels that people rated.')
-flags.DEFINE_list('strong_tsv', [], 'TSVs of events with start and end times.')
-flags.DEFINE_string('class_map', None, 'CSV of index,mid,display_name for all classes.')
-flags.DEFINE_string('audio_dir', None, 'Folder with the sound files, at any depth.')
+stage.define_folder_flags('runner', 'workers', 'beam_args', 'max_skipped_fraction')
+label_flags.define_label_flags()
+flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
+flags.DEFINE_bool(
+  'labels_only', False, 'Join the labels to --records; no sound is decoded again.'
+)
+flags.DEFINE_string('records', '', 'Records to take the features from.')
 flags.DEFINE_enum(
   'decoder',
   'soundfile',
@@ -31,52 +37,88 @@ flags.DEFINE_enum(
   'soundfile is four times as fast and knows Opus; tensorflow_io decodes in a graph.',
 )
 flags.DEFINE_integer('clips_per_shard', 500, 'About how many clips a shard holds.', 1)
+flags.DEFINE_float('min_seconds', 0.96, 'A shorter sound is skipped.', 0)
+flags.DEFINE_float(
+  'max_extra_seconds',
+  0.5,
+  'A sound longer than its clip (end minus start in the segments CSV) by more is '
+  'skipped: it is not the clip. Shorter ones are used, since recordings end.',
+  0,
+)
+flags.DEFINE_float(
+  'max_skipped_fraction',
+  0.5,
+  'The largest share of clips that may be skipped; with more, prepare fails, and goes '
+  'on from there when more is allowed.',
+  0,
+  1,
+)
+flags.DEFINE_string(
+  'runner',
+  'DirectRunner',
+  'Where Apache Beam runs: DirectRunner is this machine; DaskRunner, FlinkRunner, '
+  'SparkRunner, DataflowRunner and others need --beam_args.',
+)
+flags.DEFINE_integer('workers', 1, 'Processes of DirectRunner; 1 is this one.', 1)
 flags.DEFINE_list('beam_args', [], 'Options for Apache Beam, with their dashes.')
-flags.mark_flags_as_required(['segments_csv', 'class_map', 'audio_dir'])
+flags.register_validator(
+  'labels_only',
+  lambda labels_only: bool(labels_only) == bool(FLAGS.records),
+  '--labels_only needs --records, and --records is for it alone',
+)
 
 
 def main(_) -> None:
-  inputs = {
-    name: FLAGS[name].value
-    for name in ('segments_csv', 'explicit_tsv', 'strong_tsv', 'class_map', 'audio_dir')
-  }
+  inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
+  inputs |= {'audio_dir': FLAGS.audio_dir, 'records': FLAGS.records}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
-    from audioset_ml.records import pipeline
+    from audioset_ml.records import beam_runs, pipeline
 
     config = pipeline.PrepareConfig(
-      segments_csvs=tuple(FLAGS.segments_csv),
-      class_map=FLAGS.class_map,
+      labels=label_flags.label_files(),
       audio_dir=FLAGS.audio_dir,
-      explicit_tsvs=tuple(FLAGS.explicit_tsv),
-      strong_tsvs=tuple(FLAGS.strong_tsv),
+      records=FLAGS.records,
       decoder=FLAGS.decoder,
       clips_per_shard=FLAGS.clips_per_shard,
-      beam_args=tuple(FLAGS.beam_args),
+      min_seconds=FLAGS.min_seconds,
+      max_extra_seconds=FLAGS.max_extra_seconds,
+      max_skipped_fraction=FLAGS.max_skipped_fraction,
     )
-    folder.counts, folder.details = pipeline.prepare(config, folder.path)
-  skipped = folder.counts['clips_skipped']
-  note = f' ({folder.path}/{pipeline.SKIPPED_FILE} says why)' if skipped else ''
-  print(
-    f'{folder.path}: {folder.counts["clips"]} clips in {folder.details["shards"]} '
-    f'shards, {skipped} skipped{note}'
-  )
-  print(_labels_line(folder.counts))
+    runner = beam_runs.RunnerConfig(FLAGS.runner, FLAGS.workers, tuple(FLAGS.beam_args))
+    folder.counts, folder.details = pipeline.prepare(config, folder.path, runner)
+  print(_summary(folder))
 
 
-def _labels_line(counts: dict[str, int]) -> str:
-  """What labels the records have, and which were left out."""
+def _summary(folder: stage.StageFolder) -> str:
+  """What was written, and what was left out."""
+  counts, details = folder.counts, folder.details
+  kinds = ', '.join(f'{n} {reason}' for reason, n in details['skipped_reasons'].items())
+  why = f' ({kinds}; see {folder.path}/skipped.csv)' if kinds else ''
   lines = [
+    f'{folder.path}: {counts["clips"]} clips ({details["hours"]:.2f} h) in '
+    f'{details["shards"]} shards, {counts["clips_skipped"]} skipped{why}',
     f'labels: {counts["explicit_positives"]} explicit positives, '
     f'{counts["explicit_negatives"]} explicit negatives, '
-    f'{counts["strong_events"]} events'
+    f'{counts["strong_events"]} events',
   ]
   if others := counts['labels_of_other_clips']:
     lines.append(
       f'{others} labels were left out: their segment_id is of no clip in the segments '
       'CSV (a clip is <id>_<start in ms>, such as myclip_0)'
     )
-  if others := counts['strong_labels_of_other_classes']:
-    lines.append(f'{others} events were left out: the class map lacks their labels')
+  if counts['other_strong_labels']:
+    fates = ', '.join(
+      f'{counts[f"other_strong_labels_{fate}"]} {fate}'
+      for fate in ('kept', 'mapped', 'dropped')
+    )
+    lines.append(
+      f'{counts["other_strong_labels"]} strong labels are no classes of the class map: '
+      f'{fates} (--other_strong_labels)'
+    )
+  if wrong := counts['labels_skipped_as_wrong']:
+    lines.append(
+      f'{wrong} wrong rows were left out; see {folder.path}/skipped_labels.csv'
+    )
   return '\n'.join(lines)
 
 

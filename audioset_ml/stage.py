@@ -8,11 +8,8 @@ provenance and marks the folder finished: a stage that was killed leaves none.
 import contextlib
 import dataclasses
 import datetime
-import fcntl
-import json
 import os
 import pathlib
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,15 +18,12 @@ from typing import Any
 from absl import app, flags, logging
 
 import audioset_ml
-from audioset_ml import folders
+from audioset_ml import folders, paths, run_state
 from audioset_ml.errors import InputError
 
 FLAGS = flags.FLAGS
 
 _FLAGS_FILE = 'flags.txt'
-_INPUTS_FILE = '.inputs.json'
-_LOCK_FILE = '.lock'
-_REPLACED = '.replaced'
 
 # Flags that change how a stage runs, not what it writes.
 _passing_flags = {'overwrite'}
@@ -49,7 +43,7 @@ class StageFolder:
     details: anything else that later stages need to know; goes into run.json.
   """
 
-  path: pathlib.Path
+  path: paths.Path
   counts: dict[str, Any] = dataclasses.field(default_factory=dict)
   details: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -137,17 +131,21 @@ def output_folder(
   """
   if not output_dir:
     raise InputError('--output_dir is empty: name the folder to write')
-  path, inputs = pathlib.Path(output_dir), inputs or {}
+  path, inputs = paths.as_path(output_dir), inputs or {}
   if path.exists() and not path.is_dir():
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   path.mkdir(parents=True, exist_ok=True)
-  with _locked(path):
-    _enter(path, inputs)
+  with run_state.locked(path):
+    if not run_state.enter(path, _flag_lines(comparable=True), inputs, FLAGS.overwrite):
+      raise _AlreadyDone(f'{path}: finished already with the same flags')
+    text = f'# python -m audioset_ml.{_stage_name()} --flagfile=<this file>\n'
+    text += ''.join(f'{line}\n' for line in _flag_lines())
+    folders.write_atomically(path / _FLAGS_FILE, text)
     folder, start = StageFolder(path), time.time()
     try:
       yield folder
     except Exception:
-      _restore(path)
+      run_state.restore(path)
       raise
     run_json = {
       'stage': _stage_name(),
@@ -160,7 +158,7 @@ def output_folder(
       **folder.details,
     }
     folders.write_json(path / folders.RUN_FILE, run_json)
-    shutil.rmtree(path / _REPLACED, ignore_errors=True)
+    run_state.forget_replaced(path)
 
 
 def _stage_name() -> str:
@@ -181,93 +179,3 @@ def _flag_lines(comparable: bool = False) -> list[str]:
     if flag.name not in left_out and flag.value is not None:
       lines += flag.serialize().splitlines()
   return sorted(line.rstrip('/') if comparable else line for line in lines if line)
-
-
-@contextlib.contextmanager
-def _locked(path: pathlib.Path) -> Iterator[None]:
-  """Keeps other processes from writing the folder; waits for one that does.
-
-  Two runs would take turns in deleting each other's files. One may be left over from a
-  parent that was killed. The lock goes with its process, however that ends.
-  """
-  with open(path / _LOCK_FILE, 'a') as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      print(f'{path}: another process is writing it; waiting for its end', flush=True)
-      fcntl.flock(lock, fcntl.LOCK_EX)
-    yield
-
-
-def _enter(path: pathlib.Path, inputs: dict[str, Any]) -> None:
-  """Checks that a folder may be written, and writes what the run starts from."""
-  content = _content(path)
-  if content:
-    if not (path / _INPUTS_FILE).is_file():
-      raise InputError(
-        f'{path}: holds files that no stage wrote; choose another folder'
-      )
-    difference = _difference(path, inputs)
-    if FLAGS.overwrite:
-      # The same command again, after a kill, goes on; anything else starts anew.
-      if difference or not (path / _REPLACED).exists():
-        _set_aside(path)
-    elif difference:
-      raise InputError(f'{path}: {difference}')
-    elif folders.is_finished(path):
-      raise _AlreadyDone(f'{path}: finished already with the same flags')
-  started = {
-    'flags': _flag_lines(comparable=True),
-    'inputs': {name: folders.fingerprint(value) for name, value in inputs.items()},
-  }
-  folders.write_json(path / _INPUTS_FILE, started)
-  text = f'# python -m audioset_ml.{_stage_name()} --flagfile=<this file>\n'
-  text += ''.join(f'{line}\n' for line in _flag_lines())
-  folders.write_atomically(path / _FLAGS_FILE, text)
-
-
-def _difference(path: pathlib.Path, inputs: dict[str, Any]) -> str:
-  """What sets the folder's run apart from this one; '' for nothing."""
-  started = json.loads((path / _INPUTS_FILE).read_text())
-  ours, theirs = set(_flag_lines(comparable=True)), set(started['flags'])
-  if ours != theirs:
-    changed = ', '.join(sorted(ours - theirs) or sorted(theirs - ours))
-    return (
-      f'holds a run with other flags ({changed}); choose another --output_dir, or '
-      'replace it with --overwrite'
-    )
-  for name, value in inputs.items():
-    if started['inputs'].get(name) != folders.fingerprint(value):
-      return f'its --{name} ({value}) has changed since; replace it with --overwrite'
-  return ''
-
-
-def _content(path: pathlib.Path) -> list[pathlib.Path]:
-  apart = (_LOCK_FILE, _REPLACED)
-  return [entry for entry in path.iterdir() if entry.name not in apart]
-
-
-def _set_aside(path: pathlib.Path) -> None:
-  """Moves the content out of the way, until the new one is finished."""
-  aside = path / _REPLACED
-  if aside.exists():  # of a run that was killed: the oldest content is worth keeping
-    _delete(_content(path))
-    return
-  aside.mkdir()
-  for entry in _content(path):
-    entry.rename(aside / entry.name)
-
-
-def _restore(path: pathlib.Path) -> None:
-  """Brings back what --overwrite set aside, when the new run failed."""
-  aside = path / _REPLACED
-  if aside.exists():
-    _delete(_content(path))
-    for entry in list(aside.iterdir()):
-      entry.rename(path / entry.name)
-    aside.rmdir()
-
-
-def _delete(entries: Sequence[pathlib.Path]) -> None:
-  for entry in entries:
-    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -21,14 +21,15 @@ from audioset_ml.audio import containers, decoding
 ROUNDS, CLIPS, RATE, SECONDS = 5, 10, 44100, 5
 
 
-def make_clips() -> list[bytes]:
+def make_clips(seconds: int = SECONDS) -> list[bytes]:
   """Noise with a slow tremor, a hard case for a coder."""
   random = np.random.default_rng(0)
-  tremor = np.sin(np.linspace(0, 20, RATE * SECONDS)) ** 2
+  samples = RATE * seconds
+  tremor = np.sin(np.linspace(0, 20, samples)) ** 2
   clips = []
   for _ in range(CLIPS):
     file = io.BytesIO()
-    sound = random.normal(0, 0.1, RATE * SECONDS) * tremor
+    sound = random.normal(0, 0.1, samples) * tremor
     soundfile.write(file, sound, RATE, format='OGG', subtype='VORBIS')
     clips.append(file.getvalue())
   return clips

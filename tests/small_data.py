@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from audioset_ml.labels import formats
+from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 
 CLASS_MAP = ClassMap(
@@ -54,7 +54,7 @@ def write_small_data(
     mids.append([CLASS_MAP.mids[tone] for tone in kept])
     explicit += [(clip_id, CLASS_MAP.mids[tone], 'PRESENT') for tone in kept]
     explicit.append((clip_id, CLASS_MAP.mids[(index + 2) % 3], 'NOT_PRESENT'))
-  formats.write_weak_csv(folder / 'segments.csv', clip_ids, mids, seconds)
+  segments.write_weak_csv(folder / 'segments.csv', clip_ids, mids, seconds)
   formats.write_explicit_tsv(
     folder / 'explicit.tsv', pd.DataFrame(explicit, columns=formats.EXPLICIT_COLUMNS)
   )

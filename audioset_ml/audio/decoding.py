@@ -6,7 +6,6 @@ libsndfile decodes (5.9 ms for an ESC-10 clip; tensorflow-io 23.7 ms) and soxr r
 
 import io
 import os
-import pathlib
 
 import numpy as np
 import soundfile
@@ -14,6 +13,7 @@ import soxr
 
 from audioset_ml.audio import containers, tfio_decoding
 from audioset_ml.errors import AudioError, InputError
+from audioset_ml.paths import as_path
 
 DECODERS = ('soundfile', 'tensorflow_io')
 AUDIO_SUFFIXES = ('.wav', '.flac', '.mp3', '.ogg', '.oga', '.opus')
@@ -105,7 +105,7 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
 
 def _read(path: str | os.PathLike) -> bytes:
-  path = pathlib.Path(path)
+  path = as_path(path)
   if path.is_dir():
     raise AudioError(f'{path}: is a folder, not a sound file')
   try:

@@ -5,9 +5,11 @@ import dataclasses
 import functools
 import io
 import os
-import pathlib
 
+from audioset_ml import folders
 from audioset_ml.errors import LabelError
+from audioset_ml.labels.text_columns import read_lines
+from audioset_ml.paths import as_path
 
 HEADER = ('index', 'mid', 'display_name')
 
@@ -54,7 +56,7 @@ class ClassMap:
       LabelError: the file is missing or not of that form; file and row are named.
     """
     try:
-      text = pathlib.Path(path).read_text(encoding='utf-8-sig')
+      text = as_path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
       raise LabelError(f'{path}: the class map cannot be read ({error})') from error
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
@@ -80,7 +82,21 @@ class ClassMap:
 
   def write(self, path: str | os.PathLike) -> None:
     """Writes the map as AudioSet's `class_labels_indices.csv`."""
-    with open(path, 'w', newline='', encoding='utf-8') as file:
-      writer = csv.writer(file, lineterminator='\n')
-      writer.writerow(HEADER)
-      writer.writerows(zip(range(len(self)), self.mids, self.names, strict=True))
+    rows = zip(range(len(self)), self.mids, self.names, strict=True)
+    folders.write_csv(as_path(path), HEADER, rows)
+
+
+def read_display_names(path: str | os.PathLike) -> dict[str, str]:
+  """The display name of each strong label: AudioSet's `mid_to_display_name.tsv`.
+
+  Raises:
+    LabelError: the file can't be read, or a row isn't a mid, a tab and a name.
+  """
+  lines = read_lines(path)
+  names = {}
+  for number, line in lines.items():
+    mid, _, name = line.partition('\t')
+    if not mid or not name:
+      raise LabelError(f'{path}, row {number}: {line!r} is no mid, tab and name')
+    names[mid] = name
+  return names

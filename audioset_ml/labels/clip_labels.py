@@ -1,13 +1,12 @@
-"""Each clip's labels, joined from all the label files that speak of it."""
+"""Each clip's labels: one clip's, and those of all clips as columns."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError
-from audioset_ml.labels import formats
-from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState
 
 
@@ -43,57 +42,67 @@ class ClipLabels:
   strong: tuple[StrongEvent, ...] = ()
 
 
-def read_clip_labels(
-  class_map: ClassMap,
-  segments_csvs: Sequence[str],
-  explicit_tsvs: Sequence[str] = (),
-  strong_tsvs: Sequence[str] = (),
-) -> tuple[list[ClipLabels], dict[str, int]]:
-  """Joins weak, explicit and strong label files into one ClipLabels a clip.
+@dataclasses.dataclass(frozen=True)
+class ClipLabelTable:
+  """The labels of many clips as columns: some 50 bytes a label.
 
-  The segment CSVs say which clips there are, and their labels are explicit positives.
-  Explicit and strong labels of clips that they don't name are counted and left out; so
-  are strong labels of other classes, since 74 of AudioSet's 456 strong labels are not
-  among its 527 classes.
-
-  Args:
-    class_map: the classes; a weak or explicit label outside it is an error.
-    segments_csvs: weak CSVs in AudioSet's form.
-    explicit_tsvs: TSVs of confirmed and refuted labels.
-    strong_tsvs: TSVs of events with their times.
-
-  Returns:
-    The clips, sorted by id, and counts of the labels read and left out.
-
-  Raises:
-    LabelError: a file is wrong, two files disagree on a label, or no clip is named.
+  Attributes:
+    clips: a row a clip, sorted by clip_id: clip_id, seconds (its length).
+    weak: a row a label of a whole clip, sorted: clip (its row in `clips`), class_index,
+      state (LabelState).
+    strong: a row a labelled stretch, sorted: clip, start, end (s), class_index,
+      present.
   """
-  if not segments_csvs:
-    raise LabelError('no segments CSV is given: it says which clips there are')
-  weak: dict[str, dict[int, LabelState]] = {}
-  for path in segments_csvs:
-    _add_weak(weak, formats.read_weak_csv(path, class_map), class_map)
-  counts = {
-    'clips_labelled': len(weak),
-    'labels_of_other_clips': 0,
-    'strong_labels_of_other_classes': 0,
-  }
-  for path in explicit_tsvs:
-    table = formats.read_explicit_tsv(path, class_map)
-    counts['labels_of_other_clips'] += _add_explicit(weak, table, class_map, path)
-  strong: dict[str, list[StrongEvent]] = {}
-  for path in strong_tsvs:
-    table = formats.read_strong_tsv(path)
-    known = table['label'].isin(class_map.mids)
-    counts['strong_labels_of_other_classes'] += int((~known).sum())
-    table = table[known]
-    counts['labels_of_other_clips'] += _add_strong(strong, weak, table, class_map)
-  clips = [
-    ClipLabels(clip_id, dict(sorted(weak[clip_id].items())), _sorted(strong, clip_id))
-    for clip_id in sorted(weak)
-  ]
-  counts.update(count_states(clips))
-  return clips, counts
+
+  clips: pd.DataFrame
+  weak: pd.DataFrame
+  strong: pd.DataFrame
+
+  def __len__(self) -> int:
+    return len(self.clips)
+
+  def clip(self, row: int) -> ClipLabels:
+    """The labels of the clip in a row."""
+    ids, states = self._clip_ids, self._states
+    weak, strong = self._weak_columns, self._strong_columns
+    first, last = self._weak_bounds[row : row + 2]
+    listed = zip(*(column[first:last].tolist() for column in weak), strict=True)
+    first, last = self._strong_bounds[row : row + 2]
+    events = zip(*(column[first:last].tolist() for column in strong), strict=True)
+    return ClipLabels(
+      clip_id=ids[row],
+      weak={class_index: states[state] for class_index, state in listed},
+      strong=tuple(StrongEvent(*event) for event in events),
+    )
+
+  @functools.cached_property
+  def _clip_ids(self) -> list[str]:
+    return self.clips['clip_id'].tolist()
+
+  @functools.cached_property
+  def _states(self) -> dict[int, LabelState]:
+    return {int(state): state for state in LabelState}
+
+  @functools.cached_property
+  def _weak_columns(self) -> list[np.ndarray]:
+    return [self.weak[name].to_numpy() for name in ('class_index', 'state')]
+
+  @functools.cached_property
+  def _strong_columns(self) -> list[np.ndarray]:
+    names = [field.name for field in dataclasses.fields(StrongEvent)]
+    return [self.strong[name].to_numpy() for name in names]
+
+  @functools.cached_property
+  def _weak_bounds(self) -> np.ndarray:
+    return self._bounds(self.weak)
+
+  @functools.cached_property
+  def _strong_bounds(self) -> np.ndarray:
+    return self._bounds(self.strong)
+
+  def _bounds(self, labels: pd.DataFrame) -> np.ndarray:
+    """Where each clip's labels begin; one more entry for the end of the last."""
+    return np.searchsorted(labels['clip'].to_numpy(), np.arange(len(self) + 1))
 
 
 def count_states(clips: Iterable[ClipLabels]) -> dict[str, int]:
@@ -103,58 +112,17 @@ def count_states(clips: Iterable[ClipLabels]) -> dict[str, int]:
   return {
     'explicit_positives': states.count(LabelState.EXPLICIT_POSITIVE),
     'explicit_negatives': states.count(LabelState.EXPLICIT_NEGATIVE),
-    'strong_events': sum(len(clip.strong) for clip in clips),
+    'strong_events': sum(event.present for clip in clips for event in clip.strong),
   }
 
 
-def _add_weak(
-  weak: dict[str, dict[int, LabelState]], table: pd.DataFrame, class_map: ClassMap
-) -> None:
-  for clip_id, mid in zip(table['clip_id'], table['mid'], strict=True):
-    states = weak.setdefault(clip_id, {})
-    states[class_map.index_of[mid]] = LabelState.EXPLICIT_POSITIVE
-
-
-def _add_explicit(
-  weak: dict[str, dict[int, LabelState]],
-  table: pd.DataFrame,
-  class_map: ClassMap,
-  path: str,
-) -> int:
-  others = 0
-  for clip_id, mid, present in table.itertuples(index=False):
-    if clip_id not in weak:
-      others += 1
-      continue
-    state = LabelState.of(present == formats.PRESENT, explicit=True)
-    known = weak[clip_id].setdefault(class_map.index_of[mid], state)
-    if known != state:
-      raise LabelError(
-        f'{path}: says that {mid} is {present} in {clip_id}, but another row or file '
-        f'says {known.name.lower().replace("_", " ")}; remove one of them'
-      )
-  return others
-
-
-def _add_strong(
-  strong: dict[str, list[StrongEvent]],
-  weak: dict[str, dict[int, LabelState]],
-  table: pd.DataFrame,
-  class_map: ClassMap,
-) -> int:
-  others = 0
-  for clip_id, start, end, mid in table.itertuples(index=False):
-    if clip_id in weak:
-      event = StrongEvent(class_map.index_of[mid], start, end)
-      strong.setdefault(clip_id, []).append(event)
-    else:
-      others += 1
-  return others
-
-
-def _sorted(
-  strong: dict[str, list[StrongEvent]], clip_id: str
-) -> tuple[StrongEvent, ...]:
-  return tuple(
-    sorted(strong.get(clip_id, ()), key=lambda e: (e.start, e.end, e.class_index))
-  )
+def count_classes(clips: Iterable[ClipLabels]) -> dict[int, list[int]]:
+  """For each class: explicit positives and negatives, and clips with its events."""
+  counts: dict[int, list[int]] = {}
+  for clip in clips:
+    for class_index, state in clip.weak.items():
+      if state.explicit:
+        counts.setdefault(class_index, [0, 0, 0])[0 if state.present else 1] += 1
+    for class_index in {event.class_index for event in clip.strong if event.present}:
+      counts.setdefault(class_index, [0, 0, 0])[2] += 1
+  return counts

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from audioset_ml.errors import LabelError
-from audioset_ml.labels import formats
+from audioset_ml.labels import segments
 from audioset_ml.labels.label_set import LabelSet
 
 
@@ -57,9 +57,10 @@ def audit_label_set(label_set: LabelSet, weak_csv: str, truth_csv: str) -> FlagA
 
 def _positives(label_set: LabelSet, path: str) -> np.ndarray:
   """Which labels a weak CSV names. Shape [clips, classes]."""
-  table = formats.read_weak_csv(path, label_set.class_map)
+  read = segments.read_weak_csv(path, label_set.class_map)
+  table = read.labels
   row_of = {clip_id: row for row, clip_id in enumerate(label_set.clip_ids)}
-  lacking = set(row_of).difference(table['clip_id'])
+  lacking = set(row_of).difference(read.clips['clip_id'])
   if lacking:
     raise LabelError(f'{path}: lacks the clip {min(lacking)} of {label_set.path}')
   matrix = np.zeros((len(row_of), len(label_set.class_map)), bool)

@@ -3,13 +3,14 @@
 import csv
 import dataclasses
 import functools
+import io
 import os
-import pathlib
 
 from audioset_ml import folders
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.paths import Path, as_path
 
 CLASS_MAP_FILE = 'class_map.csv'
 CLIPS_FILE = 'clips.csv'
@@ -28,7 +29,7 @@ class RecordsFolder:
     front_end: the front end that made its features.
   """
 
-  path: pathlib.Path
+  path: Path
   shards: tuple[str, ...]
   clip_ids: tuple[str, ...]
   class_map: ClassMap
@@ -43,20 +44,15 @@ class RecordsFolder:
       RecordError: files of it are missing.
     """
     run_json = folders.read_run(path, 'prepare')
-    path = pathlib.Path(path)
+    path = as_path(path)
     shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
     missing = [name for name in shards if not (path / name).is_file()]
     if missing:
       raise RecordError(f'{path}: {missing[0]} is missing; run prepare again')
-    try:
-      with open(path / CLIPS_FILE, newline='', encoding='utf-8') as file:
-        clip_ids = tuple(row['clip_id'] for row in csv.DictReader(file))
-    except (OSError, KeyError) as error:
-      raise RecordError(f'{path}/{CLIPS_FILE}: cannot be read ({error})') from error
     return cls(
       path=path,
       shards=tuple(str(path / name) for name in shards),
-      clip_ids=clip_ids,
+      clip_ids=tuple(row['clip_id'] for row in _read_clips(path)),
       class_map=ClassMap.read(path / CLASS_MAP_FILE),
       front_end=FrontEnd.from_dict(run_json['front_end']),
     )
@@ -64,6 +60,11 @@ class RecordsFolder:
   @functools.cached_property
   def num_classes(self) -> int:
     return len(self.class_map)
+
+  def read_shard_of(self) -> dict[str, int]:
+    """The number of the shard that holds each clip."""
+    numbers = {as_path(name).name: i for i, name in enumerate(self.shards)}
+    return {row['clip_id']: numbers[row['shard']] for row in _read_clips(self.path)}
 
   def require_like(self, other: 'RecordsFolder') -> None:
     """Checks that other records can be used with the model of these.
@@ -96,6 +97,19 @@ class RecordsFolder:
         raise RecordError(
           f'{self.path}: class {index} is {mid}, but in {owner} it is {other}'
         )
+
+
+def _read_clips(path: Path) -> list[dict[str, str]]:
+  """The rows of clips.csv."""
+  try:
+    rows = list(csv.DictReader(io.StringIO((path / CLIPS_FILE).read_text())))
+  except OSError as error:
+    raise RecordError(f'{path}/{CLIPS_FILE}: cannot be read ({error})') from error
+  if rows and not set(CLIPS_HEADER) <= set(rows[0]):
+    raise RecordError(
+      f'{path}/{CLIPS_FILE}: cannot be read (no columns {", ".join(CLIPS_HEADER)})'
+    )
+  return rows
 
 
 def shard_name(index: int, shards: int) -> str:

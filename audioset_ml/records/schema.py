@@ -50,16 +50,27 @@ def serialize(labels: ClipLabels, log_mel: np.ndarray, front_end: FrontEnd) -> b
     'clip_id': _bytes(labels.clip_id.encode()),
     'log_mel': _bytes(_padded_to_patches(log_mel, front_end).tobytes()),
     'num_frames': _ints([len(log_mel)]),
-    'weak/class': _ints(labels.weak),
-    'weak/present': _ints(state.present for state in labels.weak.values()),
-    'weak/explicit': _ints(state.explicit for state in labels.weak.values()),
-    **_events('strong', [event for event in labels.strong if event.present]),
-    **_events(
-      'strong_negative', [event for event in labels.strong if not event.present]
-    ),
+    **_label_features(labels),
   }
   example = tf.train.Example(features=tf.train.Features(feature=features))
   return example.SerializeToString(deterministic=True)
+
+
+def relabel(example: tf.train.Example, labels: ClipLabels) -> bytes:
+  """A record with other labels: what `serialize` gives for the same features."""
+  for name, feature in _label_features(labels).items():
+    example.features.feature[name].CopyFrom(feature)
+  return example.SerializeToString(deterministic=True)
+
+
+def clip_id_of(example: tf.train.Example) -> str:
+  """The id of a record's clip."""
+  return example.features.feature['clip_id'].bytes_list.value[0].decode()
+
+
+def num_frames(example: tf.train.Example) -> int:
+  """How many valid frames a record has."""
+  return example.features.feature['num_frames'].int64_list.value[0]
 
 
 def parse(
@@ -108,6 +119,18 @@ def _padded_to_patches(log_mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
   silence = np.log(front_end.log_offset)
   padded = np.pad(log_mel, ((0, missing), (0, 0)), constant_values=silence)
   return padded.astype('<f2')
+
+
+def _label_features(labels: ClipLabels) -> dict[str, tf.train.Feature]:
+  return {
+    'weak/class': _ints(labels.weak),
+    'weak/present': _ints(state.present for state in labels.weak.values()),
+    'weak/explicit': _ints(state.explicit for state in labels.weak.values()),
+    **_events('strong', [event for event in labels.strong if event.present]),
+    **_events(
+      'strong_negative', [event for event in labels.strong if not event.present]
+    ),
+  }
 
 
 def _events(kind: str, events: list[StrongEvent]) -> dict[str, tf.train.Feature]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.labels import formats
+from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.synthesis.config import SPLITS
 from audioset_ml.synthesis.planning import Clip
@@ -37,7 +37,7 @@ def write_labels(
     ids = [clip.clip_id for clip in chosen]
     for path, field in ((folder, 'kept'), (folder / 'truth', 'present')):
       labels = [[mids[i] for i in getattr(clip.labels, field)] for clip in chosen]
-      formats.write_weak_csv(path / f'{split}_segments.csv', ids, labels, clip_seconds)
+      segments.write_weak_csv(path / f'{split}_segments.csv', ids, labels, clip_seconds)
     formats.write_explicit_tsv(
       folder / f'{split}_explicit.tsv', _explicit_table(chosen, mids)
     )

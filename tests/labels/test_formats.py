@@ -6,102 +6,66 @@ from hypothesis import strategies as st
 from audioset_ml.errors import LabelError
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.wrong_rows import WrongRows
 
-HEADER = '# one\n# two\n# YTID, start_seconds, end_seconds, positive_labels\n'
 CLASS_MAP = ClassMap(mids=('/m/a', '/m/b'), names=('A', 'B'))
 
 
-@pytest.mark.parametrize(
-  ('name', 'clips', 'positives'),
-  [('eval_segments', 20_371, 51_804), ('balanced_train_segments', 22_160, 52_882)],
-)
-def test_official_segments_have_their_published_counts(
-  shared_data, name, clips, positives
-):
-  class_map = ClassMap.read(shared_data('audioset/class_labels_indices.csv'))
-  table = formats.read_weak_csv(shared_data(f'audioset/{name}.csv'), class_map)
-  assert table['clip_id'].nunique() == clips
-  assert len(table) == positives
-  assert table['mid'].nunique() == 527
+def write_rows(path, columns, *rows):
+  path.write_text('\n'.join(['\t'.join(columns), *rows]) + '\n')
+  return path
 
 
 def test_official_strong_labels_are_read(shared_data):
   path = shared_data('audioset_strong/audioset_eval_strong_subset.tsv')
-  table = formats.read_strong_tsv(path)
+  table = formats.read_strong_tsv(path, clip_seconds=10)
   assert len(table) == 408
   assert table['segment_id'].nunique() == 133
   assert table.iloc[0].tolist() == ['06rCpqwkcDw_10000', 0.0, 1.195, '/m/01d3sd']
 
 
-def test_weak_csv_gives_one_row_a_label(tmp_path):
-  path = tmp_path / 'segments.csv'
-  path.write_text(HEADER + '--PJHxphWEs, 30.000, 40.000, "/m/a,/m/b"\nx_1, 0, 9, /m/b')
-  table = formats.read_weak_csv(path, CLASS_MAP)
-  assert table.values.tolist() == [
-    ['--PJHxphWEs_30000', '/m/a'],
-    ['--PJHxphWEs_30000', '/m/b'],
-    ['x_1_0', '/m/b'],
-  ]
+def test_official_framed_labels_are_read(shared_data):
+  path = shared_data('audioset_strong/audioset_eval_strong_framed_posneg_subset.tsv')
+  table = formats.read_framed_tsv(path, clip_seconds=10)
+  assert len(table) == 581
+  assert table['segment_id'].nunique() == 132
+  assert set(table['present']) == {'PRESENT'}
+  with pytest.raises(LabelError, match='its labels have times'):
+    formats.read_explicit_tsv(path)
 
 
 @pytest.mark.parametrize(
   ('row', 'message'),
   [
-    ('abc, 0, 10', 'row 4: 3 columns'),
-    ('abc, 0, ten, "/m/a"', "row 4: could not convert string to float: 'ten'"),
-    ('abc, 10, 0, "/m/a"', 'row 4: ends at 0.0 s'),
-    ('abc, nan, 10, "/m/a"', "row 4: 'nan' is no time"),
-    ('abc, 0, 10, ""', 'row 4: an empty id or label'),
-    ('abc, 0, 10, "/m/c"', 'row 4: label /m/c is not in the class map'),
-    ('abc, 0, 10, "/m/a"\nabc, 0, 10, "/m/b"', 'row 5: abc_0 stands in row 4'),
-  ],
-)
-def test_a_wrong_weak_row_is_named(tmp_path, row, message):
-  path = tmp_path / 'segments.csv'
-  path.write_text(HEADER + row + '\n')
-  with pytest.raises(LabelError, match=message) as error:
-    formats.read_weak_csv(path, CLASS_MAP)
-  assert str(path) in str(error.value)
-
-
-def test_many_wrong_rows_are_counted_and_ten_shown(tmp_path):
-  path = tmp_path / 'segments.csv'
-  rows = ''.join(f'clip{i}, 0, 10, "/m/unknown"\n' for i in range(25))
-  path.write_text(HEADER + rows)
-  with pytest.raises(LabelError) as error:
-    formats.read_weak_csv(path, CLASS_MAP)
-  lines = str(error.value).splitlines()
-  assert '25 wrong rows' in lines[0]
-  assert len(lines) == 12
-  assert lines[-1].strip() == '… and 15 more'
-
-
-def test_a_weak_csv_without_clips_is_an_error(tmp_path):
-  (tmp_path / 'segments.csv').write_text(HEADER)
-  with pytest.raises(LabelError, match='no clips'):
-    formats.read_weak_csv(tmp_path / 'segments.csv')
-
-
-@pytest.mark.parametrize(
-  ('row', 'message'),
-  [
-    ('abc_0\t2.0\t1.0\t/m/a', 'row 2: ends at 1.0 before it starts'),
+    ('abc_0\t2.0\t1.0\t/m/a', 'row 2: ends at 1.0 before it starts at 2.0'),
     ('abc_0\t0.0\tinf\t/m/a', "row 2: 'inf' is no time"),
     ('abc_0\t-1\t1.0\t/m/a', "row 2: '-1' is no time"),
-    ('abc_0\t0.0\t1.0', 'row 2: 3 columns'),
+    ('abc_0\t0.0\t1.0', 'row 2: 3 columns instead of 4'),
+    ('\t0.0\t1.0\t/m/a', 'row 2: an empty segment_id'),
     ('abc_0\t0.0\t1.0\t/m/z', 'row 2: label /m/z is not in the class map'),
+    ('abc_0\t0.0\t10.5\t/m/a', 'row 2: ends at 10.5 s, but abc_0 is only 10 s long'),
   ],
 )
 def test_a_wrong_strong_row_is_named(tmp_path, row, message):
-  path = tmp_path / 'strong.tsv'
-  path.write_text('\t'.join(formats.STRONG_COLUMNS) + '\n' + row + '\n')
+  path = write_rows(tmp_path / 'strong.tsv', formats.STRONG_COLUMNS, row)
   with pytest.raises(LabelError, match=message):
-    formats.read_strong_tsv(path, CLASS_MAP)
+    formats.read_strong_tsv(path, CLASS_MAP, clip_seconds=10)
+
+
+def test_clips_may_differ_in_length(tmp_path):
+  rows = ['a_0\t0\t3\t/m/a', 'b_0\t0\t3\t/m/a', 'c_0\t0\t3\t/m/a']
+  path = write_rows(tmp_path / 'strong.tsv', formats.STRONG_COLUMNS, *rows)
+  wrong = WrongRows(skip=True)
+  lengths = pd.Series({'a_0': 2.0, 'b_0': 3.0})
+  table = formats.read_strong_tsv(path, CLASS_MAP, wrong, lengths)
+  assert table['segment_id'].tolist() == ['b_0', 'c_0']
+  assert table.index.tolist() == [3, 4]
+  assert [one.row for one in wrong.found] == [2]
 
 
 def test_explicit_labels_are_present_or_not(tmp_path):
   path = tmp_path / 'explicit.tsv'
-  path.write_text('segment_id\tlabel\tpresent\nabc_0\t/m/a\tMAYBE\n')
+  write_rows(path, formats.EXPLICIT_COLUMNS, 'abc_0\t/m/a\tMAYBE')
   with pytest.raises(LabelError, match="row 2: 'MAYBE' is neither"):
     formats.read_explicit_tsv(path)
   path.write_text('segment_id\tlabel\n')
@@ -109,34 +73,24 @@ def test_explicit_labels_are_present_or_not(tmp_path):
     formats.read_explicit_tsv(path)
 
 
-def test_framed_labels_are_not_taken_for_labels_of_clips(shared_data):
-  path = shared_data('audioset_strong/audioset_eval_strong_framed_posneg_subset.tsv')
-  with pytest.raises(LabelError, match='its labels have times'):
+def test_a_row_that_contradicts_an_earlier_one_is_wrong(tmp_path):
+  rows = ['a_0\t/m/a\tPRESENT', 'a_0\t/m/a\tPRESENT', 'a_0\t/m/a\tNOT_PRESENT']
+  path = write_rows(tmp_path / 'explicit.tsv', formats.EXPLICIT_COLUMNS, *rows)
+  with pytest.raises(
+    LabelError, match='row 4: a_0 /m/a is NOT_PRESENT, but an earlier'
+  ):
     formats.read_explicit_tsv(path)
+  table = formats.read_explicit_tsv(path, wrong_rows=WrongRows(skip=True))
+  assert table.values.tolist() == [['a_0', '/m/a', 'PRESENT']]
 
 
-_IDS = st.text('abcXYZ019-_', min_size=11, max_size=11)
-_CLIPS = st.dictionaries(
-  st.tuples(_IDS, st.integers(0, 10**7)).map(lambda pair: f'{pair[0]}_{pair[1]}'),
-  st.lists(st.sampled_from(['/m/a', '/m/b', '/t/dd00001']), min_size=1, unique=True),
-  min_size=1,
-  max_size=8,
-)
+def test_columns_may_stand_in_any_order_among_others(tmp_path):
+  columns = ['note', 'present', 'label', 'segment_id']
+  path = write_rows(tmp_path / 'explicit.tsv', columns, 'x\tPRESENT\t/m/a\ta_0')
+  assert formats.read_explicit_tsv(path).values.tolist() == [['a_0', '/m/a', 'PRESENT']]
 
 
-@given(clips=_CLIPS)
-def test_written_weak_labels_read_the_same(tmp_path_factory, clips):
-  path = tmp_path_factory.mktemp('weak') / 'segments.csv'
-  formats.write_weak_csv(path, list(clips), list(clips.values()))
-  table = formats.read_weak_csv(path)
-  read = table.groupby('clip_id', sort=False)['mid'].apply(list).to_dict()
-  assert read == clips
-  header = path.read_text().splitlines()[:3]
-  assert all(line.startswith('# ') for line in header)
-  assert f'num_segs={len(clips)}' in header[1]
-
-
-def test_written_strong_and_explicit_labels_read_the_same(tmp_path):
+def test_written_labels_read_the_same(tmp_path):
   strong = pd.DataFrame(
     [('abc_0', 0.0, 1.195, '/m/a'), ('abc_0', 2.5, 10.0, '/m/b')],
     columns=formats.STRONG_COLUMNS,
@@ -145,12 +99,35 @@ def test_written_strong_and_explicit_labels_read_the_same(tmp_path):
     [('abc_0', '/m/a', 'PRESENT'), ('abc_0', '/m/b', 'NOT_PRESENT')],
     columns=formats.EXPLICIT_COLUMNS,
   )
+  framed = strong.assign(present=explicit['present'])
   formats.write_strong_tsv(tmp_path / 'strong.tsv', strong)
   formats.write_explicit_tsv(tmp_path / 'explicit.tsv', explicit)
-  assert formats.read_strong_tsv(tmp_path / 'strong.tsv').equals(
-    strong.astype({'segment_id': object, 'label': object})
-  )
-  assert (
-    formats.read_explicit_tsv(tmp_path / 'explicit.tsv').values.tolist()
-    == explicit.values.tolist()
-  )
+  formats.write_framed_tsv(tmp_path / 'framed.tsv', framed)
+  for read, written in (
+    (formats.read_strong_tsv(tmp_path / 'strong.tsv'), strong),
+    (formats.read_explicit_tsv(tmp_path / 'explicit.tsv'), explicit),
+    (formats.read_framed_tsv(tmp_path / 'framed.tsv'), framed),
+  ):
+    assert read.values.tolist() == written.values.tolist()
+
+
+_FIELDS = st.one_of(
+  st.sampled_from(['abc_0', '0', '0.5', '/m/a', 'PRESENT', 'NOT_PRESENT', 'nan', '']),
+  st.text(max_size=6),
+)
+
+
+@given(rows=st.lists(st.lists(_FIELDS, min_size=4, max_size=6), max_size=5))
+def test_any_text_gives_a_table_or_the_error(tmp_path_factory, rows):
+  path = tmp_path_factory.mktemp('framed') / 'framed.tsv'
+  lines = ['\t'.join(formats.FRAMED_COLUMNS), *('\t'.join(row) for row in rows)]
+  path.write_bytes('\n'.join(lines).encode('utf-8', 'replace'))
+  try:
+    table = formats.read_framed_tsv(path, CLASS_MAP, clip_seconds=10)
+  except LabelError:
+    return
+  assert set(table['label']) <= set(CLASS_MAP.mids)
+  assert table['present'].isin(['PRESENT', 'NOT_PRESENT']).all()
+  times = table[list(formats.TIMES)]
+  assert ((times >= 0) & (times <= 10.001)).all(axis=None)
+  assert (times.iloc[:, 0] <= times.iloc[:, 1]).all()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from audioset_ml.errors import LabelError
-from audioset_ml.labels import formats
+from audioset_ml.labels import segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.missing_labels.audit import audit_label_set
@@ -12,7 +12,7 @@ CLIPS = ('one_0', 'two_0')
 
 
 def write(path, labels):
-  formats.write_weak_csv(path, CLIPS[: len(labels)], labels)
+  segments.write_weak_csv(path, CLIPS[: len(labels)], labels)
   return str(path)
 
 

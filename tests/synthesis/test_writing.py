@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels import formats
+from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.synthesis.config import SoundscapeConfig
 from audioset_ml.synthesis.writing import generate
@@ -76,8 +76,9 @@ def test_audio_files(tmp_path):
 def test_labels_agree_with_the_truth(small, split):
   folder, counts = small
   class_map = ClassMap.read(folder / 'class_labels_indices.csv')
-  weak = formats.read_weak_csv(folder / f'{split}_segments.csv', class_map)
-  true = formats.read_weak_csv(folder / 'truth' / f'{split}_segments.csv', class_map)
+  weak = segments.read_weak_csv(folder / f'{split}_segments.csv', class_map).labels
+  truth = folder / 'truth' / f'{split}_segments.csv'
+  true = segments.read_weak_csv(truth, class_map).labels
   explicit = formats.read_explicit_tsv(folder / f'{split}_explicit.tsv', class_map)
   strong = formats.read_strong_tsv(folder / f'{split}_strong.tsv', class_map)
   pairs = set(map(tuple, weak.values))

@@ -1,0 +1,77 @@
+"""The flags that name label files, for every entry point that reads them."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+if TYPE_CHECKING:
+  from audioset_ml.labels.join import LabelFiles
+
+FLAGS = flags.FLAGS
+
+# The flags that are paths, by which run.json and changed inputs are told.
+PATHS = (
+  'segments_csv',
+  'explicit_tsv',
+  'strong_tsv',
+  'class_map',
+  'ontology',
+  'strong_names',
+)
+
+
+def define_label_flags() -> None:
+  """Defines the label files' flags as flags of the calling entry point."""
+  before = set(FLAGS)
+  flags.DEFINE_list(
+    'segments_csv', None, 'Weak label CSVs; they say which clips to use.'
+  )
+  flags.DEFINE_list(
+    'explicit_tsv',
+    [],
+    'TSVs of labels that people confirmed or refuted (PRESENT, NOT_PRESENT), of whole '
+    "clips or, with times, of stretches as in AudioSet's framed file.",
+  )
+  flags.DEFINE_list('strong_tsv', [], 'TSVs of events with start and end times.')
+  flags.DEFINE_string(
+    'class_map', None, 'CSV of index,mid,display_name for all classes.'
+  )
+  flags.DEFINE_enum(
+    'other_strong_labels',
+    'drop',
+    ['drop', 'nearest', 'keep'],
+    "What becomes of strong labels that are no classes, as 74 of AudioSet's 456 are. "
+    'drop: left out; nearest: their nearest ancestors among the classes in --ontology; '
+    'keep: more classes, all those of --strong_names. They are counted in any case.',
+  )
+  flags.DEFINE_string('ontology', '', "AudioSet's ontology.json.")
+  flags.DEFINE_string(
+    'strong_names', '', "AudioSet's mid_to_display_name.tsv: all strong labels."
+  )
+  flags.DEFINE_enum(
+    'on_bad_label',
+    'error',
+    ['error', 'skip'],
+    'Wrong rows of label files: one error that lists them, or left out and listed in '
+    'skipped_labels.csv.',
+  )
+  for name in set(FLAGS) - before:
+    FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+  flags.mark_flags_as_required(['segments_csv', 'class_map'])
+
+
+def label_files() -> 'LabelFiles':
+  """What the flags say."""
+  from audioset_ml.labels.join import LabelFiles
+
+  return LabelFiles(
+    class_map=FLAGS.class_map,
+    segments_csvs=tuple(FLAGS.segments_csv),
+    explicit_tsvs=tuple(FLAGS.explicit_tsv),
+    strong_tsvs=tuple(FLAGS.strong_tsv),
+    other_strong_labels=FLAGS.other_strong_labels,
+    ontology=FLAGS.ontology,
+    strong_names=FLAGS.strong_names,
+    skip_bad_labels=FLAGS.on_bad_label == 'skip',
+  )

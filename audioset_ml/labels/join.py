@@ -1,0 +1,236 @@
+"""All label files that speak of the same clips, joined into one table."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import InputError, LabelError
+from audioset_ml.labels import formats, segments
+from audioset_ml.labels.class_map import ClassMap, read_display_names
+from audioset_ml.labels.clip_labels import ClipLabelTable
+from audioset_ml.labels.ontology import Ontology
+from audioset_ml.labels.states import LabelState
+from audioset_ml.labels.wrong_rows import WrongRow, WrongRows
+
+OTHER_STRONG_LABELS = ('drop', 'nearest', 'keep')
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelFiles:
+  """Label files and how to read them.
+
+  Attributes:
+    class_map: the class map's CSV.
+    segments_csvs: weak labels; they say which clips there are.
+    explicit_tsvs: confirmed and refuted labels, of whole clips or of stretches.
+    strong_tsvs: events with their times.
+    other_strong_labels: what becomes of strong labels that are no classes (74 of
+      AudioSet's 456): `drop`; `nearest`, their nearest ancestors among the classes;
+      `keep`, as classes of their own behind the others.
+    ontology: AudioSet's ontology.json, for `nearest`.
+    strong_names: AudioSet's mid_to_display_name.tsv, for `keep`: the labels it has.
+    skip_bad_labels: whether wrong rows are left out; otherwise they are an error.
+  """
+
+  class_map: str
+  segments_csvs: tuple[str, ...]
+  explicit_tsvs: tuple[str, ...] = ()
+  strong_tsvs: tuple[str, ...] = ()
+  other_strong_labels: str = 'drop'
+  ontology: str = ''
+  strong_names: str = ''
+  skip_bad_labels: bool = False
+
+  def __post_init__(self):
+    if not self.segments_csvs:
+      raise LabelError('no segments CSV is given: it says which clips there are')
+    if self.other_strong_labels not in OTHER_STRONG_LABELS:
+      choices = ', '.join(OTHER_STRONG_LABELS)
+      raise InputError(
+        f'other_strong_labels is {self.other_strong_labels!r}: choose from {choices}'
+      )
+    if self.other_strong_labels == 'nearest' and not self.ontology:
+      raise InputError(
+        "other_strong_labels=nearest needs ontology, AudioSet's ontology.json"
+      )
+    if self.other_strong_labels == 'keep' and not self.strong_names:
+      raise InputError(
+        "other_strong_labels=keep needs strong_names, AudioSet's "
+        'mid_to_display_name.tsv'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class JoinedLabels:
+  """What the label files say.
+
+  Attributes:
+    class_map: the classes.
+    labels: the labels of the clips that the segments CSVs name.
+    counts: how many labels were read, left out or mapped.
+    wrong_rows: the rows that were left out as wrong.
+  """
+
+  class_map: ClassMap
+  labels: ClipLabelTable
+  counts: dict[str, int]
+  wrong_rows: list[WrongRow]
+
+
+def read_labels(files: LabelFiles) -> JoinedLabels:
+  """Reads and joins label files.
+
+  The segments CSVs say which clips there are, and their labels are explicit positives.
+  Labels of other clips are left out and counted. Explicit labels with times are of
+  stretches; where the strong TSVs have events of the same clip and class, theirs count
+  and not the same events as PRESENT frames.
+
+  Raises:
+    LabelError: a file is wrong, or two rows contradict each other.
+  """
+  given = ClassMap.read(files.class_map)
+  class_map = _with_strong_classes(given, files)
+  wrong_rows = WrongRows(files.skip_bad_labels)
+  weak = [segments.read_weak_csv(p, given, wrong_rows) for p in files.segments_csvs]
+  clips = pd.concat([one.clips for one in weak])
+  clips = clips.drop_duplicates('clip_id').sort_values('clip_id', ignore_index=True)
+  clips = pd.DataFrame(
+    {'clip_id': clips['clip_id'], 'seconds': clips['end'] - clips['start']}
+  )
+  lengths = clips.set_index('clip_id')['seconds']
+  timed = [path for path in files.explicit_tsvs if formats.has_times(path)]
+  whole = [path for path in files.explicit_tsvs if path not in timed]
+  explicit = [formats.read_explicit_tsv(path, given, wrong_rows) for path in whole]
+  events = [
+    formats.read_strong_tsv(path, None, wrong_rows, lengths)
+    for path in files.strong_tsvs
+  ]
+  stretches = [
+    formats.read_framed_tsv(path, None, wrong_rows, lengths) for path in timed
+  ]
+  counts = {'clips_labelled': len(clips), 'labels_of_other_clips': 0}
+  places = pd.Series(np.arange(len(clips)), clips['clip_id'])
+  weak_tables = [
+    one.labels.assign(present=formats.PRESENT).set_axis(
+      ['segment_id', 'label', 'present'], axis=1
+    )
+    for one in weak
+  ]
+  sources = [*files.segments_csvs, *whole]
+  weak_labels = _whole_clip_labels(
+    sources, [*weak_tables, *explicit], class_map, places, counts, wrong_rows
+  )
+  strong = _strong_labels(events, stretches)
+  strong = _in_class_map(strong, given, class_map, files, counts)
+  strong = _of_clips(strong, places, counts)
+  columns = ['clip', 'start', 'end', 'class_index', 'present']
+  strong = strong.rename(columns=dict(zip(formats.TIMES, columns[1:3], strict=True)))
+  strong = strong.sort_values(columns, ignore_index=True)[columns]
+  counts['labels_skipped_as_wrong'] = len(wrong_rows.found)
+  table = ClipLabelTable(clips, weak_labels, strong)
+  return JoinedLabels(class_map, table, counts, wrong_rows.found)
+
+
+def _with_strong_classes(class_map: ClassMap, files: LabelFiles) -> ClassMap:
+  """The class map, with all strong labels behind it where they are to be kept."""
+  if files.other_strong_labels != 'keep':
+    return class_map
+  names = read_display_names(files.strong_names)
+  more = [mid for mid in names if mid not in class_map.index_of]
+  return ClassMap(
+    (*class_map.mids, *more), (*class_map.names, *(names[mid] for mid in more))
+  )
+
+
+def _whole_clip_labels(
+  paths: Sequence[str | os.PathLike],
+  tables: Sequence[pd.DataFrame],
+  class_map: ClassMap,
+  places: pd.Series,
+  counts: dict[str, int],
+  wrong_rows: WrongRows,
+) -> pd.DataFrame:
+  """The labels of whole clips from all files; a contradiction is a wrong row."""
+  table = pd.concat(
+    [table.assign(file=number, row=table.index) for number, table in enumerate(tables)]
+  )
+  table = _of_clips(table, places, counts)
+  table['class_index'] = table['label'].map(class_map.index_of).astype(np.int32)
+  table = table.drop_duplicates(['clip', 'class_index', 'present'])
+  again = table.duplicated(['clip', 'class_index'])
+  for number, rows in table[again].groupby('file'):
+    wrong_rows.add(
+      paths[number],
+      rows['row'],
+      [
+        f'says that {row.label} is {row.present} in {row.segment_id}, but another row '
+        'or file says the opposite; remove one of them'
+        for row in rows.itertuples()
+      ],
+    )
+  wrong_rows.settle()
+  table = table[~again]
+  present = (table['present'] == formats.PRESENT).to_numpy()
+  state = np.where(present, LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE)
+  table = table[['clip', 'class_index']].assign(state=state.astype(np.int8))
+  return table.sort_values(['clip', 'class_index'], ignore_index=True)
+
+
+def _strong_labels(
+  events: Sequence[pd.DataFrame], stretches: Sequence[pd.DataFrame]
+) -> pd.DataFrame:
+  """Events and labelled stretches in one table; `present` as bool."""
+  empty = pd.DataFrame(columns=list(formats.STRONG_COLUMNS))
+  exact = pd.concat([empty, *events]).assign(present=True)
+  pair = ['segment_id', 'label']
+  known = pd.MultiIndex.from_frame(exact[pair])
+  tables = [exact]
+  for table in stretches:
+    present = (table['present'] == formats.PRESENT).to_numpy()
+    same = pd.MultiIndex.from_frame(table[pair]).isin(known) & present
+    tables.append(table.assign(present=present)[~same])
+  return pd.concat(tables, ignore_index=True)
+
+
+def _in_class_map(
+  strong: pd.DataFrame,
+  given: ClassMap,
+  class_map: ClassMap,
+  files: LabelFiles,
+  counts: dict[str, int],
+) -> pd.DataFrame:
+  """Drops, maps or keeps strong labels that are no classes, and counts them.
+
+  A refuted stretch is not mapped: no Yak does not mean no Animal.
+  """
+  other = ~strong['label'].isin(given.mids)
+  kept = strong['label'].isin(class_map.mids)
+  counts['other_strong_labels'] = int(other.sum())
+  counts['other_strong_labels_kept'] = int((other & kept).sum())
+  mapped = strong[~kept & strong['present'].astype(bool)]
+  nearest = {}
+  if files.other_strong_labels == 'nearest':
+    ontology = Ontology.read(files.ontology)
+    nearest = {
+      mid: ontology.nearest_classes(mid, given) for mid in set(mapped['label'])
+    }
+  labels = mapped['label'].map(lambda mid: nearest.get(mid) or None)
+  mapped = mapped.assign(label=labels).dropna(subset='label')
+  counts['other_strong_labels_mapped'] = len(mapped)
+  counts['other_strong_labels_dropped'] = int((~kept).sum()) - len(mapped)
+  strong = pd.concat([strong[kept], mapped.explode('label')], ignore_index=True)
+  indices = strong['label'].map(class_map.index_of).astype(np.int32)
+  return strong.assign(class_index=indices, present=strong['present'].astype(bool))
+
+
+def _of_clips(
+  table: pd.DataFrame, places: pd.Series, counts: dict[str, int]
+) -> pd.DataFrame:
+  """The labels of clips that there are, with the clip's row; the rest is counted."""
+  clip = table['segment_id'].map(places)
+  known = clip.notna()
+  counts['labels_of_other_clips'] += int((~known).sum())
+  return table[known].assign(clip=clip[known].astype(np.int32))

@@ -1,0 +1,153 @@
+"""AudioSet's ontology: which sound is a kind of which others.
+
+Nearly a tree, but some nodes have several parents. Abstract nodes group others and are
+no labels themselves; a way up leads through them.
+"""
+
+import dataclasses
+import functools
+import json
+import os
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import LabelError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.paths import as_path
+
+
+@dataclasses.dataclass(frozen=True)
+class Ontology:
+  """The nodes of an ontology.
+
+  Attributes:
+    names: each node's name, by mid.
+    children: each node's children.
+    abstract: the abstract nodes.
+  """
+
+  names: dict[str, str]
+  children: dict[str, tuple[str, ...]]
+  abstract: frozenset[str]
+
+  @classmethod
+  def read(cls, path: str | os.PathLike) -> 'Ontology':
+    """Reads AudioSet's `ontology.json`.
+
+    Raises:
+      LabelError: the file is missing or not of that form, names a child that is no
+        node, or has a node that is its own ancestor.
+    """
+    try:
+      nodes = json.loads(as_path(path).read_text(encoding='utf-8'))
+      ontology = cls(
+        names={node['id']: node['name'] for node in nodes},
+        children={node['id']: tuple(node['child_ids']) for node in nodes},
+        abstract=frozenset(
+          node['id'] for node in nodes if 'abstract' in node.get('restrictions', ())
+        ),
+      )
+    except (OSError, ValueError) as error:
+      raise LabelError(f'{path}: the ontology cannot be read ({error})') from error
+    except (KeyError, TypeError) as error:
+      raise LabelError(
+        f"{path}: no ontology of AudioSet's form, a list of objects with id, name and "
+        f'child_ids ({type(error).__name__}: {error})'
+      ) from error
+    ontology._check(path)
+    return ontology
+
+  def _check(self, path: str | os.PathLike) -> None:
+    for mid, children in self.children.items():
+      for child in children:
+        if child not in self.names:
+          raise LabelError(f'{path}: {mid} has a child {child}, which is no node')
+      if mid in self.ancestors(mid):
+        raise LabelError(f'{path}: {mid} is its own ancestor')
+
+  @functools.cached_property
+  def parents(self) -> dict[str, tuple[str, ...]]:
+    """Each node's parents, in the order of the file; none for the topmost."""
+    found: dict[str, list[str]] = {mid: [] for mid in self.names}
+    for mid, children in self.children.items():
+      for child in children:
+        found[child].append(mid)
+    return {mid: tuple(dict.fromkeys(parents)) for mid, parents in found.items()}
+
+  def ancestors(self, mid: str) -> dict[str, int]:
+    """All nodes above a node, abstract ones too, and how many steps up they are.
+
+    Args:
+      mid: the node; one that the ontology lacks has no ancestors.
+
+    Returns:
+      The least number of steps by mid, the nearest first.
+    """
+    steps: dict[str, int] = {}
+    level, distance = list(self.parents.get(mid, ())), 1
+    while level:
+      fresh = [node for node in dict.fromkeys(level) if node not in steps]
+      steps.update(dict.fromkeys(fresh, distance))
+      level = [parent for node in fresh for parent in self.parents[node]]
+      distance += 1
+    return steps
+
+  def nearest_classes(self, mid: str, class_map: ClassMap) -> tuple[str, ...]:
+    """The ancestors among the classes that are the fewest steps up.
+
+    Of several parents all are true of the sound: equally near ones all count.
+    """
+    steps = {
+      node: distance
+      for node, distance in self.ancestors(mid).items()
+      if node in class_map.index_of
+    }
+    least = min(steps.values(), default=0)
+    return tuple(node for node, distance in steps.items() if distance == least)
+
+  def implied_classes(self, class_map: ClassMap) -> np.ndarray:
+    """Which classes a positive of each class makes positive: its ancestors.
+
+    Returns:
+      Shape [classes, classes], bool; row: the class, column: what it implies.
+    """
+    implied = np.zeros((len(class_map), len(class_map)), bool)
+    for index, mid in enumerate(class_map.mids):
+      above = [class_map.index_of.get(node) for node in self.ancestors(mid)]
+      implied[index, [other for other in above if other is not None]] = True
+    return implied
+
+
+def smear_labels(labels: LabelTable, implied: np.ndarray) -> LabelTable:
+  """Adds the ancestors of all positives as implicit positives: SL21 3.1's smearing.
+
+  A label that is listed stands: an ancestor that a person refuted stays refuted.
+
+  Args:
+    labels: the labels.
+    implied: of `Ontology.implied_classes`.
+  """
+  present = np.isin(labels.states, [state for state in LabelState if state.present])
+  above = [np.flatnonzero(row) for row in implied]
+  counts = np.array([len(classes) for classes in above])
+  positive_rows, positives = labels.rows[present], labels.classes[present]
+  added = pd.DataFrame(
+    {
+      'row': np.repeat(positive_rows, counts[positives]),
+      'class': np.concatenate([np.zeros(0, int), *(above[c] for c in positives)]),
+      'state': LabelState.IMPLICIT_POSITIVE,
+    }
+  )
+  listed = pd.DataFrame(
+    {'row': labels.rows, 'class': labels.classes, 'state': labels.states}
+  )
+  table = pd.concat([listed, added]).drop_duplicates(['row', 'class'])
+  table = table.sort_values(['row', 'class'], kind='stable')
+  return dataclasses.replace(
+    labels,
+    rows=table['row'].to_numpy(labels.rows.dtype),
+    classes=table['class'].to_numpy(labels.classes.dtype),
+    states=table['state'].to_numpy(labels.states.dtype),
+  )

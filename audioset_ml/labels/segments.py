@@ -1,0 +1,201 @@
+"""AudioSet's weak label files: `YTID, start_seconds, end_seconds, "mid,mid"`.
+
+Such as `eval_segments.csv`. Lines that start with `#` are headers and may be missing.
+A clip's id is `<YouTube id>_<start in ms>`, as the strong files have it.
+"""
+
+import csv
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from audioset_ml import folders
+from audioset_ml.errors import LabelError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.text_columns import arrow, read_lines, seconds, split, strings
+from audioset_ml.labels.wrong_rows import WrongRows
+from audioset_ml.paths import as_path
+
+_FORM = 'YTID, start, end, "mid,mid"'
+# One label may stand without quotes.
+_LABELS = r'^(?:"[^"]*"|[^",]*)$'
+
+
+@dataclasses.dataclass(frozen=True)
+class Segments:
+  """The clips of a weak label file and their labels.
+
+  Attributes:
+    clips: a row a clip: clip_id, start, end (s, in the recording that the clip is cut
+      from). Its index is the row's number in the file.
+    labels: a row a label, in the file's order: clip_id, mid; indexed likewise.
+  """
+
+  clips: pd.DataFrame
+  labels: pd.DataFrame
+
+
+def read_weak_csv(
+  path: str | os.PathLike,
+  class_map: ClassMap | None = None,
+  wrong_rows: WrongRows | None = None,
+) -> Segments:
+  """Reads a weak segments CSV; two million rows in seconds.
+
+  Args:
+    path: the file. A clip without positive labels has `""` for them.
+    class_map: the classes a label may be of; None allows any.
+    wrong_rows: whether wrong rows are left out; None means they are errors. Of a row
+      with a label that is not in the class map, only that label is left out.
+
+  Raises:
+    LabelError: the file is missing or holds no clips, or rows of it are wrong: no four
+      columns, a time that is no number, an end before its start, a clip that stands
+      twice, a mid that is not in the class map. Names file, row and value.
+  """
+  wrong_rows = wrong_rows or WrongRows()
+  lines = _without_headers(read_lines(path))
+  fields = split(lines, ',', ['id', 'start', 'end', 'labels'], rest=True)
+  fields = fields[fields['labels'].str.contains(_LABELS).to_numpy(bool)]
+  unread = lines[~lines.index.isin(fields.index)]
+  wrong_rows.add(path, unread.index, [_fault_of_form(line) for line in unread])
+  fields['labels'] = fields['labels'].str.strip('"')
+  clips = _clips(path, fields, wrong_rows)
+  labels = _labels(fields.loc[clips.index, 'labels'], clips['clip_id'])
+  if class_map is not None:
+    known = labels['mid'].isin(class_map.mids)
+    _report_unknown(path, labels[~known], wrong_rows)
+    labels = labels[known]
+  empty = labels['mid'] == ''
+  wrong_rows.add(
+    path, labels.index[empty], ['an empty label'] * int(np.count_nonzero(empty))
+  )
+  wrong_rows.settle()
+  if clips.empty:
+    raise LabelError(f'{path}: holds no clips (rows of the form {_FORM})')
+  return Segments(clips, labels[~empty])
+
+
+def write_weak_csv(
+  path: str | os.PathLike,
+  clip_ids: Sequence[str],
+  mids: Sequence[Sequence[str]],
+  clip_seconds: float = 10.0,
+) -> None:
+  """Writes a weak segments CSV with AudioSet's three header lines and quoted mids."""
+  positives = [mid for labels in mids for mid in labels]
+  youtube_ids = {clip_id.rpartition('_')[0] for clip_id in clip_ids}
+  lines = [
+    '# Segments csv created by audioset_ml',
+    f'# num_ytids={len(youtube_ids)}, num_segs={len(clip_ids)}, '
+    f'num_unique_labels={len(set(positives))}, num_positive_labels={len(positives)}',
+    '# YTID, start_seconds, end_seconds, positive_labels',
+  ]
+  for clip_id, labels in zip(clip_ids, mids, strict=True):
+    youtube_id, _, start_ms = clip_id.rpartition('_')
+    start = int(start_ms) / 1000
+    lines.append(
+      f'{youtube_id}, {start:.3f}, {start + clip_seconds:.3f}, "{",".join(labels)}"'
+    )
+  folders.write_atomically(as_path(path), '\n'.join(lines) + '\n')
+
+
+def _without_headers(lines: pd.Series) -> pd.Series:
+  """Leaves out lines with `#`, and a first row that names the columns."""
+  lines = lines[~lines.str.startswith('#')]
+  if len(lines) and lines.iloc[0].lower().replace(' ', '').startswith('ytid,start'):
+    return lines.iloc[1:]
+  return lines
+
+
+def _fault_of_form(line: str) -> str:
+  columns = len(next(csv.reader([line], skipinitialspace=True)))
+  if columns != 4:
+    return f'{columns} columns instead of {_FORM}'
+  return f'{line!r} is not of the form {_FORM}'
+
+
+def _clips(
+  path: str | os.PathLike, fields: pd.DataFrame, wrong_rows: WrongRows
+) -> pd.DataFrame:
+  """The clips of the rows that are right."""
+  clips = pd.DataFrame({name: seconds(fields[name]) for name in ('start', 'end')})
+  for name in ('start', 'end'):
+    bad = fields.loc[clips[name].isna(), name]
+    wrong_rows.add(path, bad.index, [f'{text!r} is no time in seconds' for text in bad])
+  nameless = fields.index[fields['id'] == '']
+  wrong_rows.add(path, nameless, ['an empty id'] * len(nameless))
+  clips = clips[clips.notna().all(axis=1) & (fields['id'] != '')]
+  reversed_ = clips[clips['end'] <= clips['start']]
+  wrong_rows.add(
+    path,
+    reversed_.index,
+    [
+      f'ends at {end} s, not after its start at {start} s'
+      for start, end in zip(reversed_['start'], reversed_['end'], strict=True)
+    ],
+  )
+  clips = clips[clips['end'] > clips['start']]
+  start_ms = pa.array(np.rint(clips['start'] * 1000).astype(np.int64))
+  clip_ids = pc.binary_join_element_wise(
+    arrow(fields.loc[clips.index, 'id']),
+    pc.cast(start_ms, pa.large_string()),
+    pa.scalar('_', pa.large_string()),
+  )
+  clips.insert(0, 'clip_id', strings(clip_ids, clips.index))
+  again = clips['clip_id'].duplicated()
+  first = clips[~again & clips['clip_id'].isin(clips['clip_id'][again])]
+  row_of = dict(zip(first['clip_id'], first.index, strict=True))
+  wrong_rows.add(
+    path,
+    clips.index[again],
+    [
+      f'{clip} stands in row {row_of[clip]} already' for clip in clips['clip_id'][again]
+    ],
+  )
+  return clips[~again]
+
+
+def _labels(labels: pd.Series, clip_ids: pd.Series) -> pd.DataFrame:
+  """One row a label; those that a clip lists twice once."""
+  lists = pc.split_pattern(arrow(labels), ',')
+  mids = pc.utf8_trim_whitespace(pc.list_flatten(lists))
+  encoded = pc.dictionary_encode(mids)
+  clip = pc.list_parent_indices(lists).to_numpy()
+  table = pd.DataFrame(
+    {
+      'clip': clip,
+      'mid': pd.Categorical.from_codes(
+        encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+      ),
+    }
+  ).drop_duplicates()
+  # An empty list of labels splits into one empty label.
+  empty = (labels == '').to_numpy(bool)
+  table = table[~empty[table['clip']]]
+  chosen = table['clip'].to_numpy()
+  index = clip_ids.index[chosen]
+  return pd.DataFrame(
+    {
+      'clip_id': clip_ids.iloc[chosen].set_axis(index),
+      'mid': table['mid'].set_axis(index),
+    }
+  )
+
+
+def _report_unknown(
+  path: str | os.PathLike, labels: pd.DataFrame, wrong_rows: WrongRows
+) -> None:
+  wrong_rows.add(
+    path,
+    labels.index,
+    [
+      f'label {mid} is not in the class map' if mid else 'an empty label'
+      for mid in labels['mid']
+    ],
+  )

@@ -1,0 +1,91 @@
+"""Text files to columns, all rows at once (Arrow), indexed by their number."""
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from audioset_ml.errors import LabelError
+from audioset_ml.paths import as_path
+
+_BYTE_ORDER_MARK = b'\xef\xbb\xbf'
+_NUMBER = r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'
+# Later than any recording: more would not fit whole milliseconds in 64 bits.
+_MOST_SECONDS = 1e9
+
+
+def read_lines(path: str | os.PathLike) -> pd.Series:
+  """A text file's lines that aren't empty, by their number from 1.
+
+  Raises:
+    LabelError: the file can't be read or isn't UTF-8.
+  """
+  try:
+    data = as_path(path).read_bytes().removeprefix(_BYTE_ORDER_MARK)
+  except OSError as error:
+    raise LabelError(f'{path}: the label file cannot be read ({error})') from error
+  ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord('\n')) + 1
+  offsets = np.concatenate([[0], ends])
+  if offsets[-1] < len(data):
+    offsets = np.append(offsets, len(data))
+  lines = pa.LargeStringArray.from_buffers(
+    len(offsets) - 1, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(data)
+  )
+  try:
+    lines.validate(full=True)
+  except pa.ArrowInvalid as error:
+    raise LabelError(f'{path}: the label file cannot be read (not UTF-8)') from error
+  lines = pc.utf8_rtrim_whitespace(lines)
+  numbers = np.arange(1, len(lines) + 1)
+  filled = pc.not_equal(lines, '').to_numpy(zero_copy_only=False)
+  return strings(lines.filter(pa.array(filled)), numbers[filled])
+
+
+def strings(values: pa.Array, index: np.ndarray | None = None) -> pd.Series:
+  """An Arrow array of strings as a Series."""
+  return pd.Series(pd.array(values, dtype='str'), index=index)
+
+
+def arrow(values: pd.Series) -> pa.Array:
+  """A Series of strings as an Arrow array."""
+  return pa.array(values, pa.large_string(), from_pandas=True)
+
+
+def split(
+  lines: pd.Series, separator: str, columns: Sequence[str], rest: bool = False
+) -> pd.DataFrame:
+  """Takes lines apart at a separator; the fields are trimmed.
+
+  Args:
+    lines: the lines.
+    separator: what stands between the fields.
+    columns: the fields' names.
+    rest: whether the last field may hold separators.
+
+  Returns:
+    A row a line that has as many fields as there are columns, indexed as the lines.
+  """
+  most = len(columns) - 1 if rest else None
+  fields = pc.split_pattern(arrow(lines), separator, max_splits=most)
+  whole = pc.equal(pc.list_value_length(fields), len(columns))
+  index = lines.index[whole.to_numpy(zero_copy_only=False)]
+  fields = fields.filter(whole)
+  return pd.DataFrame(
+    {
+      name: strings(pc.utf8_trim_whitespace(pc.list_element(fields, place)), index)
+      for place, name in enumerate(columns)
+    }
+  )
+
+
+def seconds(texts: pd.Series) -> pd.Series:
+  """Times (s) from text; NaN for what isn't finite, is negative or is no number."""
+  values = arrow(texts)
+  numbers = pc.if_else(pc.match_substring_regex(values, _NUMBER), values, None)
+  times = pc.cast(numbers, pa.float64()).to_numpy(zero_copy_only=False)
+  with np.errstate(invalid='ignore'):
+    right = (times >= 0) & (times <= _MOST_SECONDS)
+  return pd.Series(np.where(right, times, np.nan), index=texts.index)

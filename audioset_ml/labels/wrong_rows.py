@@ -1,0 +1,60 @@
+"""Wrong rows of label files: all of them in one error, or skipped and listed."""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+
+from audioset_ml.errors import LabelError
+
+# How many rows an error shows; the rest are counted.
+_ROWS_SHOWN = 10
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class WrongRow:
+  """A row that can't be used: its file, its number from 1, and what is wrong."""
+
+  path: str
+  row: int
+  what: str
+
+
+class WrongRows:
+  """Collects the wrong rows of label files.
+
+  Attributes:
+    skip: whether the rows are left out (True) or an error (False).
+    found: the rows that were left out, file by file.
+  """
+
+  def __init__(self, skip: bool = False):
+    self.skip = skip
+    self.found: list[WrongRow] = []
+    self._pending: list[WrongRow] = []
+
+  def add(
+    self, path: str | os.PathLike, rows: Iterable[int], what: Iterable[str]
+  ) -> None:
+    """Notes wrong rows and what is wrong with each."""
+    for row, text in zip(rows, what, strict=True):
+      self._pending.append(WrongRow(str(path), int(row), text))
+
+  def settle(self) -> None:
+    """Ends the reading of a file.
+
+    Raises:
+      LabelError: rows are wrong and must not be; lists the first ten, counts the rest.
+    """
+    pending, self._pending = sorted(self._pending), []
+    if self.skip:
+      self.found += pending
+    elif pending:
+      raise LabelError(_message(pending))
+
+
+def _message(wrong: list[WrongRow]) -> str:
+  shown = ''.join(f'\n  row {one.row}: {one.what}' for one in wrong[:_ROWS_SHOWN])
+  more = len(wrong) - _ROWS_SHOWN
+  rest = f'\n  … and {more} more' if more > 0 else ''
+  count = '1 wrong row' if len(wrong) == 1 else f'{len(wrong)} wrong rows'
+  return f'{wrong[0].path}: {count}{shown}{rest}'

@@ -1,0 +1,165 @@
+"""Paths on disk and elsewhere: pathlib here, tf.io.gfile for `gs://`, `s3://` and such.
+
+`as_path` gives an object with pathlib's methods either way, so that no caller needs to
+know. TensorFlow is imported only when a path has a scheme.
+"""
+
+import contextlib
+import os
+import pathlib
+import posixpath
+import shutil
+from collections.abc import Iterator
+from typing import IO, Union
+
+Path = Union[pathlib.Path, 'GfilePath']
+
+
+def as_path(path: 'str | os.PathLike | GfilePath') -> Path:
+  """A path with pathlib's methods, on whatever file system it is."""
+  if isinstance(path, GfilePath):
+    return path
+  text = os.fspath(path)
+  return GfilePath(text) if is_remote(text) else pathlib.Path(text)
+
+
+def is_remote(path: 'str | os.PathLike') -> bool:
+  """Whether a path has a scheme, as in `gs://bucket/folder`."""
+  return '://' in os.fspath(path)
+
+
+def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:
+  """Each folder below a folder, itself first, with its files' names; both sorted.
+
+  Links to folders are followed, but no folder is walked twice.
+  """
+  if is_remote(folder):
+    for parent, _, names in _gfile().walk(os.fspath(folder)):
+      yield parent, sorted(names)
+    return
+  seen: set[str] = set()
+  for parent, subfolders, names in os.walk(folder, followlinks=True):
+    subfolders.sort()
+    if os.path.realpath(parent) in seen:  # a link to a folder above
+      subfolders.clear()
+      continue
+    seen.add(os.path.realpath(parent))
+    yield parent, sorted(names)
+
+
+def delete_tree(path: Path) -> None:
+  """Removes a folder and what is in it, or a file; nothing where there is none."""
+  if isinstance(path, GfilePath):
+    if path.exists():
+      _gfile().rmtree(str(path))
+  elif path.is_dir():
+    shutil.rmtree(path, ignore_errors=True)
+  else:
+    path.unlink(missing_ok=True)
+
+
+class GfilePath(os.PathLike):
+  """A path that tf.io.gfile reads and writes, with the methods of pathlib.Path."""
+
+  def __init__(self, path: str):
+    # ram:// and others keep no empty folders, but all know a name without its slash.
+    scheme, _, rest = path.partition('://')
+    self._path = f'{scheme}://{rest.rstrip("/")}'
+
+  def __fspath__(self) -> str:
+    return self._path
+
+  __str__ = __fspath__
+
+  def __repr__(self) -> str:
+    return f'GfilePath({self._path!r})'
+
+  def __eq__(self, other: object) -> bool:
+    return isinstance(other, GfilePath) and self._path == other._path
+
+  def __hash__(self) -> int:
+    return hash(self._path)
+
+  def __truediv__(self, name: str | os.PathLike) -> 'GfilePath':
+    return GfilePath(posixpath.join(self._path, os.fspath(name)))
+
+  @property
+  def name(self) -> str:
+    return posixpath.basename(self._path)
+
+  @property
+  def parent(self) -> 'GfilePath':
+    return GfilePath(posixpath.dirname(self._path))
+
+  def with_name(self, name: str) -> 'GfilePath':
+    return self.parent / name
+
+  def exists(self) -> bool:
+    return _gfile().exists(self._path)
+
+  def is_dir(self) -> bool:
+    return _gfile().isdir(self._path)
+
+  def is_file(self) -> bool:
+    return self.exists() and not self.is_dir()
+
+  def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
+    del parents, exist_ok  # object stores have no folders to be in the way
+    with _os_errors():
+      _gfile().makedirs(self._path)
+
+  def iterdir(self) -> Iterator['GfilePath']:
+    with _os_errors():
+      names = _gfile().listdir(self._path)
+    return (self / name.rstrip('/') for name in names)
+
+  def open(self, mode: str = 'r') -> IO:
+    return _gfile().GFile(self._path, mode)
+
+  def read_bytes(self) -> bytes:
+    with _os_errors(), self.open('rb') as file:
+      return file.read()
+
+  def read_text(self, encoding: str = 'utf-8') -> str:
+    return self.read_bytes().decode(encoding)
+
+  def write_bytes(self, data: bytes) -> None:
+    with _os_errors(), self.open('wb') as file:
+      file.write(data)
+
+  def replace(self, target: 'str | os.PathLike') -> None:
+    with _os_errors():
+      _gfile().rename(self._path, os.fspath(target), overwrite=True)
+
+  rename = replace
+
+  def unlink(self, missing_ok: bool = False) -> None:
+    if not (missing_ok and not self.exists()):
+      with _os_errors():
+        _gfile().remove(self._path)
+
+  def state(self) -> str:
+    """Its size and time of change."""
+    status = _gfile().stat(self._path)
+    return f'{status.length} bytes, changed at {status.mtime_nsec}'
+
+
+def _gfile():
+  import tensorflow as tf
+
+  return tf.io.gfile
+
+
+@contextlib.contextmanager
+def _os_errors() -> Iterator[None]:
+  """TensorFlow's errors as Python's, which callers of pathlib expect."""
+  import tensorflow as tf
+
+  try:
+    yield
+  except tf.errors.NotFoundError as error:
+    raise FileNotFoundError(error.message) from error
+  except tf.errors.PermissionDeniedError as error:
+    raise PermissionError(error.message) from error
+  except tf.errors.OpError as error:
+    raise OSError(error.message) from error

@@ -1,0 +1,105 @@
+"""Running the shards of `prepare` through Apache Beam, here or on a cluster."""
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+
+from audioset_ml.errors import RecordError
+from audioset_ml.paths import as_path, is_remote
+from audioset_ml.progress import progress_bar
+from audioset_ml.records.plan import ShardTask
+from audioset_ml.records.shard import ShardWriter
+
+# Between looks at how many shards are finished (s); object stores are slow to list.
+_LOOK_EVERY, _LOOK_EVERY_REMOTE = 0.5, 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class RunnerConfig:
+  """How Beam runs.
+
+  Attributes:
+    runner: DirectRunner (on this machine), or any that Beam knows.
+    workers: processes of DirectRunner; 1 means this one.
+    beam_args: other options of Beam, with their dashes.
+  """
+
+  runner: str = 'DirectRunner'
+  workers: int = 1
+  beam_args: tuple[str, ...] = ()
+
+  def arguments(self) -> list[str]:
+    """Beam's command line.
+
+    Beam's own DirectRunner may start a runner written in Go, which it downloads; the
+    portable Python runner does the same in this process.
+    """
+    here = self.runner == 'DirectRunner'
+    arguments = [f'--runner={"FnApiRunner" if here else self.runner}']
+    if here and self.workers > 1:
+      arguments.append('--direct_running_mode=multi_processing')
+      arguments.append(f'--direct_num_workers={self.workers}')
+    return [*arguments, *self.beam_args]
+
+
+def run(tasks: Sequence[ShardTask], writer: ShardWriter, config: RunnerConfig) -> None:
+  """Writes all shards.
+
+  Beam's counters, which its runners show, count the clips written ('clips') and those
+  skipped, by reason, under the name `prepare`.
+
+  Raises:
+    RecordError: a shard could not be written.
+  """
+  import apache_beam as beam
+  from apache_beam.options.pipeline_options import PipelineOptions
+
+  def write(task: ShardTask) -> None:
+    for name, count in writer.write(task).items():
+      beam.metrics.Metrics.counter('prepare', name).inc(count)
+
+  with _Progress(tasks, writer.parts_dir):
+    try:
+      pipeline = beam.Pipeline(options=PipelineOptions(config.arguments()))
+      _ = (
+        pipeline
+        | beam.Create(tasks)
+        | beam.Reshuffle()
+        | 'WriteShard' >> beam.Map(write)
+      )
+      pipeline.run().wait_until_finish()
+    except (RuntimeError, ValueError) as error:  # as which Beam wraps what went wrong
+      reason = str(error).strip().splitlines()[-1] if str(error).strip() else error
+      raise RecordError(
+        f'{writer.output_dir}: writing records failed: {reason}'
+      ) from error
+
+
+class _Progress:
+  """A bar of clips whose shards are finished, whoever writes them."""
+
+  def __init__(self, tasks: Sequence[ShardTask], parts_dir: str):
+    self._parts_dir = as_path(parts_dir)
+    self._sizes = {task.summary_file: task.clips for task in tasks}
+    self._pause = _LOOK_EVERY_REMOTE if is_remote(parts_dir) else _LOOK_EVERY
+    self._stop = threading.Event()
+    self._thread = threading.Thread(target=self._watch, daemon=True)
+
+  def __enter__(self):
+    self._thread.start()
+
+  def __exit__(self, *unused):
+    self._stop.set()
+    self._thread.join()
+
+  def _watch(self) -> None:
+    total = sum(self._sizes.values())
+    with progress_bar(total=total, unit='clip', desc='prepare', smoothing=0) as bar:
+      bar.initial = bar.n = self._finished()
+      while not self._stop.wait(self._pause):
+        bar.update(self._finished() - bar.n)
+      bar.update(self._finished() - bar.n)
+
+  def _finished(self) -> int:
+    names = {entry.name for entry in self._parts_dir.iterdir()}
+    return sum(size for name, size in self._sizes.items() if name in names)

@@ -1,0 +1,166 @@
+"""Which clip goes into which shard, where its sound is, and what its labels are.
+
+A shard is the unit of work. Which clips it holds follows from a stable hash of their
+ids alone. Its plan is a file, so that a worker, on whatever machine, needs no more than
+the file's name; its digest changes with all that the shard's bytes depend on.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from audioset_ml import folders, paths
+from audioset_ml.audio import decoding
+from audioset_ml.errors import InputError
+from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
+from audioset_ml.labels.states import LabelState
+from audioset_ml.progress import progress_bar
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedClip:
+  """A clip to write.
+
+  Attributes:
+    labels: its labels.
+    seconds: how long the label files say it is.
+    source: its sound file, '' if there is none.
+  """
+
+  labels: ClipLabels
+  seconds: float
+  source: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+  """A shard to write: its number of how many, its clips, and its plan's digest."""
+
+  index: int
+  shards: int
+  clips: int
+  digest: str
+
+  @property
+  def plan_file(self) -> str:
+    return f'{self.index:05d}-{self.digest}.plan'
+
+  @property
+  def summary_file(self) -> str:
+    """What a finished shard leaves: it need not be written again."""
+    return f'{self.index:05d}-{self.digest}.json'
+
+
+def stable_hash(clip_id: str) -> int:
+  """A 64-bit hash of a clip id, the same on every machine and in every year."""
+  return int.from_bytes(hashlib.blake2b(clip_id.encode(), digest_size=8).digest())
+
+
+def assign(
+  labels: ClipLabelTable, shards: int, placed: Mapping[str, int] | None = None
+) -> list[list[int]]:
+  """The clips of each shard, as rows of the table, in the order of their hash.
+
+  Args:
+    labels: the clips.
+    shards: how many shards there are.
+    placed: clips whose shard is known; the others' follows from their hash.
+  """
+  placed = placed or {}
+  members: list[list[tuple[int, str, int]]] = [[] for _ in range(shards)]
+  for row, clip_id in enumerate(labels.clips['clip_id'].tolist()):
+    number = stable_hash(clip_id)
+    shard = placed.get(clip_id, number % shards)
+    members[shard].append((number, clip_id, row))
+  return [[row for _, _, row in sorted(shard)] for shard in members]
+
+
+def write_plans(
+  parts_dir: paths.Path,
+  labels: ClipLabelTable,
+  members: Sequence[Sequence[int]],
+  sources: Mapping[str, str],
+  settings: str,
+) -> list[ShardTask]:
+  """Writes the plan of each shard.
+
+  Args:
+    parts_dir: the folder to write to.
+    labels: the labels.
+    members: the clips of each shard, of `assign`.
+    sources: where the clips' sound is, by clip id.
+    settings: all else that the shards' bytes depend on.
+  """
+  seconds = labels.clips['seconds'].to_numpy()
+  tasks = []
+  for index, rows in enumerate(progress_bar(members, unit='shard', desc='plan')):
+    clips = []
+    for row in rows:
+      clip = labels.clip(row)
+      source = sources.get(clip.clip_id, '')
+      state = folders.file_state(source) if source else ''
+      clips.append([*_to_json(clip), seconds[row], source, state])
+    plan = json.dumps(clips).encode()
+    content = plan + settings.encode() + str(len(members)).encode()
+    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    task = ShardTask(index, len(members), len(rows), digest)
+    if not (parts_dir / task.plan_file).exists():
+      folders.write_atomically(parts_dir / task.plan_file, plan)
+    tasks.append(task)
+  return tasks
+
+
+def read_plan(parts_dir: paths.Path, task: ShardTask) -> Iterator[PlannedClip]:
+  """The clips of a shard."""
+  plan = json.loads((parts_dir / task.plan_file).read_text())
+  for clip_id, weak, strong, seconds, source, _ in plan:
+    labels = ClipLabels(
+      clip_id,
+      {class_index: LabelState(state) for class_index, state in weak},
+      tuple(StrongEvent(*event) for event in strong),
+    )
+    yield PlannedClip(labels, seconds, source)
+
+
+def find_audio(audio_dir: str | os.PathLike, clip_ids: Sequence[str]) -> dict[str, str]:
+  """The sound files of clips: any file below a folder that is named by a clip's id.
+
+  Of files in one folder that differ in the ending only, the first in the order of
+  `decoding.AUDIO_SUFFIXES` counts.
+
+  Args:
+    audio_dir: the folder.
+    clip_ids: the clips; other files are passed over.
+
+  Returns:
+    The path of each clip that has a file.
+
+  Raises:
+    InputError: there is no such folder, or two folders in it have a clip's sound.
+  """
+  if not paths.as_path(audio_dir).is_dir():
+    raise InputError(f'{audio_dir}: no such folder of sound files')
+  wanted, found = set(clip_ids), {}
+  for parent, names in paths.walk(audio_dir):
+    here: dict[str, tuple[int, str]] = {}
+    for name in names:
+      stem, suffix = os.path.splitext(name)
+      if stem in wanted and suffix.lower() in decoding.AUDIO_SUFFIXES:
+        rank = decoding.AUDIO_SUFFIXES.index(suffix.lower())
+        candidate = (rank, os.path.join(parent, name))
+        here[stem] = min(here.get(stem, candidate), candidate)
+    for stem, (_, path) in here.items():
+      if stem in found:
+        raise InputError(
+          f'{found[stem]} and {path} are both named as clip {stem}; remove one of them'
+        )
+      found[stem] = path
+  return found
+
+
+def _to_json(clip: ClipLabels) -> tuple[str, list, list]:
+  weak = [[class_index, int(state)] for class_index, state in clip.weak.items()]
+  strong = [[e.class_index, e.start, e.end, e.present] for e in clip.strong]
+  return clip.clip_id, weak, strong

@@ -1,0 +1,126 @@
+"""Where the records of a shard come from: sound files, or other records."""
+
+import concurrent.futures
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from audioset_ml.audio import decoding
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import AudioError
+from audioset_ml.labels.clip_labels import ClipLabels
+from audioset_ml.records.plan import PlannedClip
+
+_THREADS = 2
+
+# A clip's labels, its serialized record, and its number of frames.
+Record = tuple[ClipLabels, bytes, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+  """A clip that could not be used, the kind of reason, and the reason itself."""
+
+  clip_id: str
+  reason: str  # missing, undecodable, too short, wrong length, unlabelled
+  detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioSource:
+  """Makes records of sound files; can be sent to another process.
+
+  Attributes:
+    front_end: the front end.
+    decoder: one of `decoding.DECODERS`.
+    min_seconds: a shorter sound is skipped.
+    max_extra_seconds: a sound longer than its clip by more is skipped: it isn't the
+      clip. Shorter ones are used; many a recording ends before its clip does.
+  """
+
+  front_end: FrontEnd
+  decoder: str
+  min_seconds: float
+  max_extra_seconds: float
+
+  def records(
+    self, index: int, clips: Sequence[PlannedClip]
+  ) -> Iterator[Record | Skipped]:
+    """The record of each clip, in their order, or why it has none."""
+    del index
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+      yield from pool.map(self._record, clips)
+
+  def _record(self, clip: PlannedClip) -> Record | Skipped:
+    clip_id = clip.labels.clip_id
+    if not clip.source:
+      return Skipped(clip_id, 'missing', 'no sound file of this id')
+    try:
+      waveform = decoding.load_audio(
+        clip.source, self.front_end.sample_rate, self.decoder
+      )
+    except AudioError as error:
+      return Skipped(clip_id, 'undecodable', str(error))
+    seconds = len(waveform) / self.front_end.sample_rate
+    found = f'{clip.source}: {seconds:.3f} s'
+    if seconds < self.min_seconds:
+      return Skipped(clip_id, 'too short', f'{found}, less than {self.min_seconds} s')
+    if seconds > clip.seconds + self.max_extra_seconds:
+      return Skipped(
+        clip_id, 'wrong length', f'{found}, but the clip has {clip.seconds:g} s'
+      )
+    from audioset_ml.records import schema
+
+    log_mel = _log_mel_function(self.front_end)(waveform)
+    serialized = schema.serialize(clip.labels, log_mel, self.front_end)
+    return clip.labels, serialized, len(log_mel)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordsSource:
+  """Gives records new labels; their features stay as they are.
+
+  Attributes:
+    path: the records' folder, for messages.
+    shards: its shards.
+  """
+
+  path: str
+  shards: tuple[str, ...]
+
+  def records(
+    self, index: int, clips: Sequence[PlannedClip]
+  ) -> Iterator[Record | Skipped]:
+    """The records of a shard whose clips have labels, in their old order."""
+    import tensorflow as tf
+
+    from audioset_ml.records import schema
+
+    labels = {clip.labels.clip_id: clip.labels for clip in clips}
+    for serialized in tf.data.TFRecordDataset(self.shards[index]).as_numpy_iterator():
+      example = tf.train.Example.FromString(serialized)
+      clip_id = schema.clip_id_of(example)
+      if clip_id in labels:
+        new = labels.pop(clip_id)
+        yield new, schema.relabel(example, new), schema.num_frames(example)
+      else:
+        yield Skipped(clip_id, 'unlabelled', 'in no segments CSV')
+    for clip_id in labels:
+      yield Skipped(clip_id, 'missing', f'not in the records {self.path}')
+
+
+@functools.cache
+def _log_mel_function(front_end: FrontEnd) -> Callable[[np.ndarray], np.ndarray]:
+  """Waveform to the padded log-mel spectrogram, traced once a process."""
+  import tensorflow as tf
+
+  from audioset_ml.audio import features
+
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
+  def graph(waveform: tf.Tensor) -> tf.Tensor:
+    padded = features.pad_waveform(waveform, front_end)
+    return features.log_mel_spectrogram(padded, front_end)
+
+  return lambda waveform: graph(waveform).numpy()

@@ -1,0 +1,132 @@
+"""What state an output folder is in: new, half done, finished, or another run's.
+
+`.inputs.json` says what the run started from: its flags, and fingerprints of its
+inputs. `.lock` keeps two processes apart. `.replaced` holds what --overwrite set aside
+until the new content is finished.
+"""
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from audioset_ml import folders, paths
+from audioset_ml.errors import InputError
+from audioset_ml.paths import Path
+
+_INPUTS_FILE = '.inputs.json'
+_LOCK_FILE = '.lock'
+_REPLACED = '.replaced'
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+  """Keeps other processes from writing the folder; waits for one that does.
+
+  Two runs would take turns in deleting each other's files. One may be left over from a
+  parent that was killed. The lock goes with its process, however that ends. Remote
+  file systems have no locks.
+  """
+  if paths.is_remote(path):
+    yield
+    return
+  with open(path / _LOCK_FILE, 'a') as lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      print(f'{path}: another process is writing it; waiting for its end', flush=True)
+      fcntl.flock(lock, fcntl.LOCK_EX)
+    yield
+
+
+def enter(
+  path: Path, flag_lines: list[str], inputs: dict[str, Any], overwrite: bool
+) -> bool:
+  """Checks that a folder may be written, and writes what the run starts from.
+
+  Args:
+    path: the folder.
+    flag_lines: the run's flags, spelled so that they can be compared.
+    inputs: paths that the run reads, by name.
+    overwrite: whether another run's content may go.
+
+  Returns:
+    False if the same run has finished in it.
+
+  Raises:
+    InputError: the folder holds another run, or files of another origin.
+  """
+  content = _content(path)
+  if content:
+    if not (path / _INPUTS_FILE).is_file():
+      raise InputError(
+        f'{path}: holds files that no stage wrote; choose another folder'
+      )
+    difference = _difference(path, flag_lines, inputs)
+    if overwrite:
+      # The same command again, after a kill, goes on; anything else starts anew.
+      if difference or not (path / _REPLACED).exists():
+        _set_aside(path)
+    elif difference:
+      raise InputError(f'{path}: {difference}')
+    elif folders.is_finished(path):
+      return False
+  started = {
+    'flags': flag_lines,
+    'inputs': {name: folders.fingerprint(value) for name, value in inputs.items()},
+  }
+  folders.write_json(path / _INPUTS_FILE, started)
+  return True
+
+
+def _difference(path: Path, flag_lines: list[str], inputs: dict[str, Any]) -> str:
+  """What sets the folder's run apart from this one; '' for nothing."""
+  started = json.loads((path / _INPUTS_FILE).read_text())
+  ours, theirs = set(flag_lines), set(started['flags'])
+  if ours != theirs:
+    changed = ', '.join(sorted(ours - theirs) or sorted(theirs - ours))
+    return (
+      f'holds a run with other flags ({changed}); choose another --output_dir, or '
+      'replace it with --overwrite'
+    )
+  for name, value in inputs.items():
+    if started['inputs'].get(name) != folders.fingerprint(value):
+      return f'its --{name} ({value}) has changed since; replace it with --overwrite'
+  return ''
+
+
+def _content(path: Path) -> list[Path]:
+  apart = (_LOCK_FILE, _REPLACED)
+  return [entry for entry in path.iterdir() if entry.name not in apart]
+
+
+def _set_aside(path: Path) -> None:
+  """Moves the content out of the way, until the new one is finished."""
+  aside = path / _REPLACED
+  if aside.exists():  # of a run that was killed: the oldest content is worth keeping
+    _delete(_content(path))
+    return
+  aside.mkdir()
+  for entry in _content(path):
+    entry.rename(aside / entry.name)
+
+
+def restore(path: Path) -> None:
+  """Brings back what --overwrite set aside, when the new run failed."""
+  aside = path / _REPLACED
+  if aside.exists():
+    _delete(_content(path))
+    for entry in list(aside.iterdir()):
+      entry.rename(path / entry.name)
+    paths.delete_tree(aside)
+
+
+def forget_replaced(path: Path) -> None:
+  """Deletes what --overwrite set aside, when the new run has finished."""
+  paths.delete_tree(path / _REPLACED)
+
+
+def _delete(entries: Sequence[Path]) -> None:
+  for entry in entries:
+    paths.delete_tree(entry)

@@ -1,0 +1,192 @@
+import pandas as pd
+import pytest
+
+from audioset_ml.errors import InputError, LabelError
+from audioset_ml.labels import formats, segments
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.clip_labels import StrongEvent, count_classes, count_states
+from audioset_ml.labels.join import LabelFiles, read_labels
+from audioset_ml.labels.states import LabelState
+
+CLASS_MAP = ClassMap(mids=('/m/a', '/m/b', '/m/c'), names=('A', 'B', 'C'))
+
+
+@pytest.fixture
+def write_files(tmp_path):
+  """Writes label files of two clips, ten seconds each, and names them."""
+
+  def write(explicit=(), strong=(), framed=(), **options) -> LabelFiles:
+    CLASS_MAP.write(tmp_path / 'classes.csv')
+    segments.write_weak_csv(
+      tmp_path / 'weak.csv', ['two_0', 'one_0'], [['/m/b'], ['/m/a']]
+    )
+    tables = {
+      'explicit': (formats.write_explicit_tsv, explicit, formats.EXPLICIT_COLUMNS),
+      'strong': (formats.write_strong_tsv, strong, formats.STRONG_COLUMNS),
+      'framed': (formats.write_framed_tsv, framed, formats.FRAMED_COLUMNS),
+    }
+    for name, (writer, rows, columns) in tables.items():
+      writer(tmp_path / f'{name}.tsv', pd.DataFrame(rows, columns=columns))
+    return LabelFiles(
+      class_map=str(tmp_path / 'classes.csv'),
+      segments_csvs=(str(tmp_path / 'weak.csv'),),
+      explicit_tsvs=(str(tmp_path / 'explicit.tsv'), str(tmp_path / 'framed.tsv')),
+      strong_tsvs=(str(tmp_path / 'strong.tsv'),),
+      **options,
+    )
+
+  return write
+
+
+def clips_of(joined):
+  return [joined.labels.clip(row) for row in range(len(joined.labels))]
+
+
+def test_all_files_are_joined_by_clip(write_files):
+  joined = read_labels(
+    write_files(
+      explicit=[('one_0', '/m/a', 'PRESENT'), ('one_0', '/m/c', 'NOT_PRESENT')],
+      strong=[('two_0', 3.0, 4.0, '/m/b'), ('two_0', 1.0, 2.0, '/m/c')],
+    )
+  )
+  one, two = clips_of(joined)
+  assert (one.clip_id, two.clip_id) == ('one_0', 'two_0')
+  assert one.weak == {0: LabelState.EXPLICIT_POSITIVE, 2: LabelState.EXPLICIT_NEGATIVE}
+  assert one.strong == ()
+  assert two.weak == {1: LabelState.EXPLICIT_POSITIVE}
+  assert two.strong == (StrongEvent(2, 1.0, 2.0), StrongEvent(1, 3.0, 4.0))
+  assert joined.labels.clips['seconds'].tolist() == [10.0, 10.0]
+  assert count_states([one, two]) == {
+    'explicit_positives': 2,
+    'explicit_negatives': 1,
+    'strong_events': 2,
+  }
+  assert count_classes([one, two]) == {0: [1, 0, 0], 1: [1, 0, 1], 2: [0, 1, 1]}
+
+
+def test_labels_with_times_are_stretches_of_the_clip(write_files):
+  joined = read_labels(
+    write_files(
+      strong=[('one_0', 0.1, 0.8, '/m/a')],
+      framed=[
+        ('one_0', 0.0, 0.96, '/m/a', 'PRESENT'),
+        ('one_0', 0.96, 1.92, '/m/a', 'NOT_PRESENT'),
+        ('one_0', 0.0, 0.96, '/m/c', 'PRESENT'),
+      ],
+    )
+  )
+  # The event itself stands for its PRESENT frame.
+  assert clips_of(joined)[0].strong == (
+    StrongEvent(2, 0.0, 0.96),
+    StrongEvent(0, 0.1, 0.8),
+    StrongEvent(0, 0.96, 1.92, present=False),
+  )
+
+
+def test_labels_of_other_clips_are_counted_not_kept(write_files):
+  joined = read_labels(
+    write_files(
+      explicit=[('other_0', '/m/a', 'PRESENT')],
+      strong=[('other_0', 0.0, 1.0, '/m/a')],
+    )
+  )
+  assert len(joined.labels) == 2
+  assert joined.counts['labels_of_other_clips'] == 2
+
+
+def test_two_opinions_on_one_label_are_an_error_or_the_first_counts(write_files):
+  files = write_files(explicit=[('one_0', '/m/a', 'NOT_PRESENT')])
+  with pytest.raises(LabelError, match='/m/a is NOT_PRESENT in one_0, but another'):
+    read_labels(files)
+  files = write_files(explicit=[('one_0', '/m/a', 'NOT_PRESENT')], skip_bad_labels=True)
+  joined = read_labels(files)
+  assert clips_of(joined)[0].weak == {0: LabelState.EXPLICIT_POSITIVE}
+  assert joined.counts['labels_skipped_as_wrong'] == 1
+  assert joined.wrong_rows[0].path.endswith('explicit.tsv')
+  assert joined.wrong_rows[0].row == 2
+
+
+def test_an_event_outside_its_clip_is_wrong(write_files):
+  with pytest.raises(
+    LabelError, match=r'row 2: ends at 11\.0 s, but one_0 is only 10 s'
+  ):
+    read_labels(write_files(strong=[('one_0', 9.0, 11.0, '/m/a')]))
+
+
+_ONTOLOGY = """[
+  {"id": "/m/a", "name": "A", "child_ids": ["/m/x", "/m/y"]},
+  {"id": "/m/b", "name": "B", "child_ids": ["/m/y"]},
+  {"id": "/m/x", "name": "X", "child_ids": ["/m/z"]},
+  {"id": "/m/y", "name": "Y", "child_ids": []},
+  {"id": "/m/z", "name": "Z", "child_ids": []}
+]"""
+
+
+@pytest.mark.parametrize(
+  ('policy', 'classes', 'kept', 'mapped', 'dropped'),
+  [
+    ('drop', [[0]], 0, 0, 4),
+    ('nearest', [[0, 0], [0, 1]], 0, 2, 2),
+    ('keep', [[0, 3, 3], [4]], 3, 0, 1),
+  ],
+)
+def test_strong_labels_that_are_no_classes(
+  write_files, tmp_path, policy, classes, kept, mapped, dropped
+):
+  (tmp_path / 'ontology.json').write_text(_ONTOLOGY)
+  (tmp_path / 'names.tsv').write_text('/m/a\tA\n/m/z\tZ\n/m/y\tY\n')
+  joined = read_labels(
+    write_files(
+      strong=[
+        ('one_0', 0.0, 1.0, '/m/a'),
+        ('one_0', 0.0, 2.0, '/m/z'),  # in A by way of X
+        ('two_0', 0.0, 1.0, '/m/y'),  # in A and in B
+        ('two_0', 0.0, 1.0, '/m/unheard-of'),
+      ],
+      framed=[('one_0', 1.0, 2.0, '/m/z', 'NOT_PRESENT')],
+      other_strong_labels=policy,
+      ontology=str(tmp_path / 'ontology.json'),
+      strong_names=str(tmp_path / 'names.tsv'),
+    )
+  )
+  found = [sorted(e.class_index for e in clip.strong) for clip in clips_of(joined)]
+  assert [one for one in found if one] == classes
+  assert joined.counts['other_strong_labels'] == 4
+  assert joined.counts['other_strong_labels_kept'] == kept
+  assert joined.counts['other_strong_labels_mapped'] == mapped
+  assert joined.counts['other_strong_labels_dropped'] == dropped
+  assert joined.class_map.mids[3:] == (('/m/z', '/m/y') if policy == 'keep' else ())
+
+
+@pytest.mark.parametrize(
+  ('options', 'message'),
+  [
+    ({'segments_csvs': ()}, 'no segments CSV'),
+    ({'other_strong_labels': 'nearest'}, 'needs ontology'),
+    ({'other_strong_labels': 'keep'}, 'needs strong_names'),
+    ({'other_strong_labels': 'burn'}, "'burn': choose from drop, nearest, keep"),
+  ],
+)
+def test_wrong_settings_are_refused(options, message):
+  with pytest.raises(InputError, match=message):
+    LabelFiles(**{'class_map': 'a', 'segments_csvs': ('b',), **options})
+
+
+def test_all_official_files_are_read_together(shared_data):
+  """SL21: the three strong labels of the subset are classes; so are their ancestors."""
+  folder = shared_data('audioset')
+  strong = shared_data('audioset_strong')
+  joined = read_labels(
+    LabelFiles(
+      class_map=str(folder / 'class_labels_indices.csv'),
+      segments_csvs=(str(folder / 'eval_segments.csv'),),
+      explicit_tsvs=(str(strong / 'audioset_eval_strong_framed_posneg_subset.tsv'),),
+      strong_tsvs=(str(strong / 'audioset_eval_strong_subset.tsv'),),
+      other_strong_labels='keep',
+      strong_names=str(strong / 'mid_to_display_name.tsv'),
+    )
+  )
+  assert len(joined.labels) == 20_371
+  assert len(joined.class_map) == 527 + 74
+  assert len(joined.labels.weak) == 51_804
+  assert len(joined.labels.strong) == 408

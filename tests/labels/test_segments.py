@@ -1,0 +1,174 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audioset_ml.errors import LabelError
+from audioset_ml.labels import segments
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.wrong_rows import WrongRows
+
+HEADER = '# one\n# two\n# YTID, start_seconds, end_seconds, positive_labels\n'
+CLASS_MAP = ClassMap(mids=('/m/a', '/m/b'), names=('A', 'B'))
+
+
+@pytest.mark.parametrize(
+  ('name', 'clips', 'positives'),
+  [('eval_segments', 20_371, 51_804), ('balanced_train_segments', 22_160, 52_882)],
+)
+def test_official_segments_have_their_published_counts(
+  shared_data, name, clips, positives
+):
+  class_map = ClassMap.read(shared_data('audioset/class_labels_indices.csv'))
+  read = segments.read_weak_csv(shared_data(f'audioset/{name}.csv'), class_map)
+  assert read.clips['clip_id'].nunique() == len(read.clips) == clips
+  assert len(read.labels) == positives
+  assert read.labels['mid'].nunique() == 527
+
+
+def test_one_row_a_clip_and_one_a_label(tmp_path):
+  path = tmp_path / 'segments.csv'
+  path.write_text(
+    HEADER
+    + '--PJHxphWEs, 30.000, 40.000, "/m/a,/m/b"\n'
+    + 'x_1, 0, 9.5, /m/b\n\nempty, 1, 2, ""\ntwice,0,1,"/m/a, /m/a"'
+  )
+  read = segments.read_weak_csv(path, CLASS_MAP)
+  assert read.labels.values.tolist() == [
+    ['--PJHxphWEs_30000', '/m/a'],
+    ['--PJHxphWEs_30000', '/m/b'],
+    ['x_1_0', '/m/b'],
+    ['twice_0', '/m/a'],
+  ]
+  assert read.clips.values.tolist() == [
+    ['--PJHxphWEs_30000', 30.0, 40.0],
+    ['x_1_0', 0.0, 9.5],
+    ['empty_1000', 1.0, 2.0],
+    ['twice_0', 0.0, 1.0],
+  ]
+  assert read.clips.index.tolist() == [4, 5, 7, 8]
+
+
+@pytest.mark.parametrize(
+  'header', ['', 'YTID,start_seconds,end_seconds,positive_labels\n', '\ufeff# x\n']
+)
+def test_headers_may_be_missing_or_of_another_form(tmp_path, header):
+  path = tmp_path / 'segments.csv'
+  path.write_bytes((header + 'abc,0,10,"/m/a"\r\n').encode())
+  read = segments.read_weak_csv(path, CLASS_MAP)
+  assert read.labels.values.tolist() == [['abc_0', '/m/a']]
+
+
+@pytest.mark.parametrize(
+  ('row', 'message'),
+  [
+    ('abc, 0, 10', 'row 4: 3 columns'),
+    ('abc, 0, 10, /m/a, /m/b', 'row 4: 5 columns'),
+    ('abc, 0, 10, "/m/a', 'is not of the form'),
+    ('abc, 0, ten, "/m/a"', "row 4: 'ten' is no time"),
+    ('abc, 0, 1e400, "/m/a"', "row 4: '1e400' is no time"),
+    ('abc, , 10, "/m/a"', "row 4: '' is no time"),
+    ('abc, 10, 0, "/m/a"', 'row 4: ends at 0.0 s'),
+    ('abc, nan, 10, "/m/a"', "row 4: 'nan' is no time"),
+    ('abc, -1, 10, "/m/a"', "row 4: '-1' is no time"),
+    (', 0, 10, "/m/a"', 'row 4: an empty id'),
+    ('abc, 0, 10, "/m/a,"', 'row 4: an empty label'),
+    ('abc, 0, 10, "/m/c"', 'row 4: label /m/c is not in the class map'),
+    ('abc, 0, 10, "/m/a"\nabc, 0, 10, "/m/b"', 'row 5: abc_0 stands in row 4'),
+  ],
+)
+def test_a_wrong_weak_row_is_named(tmp_path, row, message):
+  path = tmp_path / 'segments.csv'
+  path.write_text(HEADER + row + '\n')
+  with pytest.raises(LabelError, match=message) as error:
+    segments.read_weak_csv(path, CLASS_MAP)
+  assert str(path) in str(error.value)
+  assert '1 wrong row' in str(error.value)
+
+
+def test_many_wrong_rows_are_counted_and_ten_shown(tmp_path):
+  path = tmp_path / 'segments.csv'
+  rows = ''.join(f'clip{i}, 0, 10, "/m/unknown"\n' for i in range(25))
+  path.write_text(HEADER + rows)
+  with pytest.raises(LabelError) as error:
+    segments.read_weak_csv(path, CLASS_MAP)
+  lines = str(error.value).splitlines()
+  assert '25 wrong rows' in lines[0]
+  assert len(lines) == 12
+  assert lines[-1].strip() == '… and 15 more'
+
+
+def test_wrong_rows_can_be_skipped_and_are_kept_in_mind(tmp_path):
+  path = tmp_path / 'segments.csv'
+  path.write_text(
+    HEADER + 'abc, 0, 10, "/m/a,/m/z"\nx, 0, inf, "/m/a"\nx, 0, 1, "/m/b"\n'
+  )
+  wrong = WrongRows(skip=True)
+  read = segments.read_weak_csv(path, CLASS_MAP, wrong)
+  assert read.labels.values.tolist() == [['abc_0', '/m/a'], ['x_0', '/m/b']]
+  assert [(one.path, one.row) for one in wrong.found] == [
+    (str(path), 4),
+    (str(path), 5),
+  ]
+  assert [one.what for one in wrong.found] == [
+    'label /m/z is not in the class map',
+    "'inf' is no time in seconds",
+  ]
+
+
+@pytest.mark.parametrize('text', ['', HEADER, '\n\n'])
+def test_a_weak_csv_without_clips_is_an_error(tmp_path, text):
+  (tmp_path / 'segments.csv').write_text(text)
+  with pytest.raises(LabelError, match='no clips'):
+    segments.read_weak_csv(tmp_path / 'segments.csv')
+
+
+def test_a_file_that_is_no_text_is_an_error(tmp_path):
+  (tmp_path / 'segments.csv').write_bytes(b'abc, 0, 10, "\xff\xfe"\n')
+  with pytest.raises(LabelError, match='not UTF-8'):
+    segments.read_weak_csv(tmp_path / 'segments.csv')
+
+
+_IDS = st.text('abcXYZ019-_', min_size=11, max_size=11)
+_CLIPS = st.dictionaries(
+  st.tuples(_IDS, st.integers(0, 10**7)).map(lambda pair: f'{pair[0]}_{pair[1]}'),
+  st.lists(st.sampled_from(['/m/a', '/m/b', '/t/dd00001']), unique=True),
+  min_size=1,
+  max_size=8,
+)
+
+
+@given(clips=_CLIPS)
+def test_written_weak_labels_read_the_same(tmp_path_factory, clips):
+  path = tmp_path_factory.mktemp('weak') / 'segments.csv'
+  segments.write_weak_csv(path, list(clips), list(clips.values()))
+  read = segments.read_weak_csv(path)
+  found = {clip_id: [] for clip_id in read.clips['clip_id']}
+  for clip_id, mid in read.labels.itertuples(index=False):
+    found[clip_id].append(mid)
+  assert found == clips
+  header = path.read_text().splitlines()[:3]
+  assert all(line.startswith('# ') for line in header)
+  assert f'num_segs={len(clips)}' in header[1]
+
+
+_FIELDS = st.one_of(
+  st.sampled_from(['abc', '0', '10', '"/m/a"', '"/m/a,/m/b"', 'nan', '', '-3', '1e9']),
+  st.text(max_size=6),
+)
+
+
+@given(rows=st.lists(st.lists(_FIELDS, max_size=6), max_size=5))
+def test_any_text_gives_a_table_or_the_error(tmp_path_factory, rows):
+  """What is read has the documented form; all else is a LabelError."""
+  path = tmp_path_factory.mktemp('weak') / 'segments.csv'
+  path.write_bytes('\n'.join(', '.join(row) for row in rows).encode('utf-8', 'replace'))
+  try:
+    read = segments.read_weak_csv(path, CLASS_MAP)
+  except LabelError:
+    return
+  assert read.clips['clip_id'].is_unique
+  assert (read.clips['end'] > read.clips['start']).all()
+  assert (read.clips['start'] >= 0).all()
+  assert set(read.labels['mid']) <= set(CLASS_MAP.mids)
+  assert set(read.labels['clip_id']) <= set(read.clips['clip_id'])
+  assert not read.labels.duplicated().any()

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+import soundfile
+
+from audioset_ml.errors import InputError
+from audioset_ml.records import plan
+
+
+def write_sound(path):
+  path.parent.mkdir(exist_ok=True)
+  soundfile.write(path, np.zeros(9), 16000, format='WAV', subtype='PCM_16')
+
+
+def test_of_equal_names_in_a_folder_the_first_ending_counts(tmp_path):
+  for suffix in ('flac', 'WAV', 'txt'):
+    write_sound(tmp_path / f'a.{suffix}')
+  write_sound(tmp_path / 'b.wav')
+  assert plan.find_audio(tmp_path, ['a', 'c']) == {'a': str(tmp_path / 'a.WAV')}
+
+
+def test_two_files_of_a_clip_in_different_folders_are_an_error(tmp_path):
+  write_sound(tmp_path / 'one' / 'a.wav')
+  write_sound(tmp_path / 'two' / 'a.wav')
+  with pytest.raises(InputError, match='both named as clip a; remove one'):
+    plan.find_audio(tmp_path, ['a'])
+  assert plan.find_audio(tmp_path, ['b']) == {}
+
+
+def test_the_shard_hash_never_changes():
+  assert plan.stable_hash('06rCpqwkcDw_10000') == 11128518129919941330
