@@ -18,18 +18,31 @@ flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
 flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
 flags.DEFINE_string('scores', None, 'Folder of scores to use instead of a model.')
 flags.DEFINE_string('records', None, 'Folder of records with the labels.')
+flags.DEFINE_string(
+  'smear_ontology',
+  '',
+  "AudioSet's ontology.json: the ancestors of a positive count as positives in lωlrap, "
+  'mAP and d′ against implicit negatives, unless a person said otherwise.',
+)
 flags.mark_flag_as_required('records')
+
+_INPUTS = ('model', 'scores', 'records', 'smear_ontology')
 
 
 def main(_) -> None:
   if (FLAGS.model is None) == (FLAGS.scores is None):
     raise app.UsageError('give either --model or --scores')
-  inputs = {name: FLAGS[name].value for name in ('model', 'scores', 'records')}
+  inputs = {name: FLAGS[name].value for name in _INPUTS}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
     from audioset_ml.evaluation import records_evaluation
 
     evaluation = records_evaluation.evaluate_records(
-      FLAGS.records, FLAGS.model, FLAGS.scores, FLAGS.class_map, folder.path
+      FLAGS.records,
+      FLAGS.model,
+      FLAGS.scores,
+      FLAGS.class_map,
+      folder.path,
+      FLAGS.smear_ontology,
     )
     folder.counts = evaluation.summary
   for name, value in evaluation.summary.items():

@@ -23,6 +23,23 @@ flags.DEFINE_string('validation_records', '', 'Folder of records to evaluate on.
 flags.DEFINE_string(
   'label_set', '', 'Folder of a label set: its flagged labels are left out of the loss.'
 )
+flags.DEFINE_enum(
+  'label_mode',
+  'weak',
+  ['weak', 'diffuse', 'strong'],
+  "weak: the clip's labels on every patch; diffuse: its strong labels on every patch; "
+  'strong: those that overlap the patch by half. The last two leave out clips without '
+  'strong labels.',
+)
+flags.DEFINE_bool(
+  'strong_clips_only', False, 'Leave out clips without strong labels in any mode.'
+)
+flags.DEFINE_string(
+  'smear_ontology',
+  '',
+  "AudioSet's ontology.json: the ancestors of a positive are positive too, unless a "
+  'person said otherwise.',
+)
 flags.DEFINE_string(
   'init_from',
   '',
@@ -60,8 +77,10 @@ def main(_) -> None:
     return {name: FLAGS[name].value for name in names}
 
   inputs = values('records', 'validation_records', 'label_set', 'init_from')
+  inputs |= values('smear_ontology')
   config = TrainConfig(
     **inputs,
+    **values('label_mode', 'strong_clips_only'),
     **values('architecture', 'width_multiplier', 'weight_init', 'bias_start'),
     **values('steps', 'batch_size', 'shuffle_buffer', 'seed'),
     **values('validate_every', 'checkpoint_every', 'log_every'),

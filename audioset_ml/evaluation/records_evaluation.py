@@ -3,6 +3,7 @@
 import os
 
 from audioset_ml.evaluation.weak import WeakEvaluation, evaluate_weak, write_evaluation
+from audioset_ml.labels.ontology import Ontology, smear_labels
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import read_scores, write_scores
@@ -14,6 +15,7 @@ def evaluate_records(
   scores_path: str | None,
   class_map_path: str | None,
   output_dir: str | os.PathLike,
+  smear_ontology: str = '',
 ) -> WeakEvaluation:
   """Writes metrics.json, per_class.csv and the scores into a folder.
 
@@ -23,6 +25,8 @@ def evaluate_records(
     scores_path: a folder that `score` wrote, if there is no model.
     class_map_path: the model's class map, if none lies beside it.
     output_dir: the folder.
+    smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
+      implicit positives (SL21 3.1's label smearing); '' for none.
 
   Raises:
     InputError: an input can't be used, or they don't belong together.
@@ -35,9 +39,11 @@ def evaluate_records(
 
     scores = score_records(model_path, records, class_map_path)
   scores.require_of(records)
-  evaluation = evaluate_weak(
-    scores.values, read_label_table(records), records.class_map
-  )
+  labels = read_label_table(records)
+  if smear_ontology:
+    ontology = Ontology.read(smear_ontology)
+    labels = smear_labels(labels, ontology.implied_classes(records.class_map))
+  evaluation = evaluate_weak(scores.values, labels, records.class_map)
   write_scores(output_dir, scores)
   write_evaluation(evaluation, output_dir)
   return evaluation

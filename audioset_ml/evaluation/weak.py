@@ -42,7 +42,7 @@ def evaluate_weak(
   print it); `lwlrap` and `lwlrap_label_weighted` (DCASE 2019's overall value);
   `d_prime_implicit`, `auc_implicit` and `map` (every label that is no positive counted
   as a negative, as most of the literature does); and the numbers of classes left out or
-  clipped.
+  clipped. Implicit positives count for all but `d_prime` and `auc`.
 
   Args:
     scores: shape [clips, classes].
@@ -61,7 +61,7 @@ def evaluate_weak(
       f'the score of clip {labels.clip_ids[row]}, class {class_map.mids[column]} is NaN'
     )
   states = labels.dense()
-  positive = states == LabelState.EXPLICIT_POSITIVE
+  positive = np.isin(states, [state for state in LabelState if state.present])
   if not positive.any():
     raise InputError('no clip has a positive label: there is nothing to evaluate')
   per_class = _per_class(scores, states, positive, class_map)
@@ -80,19 +80,20 @@ def write_evaluation(evaluation: WeakEvaluation, output_dir: str | os.PathLike) 
 def _per_class(
   scores: np.ndarray, states: np.ndarray, positive: np.ndarray, class_map: ClassMap
 ) -> pd.DataFrame:
-  explicit_negative = states == LabelState.EXPLICIT_NEGATIVE
+  confirmed = states == LabelState.EXPLICIT_POSITIVE
+  refuted = states == LabelState.EXPLICIT_NEGATIVE
   positives = positive.sum(axis=0)
-  auc = metrics.roc_auc(scores, positive, explicit_negative)
+  auc = metrics.roc_auc(scores, confirmed, refuted)
   auc_implicit = metrics.roc_auc(scores, positive, ~positive)
-  negatives = explicit_negative.sum(axis=0)
   return pd.DataFrame(
     {
       'mid': class_map.mids,
       'display_name': class_map.names,
-      'explicit_positives': positives,
-      'explicit_negatives': negatives,
+      'positives': positives,
+      'explicit_positives': confirmed.sum(axis=0),
+      'explicit_negatives': refuted.sum(axis=0),
       'auc': auc,
-      'd_prime': metrics.d_prime(auc, positives, negatives),
+      'd_prime': metrics.d_prime(auc, confirmed.sum(axis=0), refuted.sum(axis=0)),
       'lwlrap': metrics.lwlrap(scores, positive),
       'auc_implicit': auc_implicit,
       'd_prime_implicit': metrics.d_prime(
@@ -105,7 +106,7 @@ def _per_class(
 
 def _summary(per_class: pd.DataFrame) -> dict[str, float | int]:
   mean_auc = per_class['auc'].mean()
-  weights = per_class['explicit_positives']
+  weights = per_class['positives']
   label_weighted = (per_class['lwlrap'] * weights).sum() / weights.sum()
   values = {
     'd_prime': per_class['d_prime'].mean(),

@@ -106,13 +106,14 @@ class ClipLabelTable:
 
 
 def count_states(clips: Iterable[ClipLabels]) -> dict[str, int]:
-  """How many explicit positives, explicit negatives and events the clips have."""
+  """How many labels of each kind the clips have, and how many have strong ones."""
   clips = list(clips)
   states = [state for clip in clips for state in clip.weak.values()]
   return {
     'explicit_positives': states.count(LabelState.EXPLICIT_POSITIVE),
     'explicit_negatives': states.count(LabelState.EXPLICIT_NEGATIVE),
     'strong_events': sum(event.present for clip in clips for event in clip.strong),
+    'strongly_labelled_clips': sum(bool(clip.strong) for clip in clips),
   }
 
 

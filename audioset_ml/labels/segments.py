@@ -4,9 +4,9 @@ Such as `eval_segments.csv`. Lines that start with `#` are headers and may be mi
 A clip's id is `<YouTube id>_<start in ms>`, as the strong files have it.
 """
 
-import csv
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -114,7 +114,7 @@ def _without_headers(lines: pd.Series) -> pd.Series:
 
 
 def _fault_of_form(line: str) -> str:
-  columns = len(next(csv.reader([line], skipinitialspace=True)))
+  columns = re.sub('"[^"]*"', '', line).count(',') + 1
   if columns != 4:
     return f'{columns} columns instead of {_FORM}'
   return f'{line!r} is not of the form {_FORM}'

@@ -27,6 +27,7 @@ class RecordsFolder:
     clip_ids: its clips, in the order in which the shards hold them.
     class_map: its classes.
     front_end: the front end that made its features.
+    counts: what `prepare` counted.
   """
 
   path: Path
@@ -34,6 +35,7 @@ class RecordsFolder:
   clip_ids: tuple[str, ...]
   class_map: ClassMap
   front_end: FrontEnd
+  counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
   @classmethod
   def open(cls, path: str | os.PathLike) -> 'RecordsFolder':
@@ -55,6 +57,7 @@ class RecordsFolder:
       clip_ids=tuple(row['clip_id'] for row in _read_clips(path)),
       class_map=ClassMap.read(path / CLASS_MAP_FILE),
       front_end=FrontEnd.from_dict(run_json['front_end']),
+      counts=run_json['counts'],
     )
 
   @functools.cached_property

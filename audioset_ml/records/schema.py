@@ -93,6 +93,15 @@ def parse(
   return tf.io.parse_single_example(serialized, spec)
 
 
+def has_strong_labels(serialized: tf.Tensor) -> tf.Tensor:
+  """Whether a record has events or refuted stretches, a scalar bool."""
+  names = ('strong/class', 'strong_negative/class')
+  record = tf.io.parse_single_example(
+    serialized, {name: _STRONG[name] for name in names}
+  )
+  return tf.size(record[names[0]]) + tf.size(record[names[1]]) > 0
+
+
 def decode_frames(
   log_mel: tf.Tensor, start: tf.Tensor, frames: tf.Tensor, front_end: FrontEnd
 ) -> tf.Tensor:

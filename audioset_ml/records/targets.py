@@ -1,15 +1,26 @@
-"""Training targets: from a clip's labels and a label set to three states.
+"""Training targets: from a clip's labels, a label mode and a label set to three states.
 
 1 positive, 0 negative, −1 ignored: ML20's "multi-hot target vectors with three states".
+
+| label mode (SL21) | a class is positive on a patch if |
+|---|---|
+| weak | the clip has it |
+| diffuse | the clip has an event of it, anywhere |
+| strong | an event of it covers the patch by the 50 % rule |
 """
 
+import dataclasses
+
+import numpy as np
 import tensorflow as tf
 
+from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
+LABEL_MODES = ('weak', 'diffuse', 'strong')
 
 
 class LabelSetLookup:
@@ -51,28 +62,100 @@ class LabelSetLookup:
     return tf.reshape(bits > 0, [-1])[: self._num_classes]
 
 
-def clip_target(
-  record: dict[str, tf.Tensor], num_classes: int, lookup: LabelSetLookup | None
-) -> tf.Tensor:
-  """The target of every patch of a clip in the weak label mode.
+@dataclasses.dataclass(frozen=True)
+class TargetMaker:
+  """Makes the target of a patch.
 
-  Only what nobody was asked about can be ignored: a listed label stands, whatever the
-  label set says.
+  Attributes:
+    num_classes: number of classes.
+    front_end: the records' front end, which says where a frame is in time.
+    label_mode: one of LABEL_MODES.
+    lookup: the label set, or None for none.
+    implied: which classes a positive of each class makes positive, unless a person said
+      otherwise (`Ontology.implied_classes`, SL21 3.1's label smearing); None for none.
+      Shape [classes, classes], bool.
+  """
+
+  num_classes: int
+  front_end: FrontEnd
+  label_mode: str = 'weak'
+  lookup: LabelSetLookup | None = None
+  implied: np.ndarray | None = None
+
+  def target(self, record: dict[str, tf.Tensor], start: tf.Tensor) -> tf.Tensor:
+    """The target of a patch of a clip.
+
+    Only what nobody was asked about can be ignored or implied: what a person said
+    stands, whatever the label set and the ontology say.
+
+    Args:
+      record: a parsed record, with the labels that the mode needs.
+      start: the patch's first frame in the clip.
+
+    Returns:
+      int8, shape [classes]: 1 positive, 0 negative, −1 ignored.
+    """
+    present = tf.cast(record['weak/present'], tf.bool)
+    negative = record['weak/class'][~present]
+    if self.label_mode == 'weak':
+      positive = record['weak/class'][present]
+    else:
+      positive = self._event_classes(record, 'strong', start)
+      refuted = self._event_classes(record, 'strong_negative', start)
+      negative = tf.concat([negative, refuted], axis=0)
+    target = tf.zeros([self.num_classes], tf.int8)
+    if self.lookup is not None:
+      target = -tf.cast(self.lookup.ignored(record['clip_id']), tf.int8)
+    if self.implied is not None:
+      above = tf.reduce_any(tf.gather(tf.constant(self.implied), positive), axis=0)
+      target = tf.where(above, tf.constant(POSITIVE, tf.int8), target)
+    target = _set(target, negative, NEGATIVE)
+    target = _set(target, positive, POSITIVE)
+    return tf.ensure_shape(target, [self.num_classes])
+
+  def _event_classes(
+    self, record: dict[str, tf.Tensor], kind: str, start: tf.Tensor
+  ) -> tf.Tensor:
+    """The classes of the stretches of a kind that count for the patch."""
+    classes = record[f'{kind}/class']
+    if self.label_mode == 'diffuse':
+      # A refuted stretch says nothing of the rest of the clip.
+      return classes if kind == 'strong' else classes[:0]
+    hop_ms = round(1000 * self.front_end.hop_seconds)
+    patch_ms = hop_ms * self.front_end.patch_frames
+    chosen = covered(
+      record[f'{kind}/start'], record[f'{kind}/end'], start * hop_ms, patch_ms
+    )
+    return tf.boolean_mask(classes, chosen)
+
+
+def covered(
+  start: tf.Tensor, end: tf.Tensor, window_ms: tf.Tensor, length_ms: int
+) -> tf.Tensor:
+  """Which events label a window by the 50 % rule (SL21 3.2); see `labels.framing`.
 
   Args:
-    record: a parsed record with its weak labels.
-    num_classes: number of classes.
-    lookup: the label set, or None for none.
+    start: begin of each event (s). Shape [events], float32.
+    end: its end (s). Shape [events], float32.
+    window_ms: begin of the window (ms), a scalar int64.
+    length_ms: its length (ms).
 
   Returns:
-    int8, shape [classes]: 1 positive, 0 negative, −1 ignored.
+    Shape [events], bool.
   """
-  target = tf.zeros([num_classes], tf.int8)
-  if lookup is not None:
-    target = -tf.cast(lookup.ignored(record['clip_id']), tf.int8)
-  target = tf.tensor_scatter_nd_update(
+  # Thousandths of a second survive float32 as long as clips are shorter than hours.
+  start_ms = tf.cast(tf.round(start * 1000), tf.int64)
+  end_ms = tf.cast(tf.round(end * 1000), tf.int64)
+  overlap = tf.minimum(end_ms, window_ms + length_ms) - tf.maximum(start_ms, window_ms)
+  fills_window = 2 * overlap >= length_ms
+  holds_event = (2 * overlap >= end_ms - start_ms) & (overlap > 0)
+  return fills_window | holds_event
+
+
+def _set(target: tf.Tensor, classes: tf.Tensor, state: int) -> tf.Tensor:
+  """The target with a state for some classes."""
+  return tf.tensor_scatter_nd_update(
     target,
-    record['weak/class'][:, tf.newaxis],
-    tf.cast(record['weak/present'], tf.int8),
+    classes[:, tf.newaxis],
+    tf.fill([tf.size(classes)], tf.constant(state, tf.int8)),
   )
-  return tf.ensure_shape(target, [num_classes])

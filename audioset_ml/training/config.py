@@ -51,6 +51,10 @@ class TrainConfig:
     seed: of the initial weights, the input's order and the patches' places.
     validation_records: folder of records to evaluate on; '' for none.
     label_set: folder of a label set whose flagged labels are ignored; '' for none.
+    label_mode: weak, diffuse or strong labels (SL21 section 4).
+    strong_clips_only: whether to leave out clips without strong labels.
+    smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
+      positive too (SL21 3.1's label smearing); '' for none.
     init_from: a train folder, a `.keras` file or YAMNet's `.h5` weights to start from.
     validate_every: steps between evaluations; the last step is always evaluated.
     checkpoint_every: steps between checkpoints.
@@ -69,6 +73,9 @@ class TrainConfig:
   seed: int = 0
   validation_records: str = ''
   label_set: str = ''
+  label_mode: str = 'weak'
+  strong_clips_only: bool = False
+  smear_ontology: str = ''
   init_from: str = ''
   validate_every: int = 1000
   checkpoint_every: int = 1000

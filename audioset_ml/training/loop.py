@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from audioset_ml.errors import InputError
 from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.labels.ontology import Ontology
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.trained import MODEL_FILE
 from audioset_ml.records.dataset import InputConfig, damage_named, training_dataset
@@ -77,9 +78,7 @@ class _Trainer:
     self.records = RecordsFolder.open(config.records)
     self._logs_dir = str(output_dir / 'logs')
     self._validator = self._open_validator()
-    label_set = LabelSet.read(config.label_set) if config.label_set else None
-    reading = InputConfig(config.batch_size, config.shuffle_buffer, config.seed)
-    self._iterator = iter(training_dataset(self.records, reading, label_set))
+    self._iterator = iter(self._open_input())
     front_end = self.records.front_end
     patch_shape = (front_end.patch_frames, front_end.mel_bands)
     self.model = build_model(config.model_config(self.records.num_classes, patch_shape))
@@ -156,6 +155,21 @@ class _Trainer:
       monitor.close()
       for number, handler in handlers.items():
         signal.signal(number, handler)
+
+  def _open_input(self) -> tf.data.Dataset:
+    config, implied = self.config, None
+    reading = InputConfig(
+      config.batch_size,
+      config.shuffle_buffer,
+      config.seed,
+      config.label_mode,
+      config.strong_clips_only,
+    )
+    label_set = LabelSet.read(config.label_set) if config.label_set else None
+    if config.smear_ontology:
+      ontology = Ontology.read(config.smear_ontology)
+      implied = ontology.implied_classes(self.records.class_map)
+    return training_dataset(self.records, reading, label_set, implied)
 
   def _train_step(self, patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape() as tape:

@@ -60,6 +60,7 @@ def test_all_files_are_joined_by_clip(write_files):
     'explicit_positives': 2,
     'explicit_negatives': 1,
     'strong_events': 2,
+    'strongly_labelled_clips': 1,
   }
   assert count_classes([one, two]) == {0: [1, 0, 0], 1: [1, 0, 1], 2: [0, 1, 1]}
 
