@@ -28,6 +28,11 @@ def is_remote(path: 'str | os.PathLike') -> bool:
   return '://' in os.fspath(path)
 
 
+def absolute(path: 'str | os.PathLike') -> str:
+  """A path that means the same in another process."""
+  return os.fspath(path) if is_remote(path) else os.path.abspath(path)
+
+
 def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:
   """Each folder below a folder, itself first, with its files' names; both sorted.
 

@@ -8,6 +8,7 @@ provenance and marks the folder finished: a stage that was killed leaves none.
 import contextlib
 import dataclasses
 import datetime
+import logging as python_logging
 import os
 import pathlib
 import sys
@@ -80,6 +81,8 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
   def guarded(argv: Sequence[str]) -> int:
     if not FLAGS['verbosity'].present:
       logging.set_verbosity(logging.ERROR)  # Beam and TensorFlow log a lot
+      # Beam logs each worker's error with its traceback, and raises it too.
+      python_logging.getLogger('apache_beam').setLevel(python_logging.CRITICAL)
     if len(argv) > 1 and not positional:
       raise app.UsageError(f'unexpected argument {argv[1]!r}: every input is a flag')
     try:

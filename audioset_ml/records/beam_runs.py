@@ -10,6 +10,13 @@ from audioset_ml.progress import progress_bar
 from audioset_ml.records.plan import ShardTask
 from audioset_ml.records.shard import ShardWriter
 
+# Beam's own DirectRunner may start a runner written in Go, which it downloads; the
+# portable Python runner does the same in this process. Dask's is not among the names
+# that Beam knows.
+_FULL_NAMES = {
+  'DirectRunner': 'FnApiRunner',
+  'DaskRunner': 'apache_beam.runners.dask.dask_runner.DaskRunner',
+}
 # Between looks at how many shards are finished (s); object stores are slow to list.
 _LOOK_EVERY, _LOOK_EVERY_REMOTE = 0.5, 10.0
 
@@ -29,13 +36,9 @@ class RunnerConfig:
   beam_args: tuple[str, ...] = ()
 
   def arguments(self) -> list[str]:
-    """Beam's command line.
-
-    Beam's own DirectRunner may start a runner written in Go, which it downloads; the
-    portable Python runner does the same in this process.
-    """
+    """Beam's command line."""
     here = self.runner == 'DirectRunner'
-    arguments = [f'--runner={"FnApiRunner" if here else self.runner}']
+    arguments = [f'--runner={_FULL_NAMES.get(self.runner, self.runner)}']
     if here and self.workers > 1:
       arguments.append('--direct_running_mode=multi_processing')
       arguments.append(f'--direct_num_workers={self.workers}')

@@ -87,7 +87,9 @@ def prepare(
   parts_dir.mkdir(exist_ok=True)
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
   front_end, tasks, source = _plan(config, joined, parts_dir)
-  writer = shard.ShardWriter(str(output_dir), str(parts_dir), source)
+  writer = shard.ShardWriter(
+    paths.absolute(output_dir), paths.absolute(parts_dir), source
+  )
   beam_runs.run(tasks, writer, runner or beam_runs.RunnerConfig())
   summaries = shard.read_summaries(str(parts_dir), tasks)
   counts = dict(joined.counts)
@@ -115,7 +117,7 @@ def _plan(
   labels = joined.labels
   if config.records:
     old = folder.RecordsFolder.open(config.records)
-    source = RecordsSource(config.records, old.shards)
+    source = RecordsSource(config.records, tuple(map(paths.absolute, old.shards)))
     members = plan.assign(labels, len(old.shards), old.read_shard_of())
     state = folders.fingerprint(config.records)
     tasks = plan.write_plans(parts_dir, labels, members, {}, f'{source} {state}')

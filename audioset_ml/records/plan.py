@@ -149,7 +149,7 @@ def find_audio(audio_dir: str | os.PathLike, clip_ids: Sequence[str]) -> dict[st
       stem, suffix = os.path.splitext(name)
       if stem in wanted and suffix.lower() in decoding.AUDIO_SUFFIXES:
         rank = decoding.AUDIO_SUFFIXES.index(suffix.lower())
-        candidate = (rank, os.path.join(parent, name))
+        candidate = (rank, paths.absolute(os.path.join(parent, name)))
         here[stem] = min(here.get(stem, candidate), candidate)
     for stem, (_, path) in here.items():
       if stem in found:

@@ -9,7 +9,7 @@ import numpy as np
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import AudioError
+from audioset_ml.errors import AudioError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.records.plan import PlannedClip
 
@@ -99,7 +99,7 @@ class RecordsSource:
     from audioset_ml.records import schema
 
     labels = {clip.labels.clip_id: clip.labels for clip in clips}
-    for serialized in tf.data.TFRecordDataset(self.shards[index]).as_numpy_iterator():
+    for serialized in self._read(self.shards[index]):
       example = tf.train.Example.FromString(serialized)
       clip_id = schema.clip_id_of(example)
       if clip_id in labels:
@@ -109,6 +109,16 @@ class RecordsSource:
         yield Skipped(clip_id, 'unlabelled', 'in no segments CSV')
     for clip_id in labels:
       yield Skipped(clip_id, 'missing', f'not in the records {self.path}')
+
+  def _read(self, shard: str) -> Iterator[bytes]:
+    import tensorflow as tf
+
+    try:
+      yield from tf.data.TFRecordDataset(shard).as_numpy_iterator()
+    except tf.errors.DataLossError as error:
+      raise RecordError(
+        f'{shard}: a shard is damaged ({error.message}); prepare the records again'
+      ) from None
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from audioset_ml.errors import InputError
 from audioset_ml.labels.join import LabelFiles
 from audioset_ml.records import pipeline
 from tests.conftest import prepare_flags
-from tests.stages import kill_stage_when, run_stage, run_stage_ok
+from tests.stages import run_stage, run_stage_ok
 
 
 def contents(folder):
@@ -27,28 +27,6 @@ def test_records_are_counted_and_listed(small_records):
   assert len(rows) == 12
   assert {row['frames'] for row in rows} == {'240'}
   assert (small_records / 'skipped.csv').read_text() == 'clip_id,reason,detail\n'
-
-
-def test_several_workers_write_the_same_bytes(small_data, small_records, tmp_path):
-  out = tmp_path / 'records'
-  run_stage_ok(
-    'prepare', *prepare_flags(small_data), '--workers=2', f'--output_dir={out}'
-  )
-  assert contents(out) == contents(small_records)
-
-
-def test_a_killed_run_goes_on_and_writes_the_same_bytes(
-  small_data, small_records, tmp_path
-):
-  out = tmp_path / 'records'
-  flags = [*prepare_flags(small_data), f'--output_dir={out}']
-  status = kill_stage_when(lambda: any(out.glob('.parts/*.json')), 'prepare', *flags)
-  assert status != 0
-  assert not (out / 'run.json').exists()
-  finished = {path: path.stat().st_mtime_ns for path in out.glob('records-*')}
-  assert len(finished) < 4
-  run_stage_ok('prepare', *flags)
-  assert contents(out) == contents(small_records)
 
 
 def test_clips_without_usable_sound_are_listed_with_the_reason(small_data, tmp_path):

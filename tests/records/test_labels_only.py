@@ -1,0 +1,91 @@
+"""New labels for old records: the same bytes as if all had been made at once."""
+
+import csv
+import shutil
+
+import pytest
+
+from audioset_ml.records.dataset import read_label_table
+from audioset_ml.records.folder import RecordsFolder
+from tests.conftest import prepare_flags
+from tests.records.test_pipeline import contents
+from tests.stages import run_stage, run_stage_ok
+
+
+@pytest.fixture(scope='module')
+def weak_only(small_data, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('weak') / 'records'
+  flags = [flag for flag in prepare_flags(small_data) if '_tsv=' not in flag]
+  run_stage_ok('prepare', *flags, f'--output_dir={folder}')
+  return folder
+
+
+def relabel_flags(small_data, weak_only, **changes):
+  values = {
+    'segments_csv': small_data / 'segments.csv',
+    'explicit_tsv': small_data / 'explicit.tsv',
+    'strong_tsv': small_data / 'strong.tsv',
+    'class_map': small_data / 'class_map.csv',
+    'records': weak_only,
+    **changes,
+  }
+  return ['--labels_only', *(f'--{name}={value}' for name, value in values.items())]
+
+
+def test_labels_joined_later_give_the_same_bytes(
+  small_data, small_records, weak_only, tmp_path
+):
+  assert contents(weak_only) != contents(small_records)
+  out = tmp_path / 'records'
+  run_stage_ok('prepare', *relabel_flags(small_data, weak_only), f'--output_dir={out}')
+  assert contents(out) == contents(small_records)
+
+
+def test_the_clips_follow_the_new_segments(small_data, weak_only, tmp_path):
+  lines = (small_data / 'segments.csv').read_text().splitlines()
+  fewer = tmp_path / 'fewer.csv'
+  fewer.write_text('\n'.join([*lines[:8], 'elsewhere, 0, 2, "/m/low"']) + '\n')
+  flags = relabel_flags(small_data, weak_only, segments_csv=fewer)
+  out = tmp_path / 'records'
+  printed = run_stage_ok(
+    'prepare', *flags, f'--output_dir={out}', '--max_skipped_fraction=1'
+  )
+  assert '5 clips' in printed
+  assert '8 skipped (1 missing, 7 unlabelled' in printed
+  with open(out / 'skipped.csv', newline='') as file:
+    reasons = {row['clip_id']: row['reason'] for row in csv.DictReader(file)}
+  assert reasons['elsewhere_0'] == 'missing'
+  records = RecordsFolder.open(out)
+  assert read_label_table(records).clip_ids == records.clip_ids
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'records': 'absent'}, 'absent: no such folder; `prepare` writes it'),
+    ({'records': ''}, '--labels_only needs --records'),
+    ({'audio_dir': '.'}, 'either of sound files'),
+  ],
+)
+def test_wrong_input_is_one_clear_line(
+  small_data, weak_only, tmp_path, changes, message
+):
+  flags = relabel_flags(small_data, weak_only, **changes)
+  done = run_stage('prepare', *flags, '--output_dir=out', folder=tmp_path)
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+def test_damaged_records_are_named(small_data, weak_only, tmp_path):
+  copy = tmp_path / 'copy'
+  shutil.copytree(weak_only, copy)
+  shard = copy / 'records-00001-of-00003.tfrecord'
+  shard.write_bytes(shard.read_bytes()[:-1000])
+  done = run_stage(
+    'prepare', *relabel_flags(small_data, copy), f'--output_dir={tmp_path}/out'
+  )
+  assert done.returncode == 1
+  assert 'a shard is damaged' in done.stderr
+  assert str(shard) in done.stderr
+  assert 'Traceback' not in done.stderr

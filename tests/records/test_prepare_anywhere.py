@@ -1,0 +1,118 @@
+"""`prepare` on several processes, on a cluster, and on other file systems."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, prepare_flags
+from tests.records.test_pipeline import contents
+from tests.stages import kill_stage_when, run_stage, run_stage_ok
+
+
+def test_several_processes_write_the_same_bytes(small_data, small_records, tmp_path):
+  out = tmp_path / 'records'
+  run_stage_ok(
+    'prepare', *prepare_flags(small_data), '--workers=2', f'--output_dir={out}'
+  )
+  assert contents(out) == contents(small_records)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_killed_run_goes_on_and_writes_the_same_bytes(
+  small_data, small_records, tmp_path, workers
+):
+  out = tmp_path / 'records'
+  flags = [
+    *prepare_flags(small_data),
+    f'--output_dir={out}',
+    f'--workers={workers}',
+    '--clips_per_shard=1',
+  ]
+  status = kill_stage_when(lambda: any(out.glob('.parts/*.json')), 'prepare', *flags)
+  assert status != 0
+  assert not (out / 'run.json').exists()
+  finished = {path: path.stat().st_mtime_ns for path in out.glob('records-*')}
+  assert 0 < len(finished) < 12
+  run_stage_ok('prepare', *flags)
+  for path, changed in finished.items():
+    assert path.stat().st_mtime_ns == changed, f'{path} was written again'
+  undisturbed = tmp_path / 'undisturbed'
+  run_stage_ok('prepare', *flags, f'--output_dir={undisturbed}', '--workers=1')
+  assert contents(out) == contents(undisturbed)
+
+
+def test_a_dask_cluster_writes_the_same_bytes(small_data, small_records, tmp_path):
+  distributed = pytest.importorskip('distributed')
+  out = tmp_path / 'records'
+  with distributed.LocalCluster(
+    n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+  ) as cluster:
+    run_stage_ok(
+      'prepare',
+      *prepare_flags(small_data),
+      '--runner=DaskRunner',
+      f'--beam_args=--dask_client_address={cluster.scheduler_address}',
+      '--output_dir=records',
+      folder=tmp_path,  # not the workers' own
+    )
+  assert contents(out) == contents(small_records)
+
+
+def test_an_unknown_runner_is_one_clear_line(small_data, tmp_path):
+  done = run_stage(
+    'prepare',
+    *prepare_flags(small_data),
+    '--runner=NoRunner',
+    f'--output_dir={tmp_path}/out',
+  )
+  assert done.returncode == 1
+  assert 'Unexpected pipeline runner: NoRunner' in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+# ram:// is TensorFlow's file system in a process's memory: it has nothing on disk, and
+# so stands here for gs:// and s3://.
+_REMOTE = """
+import pathlib, runpy, sys
+import tensorflow as tf
+from audioset_ml.records import dataset
+from audioset_ml.records.folder import RecordsFolder
+
+source, copied, flags = sys.argv[1], sys.argv[2], sys.argv[3:]
+tf.io.gfile.makedirs('ram://data/audio')
+for path in pathlib.Path(source).rglob('*'):
+  if path.is_file():
+    tf.io.gfile.copy(str(path), f'ram://data/{path.relative_to(source)}')
+sys.argv = ['prepare', *flags]
+try:
+  runpy.run_module('audioset_ml.prepare', run_name='__main__', alter_sys=True)
+except SystemExit as end:
+  assert end.code == 0, end.code
+records = RecordsFolder.open('ram://records/small')
+assert len(dataset.read_label_table(records).rows) == 27
+for name in tf.io.gfile.listdir('ram://records/small'):
+  tf.io.gfile.copy(f'ram://records/small/{name}', f'{copied}/{name}')
+"""
+
+
+def test_paths_may_be_on_other_file_systems(small_data, small_records, tmp_path):
+  flags = [
+    flag.replace(str(small_data), 'ram://data') for flag in prepare_flags(small_data)
+  ]
+  (tmp_path / 'copied').mkdir()
+  done = subprocess.run(
+    [
+      *(sys.executable, '-c', _REMOTE, small_data, tmp_path / 'copied'),
+      *flags,
+      '--output_dir=ram://records/small',
+    ],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+    timeout=300,
+  )
+  assert done.returncode == 0, done.stdout + done.stderr
+  assert '12 clips (0.01 h) in 3 shards' in done.stdout
+  assert contents(tmp_path / 'copied') == contents(small_records)
