@@ -33,7 +33,8 @@ setuptools.setup(
     'tensorflow-io==0.37.1',
     'keras>=3.5,<4',
     'numpy<2',
-    'pandas>=2.2',
+    'pandas>=3',
+    'pyarrow>=16',
     'scikit-learn>=1.4',
     'scipy>=1.11',
     'absl-py>=2.1',
@@ -53,7 +54,10 @@ setuptools.setup(
       'hypothesis>=6.100',
       'ruff>=0.6',
       'librosa>=0.10.2',
+      'distributed>=2024.8',
     ],
+    # A cluster for `prepare --runner=DaskRunner`.
+    'dask': ['distributed>=2024.8'],
   },
   entry_points={'console_scripts': ['audioset-ml=audioset_ml.cli:main']},
 )

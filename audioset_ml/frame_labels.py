@@ -18,15 +18,30 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string('strong_tsv', None, 'Events with their times.', required=True)
 flags.DEFINE_string('explicit_tsv', '', 'Labels of whole clips that people rated.')
 flags.DEFINE_string('output_tsv', None, 'File to write.', required=True)
+flags.DEFINE_float(
+  'clip_seconds', 10.0, 'How long clips are; later times are wrong.', 0
+)
+flags.DEFINE_enum(
+  'on_bad_label',
+  'error',
+  ['error', 'skip'],
+  'Wrong rows: one error that lists them, or left out and counted.',
+)
 
 
 def main(_) -> None:
   from audioset_ml.labels import formats, framing
+  from audioset_ml.labels.wrong_rows import WrongRows
 
-  strong = formats.read_strong_tsv(FLAGS.strong_tsv)
-  explicit = (
-    formats.read_explicit_tsv(FLAGS.explicit_tsv) if FLAGS.explicit_tsv else None
+  wrong_rows = WrongRows(
+    FLAGS.on_bad_label == 'skip', '--on_bad_label=skip leaves them out.'
   )
+  strong = formats.read_strong_tsv(
+    FLAGS.strong_tsv, None, wrong_rows, FLAGS.clip_seconds
+  )
+  explicit = None
+  if FLAGS.explicit_tsv:
+    explicit = formats.read_explicit_tsv(FLAGS.explicit_tsv, None, wrong_rows)
   table = framing.frame_table(strong, explicit)
   formats.write_framed_tsv(FLAGS.output_tsv, table)
   present = int((table['present'] == formats.PRESENT).sum())
@@ -34,6 +49,8 @@ def main(_) -> None:
     f'{FLAGS.output_tsv}: {present} PRESENT and {len(table) - present} NOT_PRESENT '
     f'frames of {table["segment_id"].nunique()} clips'
   )
+  for wrong in wrong_rows.found:
+    print(f'left out: {wrong.path}, row {wrong.row}: {wrong.what}')
 
 
 if __name__ == '__main__':

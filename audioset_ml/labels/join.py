@@ -17,6 +17,8 @@ from audioset_ml.labels.wrong_rows import WrongRow, WrongRows
 
 OTHER_STRONG_LABELS = ('drop', 'nearest', 'keep')
 
+_REMEDY = 'Mend them, or leave them out with on_bad_label=skip (skip_bad_labels).'
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelFiles:
@@ -93,7 +95,7 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   """
   given = ClassMap.read(files.class_map)
   class_map = _with_strong_classes(given, files)
-  wrong_rows = WrongRows(files.skip_bad_labels)
+  wrong_rows = WrongRows(files.skip_bad_labels, _REMEDY)
   weak = [segments.read_weak_csv(p, given, wrong_rows) for p in files.segments_csvs]
   clips = pd.concat([one.clips for one in weak])
   clips = clips.drop_duplicates('clip_id').sort_values('clip_id', ignore_index=True)

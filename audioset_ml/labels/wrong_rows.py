@@ -2,9 +2,13 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from audioset_ml import folders
 from audioset_ml.errors import LabelError
+from audioset_ml.paths import Path
+
+WRONG_ROWS_FILE = 'skipped_labels.csv'
 
 # How many rows an error shows; the rest are counted.
 _ROWS_SHOWN = 10
@@ -27,8 +31,10 @@ class WrongRows:
     found: the rows that were left out, file by file.
   """
 
-  def __init__(self, skip: bool = False):
+  def __init__(self, skip: bool = False, remedy: str = ''):
+    """Args: whether to skip wrong rows, and what else an error should advise."""
     self.skip = skip
+    self._remedy = f'\n{remedy}' if remedy else ''
     self.found: list[WrongRow] = []
     self._pending: list[WrongRow] = []
 
@@ -49,7 +55,14 @@ class WrongRows:
     if self.skip:
       self.found += pending
     elif pending:
-      raise LabelError(_message(pending))
+      raise LabelError(_message(pending) + self._remedy)
+
+
+def write_wrong_rows(folder: Path, wrong_rows: Sequence[WrongRow]) -> None:
+  """Lists the rows that were left out, if any, in skipped_labels.csv."""
+  if wrong_rows:
+    rows = map(dataclasses.astuple, wrong_rows)
+    folders.write_csv(folder / WRONG_ROWS_FILE, ('file', 'row', 'what'), rows)
 
 
 def _message(wrong: list[WrongRow]) -> str:

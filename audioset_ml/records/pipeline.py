@@ -16,11 +16,11 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.join import JoinedLabels, LabelFiles, read_labels
+from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import beam_runs, folder, plan, shard
 from audioset_ml.records.sources import AudioSource, RecordsSource
 
 SKIPPED_FILE = 'skipped.csv'
-WRONG_ROWS_FILE = 'skipped_labels.csv'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +94,7 @@ def prepare(
   summaries = shard.read_summaries(str(parts_dir), tasks)
   counts = dict(joined.counts)
   counts.update(_write_tables(summaries, output_dir))
-  if joined.wrong_rows:
-    rows = map(dataclasses.astuple, joined.wrong_rows)
-    folders.write_csv(output_dir / WRONG_ROWS_FILE, ('file', 'row', 'what'), rows)
+  write_wrong_rows(output_dir, joined.wrong_rows)
   _check_skipped(config, counts, summaries, output_dir)
   paths.delete_tree(parts_dir)
   frames = sum(frames for summary in summaries for _, _, frames in summary['clips'])

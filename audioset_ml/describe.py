@@ -1,0 +1,54 @@
+"""What label files say: counts, priors, label quality, weak against strong labels.
+
+Prints a summary and writes it to summary.json; classes.csv has a row a class,
+odds_ratios.csv a row for each pair of a weak and a strong label that share a clip. The
+figures: priors by weak and strong labels, clips by class, labels a clip, label quality,
+and odds ratios of each --label. Needs neither sound nor records.
+
+Example:
+  python -m audioset_ml.describe --segments_csv=eval_segments.csv \\
+    --strong_tsv=audioset_eval_strong.tsv --class_map=class_labels_indices.csv \\
+    --qa_csv=qa_true_counts.csv --label=Speech --label=/m/0jbk --output_dir=d
+"""
+
+from absl import flags
+
+from audioset_ml import label_flags, stage
+
+FLAGS = flags.FLAGS
+stage.define_folder_flags()
+label_flags.define_label_flags()
+flags.DEFINE_string('qa_csv', '', "AudioSet's qa_true_counts.csv: label quality.")
+flags.DEFINE_multi_string(
+  'label',
+  [],
+  'A label, by name or mid, to give the largest odds ratios of; repeatable.',
+)
+flags.DEFINE_integer(
+  'min_both',
+  10,
+  'Odds ratios are printed and drawn for pairs of labels that at least so many clips '
+  'share; odds_ratios.csv has all.',
+  1,
+)
+flags.DEFINE_list('formats', ['png', 'pdf'], 'Formats of the figures: png, pdf, svg.')
+
+
+def main(_) -> None:
+  inputs = {name: FLAGS[name].value for name in (*label_flags.PATHS, 'qa_csv')}
+  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+    from audioset_ml.reporting import description
+
+    result = description.describe(
+      label_flags.label_files(),
+      description.DescribeConfig(
+        FLAGS.qa_csv, tuple(FLAGS.label), FLAGS.min_both, tuple(FLAGS.formats)
+      ),
+      folder.path,
+    )
+    folder.counts = result.summary
+  print(result.text)
+
+
+if __name__ == '__main__':
+  stage.run(main)

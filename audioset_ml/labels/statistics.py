@@ -1,0 +1,200 @@
+"""What a set of labels is like: counts, priors, weak against strong.
+
+The numbers of SL21 sections 3.1 and 3.3, for any label files.
+"""
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+
+from audioset_ml.labels.clip_labels import ClipLabelTable
+from audioset_ml.labels.join import JoinedLabels
+from audioset_ml.labels.states import LabelState
+
+# The 97.5th percentile of the normal distribution: intervals of 95 %.
+_Z = 1.959963984540054
+
+
+def class_table(joined: JoinedLabels) -> pd.DataFrame:
+  """Counts and priors of each class.
+
+  Priors are over the clips that have strong labels, so that weak and strong ones are of
+  the same clips (SL21 Fig. 2); without any strong labels, the weak ones are over all.
+
+  Returns:
+    One row a class: mid, display_name, positives, explicit_negatives (clips),
+    strong_clips (clips with an event), strong_events, strong_seconds (their summed
+    length), weak_prior, strong_prior (NaN without strong labels), prior_ratio.
+  """
+  labels, class_map = joined.labels, joined.class_map
+  weak, strong = label_matrices(joined)
+  refuted = labels.weak.loc[
+    labels.weak['state'] == LabelState.EXPLICIT_NEGATIVE, 'class_index'
+  ]
+  events = labels.strong[labels.strong['present']]
+  seconds = events['end'] - events['start']
+  chosen = strongly_labelled(labels)
+  of_strong = weak[np.flatnonzero(chosen)] if chosen.any() else weak
+  table = pd.DataFrame(
+    {
+      'mid': class_map.mids,
+      'display_name': class_map.names,
+      'positives': weak.sum(axis=0),
+      'explicit_negatives': _counts(refuted, len(class_map)),
+      'strong_clips': strong.sum(axis=0),
+      'strong_events': _counts(events['class_index'], len(class_map)),
+      'strong_seconds': _counts(events['class_index'], len(class_map), seconds).round(
+        3
+      ),
+      'weak_prior': of_strong.sum(axis=0) / of_strong.shape[0],
+      'strong_prior': strong.sum(axis=0) / chosen.sum() if chosen.any() else np.nan,
+    }
+  )
+  with np.errstate(divide='ignore', invalid='ignore'):
+    ratio = table['strong_prior'].to_numpy() / table['weak_prior'].to_numpy()
+  return table.assign(prior_ratio=ratio)
+
+
+def summary(
+  joined: JoinedLabels, classes: pd.DataFrame
+) -> dict[str, int | float | str]:
+  """The headline numbers, by name; the strong ones only where there are strong labels.
+
+  Means and medians over classes are over those that have any, as in SL21 3.3.
+
+  Args:
+    joined: the labels.
+    classes: of `class_table`.
+  """
+  labels = joined.labels
+  weak, strong = label_matrices(joined)
+  hours = labels.clips['seconds'].sum() / 3600
+  values = {
+    'clips': len(labels),
+    'hours': round(hours, 2),
+    'classes': len(classes),
+    'positives': int(weak.sum()),
+    'positives_per_clip': round(weak.sum() / len(labels), 3),
+    'clips_without_positives': int((weak.sum(axis=1) == 0).sum()),
+    'explicit_negatives': int(classes['explicit_negatives'].sum()),
+  }
+  columns = ['positives', 'explicit_negatives']
+  chosen = strongly_labelled(labels)
+  if chosen.any():
+    both = int(weak[np.flatnonzero(chosen)].sum())
+    values |= {
+      'clips_with_strong_labels': int(chosen.sum()),
+      'strong_events': int(classes['strong_events'].sum()),
+      'strong_class_clip_pairs': int(strong.sum()),
+      'weak_class_clip_pairs_of_the_same_clips': both,
+      'strong_labels_per_clip': round(strong.sum() / chosen.sum(), 3),
+      'weak_labels_per_clip_of_the_same_clips': round(both / chosen.sum(), 3),
+      'classes_without_strong_labels': int((classes['strong_clips'] == 0).sum()),
+    }
+    columns.append('strong_clips')
+  for column in columns:
+    values |= _over_classes(classes, column)
+  return values
+
+
+def label_matrices(
+  joined: JoinedLabels,
+) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+  """Which clips have which classes, by weak and by strong labels.
+
+  Returns:
+    Two sparse matrices of ones, each of shape [clips, classes].
+  """
+  labels, shape = joined.labels, (len(joined.labels), len(joined.class_map))
+  states = [state for state in LabelState if state.present]
+  weak = labels.weak[labels.weak['state'].isin(states)]
+  strong = labels.strong[labels.strong['present']]
+  strong = strong[['clip', 'class_index']].drop_duplicates()
+  return tuple(
+    scipy.sparse.csr_array(
+      (np.ones(len(table), np.int64), (table['clip'], table['class_index'])), shape
+    )
+    for table in (weak, strong)
+  )
+
+
+def strongly_labelled(labels: ClipLabelTable) -> np.ndarray:
+  """Whether each clip has strong labels, events or refuted stretches. Shape [clips]."""
+  chosen = np.zeros(len(labels), bool)
+  chosen[labels.strong['clip']] = True
+  return chosen
+
+
+def odds_ratios(joined: JoinedLabels) -> pd.DataFrame:
+  """How much a weak label and a strong label of a clip go together (SL21 3.1).
+
+  The odds ratio of the four counts of clips with both, one, the other and neither:
+  the factor by which either label raises the odds of the other, the same in both
+  directions. Over the clips with strong labels.
+
+  Returns:
+    One row a pair of classes that share a clip, the largest odds ratio first: weak_mid,
+    weak_name, strong_mid, strong_name, both, weak_only, strong_only, neither (clips),
+    odds_ratio (infinite if one never comes without the other; NaN if, too, no clip has
+    neither), low and high (its 95 %
+    interval by Woolf's logarithmic method, with half a clip added to each count where
+    one is 0).
+  """
+  chosen = np.flatnonzero(strongly_labelled(joined.labels))
+  weak, strong = (matrix[chosen] for matrix in label_matrices(joined))
+  together = (weak.T @ strong).tocoo()
+  row, column = together.coords
+  both = together.data
+  weak_only = weak.sum(axis=0)[row] - both
+  strong_only = strong.sum(axis=0)[column] - both
+  neither = len(chosen) - both - weak_only - strong_only
+  with np.errstate(divide='ignore', invalid='ignore'):
+    ratio = (both * neither) / (weak_only * strong_only)
+  low, high = _woolf_interval(np.stack([both, weak_only, strong_only, neither]))
+  mids, names = np.array(joined.class_map.mids), np.array(joined.class_map.names)
+  table = pd.DataFrame(
+    {
+      'weak_mid': mids[row],
+      'weak_name': names[row],
+      'strong_mid': mids[column],
+      'strong_name': names[column],
+      'both': both,
+      'weak_only': weak_only,
+      'strong_only': strong_only,
+      'neither': neither,
+      'odds_ratio': ratio,
+      'low': low,
+      'high': high,
+    }
+  )
+  order = ['odds_ratio', 'low']
+  return table.sort_values(order, ascending=False, kind='stable', ignore_index=True)
+
+
+def _woolf_interval(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  counts = counts + 0.5 * (counts == 0).any(axis=0)
+  both, weak_only, strong_only, neither = counts
+  center = np.log(both * neither / (weak_only * strong_only))
+  half = _Z * np.sqrt((1 / counts).sum(axis=0))
+  return np.exp(center - half), np.exp(center + half)
+
+
+def _over_classes(classes: pd.DataFrame, column: str) -> dict[str, float | int | str]:
+  """Mean, median and extremes of a count over the classes that have any."""
+  counts = classes.set_index('display_name')[column]
+  counts = counts[counts > 0]
+  if counts.empty:
+    return {f'{column}_classes': 0}
+  return {
+    f'{column}_classes': len(counts),
+    f'{column}_mean': round(float(counts.mean()), 1),
+    f'{column}_median': float(counts.median()),
+    f'{column}_least': f'{counts.min()} ({counts.idxmin()})',
+    f'{column}_most': f'{counts.max()} ({counts.idxmax()})',
+  }
+
+
+def _counts(
+  classes: pd.Series, num_classes: int, weights: pd.Series | None = None
+) -> np.ndarray:
+  return np.bincount(classes, weights, num_classes)

@@ -1,0 +1,138 @@
+"""`describe`: statistics of label files as a text, tables and figures."""
+
+import dataclasses
+import os
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml import folders
+from audioset_ml.errors import InputError, LabelError
+from audioset_ml.labels import statistics
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.join import JoinedLabels, LabelFiles, read_labels
+from audioset_ml.labels.quality import read_quality_csv
+from audioset_ml.labels.wrong_rows import write_wrong_rows
+from audioset_ml.paths import Path, as_path
+from audioset_ml.reporting import label_figures, style
+
+_SHOWN = 10  # odds ratios printed for a label
+
+
+@dataclasses.dataclass(frozen=True)
+class DescribeConfig:
+  """What to say of label files.
+
+  Attributes:
+    quality_csv: AudioSet's qa_true_counts.csv; '' for none.
+    labels: names or mids whose odds ratios to give.
+    min_both: the fewest clips that a pair of labels must share to be printed.
+    formats: of the figures.
+  """
+
+  quality_csv: str = ''
+  labels: tuple[str, ...] = ()
+  min_both: int = 10
+  formats: tuple[str, ...] = ('png', 'pdf')
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+  """What `describe` found: the headline numbers, and a text for people."""
+
+  summary: dict[str, int | float | str]
+  text: str
+
+
+def describe(
+  files: LabelFiles, config: DescribeConfig, output_dir: str | os.PathLike
+) -> Description:
+  """Writes summary.json, classes.csv, odds_ratios.csv and figures into a folder.
+
+  Raises:
+    LabelError: a file is wrong, or a label to describe is no class.
+    InputError: there is no such format of figures.
+  """
+  folder = as_path(output_dir)
+  for kind in config.formats:
+    style.require_writable(folder / f'figure.{kind}')
+  joined = read_labels(files)
+  chosen = [_find_class(joined.class_map, label) for label in config.labels]
+  classes = statistics.class_table(joined)
+  summary = {**joined.counts, **statistics.summary(joined, classes)}
+  if config.quality_csv:
+    quality = read_quality_csv(config.quality_csv, joined.class_map)
+    classes = pd.concat([classes, quality], axis=1)
+    summary['quality_mean'] = round(float(quality['quality'].mean()), 3)
+  pairs = statistics.odds_ratios(joined)
+  _write_table(folder / 'classes.csv', classes)
+  _write_table(folder / 'odds_ratios.csv', pairs)
+  write_wrong_rows(folder, joined.wrong_rows)
+  folders.write_json(folder / 'summary.json', summary)
+  if chosen and not statistics.strongly_labelled(joined.labels).any():
+    raise InputError('odds ratios (--label) need strong labels too: give --strong_tsv')
+  figures = _figures(joined, classes)
+  lines = [f'{name:42}{value}' for name, value in summary.items()]
+  frequent = pairs[pairs['both'] >= config.min_both]
+  for index in chosen:
+    for given, other in (('weak', 'strong'), ('strong', 'weak')):
+      mid, name = joined.class_map.mids[index], joined.class_map.names[index]
+      best = frequent[frequent[f'{given}_mid'] == mid].head(_SHOWN)
+      title = f'{other} labels by their odds ratio with the {given} label {name}'
+      lines += ['', f'{title} (at least {config.min_both} clips with both)']
+      lines += _odds_lines(best, f'{other}_name') or ['  none']
+      if len(best):
+        key = f'odds_ratios_{given}_{mid.strip("/").replace("/", "_")}'
+        short = f'{other} labels with the {given} label\n{name}'
+        figures[key] = label_figures.odds_ratio_bars(best, f'{other}_name', short)
+  for name, figure in figures.items():
+    for kind in config.formats:
+      style.save(figure, folder / f'{name}.{kind}')
+  lines += ['', f'{folder}: classes.csv, odds_ratios.csv, {", ".join(figures)}']
+  return Description(summary, '\n'.join(lines))
+
+
+def _figures(joined: JoinedLabels, classes: pd.DataFrame) -> dict:
+  weak, strong = statistics.label_matrices(joined)
+  counts = {'weak labels': weak.sum(axis=1)}
+  figures = {}
+  chosen = np.flatnonzero(statistics.strongly_labelled(joined.labels))
+  if len(chosen):
+    counts = {
+      'weak labels': weak[chosen].sum(axis=1),
+      'strong labels': strong[chosen].sum(axis=1),
+    }
+    figures['priors'] = label_figures.prior_scatter(classes)
+  figures['class_counts'] = label_figures.class_counts(classes)
+  figures['labels_per_clip'] = label_figures.labels_per_clip(counts)
+  if 'quality' in classes:
+    figures['label_quality'] = label_figures.label_quality(classes)
+  return figures
+
+
+def _find_class(class_map: ClassMap, label: str) -> int:
+  """The index of a class by its mid or, whatever its case, its name."""
+  if label in class_map.index_of:
+    return class_map.index_of[label]
+  lowered = label.strip().lower()
+  names = [name.lower() for name in class_map.names]
+  if lowered in names:
+    return names.index(lowered)
+  near = [name for name in class_map.names if lowered and lowered in name.lower()]
+  hint = f'; do you mean {" or ".join(near[:3])}?' if near else ''
+  raise LabelError(
+    f'--label {label!r} is neither the mid nor the name of a class{hint}'
+  )
+
+
+def _odds_lines(pairs: pd.DataFrame, name: str) -> list[str]:
+  return [
+    f'  {row[name]:40}{row["odds_ratio"]:8.1f}  [{row["low"]:.1f}, {row["high"]:.1f}]'
+    f'  {row["both"]} clips'
+    for _, row in pairs.iterrows()
+  ]
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+  text = table.to_csv(index=False, float_format='%.6g', lineterminator='\n')
+  folders.write_atomically(path, text)

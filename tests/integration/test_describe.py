@@ -1,0 +1,67 @@
+import csv
+import json
+
+import pytest
+
+from tests.stages import run_stage, run_stage_ok
+
+
+def flags_of(data, *more):
+  return [
+    f'--segments_csv={data / "segments.csv"}',
+    f'--explicit_tsv={data / "explicit.tsv"}',
+    f'--strong_tsv={data / "strong.tsv"}',
+    f'--class_map={data / "class_map.csv"}',
+    *more,
+  ]
+
+
+def test_small_labels_are_described(small_data, tmp_path):
+  (tmp_path / 'qa.csv').write_text('label_id,num_rated,num_true\n/m/low,10,7\n')
+  out = tmp_path / 'description'
+  flags = flags_of(small_data, f'--qa_csv={tmp_path}/qa.csv', '--label=low tone')
+  printed = run_stage_ok('describe', *flags, '--min_both=1', f'--output_dir={out}')
+  summary = json.loads((out / 'summary.json').read_text())
+  assert summary['clips'] == 12
+  assert summary['positives'] == 15
+  assert summary['explicit_negatives'] == 12
+  assert summary['strong_class_clip_pairs'] == 18
+  assert summary['quality_mean'] == 0.7
+  assert 'strong labels by their odds ratio with the weak label Low tone' in printed
+  assert 'weak labels by their odds ratio with the strong label Low tone' in printed
+  with open(out / 'classes.csv', newline='') as file:
+    rows = list(csv.DictReader(file))
+  assert [row['display_name'] for row in rows] == ['Low tone', 'Middle, tone', 'High']
+  assert sum(int(row['positives']) for row in rows) == 15
+  for name in ('priors', 'class_counts', 'labels_per_clip', 'label_quality'):
+    assert (out / f'{name}.png').read_bytes().startswith(b'\x89PNG')
+    assert (out / f'{name}.pdf').read_bytes().startswith(b'%PDF')
+  assert (out / 'odds_ratios_weak_m_low.png').exists()
+
+
+def test_weak_labels_alone_are_described(small_data, tmp_path):
+  flags = [flag for flag in flags_of(small_data) if 'tsv' not in flag]
+  out = tmp_path / 'description'
+  run_stage_ok('describe', *flags, '--formats=svg', f'--output_dir={out}')
+  assert (out / 'labels_per_clip.svg').exists()
+  assert not (out / 'priors.svg').exists()
+  with open(out / 'odds_ratios.csv', newline='') as file:
+    assert list(csv.DictReader(file)) == []
+
+
+@pytest.mark.parametrize(
+  ('flag', 'message'),
+  [
+    ('--label=tone', "'tone' is neither the mid nor the name of a class; do you mean"),
+    ('--formats=gif', 'its ending says no format; use .png, .pdf, .svg'),
+    ('--qa_csv=absent.csv', 'absent.csv: the label quality cannot be read'),
+    ('--segments_csv=absent.csv', 'absent.csv: the label file cannot be read'),
+  ],
+)
+def test_wrong_input_is_one_clear_line(small_data, tmp_path, flag, message):
+  done = run_stage(
+    'describe', *flags_of(small_data, flag), f'--output_dir={tmp_path}/o'
+  )
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
