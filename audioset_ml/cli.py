@@ -12,6 +12,8 @@ STAGES = {
   'evaluate': 'metrics of a model or of saved scores',
   'export': 'a trained model to a SavedModel that takes waveforms',
   'tag': 'name the sounds in audio files',
+  'inspect': 'what is in records, and a picture of one clip',
+  'describe': 'what label files say: counts, priors, quality, odds ratios',
   'frame_labels': "strong labels to frames, in Google's framed format",
   'models': 'parameters and Mult-Adds of the architectures',
   'quickstart': 'the whole chain on generated soundscapes',

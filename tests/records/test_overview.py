@@ -57,6 +57,7 @@ def test_of_many_clips_only_the_first_are_read(records, overview):
   assert not first.all_scanned
   assert first.counts['explicit_positives'] == 15  # from run.json
   assert 'refuted_stretches' not in first.counts
+  assert first.seen_only == {}  # there are none
   some = dataclasses.replace(
     first,
     scanned=(

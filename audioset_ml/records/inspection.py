@@ -1,0 +1,157 @@
+"""The content of single records, for people to look at."""
+
+import bisect
+import dataclasses
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
+from audioset_ml.labels.states import LabelState
+from audioset_ml.records import schema
+from audioset_ml.records.dataset import damage_named
+from audioset_ml.records.folder import CLIPS_FILE, RecordsFolder
+
+# A near match is looked for among so many ids on either side in alphabetical order:
+# difflib would take minutes for the ids of AudioSet's two million clips.
+_NEIGHBOURS = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipContent:
+  """A clip as its record holds it.
+
+  Attributes:
+    labels: its labels.
+    log_mel: its log-mel spectrogram, padding at the end included. Shape
+      [frames, mel_bands], float32.
+    seconds: its length (s), to a frame of the spectrogram: without the padding.
+  """
+
+  labels: ClipLabels
+  log_mel: np.ndarray
+  seconds: float
+
+
+def read_clip(records: RecordsFolder, clip_id: str) -> ClipContent:
+  """Reads a clip from the one shard that holds it.
+
+  Raises:
+    InputError: the records have no such clip; names a similar one.
+    RecordError: the shard is damaged, or lacks the clip.
+  """
+  shard_of = records.read_shard_of()
+  if clip_id not in shard_of:
+    raise InputError(
+      f'{records.path}: no clip {clip_id!r}{_suggestion(clip_id, shard_of)} '
+      f'({CLIPS_FILE} in it lists all; without --clip_id some are named)'
+    )
+  with damage_named(records):
+    record = _find_record(records.shards[shard_of[clip_id]], clip_id)
+  labels, log_mel = _clip_labels(record), _log_mel(record, records.front_end)
+  latest = max((event.end for event in labels.strong), default=0.0)
+  seconds = max(unpadded_seconds(log_mel, records.front_end), latest)
+  return ClipContent(labels, log_mel, seconds)
+
+
+def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, ...]:
+  """The labels of the first so many clips, without their features.
+
+  Raises:
+    RecordError: a shard is damaged, or holds other clips than clips.csv says.
+  """
+  dataset = (
+    tf.data.TFRecordDataset(list(records.shards))
+    .take(clips)
+    .map(lambda serialized: schema.parse(serialized, log_mel=False, strong=True))
+  )
+  with damage_named(records):
+    labels = tuple(map(_clip_labels, dataset.as_numpy_iterator()))
+  if tuple(clip.clip_id for clip in labels) != records.clip_ids[:clips]:
+    raise RecordError(
+      f'{records.path}: its shards hold other clips than its {CLIPS_FILE}; run prepare '
+      'again into a new folder'
+    )
+  return labels
+
+
+def unpadded_seconds(log_mel: np.ndarray, front_end: FrontEnd) -> float:
+  """The length of a clip (s), to a frame, from where its padding with zeros begins.
+
+  Digital silence just before the end counts as padding, since both look the same.
+
+  Args:
+    log_mel: its log-mel spectrogram. Shape [frames, mel_bands].
+    front_end: the front end that made it.
+  """
+  frames = len(log_mel)
+  # `pad_waveform` fills up the first patch, or the last hop of a longer clip.
+  one_patch = frames <= front_end.patch_frames
+  longest = frames if one_patch else front_end.patch_hop_frames
+  silence = np.float16(np.log(front_end.log_offset))
+  sounding = np.flatnonzero((log_mel > silence).any(axis=1))
+  last = sounding[-1] + 1 if len(sounding) else 0
+  return float(max(last, frames - longest + 1) * front_end.hop_seconds)
+
+
+def _find_record(shard: str, clip_id: str) -> dict[str, Any]:
+  """The parsed record of a clip; only that record's features are copied."""
+
+  def is_it(serialized: tf.Tensor) -> tf.Tensor:
+    record = schema.parse(serialized, log_mel=False, weak=False)
+    return record['clip_id'] == clip_id
+
+  found = tf.data.TFRecordDataset(shard).filter(is_it).take(1)
+  found = found.map(lambda serialized: schema.parse(serialized, strong=True))
+  for record in found.as_numpy_iterator():
+    return record
+  raise RecordError(
+    f'{shard}: clip {clip_id} is not in it, though {CLIPS_FILE} says so; prepare the '
+    'records again'
+  )
+
+
+def _log_mel(record: dict[str, Any], front_end: FrontEnd) -> np.ndarray:
+  first = tf.constant(0, tf.int64)
+  frames = schema.decode_frames(
+    record['log_mel'], first, record['num_frames'], front_end
+  )
+  return frames.numpy().astype(np.float32)
+
+
+def _clip_labels(record: dict[str, Any]) -> ClipLabels:
+  """The labels of a parsed record, strong ones in the order of their begin."""
+  columns = [record[f'weak/{name}'] for name in ('class', 'present', 'explicit')]
+  events = [*_events(record, 'strong'), *_events(record, 'strong_negative')]
+  return ClipLabels(
+    clip_id=record['clip_id'].decode(),
+    weak={
+      int(index): LabelState.of(present, explicit)
+      for index, present, explicit in zip(*columns, strict=True)
+    },
+    strong=tuple(sorted(events, key=lambda event: (event.start, event.class_index))),
+  )
+
+
+def _events(record: dict[str, Any], kind: str) -> Iterable[StrongEvent]:
+  columns = [record[f'{kind}/{name}'] for name in ('class', 'start', 'end')]
+  for index, start, end in zip(*columns, strict=True):
+    # Float32 in the record; thousandths of a second in the label files.
+    times = round(float(start), 3), round(float(end), 3)
+    yield StrongEvent(int(index), *times, present=kind == 'strong')
+
+
+def _suggestion(clip_id: str, known: Iterable[str]) -> str:
+  """`; did you mean …?`, or nothing where no id is similar."""
+  ordered = sorted(known)
+  place = bisect.bisect(ordered, clip_id)
+  nearby = ordered[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS]
+  # A YouTube id alone, without the start of the clip, is the likeliest slip.
+  longer = [name for name in nearby if name.startswith(f'{clip_id}_')]
+  matches = longer or difflib.get_close_matches(clip_id, nearby, n=1)
+  return f'; did you mean {matches[0]}?' if matches else ''

@@ -1,0 +1,138 @@
+import math
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from audioset_ml.audio import decoding, features
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
+from audioset_ml.labels.states import LabelState
+from audioset_ml.records import inspection, schema
+from audioset_ml.records.folder import RecordsFolder
+
+
+@pytest.fixture(scope='module')
+def records(small_records):
+  return RecordsFolder.open(small_records)
+
+
+@pytest.fixture
+def copied(small_records, tmp_path):
+  """A copy of the records that a test may spoil."""
+  return RecordsFolder.open(shutil.copytree(small_records, tmp_path / 'copied'))
+
+
+def log_mel_of(waveform):
+  padded = features.pad_waveform(tf.constant(waveform, tf.float32), FrontEnd())
+  log_mel = features.log_mel_spectrogram(padded, FrontEnd())
+  return log_mel.numpy().astype(np.float16).astype(np.float32)
+
+
+def rewrite(shard, change):
+  """Writes a shard anew, each record as `change(example)` gives it."""
+  records = [
+    tf.train.Example.FromString(r.numpy()) for r in tf.data.TFRecordDataset(shard)
+  ]
+  with tf.io.TFRecordWriter(shard) as writer:
+    for example in records:
+      writer.write(change(example))
+
+
+def test_a_clip_has_its_labels_and_its_spectrogram(records, small_data):
+  clip = inspection.read_clip(records, 'clip0000001_1000')
+  # As write_small_data says: tones 1 and 2 over the whole clip, tone 0 refuted.
+  assert clip.labels == ClipLabels(
+    'clip0000001_1000',
+    weak={
+      0: LabelState.EXPLICIT_NEGATIVE,
+      1: LabelState.EXPLICIT_POSITIVE,
+      2: LabelState.EXPLICIT_POSITIVE,
+    },
+    strong=(StrongEvent(1, 0.0, 2.0), StrongEvent(2, 0.0, 2.0)),
+  )
+  waveform = decoding.load_audio(small_data / 'audio' / 'clip0000001_1000.flac')
+  np.testing.assert_array_equal(clip.log_mel, log_mel_of(waveform))
+  assert clip.log_mel.dtype == np.float32
+  assert clip.seconds == pytest.approx(2.0)
+
+
+def test_every_clip_is_found_where_it_is(records):
+  clips = [inspection.read_clip(records, clip_id) for clip_id in records.clip_ids]
+  assert tuple(clip.labels.clip_id for clip in clips) == records.clip_ids
+  labels = inspection.read_first_labels(records, 100)
+  assert tuple(clip.labels for clip in clips) == labels
+  assert inspection.read_first_labels(records, 4) == labels[:4]
+
+
+def test_derived_labels_and_refuted_stretches_are_read(copied):
+  labels = ClipLabels(
+    copied.clip_ids[0],
+    weak={2: LabelState.IMPLICIT_POSITIVE},
+    strong=(
+      StrongEvent(0, 0.125, 0.96, present=False),
+      StrongEvent(1, 0.333, 1.474),  # neither is exact in float32
+    ),
+  )
+  rewrite(
+    copied.shards[0],
+    lambda example: (
+      schema.relabel(example, labels)
+      if schema.clip_id_of(example) == labels.clip_id
+      else example.SerializeToString()
+    ),
+  )
+  assert inspection.read_clip(copied, labels.clip_id).labels == labels
+
+
+@pytest.mark.parametrize(
+  'samples', [8000, 15_600, 16_000, 23_280, 32_000, 100_001, 159_999, 160_000]
+)
+def test_the_padding_is_not_part_of_the_length(samples):
+  noise = np.random.default_rng(samples).uniform(-0.1, 0.1, samples)
+  log_mel = log_mel_of(noise)
+  sounding = min(math.ceil(samples / FrontEnd().hop_samples), len(log_mel))
+  seconds = inspection.unpadded_seconds(log_mel, FrontEnd())
+  assert seconds == pytest.approx(sounding / 100)
+
+
+def test_silence_of_more_than_the_padding_is_sound():
+  waveform = np.zeros(160_000)
+  waveform[:16_000] = 0.1
+  seconds = inspection.unpadded_seconds(log_mel_of(waveform), FrontEnd())
+  assert 10.0 - FrontEnd().patch_hop_seconds <= seconds <= 10.0
+  assert 0 < inspection.unpadded_seconds(log_mel_of(np.zeros(8000)), FrontEnd()) < 1
+
+
+def test_only_the_shard_of_the_clip_is_read(copied):
+  shard_of = copied.read_shard_of()
+  clip_id = copied.clip_ids[-1]
+  for index, shard in enumerate(copied.shards):
+    if index != shard_of[clip_id]:
+      with open(shard, 'wb') as file:
+        file.write(b'no record' * 10)
+  assert inspection.read_clip(copied, clip_id).labels.clip_id == clip_id
+  other = next(name for name in copied.clip_ids if shard_of[name] != shard_of[clip_id])
+  with pytest.raises(RecordError, match='damaged'):
+    inspection.read_clip(copied, other)
+  with pytest.raises(RecordError, match='damaged'):
+    inspection.read_first_labels(copied, 100)
+
+
+def test_shards_that_lack_their_clips_are_told(copied):
+  for shard in copied.shards:
+    open(shard, 'wb').close()
+  with pytest.raises(RecordError, match=r'not in it, though clips\.csv'):
+    inspection.read_clip(copied, copied.clip_ids[0])
+  with pytest.raises(RecordError, match='other clips'):
+    inspection.read_first_labels(copied, 3)
+
+
+def test_an_unknown_clip_is_told_with_a_similar_one(records):
+  with pytest.raises(InputError, match=r'did you mean clip0000007_7000\?.*clips\.csv'):
+    inspection.read_clip(records, 'clip0000007')
+  with pytest.raises(InputError) as error:
+    inspection.read_clip(records, '%%%')
+  assert 'did you mean' not in str(error.value)
