@@ -20,5 +20,9 @@ class RecordError(InputError):
   """Records are missing, unfinished, damaged, or made for something else."""
 
 
+class UnfinishedError(RecordError):
+  """The work is done but not good enough; what was written is worth keeping."""
+
+
 class ModelError(InputError):
   """A model or weights file can't be used here."""

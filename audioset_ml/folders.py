@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -67,12 +68,26 @@ def fingerprint(path: str | Sequence[str] | None) -> str | list[str]:
 def file_state(path: str | os.PathLike) -> str:
   """A file's size and time of change; '' for what is no file."""
   if paths.is_remote(path):
-    remote = GfilePath(os.fspath(path))
-    return remote.state() if remote.is_file() else ''
-  if os.path.isfile(path):
+    return GfilePath(os.fspath(path)).state()
+  try:
     status = os.stat(path)
-    return f'{status.st_size} bytes, changed at {status.st_mtime_ns}'
-  return ''
+  except OSError:
+    return ''
+  if not stat.S_ISREG(status.st_mode):
+    return ''
+  return f'{status.st_size} bytes, changed at {status.st_mtime_ns}'
+
+
+def file_size(path: Path) -> int:
+  """A file's size in bytes."""
+  return path.size() if isinstance(path, GfilePath) else path.stat().st_size
+
+
+def sync(path: Path) -> None:
+  """Makes sure that a file is on the disk, before its name says that it is whole."""
+  if not isinstance(path, GfilePath):
+    with open(path, 'rb') as file:
+      os.fsync(file.fileno())
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

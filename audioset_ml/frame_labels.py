@@ -18,8 +18,11 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string('strong_tsv', None, 'Events with their times.', required=True)
 flags.DEFINE_string('explicit_tsv', '', 'Labels of whole clips that people rated.')
 flags.DEFINE_string('output_tsv', None, 'File to write.', required=True)
-flags.DEFINE_float(
-  'clip_seconds', 10.0, 'How long clips are; later times are wrong.', 0
+flags.DEFINE_list(
+  'segments_csv',
+  [],
+  'Weak label CSVs, for how long clips are (else 10 s): negative frames beyond a '
+  "clip's end are left out.",
 )
 flags.DEFINE_enum(
   'on_bad_label',
@@ -28,27 +31,38 @@ flags.DEFINE_enum(
   'Wrong rows: one error that lists them, or left out and counted.',
 )
 
+_CLIP_SECONDS = 10.0  # of AudioSet's clips
+
 
 def main(_) -> None:
-  from audioset_ml.labels import formats, framing
+  import pandas as pd
+
+  from audioset_ml.labels import formats, framing, segments
   from audioset_ml.labels.wrong_rows import WrongRows
 
   wrong_rows = WrongRows(
     FLAGS.on_bad_label == 'skip', '--on_bad_label=skip leaves them out.'
   )
-  strong = formats.read_strong_tsv(
-    FLAGS.strong_tsv, None, wrong_rows, FLAGS.clip_seconds
-  )
+  seconds = None
+  if FLAGS.segments_csv:
+    clips = [segments.read_weak_csv(path).clips for path in FLAGS.segments_csv]
+    table = pd.concat(clips).drop_duplicates('clip_id').set_index('clip_id')
+    seconds = table['end'] - table['start']
+  longest = _CLIP_SECONDS if seconds is None else seconds
+  strong = formats.read_strong_tsv(FLAGS.strong_tsv, None, wrong_rows, longest)
   explicit = None
   if FLAGS.explicit_tsv:
     explicit = formats.read_explicit_tsv(FLAGS.explicit_tsv, None, wrong_rows)
-  table = framing.frame_table(strong, explicit)
+  table = framing.frame_table(strong, explicit, clip_seconds=seconds)
   formats.write_framed_tsv(FLAGS.output_tsv, table)
   present = int((table['present'] == formats.PRESENT).sum())
   print(
     f'{FLAGS.output_tsv}: {present} PRESENT and {len(table) - present} NOT_PRESENT '
     f'frames of {table["segment_id"].nunique()} clips'
   )
+  lost = len(strong) - framing.count_framed(strong)
+  if lost:
+    print(f'{lost} of {len(strong)} events are in no frame (they begin after 9.6 s)')
   for wrong in wrong_rows.found:
     print(f'left out: {wrong.path}, row {wrong.row}: {wrong.what}')
 

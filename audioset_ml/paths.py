@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Iterator
 from typing import IO, Union
 
+from audioset_ml.errors import InputError
+
 Path = Union[pathlib.Path, 'GfilePath']
 
 
@@ -39,8 +41,9 @@ def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:
   Links to folders are followed, but no folder is walked twice.
   """
   if is_remote(folder):
-    for parent, _, names in _gfile().walk(os.fspath(folder)):
-      yield parent, sorted(names)
+    with _os_errors():
+      for parent, _, names in _gfile(os.fspath(folder)).walk(os.fspath(folder)):
+        yield parent, sorted(names)
     return
   seen: set[str] = set()
   for parent, subfolders, names in os.walk(folder, followlinks=True):
@@ -56,7 +59,7 @@ def delete_tree(path: Path) -> None:
   """Removes a folder and what is in it, or a file; nothing where there is none."""
   if isinstance(path, GfilePath):
     if path.exists():
-      _gfile().rmtree(str(path))
+      _gfile(str(path)).rmtree(str(path))
   elif path.is_dir():
     shutil.rmtree(path, ignore_errors=True)
   else:
@@ -100,10 +103,12 @@ class GfilePath(os.PathLike):
     return self.parent / name
 
   def exists(self) -> bool:
-    return _gfile().exists(self._path)
+    with _os_errors():
+      return _gfile(self._path).exists(self._path)
 
   def is_dir(self) -> bool:
-    return _gfile().isdir(self._path)
+    with _os_errors():
+      return _gfile(self._path).isdir(self._path)
 
   def is_file(self) -> bool:
     return self.exists() and not self.is_dir()
@@ -111,15 +116,15 @@ class GfilePath(os.PathLike):
   def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
     del parents, exist_ok  # object stores have no folders to be in the way
     with _os_errors():
-      _gfile().makedirs(self._path)
+      _gfile(self._path).makedirs(self._path)
 
   def iterdir(self) -> Iterator['GfilePath']:
     with _os_errors():
-      names = _gfile().listdir(self._path)
+      names = _gfile(self._path).listdir(self._path)
     return (self / name.rstrip('/') for name in names)
 
   def open(self, mode: str = 'r') -> IO:
-    return _gfile().GFile(self._path, mode)
+    return _gfile(self._path).GFile(self._path, mode)
 
   def read_bytes(self) -> bytes:
     with _os_errors(), self.open('rb') as file:
@@ -134,24 +139,46 @@ class GfilePath(os.PathLike):
 
   def replace(self, target: 'str | os.PathLike') -> None:
     with _os_errors():
-      _gfile().rename(self._path, os.fspath(target), overwrite=True)
+      _gfile(self._path).rename(self._path, os.fspath(target), overwrite=True)
 
   rename = replace
 
   def unlink(self, missing_ok: bool = False) -> None:
     if not (missing_ok and not self.exists()):
       with _os_errors():
-        _gfile().remove(self._path)
+        _gfile(self._path).remove(self._path)
+
+  def size(self) -> int:
+    """Its size in bytes."""
+    with _os_errors():
+      return _gfile(self._path).stat(self._path).length
 
   def state(self) -> str:
-    """Its size and time of change."""
-    status = _gfile().stat(self._path)
+    """Its size and time of change; '' if there is no such file."""
+    try:
+      with _os_errors():
+        status = _gfile(self._path).stat(self._path)
+    except FileNotFoundError:
+      return ''
+    if status.is_directory:
+      return ''
     return f'{status.length} bytes, changed at {status.mtime_nsec}'
 
 
-def _gfile():
+def _gfile(path: str):
+  """tf.io.gfile, with the plug-in for a path's file system where one is needed.
+
+  Raises:
+    InputError: there is none.
+  """
   import tensorflow as tf
 
+  scheme = path.partition('://')[0]
+  if scheme not in tf.io.gfile.get_registered_schemes():
+    import tensorflow_io  # noqa: F401  knows s3, az, hdfs, http and others
+
+    if scheme not in tf.io.gfile.get_registered_schemes():
+      raise InputError(f'{path}: TensorFlow knows no file system {scheme}://')
   return tf.io.gfile
 
 

@@ -18,7 +18,7 @@ Example:
 Beam's own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 """
 
-from absl import flags
+from absl import app, flags
 
 from audioset_ml import label_flags, stage
 
@@ -68,7 +68,14 @@ flags.register_validator(
 )
 
 
+# They say how sound is read, of which --labels_only reads none.
+_FOR_SOUND = ('decoder', 'clips_per_shard', 'min_seconds', 'max_extra_seconds')
+
+
 def main(_) -> None:
+  idle = [name for name in _FOR_SOUND if FLAGS.labels_only and FLAGS[name].present]
+  if idle:
+    raise app.UsageError(f'--{idle[0]} does nothing here: --labels_only reads no sound')
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
   inputs |= {'audio_dir': FLAGS.audio_dir, 'records': FLAGS.records}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
@@ -106,6 +113,8 @@ def _summary(folder: stage.StageFolder) -> str:
       f'{others} labels were left out: their segment_id is of no clip in the segments '
       'CSV (a clip is <id>_<start in ms>, such as myclip_0)'
     )
+  if stretches := counts['refuted_stretches']:
+    lines[1] += f', {stretches} refuted stretches'
   if counts['other_strong_labels']:
     fates = ', '.join(
       f'{counts[f"other_strong_labels_{fate}"]} {fate}'

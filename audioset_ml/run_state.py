@@ -18,6 +18,7 @@ from audioset_ml.paths import Path
 _INPUTS_FILE = '.inputs.json'
 _LOCK_FILE = '.lock'
 _REPLACED = '.replaced'
+_BOOKKEEPING = {_INPUTS_FILE, 'flags.txt'}
 
 
 @contextlib.contextmanager
@@ -58,7 +59,8 @@ def enter(
     InputError: the folder holds another run, or files of another origin.
   """
   content = _content(path)
-  if content:
+  # A run that failed before it wrote anything leaves no claim on the folder.
+  if {entry.name for entry in content} - _BOOKKEEPING:
     if not (path / _INPUTS_FILE).is_file():
       raise InputError(
         f'{path}: holds files that no stage wrote; choose another folder'
@@ -85,14 +87,16 @@ def _difference(path: Path, flag_lines: list[str], inputs: dict[str, Any]) -> st
   started = json.loads((path / _INPUTS_FILE).read_text())
   ours, theirs = set(flag_lines), set(started['flags'])
   if ours != theirs:
-    changed = ', '.join(sorted(ours - theirs) or sorted(theirs - ours))
+    now, then = (', '.join(sorted(flags)) for flags in (ours - theirs, theirs - ours))
+    change = f'{then or "without"}, now {now or "without"}'
     return (
-      f'holds a run with other flags ({changed}); choose another --output_dir, or '
+      f'holds a run with other flags ({change}); choose another --output_dir, or '
       'replace it with --overwrite'
     )
   for name, value in inputs.items():
     if started['inputs'].get(name) != folders.fingerprint(value):
-      return f'its --{name} ({value}) has changed since; replace it with --overwrite'
+      shown = value if isinstance(value, str) else ', '.join(value)
+      return f'its --{name} ({shown}) has changed since; replace it with --overwrite'
   return ''
 
 

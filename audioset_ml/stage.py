@@ -20,7 +20,7 @@ from absl import app, flags, logging
 
 import audioset_ml
 from audioset_ml import folders, paths, run_state
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, UnfinishedError
 
 FLAGS = flags.FLAGS
 
@@ -115,7 +115,10 @@ def _is_the_users_to_mend(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def output_folder(
-  output_dir: str, inputs: dict[str, Any] | None = None, seed: int | None = None
+  output_dir: str,
+  inputs: dict[str, Any] | None = None,
+  seed: int | None = None,
+  writes: bool = True,
 ) -> Iterator[StageFolder]:
   """The folder a stage writes, from `flags.txt` to the finishing `run.json`.
 
@@ -127,6 +130,8 @@ def output_folder(
     output_dir: the folder.
     inputs: paths that the stage reads, by name.
     seed: the stage's seed, for run.json.
+    writes: whether this process writes the folder; of several that work on one stage
+      together, one does.
 
   Raises:
     InputError: the folder holds a run with other flags or of inputs that have changed
@@ -138,15 +143,20 @@ def output_folder(
   if path.exists() and not path.is_dir():
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   path.mkdir(parents=True, exist_ok=True)
+  if not writes:
+    yield StageFolder(path)
+    return
   with run_state.locked(path):
     if not run_state.enter(path, _flag_lines(comparable=True), inputs, FLAGS.overwrite):
-      raise _AlreadyDone(f'{path}: finished already with the same flags')
-    text = f'# python -m audioset_ml.{_stage_name()} --flagfile=<this file>\n'
-    text += ''.join(f'{line}\n' for line in _flag_lines())
-    folders.write_atomically(path / _FLAGS_FILE, text)
+      raise _AlreadyDone(
+        f'{path}: finished already with the same flags; --overwrite makes it anew'
+      )
+    folders.write_atomically(path / _FLAGS_FILE, flag_text())
     folder, start = StageFolder(path), time.time()
     try:
       yield folder
+    except UnfinishedError:
+      raise
     except Exception:
       run_state.restore(path)
       raise
@@ -162,6 +172,12 @@ def output_folder(
     }
     folders.write_json(path / folders.RUN_FILE, run_json)
     run_state.forget_replaced(path)
+
+
+def flag_text() -> str:
+  """The flagfile that repeats the stage."""
+  text = f'# python -m audioset_ml.{_stage_name()} --flagfile=<this file>\n'
+  return text + ''.join(f'{line}\n' for line in _flag_lines())
 
 
 def _stage_name() -> str:

@@ -49,6 +49,8 @@ def kill_stage_when(
     env=_environment(),
     stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL,
+    # A shell that runs the tests in the background has them ignore Ctrl-C.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
   )
   deadline = time.monotonic() + 240
   try:

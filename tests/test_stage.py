@@ -37,7 +37,7 @@ def test_overwrite_replaces_a_run_with_other_flags(finished):
   changed = ('--train_clips=2', *CLIPS[1:], f'--output_dir={finished}')
   refused = run_stage('soundscapes', *changed)
   assert refused.returncode == 1
-  assert '(--train_clips=2)' in refused.stderr
+  assert '(--train_clips=3, now --train_clips=2)' in refused.stderr
   assert (finished / 'left_over.txt').exists()
   run_stage_ok('soundscapes', *changed, '--overwrite')
   assert not (finished / 'left_over.txt').exists()

@@ -50,6 +50,17 @@ def load_audio(
   return waveform
 
 
+def header_seconds(path: str | os.PathLike) -> float:
+  """How long a sound file on disk says it is (s); 0 where nothing says so.
+
+  Only the header is read, and not believed: `load_audio` checks the whole file.
+  """
+  try:
+    return soundfile.info(os.fspath(path)).duration
+  except (OSError, soundfile.SoundFileError, RuntimeError, ValueError):
+    return 0.0
+
+
 def decode_bytes(
   data: bytes, name: str, decoder: str = 'soundfile'
 ) -> tuple[np.ndarray, int]:

@@ -45,6 +45,22 @@ class ClassMap:
     """The class index of each mid."""
     return {mid: index for index, mid in enumerate(self.mids)}
 
+  def find(self, label: str) -> int:
+    """The index of a class by its mid or, whatever its case, its name.
+
+    Raises:
+      LabelError: there is none; similar names are named.
+    """
+    if label in self.index_of:
+      return self.index_of[label]
+    lowered = label.strip().lower()
+    names = [name.lower() for name in self.names]
+    if lowered in names:
+      return names.index(lowered)
+    near = [name for name in self.names if lowered and lowered in name.lower()]
+    hint = f'; do you mean {" or ".join(near[:3])}?' if near else ''
+    raise LabelError(f'{label!r} is neither the mid nor the name of a class{hint}')
+
   @classmethod
   def read(cls, path: str | os.PathLike) -> 'ClassMap':
     """Reads `class_labels_indices.csv`, `yamnet_class_map.csv` or one of the same form.
@@ -59,23 +75,26 @@ class ClassMap:
       text = as_path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
       raise LabelError(f'{path}: the class map cannot be read ({error})') from error
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
-    header = tuple(cell.strip() for cell in rows[0]) if rows else ()
+    try:
+      rows = [(n, row) for n, row in enumerate(csv.reader(io.StringIO(text)), 1) if row]
+    except csv.Error as error:
+      raise LabelError(f'{path}: the class map cannot be read ({error})') from error
+    header = tuple(cell.strip() for cell in rows[0][1]) if rows else ()
     if header != HEADER:
       raise LabelError(
         f'{path}: a class map starts with the row {",".join(HEADER)}, '
         f'but this starts with {",".join(header)!r}'
       )
-    for number, row in enumerate(rows[1:]):
-      if len(row) != 3 or row[0].strip() != str(number):
+    for index, (number, row) in enumerate(rows[1:]):
+      if len(row) != 3 or row[0].strip() != str(index) or not row[1].strip():
         raise LabelError(
-          f'{path}, row {number + 2}: expected index {number}, a mid and a display '
+          f'{path}, row {number}: expected index {index}, a mid and a display '
           f'name, but found {",".join(row)!r}'
         )
     try:
       return cls(
-        mids=tuple(row[1].strip() for row in rows[1:]),
-        names=tuple(row[2].strip() for row in rows[1:]),
+        mids=tuple(row[1].strip() for _, row in rows[1:]),
+        names=tuple(row[2].strip() for _, row in rows[1:]),
       )
     except LabelError as error:
       raise LabelError(f'{path}: {error}') from error
@@ -98,5 +117,7 @@ def read_display_names(path: str | os.PathLike) -> dict[str, str]:
     mid, _, name = line.partition('\t')
     if not mid or not name:
       raise LabelError(f'{path}, row {number}: {line!r} is no mid, tab and name')
+    if mid in names:
+      raise LabelError(f'{path}, row {number}: {mid} stands there more than once')
     names[mid] = name
   return names

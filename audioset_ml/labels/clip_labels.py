@@ -113,17 +113,28 @@ def count_states(clips: Iterable[ClipLabels]) -> dict[str, int]:
     'explicit_positives': states.count(LabelState.EXPLICIT_POSITIVE),
     'explicit_negatives': states.count(LabelState.EXPLICIT_NEGATIVE),
     'strong_events': sum(event.present for clip in clips for event in clip.strong),
-    'strongly_labelled_clips': sum(bool(clip.strong) for clip in clips),
+    'refuted_stretches': sum(not event.present for c in clips for event in c.strong),
+    'clips_with_events': sum(any(e.present for e in clip.strong) for clip in clips),
   }
 
 
+# What `count_classes` counts, in its order.
+CLASS_COUNTS = (
+  'explicit_positives',
+  'explicit_negatives',
+  'clips_with_events',
+  'clips_with_refuted_stretches',
+)
+
+
 def count_classes(clips: Iterable[ClipLabels]) -> dict[int, list[int]]:
-  """For each class: explicit positives and negatives, and clips with its events."""
+  """For each class the clips with it as: explicit positive, explicit negative, events,
+  refuted stretches."""
   counts: dict[int, list[int]] = {}
   for clip in clips:
     for class_index, state in clip.weak.items():
       if state.explicit:
-        counts.setdefault(class_index, [0, 0, 0])[0 if state.present else 1] += 1
-    for class_index in {event.class_index for event in clip.strong if event.present}:
-      counts.setdefault(class_index, [0, 0, 0])[2] += 1
+        counts.setdefault(class_index, [0] * 4)[0 if state.present else 1] += 1
+    for class_index, present in {(e.class_index, e.present) for e in clip.strong}:
+      counts.setdefault(class_index, [0] * 4)[2 if present else 3] += 1
   return counts

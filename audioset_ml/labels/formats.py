@@ -9,11 +9,14 @@
 Every table is indexed by the rows' numbers in their file. `segments` has the weak CSVs.
 """
 
+import io
 import os
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
@@ -55,6 +58,11 @@ def read_strong_tsv(
       or many columns, times that aren't finite, are reversed or outside the clip, a
       label that is not in the class map. Names file, row and value.
   """
+  if 'present' in _header(path):
+    raise LabelError(
+      f'{path}: its rows say PRESENT or NOT_PRESENT, but events are needed here; give '
+      'it as explicit labels (--explicit_tsv)'
+    )
   wrong_rows = wrong_rows or WrongRows()
   table = _read_tsv(path, STRONG_COLUMNS, class_map, wrong_rows)
   table = _with_times(path, table, wrong_rows, clip_seconds)
@@ -113,8 +121,12 @@ def read_framed_tsv(
 
 def has_times(path: str | os.PathLike) -> bool:
   """Whether a TSV's labels are of stretches rather than of whole clips."""
-  header = read_lines(path).head(1)
-  return any(set(TIMES) & set(line.split('\t')) for line in header)
+  return bool(set(TIMES) & set(_header(path)))
+
+
+def _header(path: str | os.PathLike) -> list[str]:
+  """The names of a TSV's columns."""
+  return [name for line in read_lines(path).head(1) for name in line.split('\t')]
 
 
 def write_strong_tsv(path: str | os.PathLike, table: pd.DataFrame) -> None:
@@ -129,7 +141,21 @@ def write_explicit_tsv(path: str | os.PathLike, table: pd.DataFrame) -> None:
 
 def write_framed_tsv(path: str | os.PathLike, table: pd.DataFrame) -> None:
   """Writes framed labels, such as `framing.frame_table`'s, as Google's to the byte."""
-  _write_tsv(path, table[list(FRAMED_COLUMNS)])
+  table = table[list(FRAMED_COLUMNS)]
+  # Millions of rows have few times: each is spelled once, as Python spells it.
+  spelled = {name: table[name].map(_spell(table[name])) for name in TIMES}
+  columns = pa.Table.from_pandas(table.assign(**spelled), preserve_index=False)
+  text = io.BytesIO()
+  text.write(('\t'.join(FRAMED_COLUMNS) + '\n').encode())
+  options = pa.csv.WriteOptions(
+    include_header=False, delimiter='\t', quoting_style='none'
+  )
+  pa.csv.write_csv(columns, text, options)
+  folders.write_atomically(as_path(path), text.getvalue())
+
+
+def _spell(times: pd.Series) -> dict[float, str]:
+  return {time: repr(float(time)) for time in times.unique()}
 
 
 def _write_tsv(path: str | os.PathLike, table: pd.DataFrame, **form: str) -> None:
@@ -160,9 +186,10 @@ def _read_tsv(
     unread.index,
     [f'{len(line.split(chr(9)))} columns instead of {len(header)}' for line in unread],
   )
-  nameless = table.index[table['segment_id'] == '']
-  wrong_rows.add(path, nameless, ['an empty segment_id'] * len(nameless))
-  table = table[table['segment_id'] != '']
+  for column in ('segment_id', 'label'):
+    nameless = table.index[table[column] == '']
+    wrong_rows.add(path, nameless, [f'an empty {column}'] * len(nameless))
+    table = table[table[column] != '']
   if class_map is None:
     return table
   known = table['label'].isin(class_map.mids)

@@ -10,11 +10,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from audioset_ml.labels.formats import NOT_PRESENT, PRESENT, STRONG_COLUMNS
+from audioset_ml.labels.formats import NOT_PRESENT, PRESENT, TIMES
 
 # Times in the label files are thousandths of a second: in whole milliseconds every
 # comparison is exact.
 _MS = 1000
+_TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,10 +65,17 @@ def frame_events(
   return event[chosen], frame[chosen]
 
 
+def count_framed(strong: pd.DataFrame, grid: FrameGrid | None = None) -> int:
+  """How many events label a frame at all; short ones behind the last frame don't."""
+  times = (strong[name].to_numpy() for name in TIMES)
+  return len(np.unique(frame_events(*times, grid or FrameGrid())[0]))
+
+
 def frame_table(
   strong: pd.DataFrame,
   explicit: pd.DataFrame | None = None,
   grid: FrameGrid | None = None,
+  clip_seconds: pd.Series | None = None,
 ) -> pd.DataFrame:
   """Framed labels as SL21 3.2 evaluates on, in Google's order and columns.
 
@@ -81,34 +89,52 @@ def frame_table(
     explicit: labels of whole clips, as `formats.read_explicit_tsv` gives them; their
       PRESENT rows say nothing of frames and are passed over.
     grid: the frames; None means Google's.
+    clip_seconds: how long clips are (s), by id: negative frames that end later are left
+      out. None leaves none out, as in Google's file.
 
   Returns:
     Columns segment_id, start_time_seconds, end_time_seconds, label, present; sorted by
     clip, time and label.
   """
   grid = grid or FrameGrid()
+  clips, clip_ids = pd.factorize(_joined(strong, explicit, 'segment_id'), sort=True)
+  labels, mids = pd.factorize(_joined(strong, explicit, 'label'), sort=True)
+  pairs = clips.astype(np.int64) * len(mids) + labels
+  of_events, of_ratings = pairs[: len(strong)], pairs[len(strong) :]
   event, frame = frame_events(
     strong['start_time_seconds'].to_numpy(), strong['end_time_seconds'].to_numpy(), grid
   )
-  pairs = strong[['segment_id', 'label']]
-  positive = pairs.iloc[event].assign(frame=frame).drop_duplicates()
-  with_frames = positive[['segment_id', 'label']].drop_duplicates()
-  refuted = _refuted(explicit, pairs)
-  every = pd.concat([with_frames, refuted]).merge(
-    pd.DataFrame({'frame': np.arange(grid.frames)}), how='cross'
+  positive = np.unique(of_events[event] * grid.frames + frame)
+  with_frames = np.unique(positive // grid.frames)
+  refuted = np.setdiff1d(of_ratings, of_events)
+  every = np.union1d(with_frames, refuted)
+  rows = (every[:, np.newaxis] * grid.frames + np.arange(grid.frames)).ravel()
+  if clip_seconds is not None:
+    lengths = pd.Series(clip_ids).map(clip_seconds).fillna(np.inf).to_numpy()
+    ends = grid.bounds(rows % grid.frames)[1]
+    within = ends <= lengths[rows // grid.frames // len(mids)] + _TOLERANCE
+    rows = rows[within | np.isin(rows, positive)]
+  clip, label = np.divmod(rows // grid.frames, len(mids))
+  # By clip, time and label.
+  order = np.lexsort([label, rows % grid.frames, clip])
+  rows, clip, label = rows[order], clip[order], label[order]
+  start, end = grid.bounds(rows % grid.frames)
+  return pd.DataFrame(
+    {
+      'segment_id': clip_ids.take(clip),
+      'start_time_seconds': start,
+      'end_time_seconds': end,
+      'label': mids.take(label),
+      'present': np.where(np.isin(rows, positive), PRESENT, NOT_PRESENT),
+    }
   )
-  table = every.merge(positive.assign(present=PRESENT), how='left')
-  table['present'] = table['present'].fillna(NOT_PRESENT)
-  start, end = grid.bounds(table['frame'].to_numpy())
-  table = table.assign(start_time_seconds=start, end_time_seconds=end)
-  order = ['segment_id', 'start_time_seconds', 'label']
-  return table.sort_values(order, ignore_index=True)[[*STRONG_COLUMNS, 'present']]
 
 
-def _refuted(explicit: pd.DataFrame | None, pairs: pd.DataFrame) -> pd.DataFrame:
-  """The (clip, label) pairs that a person refuted and that have no events."""
+def _joined(
+  strong: pd.DataFrame, explicit: pd.DataFrame | None, column: str
+) -> pd.Series:
+  """A column of the events and, behind it, of the labels that were refuted."""
   if explicit is None:
-    return pairs.iloc[:0]
-  negative = explicit.loc[explicit['present'] == NOT_PRESENT, ['segment_id', 'label']]
-  marked = negative.merge(pairs.drop_duplicates(), how='left', indicator=True)
-  return marked.loc[marked['_merge'] == 'left_only', ['segment_id', 'label']]
+    return strong[column]
+  refuted = explicit.loc[explicit['present'] == NOT_PRESENT, column]
+  return pd.concat([strong[column], refuted], ignore_index=True)

@@ -17,7 +17,7 @@ from audioset_ml.labels.wrong_rows import WrongRow, WrongRows
 
 OTHER_STRONG_LABELS = ('drop', 'nearest', 'keep')
 
-_REMEDY = 'Mend them, or leave them out with on_bad_label=skip (skip_bad_labels).'
+_REMEDY = 'Mend them, or leave them out with --on_bad_label=skip.'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +74,15 @@ class JoinedLabels:
     labels: the labels of the clips that the segments CSVs name.
     counts: how many labels were read, left out or mapped.
     wrong_rows: the rows that were left out as wrong.
+    others: the strong labels that are no classes, by label: how many there are (all),
+      and how many were kept, mapped and dropped.
   """
 
   class_map: ClassMap
   labels: ClipLabelTable
   counts: dict[str, int]
   wrong_rows: list[WrongRow]
+  others: pd.DataFrame
 
 
 def read_labels(files: LabelFiles) -> JoinedLabels:
@@ -96,16 +99,13 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   given = ClassMap.read(files.class_map)
   class_map = _with_strong_classes(given, files)
   wrong_rows = WrongRows(files.skip_bad_labels, _REMEDY)
-  weak = [segments.read_weak_csv(p, given, wrong_rows) for p in files.segments_csvs]
-  clips = pd.concat([one.clips for one in weak])
-  clips = clips.drop_duplicates('clip_id').sort_values('clip_id', ignore_index=True)
-  clips = pd.DataFrame(
-    {'clip_id': clips['clip_id'], 'seconds': clips['end'] - clips['start']}
-  )
+  weak = [segments.read_weak_csv(p, class_map, wrong_rows) for p in files.segments_csvs]
+  counts = {'labels_of_other_clips': 0}
+  clips = _clips(files.segments_csvs, weak, counts, wrong_rows)
   lengths = clips.set_index('clip_id')['seconds']
   timed = [path for path in files.explicit_tsvs if formats.has_times(path)]
   whole = [path for path in files.explicit_tsvs if path not in timed]
-  explicit = [formats.read_explicit_tsv(path, given, wrong_rows) for path in whole]
+  explicit = [formats.read_explicit_tsv(path, class_map, wrong_rows) for path in whole]
   events = [
     formats.read_strong_tsv(path, None, wrong_rows, lengths)
     for path in files.strong_tsvs
@@ -113,7 +113,15 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   stretches = [
     formats.read_framed_tsv(path, None, wrong_rows, lengths) for path in timed
   ]
-  counts = {'clips_labelled': len(clips), 'labels_of_other_clips': 0}
+  known = _known_labels(class_map, files)
+  if known is not None:
+    paths = [*files.strong_tsvs, *timed]
+    tables = [
+      _known_only(path, table, known, wrong_rows)
+      for path, table in zip(paths, [*events, *stretches], strict=True)
+    ]
+    wrong_rows.settle()
+    events, stretches = tables[: len(events)], tables[len(events) :]
   places = pd.Series(np.arange(len(clips)), clips['clip_id'])
   weak_tables = [
     one.labels.assign(present=formats.PRESENT).set_axis(
@@ -126,14 +134,72 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
     sources, [*weak_tables, *explicit], class_map, places, counts, wrong_rows
   )
   strong = _strong_labels(events, stretches)
-  strong = _in_class_map(strong, given, class_map, files, counts)
+  strong, others = _in_class_map(strong, given, class_map, files)
+  for fate in ('', '_kept', '_mapped', '_dropped'):
+    counts[f'other_strong_labels{fate}'] = int(others[fate.strip('_') or 'all'].sum())
   strong = _of_clips(strong, places, counts)
   columns = ['clip', 'start', 'end', 'class_index', 'present']
   strong = strong.rename(columns=dict(zip(formats.TIMES, columns[1:3], strict=True)))
-  strong = strong.sort_values(columns, ignore_index=True)[columns]
+  strong = strong[columns].drop_duplicates()
+  strong = strong.sort_values(columns, ignore_index=True)
   counts['labels_skipped_as_wrong'] = len(wrong_rows.found)
   table = ClipLabelTable(clips, weak_labels, strong)
-  return JoinedLabels(class_map, table, counts, wrong_rows.found)
+  return JoinedLabels(class_map, table, counts, wrong_rows.found, others)
+
+
+def _clips(
+  paths: Sequence[str],
+  weak: Sequence[segments.Segments],
+  counts: dict[str, int],
+  wrong_rows: WrongRows,
+) -> pd.DataFrame:
+  """The clips of all files, each once: clip_id, seconds; sorted.
+
+  A clip may stand in several files, with labels of its own in each, but not with other
+  times.
+  """
+  clips = pd.concat(
+    [one.clips.assign(file=path) for path, one in zip(paths, weak, strict=True)]
+  )
+  again = clips['clip_id'].duplicated()
+  first = clips[~again].set_index('clip_id')['end']
+  other_times = again & (clips['end'] != clips['clip_id'].map(first))
+  for row, clip in clips[other_times].iterrows():
+    wrong_rows.add(
+      clip['file'],
+      [row],
+      [f'{clip["clip_id"]} ends at {clip["end"]} s, but in another file at another'],
+    )
+  wrong_rows.settle()
+  counts['clips_labelled'] = int((~again).sum())
+  counts['clips_in_several_files'] = int(again.sum())
+  clips = clips[~again].sort_values('clip_id', ignore_index=True)
+  return pd.DataFrame(
+    {'clip_id': clips['clip_id'], 'seconds': clips['end'] - clips['start']}
+  )
+
+
+def _known_labels(class_map: ClassMap, files: LabelFiles) -> set[str] | None:
+  """All labels that there are, where a file says so; None where none does."""
+  if not (files.strong_names or files.ontology):
+    return None
+  known = set(class_map.mids)
+  if files.strong_names:
+    known |= set(read_display_names(files.strong_names))
+  if files.ontology:
+    known |= set(Ontology.read(files.ontology).names)
+  return known
+
+
+def _known_only(
+  path: str, table: pd.DataFrame, known: set[str], wrong_rows: WrongRows
+) -> pd.DataFrame:
+  """Leaves out, as wrong, rows with labels that are in no file of labels."""
+  right = table['label'].isin(known)
+  bad = table.loc[~right, 'label']
+  where = "the class map, the ontology or the strong labels' names"
+  wrong_rows.add(path, bad.index, [f'label {mid} is not in {where}' for mid in bad])
+  return table[right]
 
 
 def _with_strong_classes(class_map: ClassMap, files: LabelFiles) -> ClassMap:
@@ -202,16 +268,13 @@ def _in_class_map(
   given: ClassMap,
   class_map: ClassMap,
   files: LabelFiles,
-  counts: dict[str, int],
-) -> pd.DataFrame:
-  """Drops, maps or keeps strong labels that are no classes, and counts them.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+  """Drops, maps or keeps strong labels that are no classes, and counts them by label.
 
   A refuted stretch is not mapped: no Yak does not mean no Animal.
   """
   other = ~strong['label'].isin(given.mids)
   kept = strong['label'].isin(class_map.mids)
-  counts['other_strong_labels'] = int(other.sum())
-  counts['other_strong_labels_kept'] = int((other & kept).sum())
   mapped = strong[~kept & strong['present'].astype(bool)]
   nearest = {}
   if files.other_strong_labels == 'nearest':
@@ -221,11 +284,16 @@ def _in_class_map(
     }
   labels = mapped['label'].map(lambda mid: nearest.get(mid) or None)
   mapped = mapped.assign(label=labels).dropna(subset='label')
-  counts['other_strong_labels_mapped'] = len(mapped)
-  counts['other_strong_labels_dropped'] = int((~kept).sum()) - len(mapped)
+  fate = pd.Series('dropped', strong.index)
+  fate[kept] = 'kept'
+  fate[mapped.index] = 'mapped'
+  others = pd.crosstab(strong.loc[other, 'label'], fate[other])
+  others = others.reindex(columns=['kept', 'mapped', 'dropped'], fill_value=0)
+  others.insert(0, 'all', others.sum(axis=1))
   strong = pd.concat([strong[kept], mapped.explode('label')], ignore_index=True)
   indices = strong['label'].map(class_map.index_of).astype(np.int32)
-  return strong.assign(class_index=indices, present=strong['present'].astype(bool))
+  present = strong['present'].astype(bool)
+  return strong.assign(class_index=indices, present=present), others
 
 
 def _of_clips(

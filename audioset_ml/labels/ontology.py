@@ -41,7 +41,7 @@ class Ontology:
         node, or has a node that is its own ancestor.
     """
     try:
-      nodes = json.loads(as_path(path).read_text(encoding='utf-8'))
+      nodes = json.loads(as_path(path).read_text(encoding='utf-8-sig'))
       ontology = cls(
         names={node['id']: node['name'] for node in nodes},
         children={node['id']: tuple(node['child_ids']) for node in nodes},
@@ -56,6 +56,8 @@ class Ontology:
         f"{path}: no ontology of AudioSet's form, a list of objects with id, name and "
         f'child_ids ({type(error).__name__}: {error})'
       ) from error
+    if not ontology.names:
+      raise LabelError(f'{path}: an ontology without nodes')
     ontology._check(path)
     return ontology
 
@@ -112,7 +114,15 @@ class Ontology:
 
     Returns:
       Shape [classes, classes], bool; row: the class, column: what it implies.
+
+    Raises:
+      LabelError: no class is a node of the ontology.
     """
+    if not any(mid in self.names for mid in class_map.mids):
+      raise LabelError(
+        f'the ontology has none of the {len(class_map)} classes ({class_map.mids[0]}, '
+        '…): it is of other labels'
+      )
     implied = np.zeros((len(class_map), len(class_map)), bool)
     for index, mid in enumerate(class_map.mids):
       above = [class_map.index_of.get(node) for node in self.ancestors(mid)]

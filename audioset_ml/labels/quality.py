@@ -36,6 +36,8 @@ def read_quality_csv(path: str | os.PathLike, class_map: ClassMap) -> pd.DataFra
     raise LabelError(f'{path}: its first row must be {",".join(COLUMNS)}')
   counts = {}
   for number, row in enumerate(rows[1:], 2):
+    if not row:
+      continue
     numbers = [
       int(cell) for cell in row[1:] if cell.strip().isascii() and cell.strip().isdigit()
     ]
@@ -44,6 +46,8 @@ def read_quality_csv(path: str | os.PathLike, class_map: ClassMap) -> pd.DataFra
         f'{path}, row {number}: {",".join(row)!r} is no mid, number rated and number '
         'true (at most as many)'
       )
+    if row[0].strip() in counts:
+      raise LabelError(f'{path}, row {number}: {row[0].strip()} stands there twice')
     counts[row[0].strip()] = numbers
   table = pd.DataFrame.from_dict(
     counts, 'index', columns=list(COLUMNS[1:]), dtype=float

@@ -64,7 +64,8 @@ def read_weak_csv(
   fields = fields[fields['labels'].str.contains(_LABELS).to_numpy(bool)]
   unread = lines[~lines.index.isin(fields.index)]
   wrong_rows.add(path, unread.index, [_fault_of_form(line) for line in unread])
-  fields['labels'] = fields['labels'].str.strip('"')
+  for column in ('id', 'labels'):
+    fields[column] = fields[column].str.strip('"')
   clips = _clips(path, fields, wrong_rows)
   labels = _labels(fields.loc[clips.index, 'labels'], clips['clip_id'])
   if class_map is not None:
@@ -77,7 +78,9 @@ def read_weak_csv(
   )
   wrong_rows.settle()
   if clips.empty:
-    raise LabelError(f'{path}: holds no clips (rows of the form {_FORM})')
+    wrong = [one for one in wrong_rows.found if one.path == str(path)]
+    first = f'; the first wrong row, {wrong[0].row}: {wrong[0].what}' if wrong else ''
+    raise LabelError(f'{path}: holds no clips (rows of the form {_FORM}){first}')
   return Segments(clips, labels[~empty])
 
 

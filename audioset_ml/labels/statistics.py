@@ -22,15 +22,15 @@ def class_table(joined: JoinedLabels) -> pd.DataFrame:
   the same clips (SL21 Fig. 2); without any strong labels, the weak ones are over all.
 
   Returns:
-    One row a class: mid, display_name, positives, explicit_negatives (clips),
+    One row a class: mid, display_name, positives, explicit_negatives (clips of which
+    a person refuted the whole or a stretch, without any event), refuted_stretches,
     strong_clips (clips with an event), strong_events, strong_seconds (their summed
     length), weak_prior, strong_prior (NaN without strong labels), prior_ratio.
   """
   labels, class_map = joined.labels, joined.class_map
   weak, strong = label_matrices(joined)
-  refuted = labels.weak.loc[
-    labels.weak['state'] == LabelState.EXPLICIT_NEGATIVE, 'class_index'
-  ]
+  negative = _negative_matrix(joined, strong)
+  stretches = labels.strong.loc[~labels.strong['present'], 'class_index']
   events = labels.strong[labels.strong['present']]
   seconds = events['end'] - events['start']
   chosen = strongly_labelled(labels)
@@ -40,7 +40,8 @@ def class_table(joined: JoinedLabels) -> pd.DataFrame:
       'mid': class_map.mids,
       'display_name': class_map.names,
       'positives': weak.sum(axis=0),
-      'explicit_negatives': _counts(refuted, len(class_map)),
+      'explicit_negatives': negative.sum(axis=0),
+      'refuted_stretches': _counts(stretches, len(class_map)),
       'strong_clips': strong.sum(axis=0),
       'strong_events': _counts(events['class_index'], len(class_map)),
       'strong_seconds': _counts(events['class_index'], len(class_map), seconds).round(
@@ -77,6 +78,7 @@ def summary(
     'positives_per_clip': round(weak.sum() / len(labels), 3),
     'clips_without_positives': int((weak.sum(axis=1) == 0).sum()),
     'explicit_negatives': int(classes['explicit_negatives'].sum()),
+    'refuted_stretches': int(classes['refuted_stretches'].sum()),
   }
   columns = ['positives', 'explicit_negatives']
   chosen = strongly_labelled(labels)
@@ -119,10 +121,24 @@ def label_matrices(
 
 
 def strongly_labelled(labels: ClipLabelTable) -> np.ndarray:
-  """Whether each clip has strong labels, events or refuted stretches. Shape [clips]."""
+  """Whether each clip has events. Shape [clips]."""
   chosen = np.zeros(len(labels), bool)
-  chosen[labels.strong['clip']] = True
+  chosen[labels.strong['clip'][labels.strong['present']]] = True
   return chosen
+
+
+def _negative_matrix(
+  joined: JoinedLabels, strong: scipy.sparse.csr_array
+) -> scipy.sparse.csr_array:
+  """Which clips lack which classes for sure. Shape [clips, classes], of ones."""
+  labels = joined.labels
+  whole = labels.weak[labels.weak['state'] == LabelState.EXPLICIT_NEGATIVE]
+  table = pd.concat([whole, labels.strong[~labels.strong['present']]])
+  table = table[['clip', 'class_index']].drop_duplicates()
+  ones = np.ones(len(table), np.int64)
+  shape = (len(labels), len(joined.class_map))
+  refuted = scipy.sparse.csr_array((ones, (table['clip'], table['class_index'])), shape)
+  return (refuted - refuted.multiply(strong)).tocsr()
 
 
 def odds_ratios(joined: JoinedLabels) -> pd.DataFrame:

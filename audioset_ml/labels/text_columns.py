@@ -38,9 +38,11 @@ def read_lines(path: str | os.PathLike) -> pd.Series:
     lines.validate(full=True)
   except pa.ArrowInvalid as error:
     raise LabelError(f'{path}: the label file cannot be read (not UTF-8)') from error
-  lines = pc.utf8_rtrim_whitespace(lines)
+  # Not tabs, which may have an empty last column behind them.
+  lines = pc.utf8_rtrim(lines, '\r\n')
   numbers = np.arange(1, len(lines) + 1)
-  filled = pc.not_equal(lines, '').to_numpy(zero_copy_only=False)
+  filled = pc.not_equal(pc.utf8_trim_whitespace(lines), '')
+  filled = filled.to_numpy(zero_copy_only=False)
   return strings(lines.filter(pa.array(filled)), numbers[filled])
 
 

@@ -1,6 +1,7 @@
 """Wrong rows of label files: all of them in one error, or skipped and listed."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 
@@ -66,8 +67,14 @@ def write_wrong_rows(folder: Path, wrong_rows: Sequence[WrongRow]) -> None:
 
 
 def _message(wrong: list[WrongRow]) -> str:
-  shown = ''.join(f'\n  row {one.row}: {one.what}' for one in wrong[:_ROWS_SHOWN])
-  more = len(wrong) - _ROWS_SHOWN
-  rest = f'\n  … and {more} more' if more > 0 else ''
-  count = '1 wrong row' if len(wrong) == 1 else f'{len(wrong)} wrong rows'
-  return f'{wrong[0].path}: {count}{shown}{rest}'
+  """The first wrong rows of each file, and how many more there are."""
+  parts = []
+  for path, rows in itertools.groupby(wrong, key=lambda one: one.path):
+    faults = list(rows)
+    shown = ''.join(f'\n  row {one.row}: {one.what}' for one in faults[:_ROWS_SHOWN])
+    more = len(faults) - _ROWS_SHOWN
+    rest = f'\n  … and {more} more' if more > 0 else ''
+    number = len({one.row for one in faults})
+    count = '1 wrong row' if number == 1 else f'{number} wrong rows'
+    parts.append(f'{path}: {count}{shown}{rest}')
+  return '\n'.join(parts)

@@ -4,7 +4,7 @@ import dataclasses
 import threading
 from collections.abc import Sequence
 
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import InputError, RecordError
 from audioset_ml.paths import as_path, is_remote
 from audioset_ml.progress import progress_bar
 from audioset_ml.records.plan import ShardTask
@@ -45,14 +45,20 @@ class RunnerConfig:
     return [*arguments, *self.beam_args]
 
 
-def run(tasks: Sequence[ShardTask], writer: ShardWriter, config: RunnerConfig) -> None:
+def run(
+  tasks: Sequence[ShardTask], writer: ShardWriter, config: RunnerConfig
+) -> dict[str, int]:
   """Writes all shards.
 
   Beam's counters, which its runners show, count the clips written ('clips') and those
   skipped, by reason, under the name `prepare`.
 
+  Returns:
+    Those counters, of this call alone; empty where the runner has none (Dask).
+
   Raises:
     RecordError: a shard could not be written.
+    InputError: Beam knows no such option.
   """
   import apache_beam as beam
   from apache_beam.options.pipeline_options import PipelineOptions
@@ -61,6 +67,7 @@ def run(tasks: Sequence[ShardTask], writer: ShardWriter, config: RunnerConfig) -
     for name, count in writer.write(task).items():
       beam.metrics.Metrics.counter('prepare', name).inc(count)
 
+  _refuse_unknown(config)
   with _Progress(tasks, writer.parts_dir):
     try:
       pipeline = beam.Pipeline(options=PipelineOptions(config.arguments()))
@@ -70,12 +77,46 @@ def run(tasks: Sequence[ShardTask], writer: ShardWriter, config: RunnerConfig) -
         | beam.Reshuffle()
         | 'WriteShard' >> beam.Map(write)
       )
-      pipeline.run().wait_until_finish()
+      result = pipeline.run()
+      result.wait_until_finish()
     except (RuntimeError, ValueError) as error:  # as which Beam wraps what went wrong
+      if 'KeyboardInterrupt' in str(error):
+        raise KeyboardInterrupt from error
       reason = str(error).strip().splitlines()[-1] if str(error).strip() else error
       raise RecordError(
         f'{writer.output_dir}: writing records failed: {reason}'
       ) from error
+  return _counters(result)
+
+
+def _counters(result) -> dict[str, int]:
+  try:
+    counters = result.metrics().query()['counters']
+  except NotImplementedError:
+    return {}
+  return {
+    one.key.metric.name: one.committed
+    for one in counters
+    if one.key.metric.namespace == 'prepare'
+  }
+
+
+def _refuse_unknown(config: RunnerConfig) -> None:
+  """Beam passes over options that it doesn't know, such as misspelt ones."""
+  from apache_beam.options.pipeline_options import PipelineOptions
+
+  for argument in config.beam_args:
+    if not argument.startswith('--'):
+      raise InputError(
+        f'beam_args: {argument!r} is no option: it starts with no dashes'
+      )
+  if config.runner == 'DaskRunner':  # which brings its options along
+    from apache_beam.runners.dask import dask_runner  # noqa: F401
+  options = PipelineOptions(config.arguments())
+  retained = options.get_all_options(drop_default=True, retain_unknown_options=True)
+  known = options.get_all_options()
+  if unknown := sorted(set(retained) - set(known)):
+    raise InputError(f'beam_args: Beam knows no option {", ".join(unknown)}')
 
 
 class _Progress:

@@ -6,6 +6,8 @@ import functools
 import io
 import os
 
+import numpy as np
+
 from audioset_ml import folders
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import RecordError
@@ -14,7 +16,15 @@ from audioset_ml.paths import Path, as_path
 
 CLASS_MAP_FILE = 'class_map.csv'
 CLIPS_FILE = 'clips.csv'
-CLIPS_HEADER = ('clip_id', 'shard', 'frames')
+CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipRow:
+  """A clip's row in clips.csv: the number of its shard, and its length (s)."""
+
+  shard: int
+  seconds: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +38,7 @@ class RecordsFolder:
     class_map: its classes.
     front_end: the front end that made its features.
     counts: what `prepare` counted.
+    counts_by_class: the same for each class that has labels, by mid.
   """
 
   path: Path
@@ -36,6 +47,7 @@ class RecordsFolder:
   class_map: ClassMap
   front_end: FrontEnd
   counts: dict[str, int] = dataclasses.field(default_factory=dict)
+  counts_by_class: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
 
   @classmethod
   def open(cls, path: str | os.PathLike) -> 'RecordsFolder':
@@ -58,16 +70,30 @@ class RecordsFolder:
       class_map=ClassMap.read(path / CLASS_MAP_FILE),
       front_end=FrontEnd.from_dict(run_json['front_end']),
       counts=run_json['counts'],
+      counts_by_class=run_json['class_counts'],
     )
 
   @functools.cached_property
   def num_classes(self) -> int:
     return len(self.class_map)
 
-  def read_shard_of(self) -> dict[str, int]:
-    """The number of the shard that holds each clip."""
+  def class_counts(self, kind: str) -> np.ndarray:
+    """How many clips have a kind of label of each class. Shape [classes].
+
+    Args:
+      kind: explicit_positives, explicit_negatives or clips_with_events.
+    """
+    nothing = {kind: 0}
+    mids = self.class_map.mids
+    return np.array([self.counts_by_class.get(mid, nothing)[kind] for mid in mids])
+
+  def read_clips(self) -> dict[str, 'ClipRow']:
+    """Where each clip is, and how long."""
     numbers = {as_path(name).name: i for i, name in enumerate(self.shards)}
-    return {row['clip_id']: numbers[row['shard']] for row in _read_clips(self.path)}
+    return {
+      row['clip_id']: ClipRow(numbers[row['shard']], float(row['seconds']))
+      for row in _read_clips(self.path)
+    }
 
   def require_like(self, other: 'RecordsFolder') -> None:
     """Checks that other records can be used with the model of these.

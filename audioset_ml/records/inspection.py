@@ -30,7 +30,7 @@ class ClipContent:
     labels: its labels.
     log_mel: its log-mel spectrogram, padding at the end included. Shape
       [frames, mel_bands], float32.
-    seconds: its length (s), to a frame of the spectrogram: without the padding.
+    seconds: its length (s).
   """
 
   labels: ClipLabels
@@ -45,17 +45,17 @@ def read_clip(records: RecordsFolder, clip_id: str) -> ClipContent:
     InputError: the records have no such clip; names a similar one.
     RecordError: the shard is damaged, or lacks the clip.
   """
-  shard_of = records.read_shard_of()
-  if clip_id not in shard_of:
+  clips = records.read_clips()
+  if clip_id not in clips:
     raise InputError(
-      f'{records.path}: no clip {clip_id!r}{_suggestion(clip_id, shard_of)} '
+      f'{records.path}: no clip {clip_id!r}{_suggestion(clip_id, clips)} '
       f'({CLIPS_FILE} in it lists all; without --clip_id some are named)'
     )
   with damage_named(records):
-    record = _find_record(records.shards[shard_of[clip_id]], clip_id)
+    record = _find_record(records.shards[clips[clip_id].shard], clip_id)
   labels, log_mel = _clip_labels(record), _log_mel(record, records.front_end)
   latest = max((event.end for event in labels.strong), default=0.0)
-  seconds = max(unpadded_seconds(log_mel, records.front_end), latest)
+  seconds = max(clips[clip_id].seconds, latest)
   return ClipContent(labels, log_mel, seconds)
 
 
@@ -78,25 +78,6 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
       'again into a new folder'
     )
   return labels
-
-
-def unpadded_seconds(log_mel: np.ndarray, front_end: FrontEnd) -> float:
-  """The length of a clip (s), to a frame, from where its padding with zeros begins.
-
-  Digital silence just before the end counts as padding, since both look the same.
-
-  Args:
-    log_mel: its log-mel spectrogram. Shape [frames, mel_bands].
-    front_end: the front end that made it.
-  """
-  frames = len(log_mel)
-  # `pad_waveform` fills up the first patch, or the last hop of a longer clip.
-  one_patch = frames <= front_end.patch_frames
-  longest = frames if one_patch else front_end.patch_hop_frames
-  silence = np.float16(np.log(front_end.log_offset))
-  sounding = np.flatnonzero((log_mel > silence).any(axis=1))
-  last = sounding[-1] + 1 if len(sounding) else 0
-  return float(max(last, frames - longest + 1) * front_end.hop_seconds)
 
 
 def _find_record(shard: str, clip_id: str) -> dict[str, Any]:

@@ -5,7 +5,9 @@ number of workers writes the same bytes, and a restart writes only what is missi
 """
 
 import collections
+import csv
 import dataclasses
+import io
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,14 +15,16 @@ from typing import Any
 from audioset_ml import folders, paths
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.errors import InputError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.clip_labels import CLASS_COUNTS
 from audioset_ml.labels.join import JoinedLabels, LabelFiles, read_labels
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import beam_runs, folder, plan, shard
 from audioset_ml.records.sources import AudioSource, RecordsSource
 
 SKIPPED_FILE = 'skipped.csv'
+_PARTS = '.parts'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,14 +83,13 @@ def prepare(
 
   Raises:
     LabelError: a label file is wrong.
-    RecordError: no clip could be used, or more were skipped than may be.
+    UnfinishedError: no clip could be used, or more were skipped than may be.
   """
   output_dir = paths.as_path(output_dir)
   joined = read_labels(config.labels)
-  parts_dir = output_dir / '.parts'
-  parts_dir.mkdir(exist_ok=True)
+  front_end, tasks, source = _plan(config, joined, output_dir)
+  parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
-  front_end, tasks, source = _plan(config, joined, parts_dir)
   writer = shard.ShardWriter(
     paths.absolute(output_dir), paths.absolute(parts_dir), source
   )
@@ -97,36 +100,59 @@ def prepare(
   write_wrong_rows(output_dir, joined.wrong_rows)
   _check_skipped(config, counts, summaries, output_dir)
   paths.delete_tree(parts_dir)
-  frames = sum(frames for summary in summaries for _, _, frames in summary['clips'])
+  for entry in list(output_dir.iterdir()):
+    if entry.name.endswith(shard.PARTIAL):  # of attempts that were killed
+      paths.delete_tree(entry)
+  seconds = sum(row[3] for summary in summaries for row in summary['clips'])
   details = {
     'shards': len(tasks),
-    'hours': round(frames * front_end.hop_seconds / 3600, 4),
+    'hours': round(seconds / 3600, 4),
     'skipped_reasons': _reasons(summaries),
     'class_counts': _class_counts(summaries, joined.class_map),
+    'other_strong_labels': joined.others.to_dict('index'),
     'front_end': front_end.to_dict(),
   }
   return counts, details
 
 
 def _plan(
-  config: PrepareConfig, joined: JoinedLabels, parts_dir: paths.Path
+  config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path
 ) -> tuple[FrontEnd, list[plan.ShardTask], AudioSource | RecordsSource]:
   """Plans the shards; their front end, their tasks and where they come from."""
-  labels = joined.labels
+  labels, parts_dir = joined.labels, output_dir / _PARTS
   if config.records:
+    if paths.absolute(config.records) == paths.absolute(output_dir):
+      raise InputError(f'{output_dir}: records cannot be written over themselves')
     old = folder.RecordsFolder.open(config.records)
     source = RecordsSource(config.records, tuple(map(paths.absolute, old.shards)))
-    members = plan.assign(labels, len(old.shards), old.read_shard_of())
-    state = folders.fingerprint(config.records)
-    tasks = plan.write_plans(parts_dir, labels, members, {}, f'{source} {state}')
+    clips = old.read_clips()
+    places = {clip_id: row.shard for clip_id, row in clips.items()}
+    members = plan.assign(labels, len(old.shards), places)
+    known = _old_reasons(old.path)
+    known |= {clip_id: str(row.seconds) for clip_id, row in clips.items()}
+    settings = f'{source} {folders.fingerprint(config.records)}'
+    parts_dir.mkdir(exist_ok=True)
+    tasks = plan.write_plans(parts_dir, labels, members, known, {}, settings)
     return old.front_end, tasks, source
   source = AudioSource(
     config.front_end, config.decoder, config.min_seconds, config.max_extra_seconds
   )
   sounds = plan.find_audio(config.audio_dir, labels.clips['clip_id'].tolist())
   members = plan.assign(labels, -(-len(labels) // config.clips_per_shard))
-  tasks = plan.write_plans(parts_dir, labels, members, sounds, repr(source))
+  states = plan.file_states(sounds)
+  sounds = {clip_id: sounds[clip_id] for clip_id in states}
+  parts_dir.mkdir(exist_ok=True)
+  tasks = plan.write_plans(parts_dir, labels, members, sounds, states, repr(source))
   return config.front_end, tasks, source
+
+
+def _old_reasons(records: paths.Path) -> dict[str, str]:
+  """Why records lack clips, as `reason: detail`."""
+  file = records / SKIPPED_FILE
+  if not file.exists():
+    return {}
+  rows = csv.DictReader(io.StringIO(file.read_text()))
+  return {row['clip_id']: f'{row["reason"]}: {row["detail"]}' for row in rows}
 
 
 def _check_skipped(
@@ -141,18 +167,36 @@ def _check_skipped(
     first = next((row for summary in summaries for row in summary['skipped']), None)
     reason = f'{first[1]}: {first[2]}' if first else ''
     where = config.audio_dir or config.records
-    raise RecordError(
+    raise UnfinishedError(
       f'{output_dir}: none of {clips} clips could be used (the first: {reason}); is '
-      f'{where} the folder with their sound?'
+      f'{where} the folder with their sound?{_names_hint(config)}'
     )
-  if skipped > config.max_skipped_fraction * (counts['clips'] + skipped):
+  # Old records have lacked the same clips before.
+  if config.audio_dir and skipped > config.max_skipped_fraction * (
+    counts['clips'] + skipped
+  ):
     kinds = ', '.join(f'{n} {reason}' for reason, n in _reasons(summaries).items())
-    raise RecordError(
+    raise UnfinishedError(
       f'{output_dir}: {skipped} of {counts["clips"] + skipped} clips could not be used '
       f'({kinds}), more than the share of {config.max_skipped_fraction:g} that '
-      f'max_skipped_fraction allows; {SKIPPED_FILE} in it says why. What was written '
-      'is kept: allow more, and it goes on from there'
+      f'--max_skipped_fraction allows; {SKIPPED_FILE} in it says why. What was written '
+      'is kept: allow more (1 for any), and it goes on from there'
     )
+
+
+def _names_hint(config: PrepareConfig) -> str:
+  """What sound files there are, where none has the name of a clip."""
+  if not config.audio_dir:
+    return ''
+  for _, names in paths.walk(config.audio_dir):
+    sounds = [n for n in names if n.lower().endswith(decoding.AUDIO_SUFFIXES)]
+    if sounds:
+      return (
+        f' It has {sounds[0]}, for one, but the file of a clip is named '
+        '<id>_<start in ms>, such as myclip_0.wav'
+      )
+  endings = ' '.join(decoding.AUDIO_SUFFIXES)
+  return f' It has no file with one of the endings {endings}'
 
 
 def _reasons(summaries: Sequence[dict]) -> dict[str, int]:
@@ -167,14 +211,13 @@ def _class_counts(
   summaries: Sequence[dict], class_map: ClassMap
 ) -> dict[str, dict[str, int]]:
   """The labels of each class that has any, by mid."""
-  names = ('explicit_positives', 'explicit_negatives', 'clips_with_events')
   totals: dict[int, list[int]] = {}
   for summary in summaries:
     for class_index, counts in summary['classes'].items():
-      total = totals.setdefault(int(class_index), [0] * len(names))
+      total = totals.setdefault(int(class_index), [0] * len(CLASS_COUNTS))
       total[:] = [a + b for a, b in zip(total, counts, strict=True)]
   return {
-    class_map.mids[index]: dict(zip(names, totals[index], strict=True))
+    class_map.mids[index]: dict(zip(CLASS_COUNTS, totals[index], strict=True))
     for index in sorted(totals)
   }
 

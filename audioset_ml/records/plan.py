@@ -5,10 +5,12 @@ ids alone. Its plan is a file, so that a worker, on whatever machine, needs no m
 the file's name; its digest changes with all that the shard's bytes depend on.
 """
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from audioset_ml import folders, paths
@@ -18,6 +20,9 @@ from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEve
 from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
 
+# Object stores answer slowly, but many questions at once.
+_STATS_AT_ONCE = 32
+
 
 @dataclasses.dataclass(frozen=True)
 class PlannedClip:
@@ -26,7 +31,8 @@ class PlannedClip:
   Attributes:
     labels: its labels.
     seconds: how long the label files say it is.
-    source: its sound file, '' if there is none.
+    source: its sound file, '' if there is none. For new labels of old records: how
+      long it is (s), or `reason: detail` of why they lack it.
   """
 
   labels: ClipLabels
@@ -82,6 +88,7 @@ def write_plans(
   labels: ClipLabelTable,
   members: Sequence[Sequence[int]],
   sources: Mapping[str, str],
+  states: Mapping[str, str],
   settings: str,
 ) -> list[ShardTask]:
   """Writes the plan of each shard.
@@ -91,6 +98,7 @@ def write_plans(
     labels: the labels.
     members: the clips of each shard, of `assign`.
     sources: where the clips' sound is, by clip id.
+    states: what changes when that does, by clip id.
     settings: all else that the shards' bytes depend on.
   """
   seconds = labels.clips['seconds'].to_numpy()
@@ -100,7 +108,7 @@ def write_plans(
     for row in rows:
       clip = labels.clip(row)
       source = sources.get(clip.clip_id, '')
-      state = folders.file_state(source) if source else ''
+      state = states.get(clip.clip_id, '')
       clips.append([*_to_json(clip), seconds[row], source, state])
     plan = json.dumps(clips).encode()
     content = plan + settings.encode() + str(len(members)).encode()
@@ -147,6 +155,7 @@ def find_audio(audio_dir: str | os.PathLike, clip_ids: Sequence[str]) -> dict[st
     here: dict[str, tuple[int, str]] = {}
     for name in names:
       stem, suffix = os.path.splitext(name)
+      stem = unicodedata.normalize('NFC', stem)  # macOS takes letters apart
       if stem in wanted and suffix.lower() in decoding.AUDIO_SUFFIXES:
         rank = decoding.AUDIO_SUFFIXES.index(suffix.lower())
         candidate = (rank, paths.absolute(os.path.join(parent, name)))
@@ -158,6 +167,13 @@ def find_audio(audio_dir: str | os.PathLike, clip_ids: Sequence[str]) -> dict[st
         )
       found[stem] = path
   return found
+
+
+def file_states(files: Mapping[str, str]) -> dict[str, str]:
+  """What changes when files do, by clip id; pipes and the like are left out."""
+  with concurrent.futures.ThreadPoolExecutor(_STATS_AT_ONCE) as pool:
+    states = pool.map(folders.file_state, files.values())
+    return {clip: state for clip, state in zip(files, states, strict=True) if state}
 
 
 def _to_json(clip: ClipLabels) -> tuple[str, list, list]:

@@ -93,13 +93,16 @@ def parse(
   return tf.io.parse_single_example(serialized, spec)
 
 
+def parse_clip_id(serialized: tf.Tensor) -> tf.Tensor:
+  """A record's clip id, a scalar string."""
+  return tf.io.parse_single_example(serialized, _CLIP_ID)['clip_id']
+
+
 def has_strong_labels(serialized: tf.Tensor) -> tf.Tensor:
-  """Whether a record has events or refuted stretches, a scalar bool."""
-  names = ('strong/class', 'strong_negative/class')
-  record = tf.io.parse_single_example(
-    serialized, {name: _STRONG[name] for name in names}
-  )
-  return tf.size(record[names[0]]) + tf.size(record[names[1]]) > 0
+  """Whether a record has events, a scalar bool."""
+  name = 'strong/class'
+  record = tf.io.parse_single_example(serialized, {name: _STRONG[name]})
+  return tf.size(record[name]) > 0
 
 
 def decode_frames(

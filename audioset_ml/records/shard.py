@@ -3,14 +3,17 @@
 import collections
 import dataclasses
 import json
+import uuid
 from collections.abc import Sequence
 
 from audioset_ml import folders
 from audioset_ml.labels.clip_labels import count_classes, count_states
-from audioset_ml.paths import as_path
+from audioset_ml.paths import Path, as_path
 from audioset_ml.records import folder
 from audioset_ml.records.plan import ShardTask, read_plan
 from audioset_ml.records.sources import AudioSource, RecordsSource, Skipped
+
+PARTIAL = '.partial'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +38,14 @@ class ShardWriter:
       shard was finished already.
     """
     parts_dir, output_dir = as_path(self.parts_dir), as_path(self.output_dir)
-    if (parts_dir / task.summary_file).exists():
+    name = folder.shard_name(task.index, task.shards)
+    if _is_finished(parts_dir / task.summary_file, output_dir / name):
       return collections.Counter()
     import tensorflow as tf
 
-    name = folder.shard_name(task.index, task.shards)
-    partial = output_dir / f'.{name}.partial'
+    # A name of its own for each attempt: a worker that outlived its parent may be
+    # writing the same shard.
+    partial = output_dir / f'.{name}.{uuid.uuid4().hex}{PARTIAL}'
     clips, skipped, written = [], [], []
     plan = list(read_plan(parts_dir, task))
     with tf.io.TFRecordWriter(str(partial)) as writer:
@@ -48,12 +53,15 @@ class ShardWriter:
         if isinstance(result, Skipped):
           skipped.append(dataclasses.astuple(result))
           continue
-        labels, serialized, frames = result
+        labels, serialized, frames, seconds = result
         writer.write(serialized)
         written.append(labels)
-        clips.append((labels.clip_id, name, frames))
+        clips.append((labels.clip_id, name, frames, seconds))
+    folders.sync(partial)
+    size = folders.file_size(partial)
     partial.replace(output_dir / name)
     summary = {
+      'bytes': size,
       'clips': clips,
       'skipped': skipped,
       'labels': count_states(written),
@@ -62,6 +70,13 @@ class ShardWriter:
     folders.write_atomically(parts_dir / task.summary_file, json.dumps(summary))
     reasons = collections.Counter(reason for _, reason, _ in skipped)
     return collections.Counter(clips=len(clips)) + reasons
+
+
+def _is_finished(summary: Path, shard: Path) -> bool:
+  """Whether the shard is there as its summary says."""
+  if not (summary.exists() and shard.exists()):
+    return False
+  return json.loads(summary.read_text())['bytes'] == folders.file_size(shard)
 
 
 def read_summaries(parts_dir: str, tasks: Sequence[ShardTask]) -> list[dict]:

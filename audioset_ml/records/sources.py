@@ -15,8 +15,8 @@ from audioset_ml.records.plan import PlannedClip
 
 _THREADS = 2
 
-# A clip's labels, its serialized record, and its number of frames.
-Record = tuple[ClipLabels, bytes, int]
+# A clip's labels, its serialized record, its number of frames and its seconds.
+Record = tuple[ClipLabels, bytes, int, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,24 +58,31 @@ class AudioSource:
     if not clip.source:
       return Skipped(clip_id, 'missing', 'no sound file of this id')
     try:
+      # Hours of sound in the place of a clip would take all the memory.
+      if wrong := self._wrong_length(clip, decoding.header_seconds(clip.source)):
+        return wrong
       waveform = decoding.load_audio(
         clip.source, self.front_end.sample_rate, self.decoder
       )
     except AudioError as error:
       return Skipped(clip_id, 'undecodable', str(error))
     seconds = len(waveform) / self.front_end.sample_rate
-    found = f'{clip.source}: {seconds:.3f} s'
+    if wrong := self._wrong_length(clip, seconds):
+      return wrong
     if seconds < self.min_seconds:
-      return Skipped(clip_id, 'too short', f'{found}, less than {self.min_seconds} s')
-    if seconds > clip.seconds + self.max_extra_seconds:
-      return Skipped(
-        clip_id, 'wrong length', f'{found}, but the clip has {clip.seconds:g} s'
-      )
+      found = f'{clip.source}: {seconds:.3f} s, less than {self.min_seconds} s'
+      return Skipped(clip_id, 'too short', found)
     from audioset_ml.records import schema
 
     log_mel = _log_mel_function(self.front_end)(waveform)
     serialized = schema.serialize(clip.labels, log_mel, self.front_end)
-    return clip.labels, serialized, len(log_mel)
+    return clip.labels, serialized, len(log_mel), round(seconds, 3)
+
+  def _wrong_length(self, clip: PlannedClip, seconds: float) -> Skipped | None:
+    if seconds <= clip.seconds + self.max_extra_seconds:
+      return None
+    found = f'{clip.source}: {seconds:.3f} s, but the clip has {clip.seconds:g} s'
+    return Skipped(clip.labels.clip_id, 'wrong length', found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +90,7 @@ class RecordsSource:
   """Gives records new labels; their features stay as they are.
 
   Attributes:
-    path: the records' folder, for messages.
+    path: the records' folder.
     shards: its shards.
   """
 
@@ -98,17 +105,23 @@ class RecordsSource:
 
     from audioset_ml.records import schema
 
-    labels = {clip.labels.clip_id: clip.labels for clip in clips}
+    planned = {clip.labels.clip_id: clip for clip in clips}
     for serialized in self._read(self.shards[index]):
       example = tf.train.Example.FromString(serialized)
       clip_id = schema.clip_id_of(example)
-      if clip_id in labels:
-        new = labels.pop(clip_id)
-        yield new, schema.relabel(example, new), schema.num_frames(example)
+      if clip_id in planned:
+        clip = planned.pop(clip_id)
+        serialized = schema.relabel(example, clip.labels)
+        seconds = float(clip.source)
+        yield clip.labels, serialized, schema.num_frames(example), seconds
       else:
         yield Skipped(clip_id, 'unlabelled', 'in no segments CSV')
-    for clip_id in labels:
-      yield Skipped(clip_id, 'missing', f'not in the records {self.path}')
+    for clip_id, clip in planned.items():
+      known = clip.source.partition(': ')
+      if known[1]:  # why the old records lack it
+        yield Skipped(clip_id, known[0], known[2])
+      else:
+        yield Skipped(clip_id, 'missing', f'not in the records {self.path}')
 
   def _read(self, shard: str) -> Iterator[bytes]:
     import tensorflow as tf

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError, LabelError
+from audioset_ml.errors import InputError
 from audioset_ml.labels import statistics
-from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.join import JoinedLabels, LabelFiles, read_labels
 from audioset_ml.labels.quality import read_quality_csv
 from audioset_ml.labels.wrong_rows import write_wrong_rows
@@ -57,20 +56,25 @@ def describe(
   for kind in config.formats:
     style.require_writable(folder / f'figure.{kind}')
   joined = read_labels(files)
-  chosen = [_find_class(joined.class_map, label) for label in config.labels]
+  chosen = [joined.class_map.find(label) for label in config.labels]
   classes = statistics.class_table(joined)
   summary = {**joined.counts, **statistics.summary(joined, classes)}
   if config.quality_csv:
     quality = read_quality_csv(config.quality_csv, joined.class_map)
     classes = pd.concat([classes, quality], axis=1)
-    summary['quality_mean'] = round(float(quality['quality'].mean()), 3)
+    if quality['quality'].notna().any():
+      summary['quality_mean'] = round(float(quality['quality'].mean()), 3)
   pairs = statistics.odds_ratios(joined)
   _write_table(folder / 'classes.csv', classes)
   _write_table(folder / 'odds_ratios.csv', pairs)
   write_wrong_rows(folder, joined.wrong_rows)
   folders.write_json(folder / 'summary.json', summary)
   if chosen and not statistics.strongly_labelled(joined.labels).any():
-    raise InputError('odds ratios (--label) need strong labels too: give --strong_tsv')
+    raise InputError(
+      'odds ratios (--label) need strong labels of the same clips: give --strong_tsv '
+      f'({joined.counts["labels_of_other_clips"]} labels are of clips that are in no '
+      'segments CSV)'
+    )
   figures = _figures(joined, classes)
   lines = [f'{name:42}{value}' for name, value in summary.items()]
   frequent = pairs[pairs['both'] >= config.min_both]
@@ -105,24 +109,9 @@ def _figures(joined: JoinedLabels, classes: pd.DataFrame) -> dict:
     figures['priors'] = label_figures.prior_scatter(classes)
   figures['class_counts'] = label_figures.class_counts(classes)
   figures['labels_per_clip'] = label_figures.labels_per_clip(counts)
-  if 'quality' in classes:
+  if 'quality' in classes and len(label_figures.rated_classes(classes)):
     figures['label_quality'] = label_figures.label_quality(classes)
   return figures
-
-
-def _find_class(class_map: ClassMap, label: str) -> int:
-  """The index of a class by its mid or, whatever its case, its name."""
-  if label in class_map.index_of:
-    return class_map.index_of[label]
-  lowered = label.strip().lower()
-  names = [name.lower() for name in class_map.names]
-  if lowered in names:
-    return names.index(lowered)
-  near = [name for name in class_map.names if lowered and lowered in name.lower()]
-  hint = f'; do you mean {" or ".join(near[:3])}?' if near else ''
-  raise LabelError(
-    f'--label {label!r} is neither the mid nor the name of a class{hint}'
-  )
 
 
 def _odds_lines(pairs: pd.DataFrame, name: str) -> list[str]:

@@ -51,8 +51,8 @@ def prior_scatter(classes: pd.DataFrame) -> Figure:
   _name_extremes(axes, classes, both, x, y)
   axes.set(xscale='log', yscale='log', xlim=(floor, 1), ylim=(floor, 1))
   axes.set(xlabel='prior, weak labels', ylabel='prior, strong labels', aspect='equal')
-  note = f'{both.sum()} classes with both kinds of labels, {one.sum()} with one'
-  axes.set_title(note)
+  note = f'{both.sum()} classes with both kinds of labels, {one.sum()} with one (◆)'
+  axes.set_title(f'{note}\nof the clips with events')
   figure.tight_layout(pad=0.4)
   return figure
 
@@ -115,7 +115,7 @@ def label_quality(classes: pd.DataFrame) -> Figure:
   """
   figure = style.new_figure(_WIDTH, 2.4)
   axes = figure.add_subplot()
-  rated = classes[classes['quality'].notna() & (classes['positives'] > 0)]
+  rated = rated_classes(classes)
   # Ten ratings a class give few values: spread them, or most dots hide others.
   spread = np.random.default_rng(0).uniform(-0.015, 0.015, len(rated))
   axes.scatter(
@@ -132,6 +132,11 @@ def label_quality(classes: pd.DataFrame) -> Figure:
   axes.set_title(f'{note} (points spread by ±0.015)')
   figure.tight_layout(pad=0.4)
   return figure
+
+
+def rated_classes(classes: pd.DataFrame) -> pd.DataFrame:
+  """The classes that have positives and whose quality is known."""
+  return classes[classes['quality'].notna() & (classes['positives'] > 0)]
 
 
 @style.applied()

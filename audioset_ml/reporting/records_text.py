@@ -3,21 +3,17 @@
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.records.inspection import ClipContent
-from audioset_ml.records.overview import (
-  CLASS_COUNTS,
-  RecordsOverview,
-  num_strong_classes,
-)
+from audioset_ml.records.overview import RecordsOverview, num_strong_classes
 from audioset_ml.reporting.clip_bars import KIND_OF_STATE, Kind
 
 _TOP_CLASSES, _STRONG_CLIPS = 10, 5
 _KINDS = {
   'explicit_positives': 'explicit positives',
   'explicit_negatives': 'explicit negatives',
-  'implicit_positives': 'implicit positives',
   'strong_events': 'events',
   'refuted_stretches': 'refuted stretches',
 }
+_SHOWN_COUNTS = ('explicit_positives', 'explicit_negatives', 'clips_with_events')
 
 
 def describe_records(overview: RecordsOverview) -> str:
@@ -35,8 +31,6 @@ def describe_records(overview: RecordsOverview) -> str:
     f'{end.patch_window_seconds:g} s',
     f'labels: {_kinds_text(overview.counts)}',
   ]
-  if seen := _kinds_text(overview.seen_only):
-    lines.append(f'labels of the first {len(overview.scanned)} clips: {seen}')
   return '\n'.join([*lines, *_class_lines(overview), *_strong_clip_lines(overview)])
 
 
@@ -59,14 +53,14 @@ def describe_clip(content: ClipContent, class_map: ClassMap) -> str:
 def _skipped_text(overview: RecordsOverview) -> str:
   kinds = ', '.join(f'{n} {why}' for why, n in overview.skipped_reasons.items())
   why = f' ({kinds}; see {overview.records.path}/skipped.csv)' if kinds else ''
-  return f'skipped: {overview.counts.get("clips_skipped", "not counted")}{why}'
+  return f'skipped: {overview.counts["clips_skipped"]}{why}'
 
 
 def _kinds_text(counts: dict[str, int]) -> str:
-  """The numbers of labels; of derived ones only where there are any."""
-  shown = {kind: text for kind, text in _KINDS.items() if kind in counts}
-  if not counts.get('implicit_positives'):
-    shown.pop('implicit_positives', None)
+  """The numbers of labels; of refuted stretches only where there are any."""
+  shown = dict(_KINDS)
+  if not counts['refuted_stretches']:
+    shown.pop('refuted_stretches')
   return ', '.join(f'{counts[kind]} {text}' for kind, text in shown.items())
 
 
@@ -79,7 +73,7 @@ def _class_lines(overview: RecordsOverview) -> list[str]:
     '  positives  negatives  clips with events',
   ]
   for mid, counts in overview.frequent_classes(_TOP_CLASSES):
-    positives, negatives, clips = (counts.get(kind, 0) for kind in CLASS_COUNTS)
+    positives, negatives, clips = (counts[kind] for kind in _SHOWN_COUNTS)
     name = class_map.names[class_map.index_of[mid]]
     lines.append(f'  {positives:9}  {negatives:9}  {clips:17}  {name}')
   return lines

@@ -18,10 +18,7 @@ def test_records_are_summed_up(small_records):
   lines = printed.splitlines()
   assert lines[0].startswith(f'{small_records}: 12 clips (0.01 h) in 3 shards, ')
   assert 'skipped: 0' in lines
-  assert (
-    'labels: 15 explicit positives, 12 explicit negatives, 18 events, '
-    '0 refuted stretches'
-  ) in lines
+  assert 'labels: 15 explicit positives, 12 explicit negatives, 18 events' in lines
   assert '64 mel bands from 125 to 7500 Hz' in printed
   rows = [line.split(maxsplit=3) for line in lines if 'tone' in line or 'High' in line]
   # write_small_data: tone i % 3, and (i + 1) % 3 where i is odd, but not labelled where

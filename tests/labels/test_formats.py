@@ -34,9 +34,24 @@ def test_official_framed_labels_are_read(shared_data):
     formats.read_explicit_tsv(path)
 
 
+def test_labels_that_say_present_are_not_taken_for_events(tmp_path):
+  row = 'a_0\t0\t1\t/m/a\tNOT_PRESENT'
+  path = write_rows(tmp_path / 'framed.tsv', formats.FRAMED_COLUMNS, row)
+  with pytest.raises(LabelError, match='give it as explicit labels'):
+    formats.read_strong_tsv(path)
+
+
+def test_an_empty_last_column_is_a_column(tmp_path):
+  columns = [*formats.STRONG_COLUMNS, 'note']
+  rows = ['a_0\t0\t1\t/m/a\t', 'a_0\t1\t2\t/m/a\tloud']
+  path = write_rows(tmp_path / 'strong.tsv', columns, *rows)
+  assert len(formats.read_strong_tsv(path)) == 2
+
+
 @pytest.mark.parametrize(
   ('row', 'message'),
   [
+    ('abc_0\t0.0\t1.0\t', 'row 2: an empty label'),
     ('abc_0\t2.0\t1.0\t/m/a', 'row 2: ends at 1.0 before it starts at 2.0'),
     ('abc_0\t0.0\tinf\t/m/a', "row 2: 'inf' is no time"),
     ('abc_0\t-1\t1.0\t/m/a', "row 2: '-1' is no time"),

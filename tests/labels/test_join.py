@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -60,9 +62,14 @@ def test_all_files_are_joined_by_clip(write_files):
     'explicit_positives': 2,
     'explicit_negatives': 1,
     'strong_events': 2,
-    'strongly_labelled_clips': 1,
+    'refuted_stretches': 0,
+    'clips_with_events': 1,
   }
-  assert count_classes([one, two]) == {0: [1, 0, 0], 1: [1, 0, 1], 2: [0, 1, 1]}
+  assert count_classes([one, two]) == {
+    0: [1, 0, 0, 0],
+    1: [1, 0, 1, 0],
+    2: [0, 1, 1, 0],
+  }
 
 
 def test_labels_with_times_are_stretches_of_the_clip(write_files):
@@ -119,7 +126,8 @@ _ONTOLOGY = """[
   {"id": "/m/b", "name": "B", "child_ids": ["/m/y"]},
   {"id": "/m/x", "name": "X", "child_ids": ["/m/z"]},
   {"id": "/m/y", "name": "Y", "child_ids": []},
-  {"id": "/m/z", "name": "Z", "child_ids": []}
+  {"id": "/m/z", "name": "Z", "child_ids": []},
+  {"id": "/m/w", "name": "W", "child_ids": []}
 ]"""
 
 
@@ -142,7 +150,7 @@ def test_strong_labels_that_are_no_classes(
         ('one_0', 0.0, 1.0, '/m/a'),
         ('one_0', 0.0, 2.0, '/m/z'),  # in A by way of X
         ('two_0', 0.0, 1.0, '/m/y'),  # in A and in B
-        ('two_0', 0.0, 1.0, '/m/unheard-of'),
+        ('two_0', 0.0, 1.0, '/m/w'),
       ],
       framed=[('one_0', 1.0, 2.0, '/m/z', 'NOT_PRESENT')],
       other_strong_labels=policy,
@@ -157,6 +165,67 @@ def test_strong_labels_that_are_no_classes(
   assert joined.counts['other_strong_labels_mapped'] == mapped
   assert joined.counts['other_strong_labels_dropped'] == dropped
   assert joined.class_map.mids[3:] == (('/m/z', '/m/y') if policy == 'keep' else ())
+
+
+def test_a_strong_label_that_no_file_knows_is_wrong(write_files, tmp_path):
+  (tmp_path / 'ontology.json').write_text(_ONTOLOGY)
+  options = {'ontology': str(tmp_path / 'ontology.json')}
+  strong = [('one_0', 0.0, 1.0, 'Speech'), ('one_0', 0.0, 1.0, '/m/z')]
+  with pytest.raises(LabelError, match='row 2: label Speech is not in the class map'):
+    read_labels(write_files(strong=strong, **options))
+  joined = read_labels(write_files(strong=strong, **options, skip_bad_labels=True))
+  assert joined.counts['other_strong_labels'] == 1
+  assert joined.others.loc['/m/z'].to_dict() == {
+    'all': 1,
+    'kept': 0,
+    'mapped': 0,
+    'dropped': 1,
+  }
+
+
+def test_a_kept_class_can_have_explicit_labels(write_files, tmp_path):
+  (tmp_path / 'names.tsv').write_text('/m/z\tZ\n')
+  joined = read_labels(
+    write_files(
+      explicit=[('one_0', '/m/z', 'NOT_PRESENT')],
+      other_strong_labels='keep',
+      strong_names=str(tmp_path / 'names.tsv'),
+    )
+  )
+  assert clips_of(joined)[0].weak[3] == LabelState.EXPLICIT_NEGATIVE
+
+
+@pytest.mark.parametrize(('seconds', 'wrong'), [(10.0, 0), (2.0, 1)])
+def test_a_clip_may_stand_in_two_files_with_the_same_times(
+  write_files, tmp_path, seconds, wrong
+):
+  files = write_files()
+  more = tmp_path / 'more.csv'
+  segments.write_weak_csv(more, ['one_0'], [['/m/c']], seconds)
+  files = dataclasses.replace(
+    files, segments_csvs=(*files.segments_csvs, str(more)), skip_bad_labels=True
+  )
+  joined = read_labels(files)
+  assert joined.counts['clips_in_several_files'] == 1
+  assert joined.labels.clips['seconds'].tolist() == [10.0, 10.0]
+  assert [(one.path, one.row) for one in joined.wrong_rows] == [(str(more), 4)] * wrong
+
+
+def test_faults_of_several_files_are_told_apart(write_files, tmp_path):
+  files = write_files(explicit=[('one_0', '/m/a', 'NOT_PRESENT')])
+  second = tmp_path / 'second.tsv'
+  rows = [('two_0', '/m/c', 'PRESENT'), ('two_0', '/m/b', 'NOT_PRESENT')]
+  table = pd.DataFrame(rows, columns=formats.EXPLICIT_COLUMNS)
+  formats.write_explicit_tsv(second, table)
+  files = dataclasses.replace(
+    files, explicit_tsvs=(files.explicit_tsvs[0], str(second))
+  )
+  with pytest.raises(LabelError) as error:
+    read_labels(files)
+  lines = str(error.value).splitlines()
+  assert lines[0] == f'{files.explicit_tsvs[0]}: 1 wrong row'
+  assert lines[2] == f'{second}: 1 wrong row'
+  assert lines[3].startswith('  row 3: says that /m/b is NOT_PRESENT')
 
 
 @pytest.mark.parametrize(

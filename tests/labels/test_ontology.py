@@ -118,6 +118,7 @@ def test_smearing_adds_exactly_the_ancestors(edges, listed):
   ('content', 'message'),
   [
     ('{', 'cannot be read'),
+    ('[]', 'without nodes'),
     ('{"id": 3}', 'list of objects with id, name and child_ids'),
     ('[{"id": "a", "name": "A"}]', "KeyError: 'child_ids'"),
     (json.dumps([{'id': 'a', 'name': 'A', 'child_ids': ['b']}]), 'b, which is no node'),
@@ -130,6 +131,11 @@ def test_a_wrong_ontology_is_named(tmp_path, content, message):
   with pytest.raises(LabelError, match=message) as error:
     Ontology.read(path)
   assert str(path) in str(error.value)
+
+
+def test_an_ontology_of_other_labels_is_an_error():
+  with pytest.raises(LabelError, match='has none of the 1 classes'):
+    DIAMOND.implied_classes(ClassMap(('elsewhere',), ('Elsewhere',)))
 
 
 def test_wrong_names_are_named(tmp_path):

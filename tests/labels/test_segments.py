@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +157,58 @@ _FIELDS = st.one_of(
   st.sampled_from(['abc', '0', '10', '"/m/a"', '"/m/a,/m/b"', 'nan', '', '-3', '1e9']),
   st.text(max_size=6),
 )
+
+
+def plain_read(text):
+  """A slow twin, row by row: clips and labels, or None if a row is wrong."""
+  clips, labels = [], []
+  for line in text.split('\n'):
+    line = line.rstrip('\r')
+    if not line.strip() or line.startswith('#'):
+      continue
+    parts = [part.strip() for part in line.split(',', 3)]
+    quoted = len(parts) == 4 and re.fullmatch('"[^"]*"|[^",]*', parts[3])
+    if not quoted:
+      return None
+    try:
+      start, end = (float(part) for part in parts[1:3])
+    except ValueError:
+      return None
+    clip_id = parts[0].strip('"')
+    mids = parts[3].strip('"')
+    mids = [mid.strip() for mid in mids.split(',')] if mids else []
+    right = clip_id and 0 <= start < end < float('inf')
+    if not right or not set(mids) <= set(CLASS_MAP.mids):
+      return None
+    clip = (f'{clip_id}_{round(start * 1000)}', start, end)
+    if clip[0] in [other[0] for other in clips]:
+      return None
+    clips.append(clip)
+    labels += [(clip[0], mid) for mid in dict.fromkeys(mids)]
+  return (clips, labels) if clips else None
+
+
+_ROWS = st.tuples(
+  st.sampled_from(['a', 'b', 'c d', '-e', 'é', '"q"', '', '#x']),
+  st.sampled_from(['0', '0.000', '30.5', '1e1', ' 2 ', '-1', 'nan', 'x', '']),
+  st.sampled_from(['10', '40.000', '1e2', '0', 'inf']),
+  st.sampled_from(['"/m/a"', '"/m/a,/m/b"', '/m/b', '""', '"/m/z"', '"/m/a', '']),
+)
+
+
+@given(rows=st.lists(_ROWS, max_size=4), ending=st.sampled_from(['\n', '\r\n']))
+def test_rows_are_read_as_a_plain_reader_does(tmp_path_factory, rows, ending):
+  path = tmp_path_factory.mktemp('weak') / 'segments.csv'
+  text = ending.join(', '.join(row) for row in rows)
+  path.write_bytes(text.encode())
+  expected = plain_read(text)
+  if expected is None:
+    with pytest.raises(LabelError):
+      segments.read_weak_csv(path, CLASS_MAP)
+    return
+  read = segments.read_weak_csv(path, CLASS_MAP)
+  assert [tuple(row) for row in read.clips.values] == expected[0]
+  assert [tuple(row) for row in read.labels.values] == expected[1]
 
 
 @given(rows=st.lists(st.lists(_FIELDS, max_size=6), max_size=5))

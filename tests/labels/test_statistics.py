@@ -33,7 +33,7 @@ def joined_of(clips):
       strong, columns=['clip', 'start', 'end', 'class_index', 'present']
     ).astype({'clip': int, 'class_index': int, 'present': bool}),
   )
-  return JoinedLabels(CLASS_MAP, table, {}, [])
+  return JoinedLabels(CLASS_MAP, table, {}, [], pd.DataFrame())
 
 
 YES, NO = LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE

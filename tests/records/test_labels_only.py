@@ -47,9 +47,7 @@ def test_the_clips_follow_the_new_segments(small_data, weak_only, tmp_path):
   fewer.write_text('\n'.join([*lines[:8], 'elsewhere, 0, 2, "/m/low"']) + '\n')
   flags = relabel_flags(small_data, weak_only, segments_csv=fewer)
   out = tmp_path / 'records'
-  printed = run_stage_ok(
-    'prepare', *flags, f'--output_dir={out}', '--max_skipped_fraction=1'
-  )
+  printed = run_stage_ok('prepare', *flags, f'--output_dir={out}')
   assert '5 clips' in printed
   assert '8 skipped (1 missing, 7 unlabelled' in printed
   with open(out / 'skipped.csv', newline='') as file:
@@ -59,12 +57,28 @@ def test_the_clips_follow_the_new_segments(small_data, weak_only, tmp_path):
   assert read_label_table(records).clip_ids == records.clip_ids
 
 
+def test_why_clips_are_lacking_is_passed_on(small_data, tmp_path):
+  audio = tmp_path / 'audio'
+  audio.mkdir()
+  for path in (small_data / 'audio').iterdir():
+    (audio / path.name).write_bytes(path.read_bytes())
+  first = sorted(audio.iterdir())[0]
+  first.write_bytes(first.read_bytes()[:5000])
+  flags = [flag for flag in prepare_flags(small_data) if '--audio_dir' not in flag]
+  old, new = tmp_path / 'old', tmp_path / 'new'
+  run_stage_ok('prepare', *flags, f'--audio_dir={audio}', f'--output_dir={old}')
+  run_stage_ok('prepare', *relabel_flags(small_data, old), f'--output_dir={new}')
+  assert (new / 'skipped.csv').read_text() == (old / 'skipped.csv').read_text()
+  assert 'truncated' in (new / 'skipped.csv').read_text()
+
+
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [
     ({'records': 'absent'}, 'absent: no such folder; `prepare` writes it'),
     ({'records': ''}, '--labels_only needs --records'),
     ({'audio_dir': '.'}, 'either of sound files'),
+    ({'clips_per_shard': 3}, '--clips_per_shard does nothing here'),
   ],
 )
 def test_wrong_input_is_one_clear_line(

@@ -1,10 +1,15 @@
 """`prepare` on several processes, on a cluster, and on other file systems."""
 
+import contextlib
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from audioset_ml.labels.join import LabelFiles
+from audioset_ml.records import beam_runs, pipeline
 from tests.conftest import ROOT, prepare_flags
 from tests.records.test_pipeline import contents
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
@@ -40,6 +45,105 @@ def test_a_killed_run_goes_on_and_writes_the_same_bytes(
   undisturbed = tmp_path / 'undisturbed'
   run_stage_ok('prepare', *flags, f'--output_dir={undisturbed}', '--workers=1')
   assert contents(out) == contents(undisturbed)
+
+
+def test_a_finished_shard_that_is_lost_or_cut_is_written_again(
+  small_data, small_records, tmp_path
+):
+  out = tmp_path / 'records'
+  flags = [*prepare_flags(small_data), f'--output_dir={out}']
+  status = kill_stage_when(
+    lambda: len(list(out.glob('.parts/*.json'))) >= 2,
+    'prepare',
+    *flags,
+    '--clips_per_shard=1',
+  )
+  assert status != 0
+  first, second = sorted(out.glob('records-*'))[:2]
+  first.unlink()
+  second.write_bytes(second.read_bytes()[:100])
+  run_stage_ok('prepare', *flags, '--clips_per_shard=1')
+  undisturbed = tmp_path / 'undisturbed'
+  run_stage_ok('prepare', *flags, '--clips_per_shard=1', f'--output_dir={undisturbed}')
+  assert contents(out) == contents(undisturbed)
+
+
+def test_two_attempts_at_a_shard_do_not_meet(small_data, small_records, tmp_path):
+  """As when a worker outlives its parent: each has a file of its own."""
+  out = tmp_path / 'records'
+  out.mkdir()
+  labels = LabelFiles(
+    class_map=str(small_data / 'class_map.csv'),
+    segments_csvs=(str(small_data / 'segments.csv'),),
+    explicit_tsvs=(str(small_data / 'explicit.tsv'),),
+    strong_tsvs=(str(small_data / 'strong.tsv'),),
+  )
+  config = pipeline.PrepareConfig(
+    labels, audio_dir=str(small_data / 'audio'), clips_per_shard=5
+  )
+  both = [
+    threading.Thread(target=pipeline.prepare, args=(config, out)) for _ in range(2)
+  ]
+  with contextlib.suppress(FileNotFoundError):  # one may tidy up under the other
+    for thread in both:
+      thread.start()
+    for thread in both:
+      thread.join()
+  shards = {
+    name: data
+    for name, data in contents(small_records).items()
+    if name.startswith('records-')
+  }
+  assert {name: contents(out)[name] for name in shards} == shards
+
+
+def test_beam_counts_what_became_of_the_clips(small_data, tmp_path, monkeypatch):
+  labels = LabelFiles(
+    class_map=str(small_data / 'class_map.csv'),
+    segments_csvs=(str(small_data / 'segments.csv'),),
+  )
+  audio = tmp_path / 'audio'
+  audio.mkdir()
+  for path in sorted((small_data / 'audio').iterdir())[:9]:
+    (audio / path.name).write_bytes(path.read_bytes())
+  config = pipeline.PrepareConfig(labels, audio_dir=str(audio), clips_per_shard=5)
+  counted, run = [], beam_runs.run
+  monkeypatch.setattr(
+    beam_runs, 'run', lambda *arguments: counted.append(run(*arguments))
+  )
+  (tmp_path / 'out').mkdir()
+  pipeline.prepare(config, tmp_path / 'out')
+  assert counted == [{'clips': 9, 'missing': 3}]
+
+
+@pytest.mark.parametrize(
+  ('flag', 'message'),
+  [
+    ('--beam_args=--dask_client_adress=tcp://127.0.0.1:1', 'knows no option'),
+    ('--beam_args=nodashes', "'nodashes' is no option"),
+    ('--output_dir=nothing://bucket/out', 'knows no file system nothing://'),
+    ('--audio_dir=nothing://bucket', 'knows no file system nothing://'),
+  ],
+)
+def test_a_wrong_option_or_place_is_one_clear_line(small_data, tmp_path, flag, message):
+  done = run_stage(
+    'prepare', *prepare_flags(small_data), f'--output_dir={tmp_path}/out', flag
+  )
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+def test_an_interrupted_run_says_that_it_goes_on(small_data, tmp_path):
+  out = tmp_path / 'records'
+  flags = [*prepare_flags(small_data), f'--output_dir={out}', '--clips_per_shard=1']
+  status = kill_stage_when(
+    lambda: any(out.glob('.parts/*.json')),
+    'prepare',
+    *flags,
+    signal_number=signal.SIGINT,
+  )
+  assert status == 130
 
 
 def test_a_dask_cluster_writes_the_same_bytes(small_data, small_records, tmp_path):
