@@ -1,38 +1,65 @@
 """Trains a classifier on records: a teacher or, with --label_set, a student.
 
 The defaults are ML20's (Adam at 1e-5), but for the initial weights. A run that was
-stopped goes on from its newest checkpoint when the same command is given again.
+stopped goes on from its newest checkpoint when the same command is given again, to the
+same weights as if nothing had happened.
 
 Example:
   python -m audioset_ml.train --records=records/train --output_dir=teacher
   python -m audioset_ml.train --records=records/train --output_dir=student \\
     --label_set=label_sets/discard_1
+  python -m audioset_ml.train --records=records/train --init_from=student \\
+    --mix_records=records/train_strong --mix_label_mode=strong --mix_fraction=0.8 \\
+    --output_dir=mixed
   tensorboard --logdir=teacher/logs
 """
 
-from absl import flags
+from absl import app, flags
 
 from audioset_ml import stage
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
-from audioset_ml.training.config import SCHEDULES
+from audioset_ml.training.config import BEST_METRICS, OPTIMIZERS, PRECISIONS, SCHEDULES
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags('checkpoint_every')
+stage.define_folder_flags('checkpoint_every', 'checkpoints_kept', 'profile_steps')
+_MODES = ['weak', 'diffuse', 'strong']
+# What to train on.
 flags.DEFINE_string('records', None, 'Folder of records to train on.')
-flags.DEFINE_string('validation_records', '', 'Folder of records to evaluate on.')
-flags.DEFINE_string(
-  'label_set', '', 'Folder of a label set: its flagged labels are left out of the loss.'
-)
 flags.DEFINE_enum(
   'label_mode',
   'weak',
-  ['weak', 'diffuse', 'strong'],
+  _MODES,
   "weak: the clip's labels on every patch; diffuse: its strong labels on every patch; "
   'strong: those that overlap the patch by half. The last two leave out clips without '
   'strong labels.',
 )
 flags.DEFINE_bool(
-  'strong_clips_only', False, 'Leave out clips without strong labels in any mode.'
+  'strong_clips_only', False, 'Leave out clips without strong labels in weak mode too.'
+)
+flags.DEFINE_string(
+  'label_set',
+  '',
+  'Folder of a label set: its flagged labels are left out of the loss, on examples '
+  'with weak labels.',
+)
+flags.DEFINE_string('mix_records', '', 'A second folder of records, or the same.')
+flags.DEFINE_enum('mix_label_mode', 'strong', _MODES, 'The label mode of its examples.')
+flags.DEFINE_float(
+  'mix_fraction', 0.5, 'Share of the examples that come from it.', 0, 1
+)
+flags.DEFINE_float(
+  'strong_fraction',
+  1.0,
+  'Share of the clips to use of the sources with diffuse or strong labels; a smaller '
+  'share is part of every larger one.',
+  0,
+  1,
+)
+flags.DEFINE_bool(
+  'ignore_unannotated',
+  False,
+  'In diffuse and strong modes, leave classes out of the loss that have no strong '
+  'label in any clip; otherwise they count as absent.',
 )
 flags.DEFINE_string(
   'smear_ontology',
@@ -40,12 +67,20 @@ flags.DEFINE_string(
   "AudioSet's ontology.json: the ancestors of a positive are positive too, unless a "
   'person said otherwise.',
 )
-flags.DEFINE_string(
-  'init_from',
-  '',
-  'Trained model to start from: a train folder, a .keras file or yamnet.h5. The '
-  'classifier is made anew where the classes differ.',
+# Augmentation.
+flags.DEFINE_float(
+  'balance_power', 0.0, 'Reads rare classes more often: 1 makes up for all of it.', 0
 )
+flags.DEFINE_float('gain_db', 0.0, 'Largest random gain or attenuation (dB).', 0)
+flags.DEFINE_float('shift_seconds', 0.0, 'Largest random shift, rolling over (s).', 0)
+flags.DEFINE_integer('frequency_masks', 0, 'SpecAugment: bands to silence.', 0)
+flags.DEFINE_integer('frequency_mask_bands', 8, 'The widest of them (mel bands).', 1)
+flags.DEFINE_integer('time_masks', 0, 'SpecAugment: stretches to silence.', 0)
+flags.DEFINE_integer('time_mask_frames', 16, 'The longest of them (frames).', 1)
+flags.DEFINE_float(
+  'mixup_alpha', 0.0, 'Mixes pairs of patches in shares from Beta(alpha, alpha).', 0
+)
+# The network and where it starts.
 flags.DEFINE_enum('architecture', 'mobilenet_v1', ARCHITECTURES, 'The network.')
 flags.DEFINE_float('width_multiplier', 1.0, "Factor on the layers' filters.", 0)
 flags.DEFINE_enum(
@@ -56,43 +91,164 @@ flags.DEFINE_enum(
   "MobileNetV1 does not start to learn under YAMNet's batch normalisation.",
 )
 flags.DEFINE_float('bias_start', 0.0, "Start of the classifier's biases, as a logit.")
+flags.DEFINE_string(
+  'init_from',
+  '',
+  'Trained model to start from: a train folder, a .keras file or yamnet.h5. The '
+  'classifier is made anew where the classes differ.',
+)
+flags.DEFINE_bool(
+  'init_optimizer', False, "Take over the optimiser's state of --init_from, too."
+)
+flags.DEFINE_bool('freeze_body', False, 'Train the classifier alone.')
+# Optimisation.
 flags.DEFINE_integer('steps', 100_000, 'Batches to train on.', 1)
-flags.DEFINE_integer('batch_size', 64, 'Patches a batch.', 1)
-flags.DEFINE_float('learning_rate', 1e-5, "Adam's learning rate at its peak.")
+flags.DEFINE_integer('batch_size', 64, 'Patches a batch, over all replicas.', 1)
+flags.DEFINE_enum('optimizer', 'adam', OPTIMIZERS, 'The optimiser.')
+flags.DEFINE_float('weight_decay', 0.01, "AdamW's weight decay.", 0)
+flags.DEFINE_float('learning_rate', 1e-5, 'Learning rate at its peak.')
 flags.DEFINE_float('warmup_fraction', 0.0, 'Share of the steps over which it rises.')
 flags.DEFINE_enum('schedule', 'constant', SCHEDULES, 'Its course after the rise.')
-flags.DEFINE_float('final_fraction', 0.1, 'Share of it left at the end of a cosine.')
-flags.DEFINE_integer('shuffle_buffer', 4096, 'Patches held to be shuffled.', 1)
+flags.DEFINE_float('final_fraction', 0.1, 'Share of it that is left at the end.')
+flags.DEFINE_float('clip_norm', 0.0, "The gradients' largest norm; 0 for any.", 0)
+flags.DEFINE_integer(
+  'accumulate', 1, 'Batches whose gradients make one update of the weights.', 1
+)
+flags.DEFINE_float(
+  'ema_decay', 0.0, 'Keep a moving average of the weights as the model; 0.999, say.'
+)
+flags.DEFINE_enum(
+  'precision', 'float32', PRECISIONS, 'Of the arithmetic; float16 scales the loss.'
+)
+flags.DEFINE_enum(
+  'strategy',
+  'one_device',
+  ['one_device', 'mirrored', 'multi_worker'],
+  "one_device; mirrored: all this machine's GPUs (or CPU devices); multi_worker: a "
+  'process a machine, told of each other by TF_CONFIG or SLURM.',
+)
 flags.DEFINE_integer('seed', 0, "Of the weights, the input's order and its patches.")
+flags.DEFINE_integer('shuffle_buffer', 4096, 'Patches held to be shuffled.', 1)
+# Watching and keeping.
+flags.DEFINE_string('validation_records', '', 'Folder of records to evaluate on.')
 flags.DEFINE_integer('validate_every', 1000, 'Steps between evaluations.', 1)
+flags.DEFINE_enum(
+  'best_metric',
+  '',
+  ['', *BEST_METRICS],
+  'Keep the weights with the best value of this as the model, not the last.',
+)
+flags.DEFINE_integer(
+  'patience', 0, 'Validations without a better value that end the run; 0 for any.', 0
+)
 flags.DEFINE_integer('checkpoint_every', 1000, 'Steps between checkpoints.', 1)
+flags.DEFINE_integer('checkpoints_kept', 2, 'How many checkpoints stay.', 1)
 flags.DEFINE_integer('log_every', 100, 'Steps between TensorBoard points.', 1)
+flags.DEFINE_integer('show_clips', 4, 'Validation clips that TensorBoard pictures.', 0)
+flags.DEFINE_multi_string(
+  'curve_class', [], 'A class to show the precision-recall curve of; repeatable.'
+)
+flags.DEFINE_integer('profile_steps', 0, 'Steps to profile for TensorBoard.', 0)
 flags.mark_flag_as_required('records')
+
+# Flags that mean something only together with others: what they need, in words.
+_NEEDS = {
+  'label_set': (lambda: 'weak' in _modes(), 'a source with weak labels'),
+  'mix_label_mode': (lambda: FLAGS.mix_records, '--mix_records'),
+  'mix_fraction': (lambda: FLAGS.mix_records, '--mix_records'),
+  'strong_fraction': (lambda: _strong(), 'a source with diffuse or strong labels'),
+  'ignore_unannotated': (lambda: _strong(), 'a source with diffuse or strong labels'),
+  'strong_clips_only': (lambda: 'weak' in _modes(), 'a source with weak labels'),
+  'frequency_mask_bands': (lambda: FLAGS.frequency_masks, '--frequency_masks'),
+  'time_mask_frames': (lambda: FLAGS.time_masks, '--time_masks'),
+  'weight_decay': (lambda: FLAGS.optimizer == 'adamw', '--optimizer=adamw'),
+  'final_fraction': (
+    lambda: FLAGS.schedule != 'constant',
+    '--schedule=cosine or exponential',
+  ),
+  'init_optimizer': (lambda: FLAGS.init_from, '--init_from'),
+  'freeze_body': (lambda: FLAGS.init_from, '--init_from'),
+  'validate_every': (lambda: FLAGS.validation_records, '--validation_records'),
+  'best_metric': (lambda: FLAGS.validation_records, '--validation_records'),
+  'show_clips': (lambda: FLAGS.validation_records, '--validation_records'),
+  'curve_class': (lambda: FLAGS.validation_records, '--validation_records'),
+  'patience': (lambda: FLAGS.best_metric, '--best_metric'),
+}
+
+
+def _modes() -> set[str]:
+  """The label modes of the run's sources."""
+  return {FLAGS.label_mode} | ({FLAGS.mix_label_mode} if FLAGS.mix_records else set())
+
+
+def _strong() -> bool:
+  return bool(_modes() - {'weak'})
+
+
+def _refuse_idle_flags() -> None:
+  """A flag that changes nothing would be a mistake that nobody notices."""
+  for name, (is_met, needs) in _NEEDS.items():
+    flag = FLAGS[name]
+    if flag.present and flag.value != flag.default and not is_met():
+      raise app.UsageError(f'--{name} does nothing here: it needs {needs}')
+
+
+def _is_chief() -> bool:
+  """Whether this process is the one that writes, asked before TensorFlow is there."""
+  from audioset_ml.training.workers import worker_index
+
+  return FLAGS.strategy != 'multi_worker' or worker_index() == 0
 
 
 def main(_) -> None:
-  from audioset_ml.training.config import OptimizerConfig, TrainConfig
+  from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
 
   def values(*names: str) -> dict:
     return {name: FLAGS[name].value for name in names}
 
-  inputs = values('records', 'validation_records', 'label_set', 'init_from')
-  inputs |= values('smear_ontology')
+  def source(records: str, label_mode: str) -> SourceConfig:
+    weak = label_mode == 'weak'
+    return SourceConfig(
+      records=records,
+      label_mode=label_mode,
+      strong_clips_only=FLAGS.strong_clips_only and weak,
+      clip_fraction=1.0 if weak else FLAGS.strong_fraction,
+      label_set=FLAGS.label_set if weak else '',
+      ignore_unannotated=FLAGS.ignore_unannotated and not weak,
+    )
+
+  _refuse_idle_flags()
+  augment = values('gain_db', 'shift_seconds', 'frequency_masks', 'mixup_alpha')
+  augment |= values('frequency_mask_bands', 'time_masks', 'time_mask_frames')
   config = TrainConfig(
-    **inputs,
-    **values('label_mode', 'strong_clips_only'),
+    source=source(FLAGS.records, FLAGS.label_mode),
+    mix=source(FLAGS.mix_records, FLAGS.mix_label_mode) if FLAGS.mix_records else None,
+    augment=augment,
+    **values('mix_fraction', 'smear_ontology', 'balance_power'),
     **values('architecture', 'width_multiplier', 'weight_init', 'bias_start'),
+    **values('init_from', 'init_optimizer', 'freeze_body', 'ema_decay', 'strategy'),
     **values('steps', 'batch_size', 'shuffle_buffer', 'seed'),
-    **values('validate_every', 'checkpoint_every', 'log_every'),
+    **values('validation_records', 'validate_every', 'best_metric', 'patience'),
+    **values('checkpoint_every', 'checkpoints_kept', 'log_every'),
+    **values('show_clips', 'profile_steps'),
+    curve_classes=tuple(FLAGS.curve_class),
     optimizer=OptimizerConfig(
-      **values('learning_rate', 'warmup_fraction', 'schedule', 'final_fraction')
+      **values('optimizer', 'weight_decay', 'learning_rate', 'warmup_fraction'),
+      **values('schedule', 'final_fraction', 'clip_norm', 'accumulate', 'precision'),
     ),
   )
-  with stage.output_folder(FLAGS.output_dir, inputs, FLAGS.seed) as folder:
+  inputs = values('records', 'mix_records', 'validation_records', 'label_set')
+  inputs |= values('init_from', 'smear_ontology')
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, FLAGS.seed, writes=_is_chief()
+  ) as folder:
     from audioset_ml.training import loop
 
-    folder.counts, folder.details = loop.train(config, folder.path)
-  print(f'{folder.path}: trained {config.steps} steps; the model is model.keras')
+    text = stage.flag_text()
+    folder.counts, folder.details = loop.train(config, folder.path, text)
+  print(
+    f'{folder.path}: trained {folder.counts["steps"]} steps; the model is model.keras'
+  )
 
 
 if __name__ == '__main__':

@@ -20,8 +20,9 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.states import LabelState
 from audioset_ml.models.registry import ModelConfig, build_model
-from audioset_ml.records import dataset, schema
+from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.training_input import InputConfig, Source, training_dataset
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
 
 CLIPS, CLASSES, BATCH, STEPS, ROUNDS = 1024, 527, 64, 12, 5
@@ -47,10 +48,13 @@ def write_records(folder: pathlib.Path) -> RecordsFolder:
   return RecordsFolder(folder, tuple(shards), tuple(clip_ids), class_map, front_end)
 
 
+def from_records(records: RecordsFolder) -> tf.data.Dataset:
+  return training_dataset(Source(records), InputConfig(BATCH))
+
+
 def from_memory(records: RecordsFolder) -> tf.data.Dataset:
   """The same batches, made once and kept in memory."""
-  config = dataset.InputConfig(BATCH)
-  batches = list(dataset.training_dataset(records, config).take(CLIPS // BATCH))
+  batches = list(from_records(records).take(CLIPS // BATCH))
   patches = np.concatenate([patch for patch, _ in batches])
   targets = np.concatenate([target for _, target in batches])
   return (
@@ -80,7 +84,7 @@ def main() -> None:
     records = write_records(pathlib.Path(folder))
     sources = {
       'memory': iter(from_memory(records)),
-      'records': iter(dataset.training_dataset(records, dataset.InputConfig(BATCH))),
+      'records': iter(from_records(records)),
     }
     speeds: dict[str, list[float]] = {name: [] for name in sources}
     for round_number in range(ROUNDS + 1):

@@ -17,6 +17,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
   the same in one. Arguments, weights, outputs, gradients and moving statistics
   are those of Keras's layer, so that either takes the other's `get_weights()`.
 
+  Under a `tf.distribute` strategy with several replicas, training normalises by the
+  statistics of the whole batch, so that the number of replicas changes nothing.
+
   The kernel handles inputs of shape [batch, height, width, channels] in float32,
   float16 or bfloat16 (statistics always in float32). Other ranks, another axis,
   masks, `synchronized`, `renorm` and epsilons below 1e-5 take Keras's own path.
@@ -28,7 +31,11 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
       return super().call(inputs, training=training, mask=mask)
     # A frozen layer normalises by its moving statistics even in training, as in Keras.
     if training and self.trainable:
-      outputs = self._normalize_by_batch(inputs)
+      replicas = tf.distribute.get_strategy().num_replicas_in_sync
+      if replicas > 1 and not tf.distribute.in_cross_replica_context():
+        outputs = self._normalize_by_all_replicas(inputs)
+      else:
+        outputs = self._normalize_by_batch(inputs)
     else:
       outputs = self._fused_op(
         inputs,
@@ -63,6 +70,27 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     self._update(self.moving_mean, mean)
     self._update(self.moving_variance, variance)
     return outputs
+
+  def _normalize_by_all_replicas(self, inputs):
+    """The same over the parts of a batch that all replicas have, of equal size.
+
+    Keras's `synchronized` has the variance as E(x²) − E(x)², which loses digits.
+    """
+    all_reduce = tf.distribute.get_replica_context().all_reduce
+    inputs = tf.cast(inputs, tf.float32)
+    mean = all_reduce(tf.distribute.ReduceOp.MEAN, tf.reduce_mean(inputs, [0, 1, 2]))
+    deviations = tf.reduce_mean(tf.square(inputs - mean), [0, 1, 2])
+    variance = all_reduce(tf.distribute.ReduceOp.MEAN, deviations)
+    self._update(self.moving_mean, mean)
+    self._update(self.moving_variance, variance)
+    return tf.nn.batch_normalization(
+      inputs,
+      mean,
+      variance,
+      ops.cast(self.beta, 'float32') if self.center else None,
+      ops.cast(self.gamma, 'float32') if self.scale else None,
+      self.epsilon,
+    )
 
   def _update(self, moving, batch_value):
     old = ops.cast(moving, 'float32')

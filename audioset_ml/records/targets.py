@@ -74,6 +74,8 @@ class TargetMaker:
     implied: which classes a positive of each class makes positive, unless a person said
       otherwise (`Ontology.implied_classes`, SL21 3.1's label smearing); None for none.
       Shape [classes, classes], bool.
+    unannotated: classes that are ignored unless a person said something; None for none.
+      Shape [classes], bool.
   """
 
   num_classes: int
@@ -81,6 +83,7 @@ class TargetMaker:
   label_mode: str = 'weak'
   lookup: LabelSetLookup | None = None
   implied: np.ndarray | None = None
+  unannotated: np.ndarray | None = None
 
   def target(self, record: dict[str, tf.Tensor], start: tf.Tensor) -> tf.Tensor:
     """The target of a patch of a clip.
@@ -106,6 +109,8 @@ class TargetMaker:
     target = tf.zeros([self.num_classes], tf.int8)
     if self.lookup is not None:
       target = -tf.cast(self.lookup.ignored(record['clip_id']), tf.int8)
+    if self.unannotated is not None:
+      target = -tf.constant(self.unannotated.astype(np.int8))
     if self.implied is not None:
       above = tf.reduce_any(tf.gather(tf.constant(self.implied), positive), axis=0)
       target = tf.where(above, tf.constant(POSITIVE, tf.int8), target)

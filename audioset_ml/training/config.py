@@ -2,39 +2,75 @@
 
 import dataclasses
 import math
+from typing import Any
 
 from audioset_ml.errors import InputError
 from audioset_ml.models.config import ModelConfig
 
-SCHEDULES = ('constant', 'cosine')
+OPTIMIZERS = ('adam', 'adamw', 'sgd')
+SCHEDULES = ('constant', 'cosine', 'exponential')
+PRECISIONS = ('float32', 'mixed_bfloat16', 'mixed_float16')
+BEST_METRICS = ('d_prime', 'lwlrap', 'map')
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-  """Adam and its learning rate over time.
+  """The optimiser, its learning rate over time, and what happens to the gradients.
 
   Attributes:
+    optimizer: one of OPTIMIZERS; ML20 and SL21 have Adam.
     learning_rate: at its peak; 1e-5 in ML20.
-    warmup_fraction: share of the steps over which it rises from 0.
-    schedule: 'constant', or 'cosine' down to `final_fraction` of it.
-    final_fraction: of the learning rate, at the last step of a cosine.
+    weight_decay: AdamW's; none of it on biases and batch normalisation.
+    warmup_fraction: share of the steps over which the rate rises from 0.
+    schedule: 'constant', or 'cosine' or 'exponential' down to `final_fraction` of it.
+    final_fraction: of the learning rate, at the last step.
+    clip_norm: the gradients' largest common norm; 0 for any.
+    accumulate: steps whose gradients make one update: a batch of so many batches.
+    precision: 'float32', or mixed precision; float16 with loss scaling.
   """
 
+  optimizer: str = 'adam'
   learning_rate: float = 1e-5
+  weight_decay: float = 0.01
   warmup_fraction: float = 0.0
   schedule: str = 'constant'
   final_fraction: float = 0.1
+  clip_norm: float = 0.0
+  accumulate: int = 1
+  precision: str = 'float32'
 
   def __post_init__(self):
+    _require_one_of(self, 'optimizer', OPTIMIZERS)
+    _require_one_of(self, 'schedule', SCHEDULES)
+    _require_one_of(self, 'precision', PRECISIONS)
     if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
       raise InputError(f'learning_rate is {self.learning_rate}, but must be above 0')
-    if self.schedule not in SCHEDULES:
-      raise InputError(
-        f'schedule is {self.schedule!r}, but must be one of {", ".join(SCHEDULES)}'
-      )
-    for name in ('warmup_fraction', 'final_fraction'):
-      if not 0 <= getattr(self, name) <= 1:
-        raise InputError(f'{name} is {getattr(self, name)}, but must be in [0, 1]')
+    _require_range(self, ('warmup_fraction', 'final_fraction'), 0, 1)
+    _require_range(self, ('weight_decay', 'clip_norm'), 0, math.inf)
+    _require_range(self, ('accumulate',), 1, math.inf)
+    if self.schedule == 'exponential' and self.final_fraction == 0:
+      raise InputError('final_fraction is 0, which no exponential reaches')
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceConfig:
+  """Records to train on and which of their labels; see `records.training_input.Source`.
+
+  Attributes:
+    records: the records' folder.
+    label_mode: weak, diffuse or strong labels.
+    strong_clips_only: whether to leave out clips without strong labels.
+    clip_fraction: the share of the clips to use.
+    label_set: folder of a label set whose flagged labels are ignored; '' for none.
+    ignore_unannotated: whether classes without any strong label are ignored.
+  """
+
+  records: str
+  label_mode: str = 'weak'
+  strong_clips_only: bool = False
+  clip_fraction: float = 1.0
+  label_set: str = ''
+  ignore_unannotated: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,56 +78,86 @@ class TrainConfig:
   """A training run.
 
   Attributes:
-    records: folder of training records.
-    architecture, width_multiplier, weight_init, bias_start: as in ModelConfig.
-    optimizer: the optimiser.
-    steps: batches to train on.
-    batch_size: patches a batch.
-    shuffle_buffer: patches held to be shuffled.
-    seed: of the initial weights, the input's order and the patches' places.
-    validation_records: folder of records to evaluate on; '' for none.
-    label_set: folder of a label set whose flagged labels are ignored; '' for none.
-    label_mode: weak, diffuse or strong labels (SL21 section 4).
-    strong_clips_only: whether to leave out clips without strong labels.
+    source: what to train on.
+    mix: a second source, or None.
+    mix_fraction: the share of the examples that come from it (SL21's μ).
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
       positive too (SL21 3.1's label smearing); '' for none.
+    augment: keyword arguments of `records.augmentation.AugmentConfig`.
+    balance_power: how far rare classes are made up for.
+    architecture, width_multiplier, weight_init, bias_start: as in ModelConfig.
+    optimizer: the optimiser.
+    ema_decay: of a moving average of the weights, which is then validated and saved
+      instead of the weights; 0 for none.
+    steps: batches to train on.
+    batch_size: patches a batch, over all replicas.
+    shuffle_buffer: patches held to be shuffled.
+    seed: of the initial weights, the input's order and the patches' places.
+    strategy: which `tf.distribute` strategy: one_device, mirrored, multi_worker.
+    validation_records: folder of records to evaluate on; '' for none.
+    best_metric: the validation metric by which the best weights are kept as the model;
+      '' for the last weights.
+    patience: validations without a better value after which training stops; 0: never.
     init_from: a train folder, a `.keras` file or YAMNet's `.h5` weights to start from.
+    init_optimizer: whether the optimiser's state is taken over from it, too.
+    freeze_body: whether only the classifier is trained.
     validate_every: steps between evaluations; the last step is always evaluated.
     checkpoint_every: steps between checkpoints.
+    checkpoints_kept: how many of them are kept.
     log_every: steps between TensorBoard points.
+    show_clips: validation clips of which TensorBoard shows spectrogram and scores.
+    curve_classes: classes, by name or mid, of which it shows precision-recall curves.
+    profile_steps: steps of which it shows a profile; 0 for none.
   """
 
-  records: str
+  source: SourceConfig
+  mix: SourceConfig | None = None
+  mix_fraction: float = 0.5
+  smear_ontology: str = ''
+  augment: dict[str, Any] = dataclasses.field(default_factory=dict)
+  balance_power: float = 0.0
   architecture: str = 'mobilenet_v1'
   width_multiplier: float = 1.0
   weight_init: str = 'keras'
   bias_start: float = 0.0
-  optimizer: OptimizerConfig = OptimizerConfig()
+  optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+  ema_decay: float = 0.0
   steps: int = 100_000
   batch_size: int = 64
   shuffle_buffer: int = 4096
   seed: int = 0
+  strategy: str = 'one_device'
   validation_records: str = ''
-  label_set: str = ''
-  label_mode: str = 'weak'
-  strong_clips_only: bool = False
-  smear_ontology: str = ''
+  best_metric: str = ''
+  patience: int = 0
   init_from: str = ''
+  init_optimizer: bool = False
+  freeze_body: bool = False
   validate_every: int = 1000
   checkpoint_every: int = 1000
+  checkpoints_kept: int = 2
   log_every: int = 100
+  show_clips: int = 4
+  curve_classes: tuple[str, ...] = ()
+  profile_steps: int = 0
 
   def __post_init__(self):
-    for name in (
-      'steps',
-      'batch_size',
-      'shuffle_buffer',
-      'validate_every',
-      'checkpoint_every',
-      'log_every',
-    ):
-      if getattr(self, name) < 1:
-        raise InputError(f'{name} is {getattr(self, name)}, but must be at least 1')
+    counts = ('steps', 'batch_size', 'shuffle_buffer', 'validate_every')
+    counts += ('checkpoint_every', 'checkpoints_kept', 'log_every')
+    _require_range(self, counts, 1, math.inf)
+    _require_range(self, ('mix_fraction',), 0, 1)
+    rest = ('balance_power', 'patience', 'show_clips', 'profile_steps')
+    _require_range(self, rest, 0, math.inf)
+    if not 0 <= self.ema_decay < 1:
+      raise InputError(f'ema_decay is {self.ema_decay}, but must be in [0, 1)')
+    if self.best_metric:
+      _require_one_of(self, 'best_metric', BEST_METRICS)
+    if (self.best_metric or self.patience) and not self.validation_records:
+      raise InputError('best_metric and patience need validation_records')
+    if self.patience and not self.best_metric:
+      raise InputError('patience needs best_metric: it says what has to get better')
+    if self.init_optimizer and not self.init_from:
+      raise InputError('init_optimizer needs init_from')
 
   def model_config(self, num_classes: int, patch_shape: tuple[int, int]) -> ModelConfig:
     """The network for records of this many classes and this shape of patches."""
@@ -105,3 +171,19 @@ class TrainConfig:
       mel_bands=patch_shape[1],
       seed=self.seed,
     )
+
+
+def _require_one_of(config: Any, name: str, choices: tuple[str, ...]) -> None:
+  value = getattr(config, name)
+  if value not in choices:
+    raise InputError(f'{name} is {value!r}, but must be one of {", ".join(choices)}')
+
+
+def _require_range(
+  config: Any, names: tuple[str, ...], least: float, most: float
+) -> None:
+  for name in names:
+    value = getattr(config, name)
+    if not least <= value <= most:
+      wanted = f'in [{least}, {most}]' if math.isfinite(most) else f'at least {least}'
+      raise InputError(f'{name} is {value}, but must be {wanted}')

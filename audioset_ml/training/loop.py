@@ -1,4 +1,4 @@
-"""The training loop: steps, checkpoints, and a model at the end.
+"""The training loop: steps, checkpoints, validations, and a model at the end.
 
 A loop of our own instead of `fit`, so that a checkpoint holds the data position too and
 a killed run goes on where it was.
@@ -7,6 +7,7 @@ a killed run goes on where it was.
 import math
 import os
 import pathlib
+import shutil
 import signal
 from typing import Any
 
@@ -14,176 +15,173 @@ import keras
 import tensorflow as tf
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels.label_set import LabelSet
-from audioset_ml.labels.ontology import Ontology
-from audioset_ml.models.registry import build_model
 from audioset_ml.models.trained import MODEL_FILE
-from audioset_ml.records.dataset import InputConfig, damage_named, training_dataset
+from audioset_ml.records.dataset import damage_named
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.training import distribution
+from audioset_ml.training.checkpoints import Checkpoints
 from audioset_ml.training.config import TrainConfig
-from audioset_ml.training.losses import MaskedBinaryCrossentropy
-from audioset_ml.training.monitor import Monitor, Validator
-from audioset_ml.training.optimization import build_optimizer
-from audioset_ml.training.warm_start import init_from
-
-_CHECKPOINTS_KEPT = 2
+from audioset_ml.training.event_logs import trim_events
+from audioset_ml.training.inputs import open_input, open_sources
+from audioset_ml.training.monitor import Monitor
+from audioset_ml.training.trainer import Shape, Trainer, float32_copy
+from audioset_ml.training.validation import BestModel, Validator
+from audioset_ml.training.warm_start import init_from, init_optimizer_from, steps_of
 
 
 def train(
-  config: TrainConfig, output_dir: str | os.PathLike
+  config: TrainConfig, output_dir: str | os.PathLike, flag_text: str = ''
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """Trains a model, going on from the newest checkpoint in the folder.
 
-  Writes `checkpoints/`, `logs/` (TensorBoard), `class_map.csv` and `model.keras`.
+  Writes `checkpoints/`, `logs/` (TensorBoard), `class_map.csv` and `model.keras`. With
+  several workers, the first alone writes; the others keep their checkpoints (they hold
+  a position in the data of their own) in `checkpoints/worker_<number>`.
 
   Args:
     config: the run.
     output_dir: its folder.
+    flag_text: the run's flags, for TensorBoard.
 
   Returns:
     Counts for run.json, and the details that `TrainedModel.open` reads from it.
 
   Raises:
-    InputError: records, label set or starting model don't fit, or the loss is NaN.
+    InputError: records, label set or starting model don't fit, the loss is NaN, or
+      another worker was lost.
     KeyboardInterrupt: interrupted (Ctrl-C, SIGTERM), after writing a checkpoint.
   """
   output_dir = pathlib.Path(output_dir)
-  trainer = _Trainer(config, output_dir)
-  trainer.restore()
-  trainer.run()
-  trainer.records.class_map.write(output_dir / CLASS_MAP_FILE)
-  save_model(trainer.model, output_dir / MODEL_FILE)
+  run = _Run(config, output_dir, flag_text)
+  run.restore()
+  with distribution.lost_peers_named():
+    run.train()
+  records = run.records
   counts = {
-    'steps': config.steps,
-    'clips': len(trainer.records.clip_ids),
-    'classes': trainer.records.num_classes,
-    'parameters': trainer.model.count_params(),
-    'validation': trainer.last_validation,
+    'steps': run.trainer.steps_done,
+    'clips': len(records.clip_ids),
+    'classes': records.num_classes,
+    'parameters': run.trainer.model.count_params(),
+    'validation': run.best.values,
   }
-  return counts, {'front_end': trainer.records.front_end.to_dict()}
+  if run.chief:
+    records.class_map.write(output_dir / CLASS_MAP_FILE)
+    run.save_model()
+  return counts, {'front_end': records.front_end.to_dict()}
 
 
-def save_model(model: keras.Model, path: pathlib.Path) -> None:
-  """Writes a `.keras` file and renames it into place."""
-  partial = path.with_name(f'.partial.{path.name}')
-  model.save(partial)
-  os.replace(partial, path)
-
-
-class _Trainer:
+class _Run:
   """A run in progress."""
 
-  def __init__(self, config: TrainConfig, output_dir: pathlib.Path):
+  def __init__(self, config: TrainConfig, output_dir: pathlib.Path, flag_text: str):
     self.config = config
-    self.records = RecordsFolder.open(config.records)
-    self._logs_dir = str(output_dir / 'logs')
-    self._validator = self._open_validator()
-    self._iterator = iter(self._open_input())
+    self._output_dir, self._flag_text = output_dir, flag_text
+    strategy = distribution.build_strategy(config.strategy)
+    self.chief = distribution.is_chief(strategy)
+    sources = open_sources(config)
+    self.records: RecordsFolder = sources[0].records
     front_end = self.records.front_end
-    patch_shape = (front_end.patch_frames, front_end.mel_bands)
-    self.model = build_model(config.model_config(self.records.num_classes, patch_shape))
-    self._optimizer = build_optimizer(config.optimizer, config.steps)
-    self._optimizer.build(self.model.trainable_variables)
-    self._loss = MaskedBinaryCrossentropy()
-    self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    self._checkpoint = tf.train.Checkpoint(
-      model=self.model,
-      optimizer=self._optimizer,
+    self._logs_dir = output_dir / 'logs'
+    self._validator = self._open_validator()
+    self._iterator = iter(open_input(config, sources, strategy))
+    shape = Shape(self.records.num_classes, front_end.patch_frames, front_end.mel_bands)
+    done = steps_of(config.init_from) if config.init_optimizer else 0
+    self.trainer = Trainer(config, shape, strategy, done)
+    self.best = BestModel(config.best_metric, config.patience, output_dir)
+    self._losses = tf.Variable(tf.zeros(2, tf.float64))  # sum and number since a point
+    self._checkpoints = Checkpoints(
+      output_dir / 'checkpoints' / distribution.worker_folder(strategy),
+      config.checkpoints_kept,
+      model=self.trainer.model,
+      optimizer=self.trainer.optimizer,
       iterator=self._iterator,
-      step=self._step,
-    )
-    self._manager = tf.train.CheckpointManager(
-      self._checkpoint,
-      str(output_dir / 'checkpoints'),
-      max_to_keep=_CHECKPOINTS_KEPT,
+      step=self.trainer.step,
+      best=self.best,
+      losses=self._losses,
+      **({'average': self.trainer.average} if self.trainer.average else {}),
     )
     self._interrupted = False
 
-  @property
-  def last_validation(self) -> dict[str, float]:
-    return self._validator.last if self._validator else {}
-
   def restore(self) -> None:
     """Goes back to the newest checkpoint, or to the model to start from."""
-    for path in reversed(self._manager.checkpoints):
-      try:
-        self._checkpoint.restore(path).assert_existing_objects_matched()
-      except Exception as error:  # TensorFlow raises many types for a damaged file
-        print(f'{path}: a damaged checkpoint ({type(error).__name__}); trying an older')
-        continue
-      print(f'going on from step {int(self._step)}')
-      return
-    if self._manager.checkpoints:
-      raise InputError(
-        f'{self._manager.directory}: none of its checkpoints can be read; begin anew '
-        'with --overwrite'
-      )
-    if self.config.init_from:
-      init_from(self.model, self.config.init_from, self.records)
+    if self._checkpoints.restore():
+      print(f'going on from step {self.trainer.steps_done}')
+      if self.chief:
+        trim_events(self._logs_dir, self.trainer.steps_done)
+    elif self.config.init_from:
+      init_from(self.trainer.model, self.config.init_from, self.records)
+      if self.config.init_optimizer:
+        init_optimizer_from(self.trainer.optimizer, self.config.init_from)
+      if self.trainer.average is not None:
+        self.trainer.average.reset()
 
-  def run(self) -> None:
+  def train(self) -> None:
     """Trains from the current step to the last one."""
-    config, first = self.config, int(self._step)
+    config, trainer = self.config, self.trainer
     handlers = {
       number: signal.signal(number, self._interrupt)
       for number in (signal.SIGTERM, signal.SIGINT)
     }
-    monitor = Monitor(self._logs_dir, config.steps, first, config.batch_size)
-    train_step = tf.function(self._train_step)
+    logs_dir = self._logs_dir if self.chief else None
+    monitor = Monitor(logs_dir, config, trainer.steps_done, self._flag_text)
     try:
-      for step in range(first + 1, config.steps + 1):
+      while trainer.steps_done < config.steps and not self.best.exhausted:
         with damage_named(self.records):
           batch = next(self._iterator)
-        loss = float(train_step(*batch))
+        loss = trainer.train_step(*batch)
+        step = trainer.steps_done
         self._require_finite(loss, step)
-        self._step.assign(step)
+        self._losses.assign_add([loss, 1.0])
         monitor.step(loss)
-        last = step == config.steps
-        if step % config.log_every == 0 or last:
-          monitor.log(step, float(self._optimizer.learning_rate))
-        with monitor.paused():
-          if step % config.checkpoint_every == 0 or last or self._interrupted:
-            self._save(step)
-          if self._interrupted:
-            raise KeyboardInterrupt
-          if self._validator and step % config.validate_every == 0 and not last:
-            self._validator.validate(self.model, step)
-      # Behind the loop, so that a run killed after its last checkpoint has it too.
-      if self._validator:
-        self._validator.validate(self.model, config.steps)
+        self._after_step(step, monitor)
     finally:
       monitor.close()
       for number, handler in handlers.items():
         signal.signal(number, handler)
 
-  def _open_input(self) -> tf.data.Dataset:
-    config, implied = self.config, None
-    reading = InputConfig(
-      config.batch_size,
-      config.shuffle_buffer,
-      config.seed,
-      config.label_mode,
-      config.strong_clips_only,
-    )
-    label_set = LabelSet.read(config.label_set) if config.label_set else None
-    if config.smear_ontology:
-      ontology = Ontology.read(config.smear_ontology)
-      implied = ontology.implied_classes(self.records.class_map)
-    return training_dataset(self.records, reading, label_set, implied)
+  def _after_step(self, step: int, monitor: Monitor) -> None:
+    """Logs, validates and saves where it is time, in an order that a kill can't break.
 
-  def _train_step(self, patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    with tf.GradientTape() as tape:
-      loss = self._loss(target, self.model(patches, training=True))
-    variables = self.model.trainable_variables
-    self._optimizer.apply(tape.gradient(loss, variables), variables)
-    return loss
+    The checkpoint comes last: what was logged before it, stays; what was logged after
+    it is cut off when the run goes on from it, and logged again.
+    """
+    config, last = self.config, step == self.config.steps
+    if step % config.log_every == 0 or last:
+      total, number = self._losses.numpy()
+      monitor.log(step, total / number, float(self.trainer.learning_rate))
+      self._losses.assign([0.0, 0.0])
+    with monitor.paused():
+      if self._validator and (step % config.validate_every == 0 or last):
+        with self.trainer.averaged():
+          values = self._validator.validate(self.trainer.model, step)
+          self.best.update(values, step, self._save_best if self.chief else None)
+      if step % config.checkpoint_every == 0 or last or self._interrupted:
+        self._save(step, monitor)
+      if self._interrupted:
+        raise KeyboardInterrupt
 
-  def _save(self, step: int) -> None:
+  def save_model(self) -> None:
+    """Writes `model.keras`: the best weights, or the last."""
+    best = self._output_dir / BestModel.FILE
+    if self.config.best_metric and best.exists():
+      partial = self._output_dir / f'.partial.{MODEL_FILE}'
+      shutil.copyfile(best, partial)
+      partial.replace(self._output_dir / MODEL_FILE)
+    else:
+      with self.trainer.averaged():
+        save_model(self.trainer.model, self._output_dir / MODEL_FILE)
+
+  def _save_best(self) -> None:
+    save_model(self.trainer.model, self._output_dir / BestModel.FILE)
+
+  def _save(self, step: int, monitor: Monitor) -> None:
     """Writes a checkpoint, but none of weights that are lost already."""
-    for weight in self.model.trainable_variables:
-      if not bool(tf.reduce_all(tf.math.is_finite(weight.value))):
-        self._require_finite(math.nan, step)
-    self._manager.save(step)
+    if not self.trainer.weights_are_finite():
+      self._require_finite(math.nan, step)
+    monitor.flush()
+    if self._validator:
+      self._validator.flush()
+    self._checkpoints.save(step)
 
   def _interrupt(self, *unused) -> None:
     self._interrupted = True
@@ -193,11 +191,22 @@ class _Trainer:
       return None
     records = RecordsFolder.open(self.config.validation_records)
     self.records.require_like(records)
-    return Validator(records, self._logs_dir)
+    return Validator(records, self._logs_dir if self.chief else None, self.config)
 
   def _require_finite(self, loss: float, step: int) -> None:
     if not math.isfinite(loss):
       raise InputError(
         f'the loss is {loss} at step {step}; try a lower --learning_rate. The last '
-        f'good checkpoint is {self._manager.latest_checkpoint}'
+        f'good checkpoint is {self._checkpoints.latest}'
       )
+
+
+def save_model(model: keras.Model, path: pathlib.Path) -> None:
+  """Writes a `.keras` file and renames it into place.
+
+  In float32, whatever it was trained in.
+  """
+  partial = path.with_name(f'.partial.{path.name}')
+
+  float32_copy(model).save(partial)
+  os.replace(partial, path)

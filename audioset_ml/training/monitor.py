@@ -1,59 +1,67 @@
-"""What a person watches while a model trains: progress bar, TensorBoard, validation."""
+"""What a person watches while a model trains: progress bar and TensorBoard."""
 
 import contextlib
-import os
+import pathlib
 import time
 from collections.abc import Iterator
 
-import keras
 import tensorflow as tf
-import tqdm
 
-from audioset_ml.evaluation.weak import evaluate_weak
-from audioset_ml.labels.states import LabelTable
-from audioset_ml.models.scoring import score_clips
 from audioset_ml.progress import progress_bar
-from audioset_ml.records.dataset import read_label_table
-from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.training.config import TrainConfig
 
 _SECONDS_SHOWN = 2.0  # between two values beside the progress bar
-_VALIDATION_SCALARS = ('d_prime', 'lwlrap', 'map')
+_PROFILE_AFTER = 10  # steps, for the first ones are slow
 
 
 class Monitor:
   """Shows and logs a run."""
 
-  def __init__(self, logs_dir: str, total_steps: int, first_step: int, batch_size: int):
-    """Args: TensorBoard's folder; steps in all and done before; patches a batch."""
-    self._writer = tf.summary.create_file_writer(os.path.join(logs_dir, 'train'))
+  def __init__(
+    self,
+    logs_dir: pathlib.Path | None,
+    config: TrainConfig,
+    first_step: int,
+    flag_text: str,
+  ):
+    """Args: TensorBoard's folder, None to show and log nothing (a worker that isn't the
+    chief); the run; steps done before; its flags."""
+    self._writer, self._logs_dir = None, logs_dir
+    if logs_dir is not None:
+      self._writer = tf.summary.create_file_writer(str(logs_dir / 'train'))
+    if first_step == 0 and logs_dir is not None:
+      _write_flags(self._writer, logs_dir, flag_text)
     self._bar = progress_bar(
-      total=total_steps, initial=first_step, desc='train', unit='step', smoothing=0.1
+      total=config.steps,
+      initial=first_step,
+      desc='train',
+      unit='step',
+      smoothing=0.1,
+      disable=logs_dir is None,
     )
-    self._batch_size = batch_size
-    self._losses: list[float] = []
+    self._batch_size = config.batch_size
+    self._profile_steps = config.profile_steps
+    self._steps_here = self._steps = 0
     self._since = self._shown = time.perf_counter()
 
   def step(self, loss: float) -> None:
     """Counts a step."""
-    self._losses.append(loss)
+    self._steps += 1
+    self._steps_here += 1
+    self._profile()
     self._bar.update()
     if time.perf_counter() - self._shown > _SECONDS_SHOWN:
       self._shown = time.perf_counter()
-      speed = len(self._losses) * self._batch_size / (self._shown - self._since)
-      self._bar.set_postfix_str(f'loss {loss:.4f}, {speed:.0f} patches/s')
+      self._bar.set_postfix_str(f'loss {loss:.4f}, {self._speed():.0f} patches/s')
 
-  def log(self, step: int, learning_rate: float) -> None:
-    """Logs the mean loss and the speed since the last call."""
-    if not self._losses:
-      return
-    seconds = time.perf_counter() - self._since
-    speed = len(self._losses) * self._batch_size / seconds
-    loss = sum(self._losses) / len(self._losses)
-    with self._writer.as_default(step=step):
-      tf.summary.scalar('loss', loss)
-      tf.summary.scalar('learning_rate', learning_rate)
-      tf.summary.scalar('patches_per_second', speed)
-    self._losses.clear()
+  def log(self, step: int, loss: float, learning_rate: float) -> None:
+    """Logs the mean loss, the learning rate, and the speed since the last call."""
+    if self._writer is not None:
+      with self._writer.as_default(step=step):
+        tf.summary.scalar('loss', loss)
+        tf.summary.scalar('learning_rate', learning_rate)
+        tf.summary.scalar('patches_per_second', self._speed())
+    self._steps = 0
     self._since = time.perf_counter()
 
   @contextlib.contextmanager
@@ -63,33 +71,44 @@ class Monitor:
     yield
     self._since += time.perf_counter() - start
 
+  def flush(self) -> None:
+    """Writes what was logged to the disk."""
+    if self._writer is not None:
+      self._writer.flush()
+
   def close(self) -> None:
     self._bar.refresh()
     self._bar.close()
-    self._writer.close()
+    if self._writer is not None:
+      self._writer.close()
+
+  def _speed(self) -> float:
+    """Patches a second since the last point."""
+    return self._steps * self._batch_size / (time.perf_counter() - self._since)
+
+  def _profile(self) -> None:
+    """Profiles some steps of this process, if asked to."""
+    if not self._profile_steps or self._logs_dir is None:
+      return
+    if self._steps_here == _PROFILE_AFTER:
+      tf.profiler.experimental.start(str(self._logs_dir))
+    elif self._steps_here == _PROFILE_AFTER + self._profile_steps:
+      tf.profiler.experimental.stop()
 
 
-class Validator:
-  """Evaluates a model on validation records and logs the result."""
+def _write_flags(
+  writer: tf.summary.SummaryWriter, logs_dir: pathlib.Path, flag_text: str
+) -> None:
+  """The run's flags as a text, and for the table of TensorBoard's HParams."""
+  from tensorboard.plugins.hparams import api as hparams
 
-  def __init__(self, records: RecordsFolder, logs_dir: str):
-    """Args: the validation records; TensorBoard's folder."""
-    self._records = records
-    self._labels: LabelTable = read_label_table(records)
-    self._writer = tf.summary.create_file_writer(os.path.join(logs_dir, 'validation'))
-    self.last: dict[str, float] = {}
-
-  def validate(self, model: keras.Model, step: int) -> dict[str, float]:
-    """Returns and logs d′ (explicit), lωlrap and mAP."""
-    scores = score_clips(model, self._records, 'validate')
-    summary = evaluate_weak(scores, self._labels, self._records.class_map).summary
-    self.last = {
-      name: summary[name] for name in _VALIDATION_SCALARS if summary[name] is not None
-    }
-    with self._writer.as_default(step=step):
-      for name, value in self.last.items():
-        tf.summary.scalar(name, value)
-    self._writer.flush()
-    shown = ', '.join(f'{name} {value:.4f}' for name, value in self.last.items())
-    tqdm.tqdm.write(f'step {step}: validation {shown}')
-    return self.last
+  with writer.as_default(step=0):
+    tf.summary.text(
+      'flags', '\n'.join(f'    {line}' for line in flag_text.splitlines())
+    )
+    flags = dict(
+      line.removeprefix('--').partition('=')[::2]
+      for line in flag_text.splitlines()
+      if line.startswith('--')
+    )
+    hparams.hparams({name: value or 'True' for name, value in flags.items()})

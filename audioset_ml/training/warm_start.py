@@ -1,8 +1,12 @@
 """Starting a model from another one's weights."""
 
-import keras
+import os
 
-from audioset_ml.errors import ModelError
+import keras
+import tensorflow as tf
+
+from audioset_ml import folders
+from audioset_ml.errors import InputError, ModelError
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
 
@@ -48,6 +52,37 @@ def init_from(model: keras.Model, path: str, records: RecordsFolder) -> bool:
   note = 'included' if with_classifier else 'left out, for its classes are others'
   print(f'starting from {old.path}, its classifier {note}')
   return with_classifier
+
+
+def steps_of(path: str) -> int:
+  """How many steps a train folder's run has done.
+
+  Raises:
+    ModelError: it is no finished train folder, so that its optimiser isn't known.
+  """
+  try:
+    return folders.read_run(path, 'train')['counts']['steps']
+  except InputError as error:
+    raise ModelError(f'init_optimizer needs a train folder: {error}') from error
+
+
+def init_optimizer_from(optimizer: keras.optimizers.Optimizer, path: str) -> None:
+  """Takes over the optimiser's state of a train folder's last checkpoint.
+
+  Raises:
+    ModelError: there is no checkpoint, or it is of another optimiser or model.
+  """
+  latest = tf.train.latest_checkpoint(os.path.join(path, 'checkpoints'))
+  if latest is None:
+    raise ModelError(f'{path}: has no checkpoint to take the optimiser from')
+  try:
+    status = tf.train.Checkpoint(optimizer=optimizer).restore(latest)
+    status.assert_existing_objects_matched()
+  except (AssertionError, ValueError, tf.errors.OpError) as error:
+    reason = str(error).strip().splitlines()[0]
+    raise ModelError(
+      f'{latest}: its optimiser is of another kind or model ({reason})'
+    ) from error
 
 
 def _same_classes(old: TrainedModel, records: RecordsFolder) -> bool:

@@ -12,6 +12,7 @@ from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import dataset
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.training_input import InputConfig, Source, training_dataset
 from tests.small_data import CLASS_MAP
 
 
@@ -27,12 +28,9 @@ def label_set_of(records, ignored, class_map=CLASS_MAP, clip_ids=None):
 
 
 def take(records, batches, label_set=None, **changes):
-  config = dataset.InputConfig(**{'batch_size': 4, 'seed': 3, **changes})
-  return list(
-    dataset.training_dataset(records, config, label_set)
-    .take(batches)
-    .as_numpy_iterator()
-  )
+  config = InputConfig(**{'batch_size': 4, 'seed': 3, **changes})
+  source = Source(records, label_set=label_set)
+  return list(training_dataset(source, config).take(batches).as_numpy_iterator())
 
 
 def test_every_epoch_sees_each_clip_once(records):
@@ -74,7 +72,7 @@ def test_the_same_seed_gives_the_same_batches_and_another_does_not(records):
 
 
 def test_a_restored_iterator_goes_on_where_it_was(records, tmp_path):
-  data = dataset.training_dataset(records, dataset.InputConfig(4, seed=1))
+  data = training_dataset(Source(records), InputConfig(4, seed=1))
   iterator = iter(data)
   for _ in range(5):
     next(iterator)

@@ -8,7 +8,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.states import LabelState
-from audioset_ml.records import dataset, schema
+from audioset_ml.records import schema, training_input
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.targets import TargetMaker
 
@@ -117,21 +117,23 @@ def some_strong(tmp_path):
       labels = ClipLabels(clip_id, weak, strong)
       writer.write(schema.serialize(labels, np.full((1008, 64), number), FRONT_END))
 
-  def records(strongly_labelled_clips=4):
+  def records(clips_with_events=4):
     from audioset_ml.labels.class_map import ClassMap
 
     class_map = ClassMap(tuple('abcde'), tuple('abcde'))
-    counts = {'strongly_labelled_clips': strongly_labelled_clips}
+    counts = {'clips_with_events': clips_with_events}
     return RecordsFolder(tmp_path, (shard,), ids, class_map, FRONT_END, counts)
 
   return records
 
 
 def read(records, **options):
-  config = dataset.InputConfig(batch_size=4, shuffle_buffer=1, **options)
-  batches = dataset.training_dataset(records, config).take(2).as_numpy_iterator()
-  patches, targets = (np.concatenate(part) for part in zip(*batches, strict=True))
-  return sorted(patches[:, 0, 0].tolist()), {tuple(row) for row in targets.tolist()}
+  source = training_input.Source(records, **options)
+  config = training_input.InputConfig(batch_size=4, shuffle_buffer=1)
+  batches = training_input.training_dataset(source, config).take(2)
+  patches, targets = zip(*batches.as_numpy_iterator(), strict=True)
+  values = np.concatenate(patches)[:, 0, 0].tolist()
+  return sorted(values), {tuple(row) for row in np.concatenate(targets).tolist()}
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,8 @@ def scalars(folder):
   for path in folder.rglob('events*'):
     for event in tf.compat.v1.train.summary_iterator(str(path)):
       for value in event.summary.value:
-        found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+        if value.metadata.plugin_data.plugin_name == 'scalars':
+          found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
   return found
 
 

@@ -1,0 +1,308 @@
+"""The tf.data input of training: random patches with targets, from one source or two.
+
+Of each clip and epoch, training sees one patch that starts at a random frame (SL21
+section 4). All that is random is a stateless function of the seed and of a number, so
+that a checkpoint of the position is small and a restored iterator goes on exactly.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.records import augmentation, schema
+from audioset_ml.records.augmentation import AugmentConfig
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.plan import stable_hash
+from audioset_ml.records.targets import LABEL_MODES, LabelSetLookup, TargetMaker
+
+_SHARDS_AT_ONCE = 4
+# Seeds of the two sources and of the choice between them.
+_MAIN, _MIX, _CHOICE, _BATCH = range(4)
+
+
+@dataclasses.dataclass(frozen=True)
+class InputConfig:
+  """How training reads records.
+
+  Attributes:
+    batch_size: patches a batch.
+    shuffle_buffer: patches of each source that are held to be shuffled (12 kB each).
+    seed: of the order of shards, clips and of the patches' places.
+    balance_power: how far rare classes are made up for; see `Source.repeats`. 0 reads
+      every clip once an epoch, 1 all classes about equally often.
+    augment: the augmentation.
+  """
+
+  batch_size: int = 64
+  shuffle_buffer: int = 4096
+  seed: int = 0
+  balance_power: float = 0.0
+  augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """Records, which of their clips are used, and with which labels.
+
+  Attributes:
+    records: the records.
+    label_mode: weak, diffuse or strong labels (SL21 section 4); the last two use the
+      clips with strong labels alone.
+    strong_clips_only: the same clips with their weak labels: SL21's Weak-67k.
+    clip_fraction: the share of the clips to use, by a hash of their ids: a smaller
+      share is part of every larger one (SL21 Fig. 3).
+    label_set: which implicit negatives to ignore, of weak labels; None for none.
+    ignore_unannotated: whether classes that have no strong label in these records
+      (SL21: 151 of 527) are ignored rather than negative in diffuse and strong modes.
+    implied: which classes each class implies (label smearing), shape [classes,
+      classes]; None for none.
+  """
+
+  records: RecordsFolder
+  label_mode: str = 'weak'
+  strong_clips_only: bool = False
+  clip_fraction: float = 1.0
+  label_set: LabelSet | None = None
+  ignore_unannotated: bool = False
+  implied: np.ndarray | None = None
+
+  def __post_init__(self):
+    if self.label_mode not in LABEL_MODES:
+      choices = ', '.join(LABEL_MODES)
+      raise InputError(f'label_mode is {self.label_mode!r}: choose from {choices}')
+    if not 0 < self.clip_fraction <= 1:
+      raise InputError(f'the fraction of clips is {self.clip_fraction}, not in (0, 1]')
+    if self.needs_strong and not self.records.counts.get('clips_with_events'):
+      raise RecordError(
+        f'{self.records.path}: no clip has strong labels; prepare with --strong_tsv '
+        '(with --labels_only the features need not be made again)'
+      )
+    if self.label_set and self.label_mode != 'weak':
+      raise InputError(
+        f'a label set ({self.label_set.path}) ignores labels that may be missing from '
+        f'weak labels, but label_mode is {self.label_mode}'
+      )
+    if self.ignore_unannotated and self.label_mode == 'weak':
+      raise InputError('ignore_unannotated is for diffuse and strong labels')
+
+  @property
+  def needs_strong(self) -> bool:
+    """Whether only clips with strong labels are used."""
+    return self.strong_clips_only or self.label_mode != 'weak'
+
+  def target_maker(self) -> TargetMaker:
+    """Makes the targets of patches."""
+    records = self.records
+    lookup = LabelSetLookup(self.label_set, records) if self.label_set else None
+    unannotated = None
+    if self.ignore_unannotated:
+      unannotated = records.class_counts('clips_with_events') == 0
+    return TargetMaker(
+      records.num_classes,
+      records.front_end,
+      self.label_mode,
+      lookup,
+      self.implied,
+      unannotated,
+    )
+
+  def chosen(self) -> tuple[str, ...] | None:
+    """The clips that `clip_fraction` chooses; None for all.
+
+    Raises:
+      RecordError: there are none.
+    """
+    if self.clip_fraction == 1:
+      return None
+    limit = int(self.clip_fraction * 2**64)
+    clips = self.records.clip_ids
+    found = tuple(clip_id for clip_id in clips if stable_hash(clip_id) < limit)
+    if not found:
+      raise RecordError(
+        f'{self.records.path}: a fraction of {self.clip_fraction} of its {len(clips)} '
+        'clips is none'
+      )
+    return found
+
+  def repeats(self, power: float) -> np.ndarray:
+    """How often a clip with a positive of each class is read an epoch, on average.
+
+    (m / n)^power for a class with n clips, where m is the median of n over the classes:
+    below 1 for frequent classes, of whose clips some are passed over; at most 16. A
+    clip with several positives follows the rarest of them. Shape [classes], float32.
+    """
+    kind = 'explicit_positives' if self.label_mode == 'weak' else 'clips_with_events'
+    counts = self.records.class_counts(kind).astype(float)
+    median = np.median(counts[counts > 0]) if (counts > 0).any() else 1.0
+    repeats = (median / np.maximum(counts, 1)) ** power
+    return np.minimum(repeats, _MOST_REPEATS).astype(np.float32)
+
+
+# More of the same clip in a row would fill the shuffle buffer with it.
+_MOST_REPEATS = 16
+
+
+def training_dataset(
+  source: Source,
+  config: InputConfig,
+  mix: Source | None = None,
+  mix_fraction: float = 0.0,
+) -> tf.data.Dataset:
+  """Endless batches of random patches with their three-state targets.
+
+  Every clip is read once an epoch; the shuffle buffer mixes the ends of epochs. With
+  two sources, each example comes from `mix` with probability `mix_fraction` (SL21's μ),
+  else from `source`; each source has epochs of its own. 0 and 1 read one source alone.
+
+  Returns:
+    (log_mel [batch, 96, 64] float32, target [batch, classes] int8: 1 positive,
+    0 negative, −1 ignored).
+
+  Raises:
+    RecordError: a label set is of other clips or classes, there are no strong labels
+      where they are needed, or the two sources have other classes or front ends.
+  """
+  sources = {_MAIN: source, _MIX: mix} if mix else {_MAIN: source}
+  if mix:
+    source.records.require_like(mix.records)
+    sources.pop({0.0: _MIX, 1.0: _MAIN}.get(mix_fraction), None)
+  parts = [_examples(one, config, place) for place, one in sources.items()]
+  examples = parts[0]
+  if len(parts) == 2:
+    seed = _seed(config, _CHOICE)
+    choice = tf.data.Dataset.counter().map(
+      lambda number: tf.cast(_uniform(seed, number) < mix_fraction, tf.int64)
+    )
+    examples = tf.data.Dataset.choose_from_datasets(parts, choice)
+  batches = examples.batch(config.batch_size, drop_remainder=True)
+  alpha = config.augment.mixup_alpha
+
+  def finish(
+    number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
+  ) -> tuple[tf.Tensor, tf.Tensor]:
+    patches, targets = tf.cast(batch[0], tf.float32), batch[1]
+    if alpha:
+      seed = (_seed(config, _BATCH), number)
+      return augmentation.mix_up(patches, targets, seed, alpha)
+    return patches, targets
+
+  return batches.enumerate().map(finish).prefetch(tf.data.AUTOTUNE)
+
+
+def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Dataset:
+  """Endless single examples of a source, shuffled."""
+  records, seed = source.records, _seed(config, place)
+  front_end, targets = records.front_end, source.target_maker()
+
+  def example(index: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    record = schema.parse(serialized, strong=source.label_mode != 'weak')
+    start = random_start(record, (seed, index), front_end)
+    patch = cut_patch(record, start, front_end)
+    if config.augment.of_patches:
+      patch = tf.cast(patch, tf.float32)
+      patch = augmentation.augment_patch(
+        patch, (seed, index), config.augment, front_end
+      )
+    return patch, targets.target(record, start)
+
+  serialized = _balanced(_serialized(source, seed), source, config.balance_power, seed)
+  # The patch's place depends on the example's number alone: a restored iterator goes
+  # on exactly where it was.
+  examples = serialized.enumerate().map(
+    example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+  )
+  buffer = min(config.shuffle_buffer, max(len(records.clip_ids), config.batch_size))
+  return examples.shuffle(buffer, seed)
+
+
+def _serialized(source: Source, seed: int) -> tf.data.Dataset:
+  """The source's records, epoch after epoch, each in another order of the shards."""
+  records = source.records
+
+  def epoch(number: tf.Tensor) -> tf.data.Dataset:
+    # Dataset.shuffle in here would be state that no checkpoint can hold.
+    order = tf.random.experimental.stateless_shuffle(
+      tf.constant(records.shards), seed=tf.stack([seed, number])
+    )
+    return tf.data.Dataset.from_tensor_slices(order).interleave(
+      tf.data.TFRecordDataset,
+      cycle_length=min(_SHARDS_AT_ONCE, len(records.shards)),
+      num_parallel_calls=tf.data.AUTOTUNE,
+      deterministic=True,
+    )
+
+  serialized = tf.data.Dataset.counter().flat_map(epoch)
+  if source.needs_strong:
+    serialized = serialized.filter(schema.has_strong_labels)
+  chosen = source.chosen()
+  if chosen is not None:
+    table = tf.lookup.StaticHashTable(
+      tf.lookup.KeyValueTensorInitializer(
+        tf.constant(chosen), tf.ones(len(chosen), tf.int64)
+      ),
+      default_value=0,
+    )
+    serialized = serialized.filter(
+      lambda one: table.lookup(schema.parse_clip_id(one)) > 0
+    )
+  return serialized
+
+
+def _balanced(
+  serialized: tf.data.Dataset, source: Source, power: float, seed: int
+) -> tf.data.Dataset:
+  """Repeats clips of rare classes and passes over some of frequent ones."""
+  if not power:
+    return serialized
+  repeats = tf.constant(source.repeats(power))
+  strong = source.label_mode != 'weak'
+
+  def repeated(number: tf.Tensor, one: tf.Tensor) -> tf.data.Dataset:
+    record = schema.parse(one, log_mel=False, strong=strong)
+    present = tf.cast(record['weak/present'], tf.bool)
+    classes = record['strong/class'] if strong else record['weak/class'][present]
+    # A clip without positives is read once.
+    mean = tf.reduce_max(tf.concat([tf.gather(repeats, classes), [-1.0]], 0))
+    mean = tf.where(mean < 0, 1.0, mean)
+    times = tf.floor(mean + _uniform(-1 - seed, number))
+    return tf.data.Dataset.from_tensors(one).repeat(tf.cast(times, tf.int64))
+
+  return serialized.enumerate().flat_map(repeated)
+
+
+def random_start(
+  record: dict[str, tf.Tensor], seed: tuple[int, tf.Tensor], front_end: FrontEnd
+) -> tf.Tensor:
+  """A random frame at which a whole patch of a clip starts.
+
+  Args:
+    record: a parsed record.
+    seed: two integers that alone decide the frame.
+    front_end: the records' front end.
+  """
+  starts = record['num_frames'] - front_end.patch_frames + 1
+  return tf.random.stateless_uniform(
+    [], seed=tf.stack(seed), maxval=starts, dtype=tf.int64
+  )
+
+
+def cut_patch(
+  record: dict[str, tf.Tensor], start: tf.Tensor, front_end: FrontEnd
+) -> tf.Tensor:
+  """The patch that starts at a frame of a clip. Shape [96, 64], float16."""
+  frames = tf.constant(front_end.patch_frames, tf.int64)
+  patch = schema.decode_frames(record['log_mel'], start, frames, front_end)
+  return tf.ensure_shape(patch, [front_end.patch_frames, front_end.mel_bands])
+
+
+def _seed(config: InputConfig, place: int) -> int:
+  """A seed for each use; the main source's is the run's own."""
+  return config.seed + 1_000_003 * place
+
+
+def _uniform(seed: int, number: tf.Tensor) -> tf.Tensor:
+  return tf.random.stateless_uniform([], tf.stack([tf.cast(seed, tf.int64), number]))

@@ -1,0 +1,84 @@
+"""What a run trains on, opened: its sources, and the batches of this process."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from audioset_ml.errors import InputError
+from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.labels.ontology import Ontology
+from audioset_ml.records.augmentation import AugmentConfig
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.training_input import InputConfig, Source, training_dataset
+from audioset_ml.training.config import SourceConfig, TrainConfig
+from audioset_ml.training.distribution import local_replicas
+
+
+def open_sources(config: TrainConfig) -> list[Source]:
+  """The run's source, and the one that is mixed in, if any.
+
+  Raises:
+    InputError: records or label sets can't be used, or don't fit each other.
+  """
+  ontology = Ontology.read(config.smear_ontology) if config.smear_ontology else None
+  parts = [config.source, *([config.mix] if config.mix else [])]
+  return [_open_source(part, ontology) for part in parts]
+
+
+def open_input(
+  config: TrainConfig, sources: list[Source], strategy: tf.distribute.Strategy
+) -> tf.data.Dataset:
+  """Endless batches: this process's part of each global batch.
+
+  Each worker reads shards of its own, so that no clip is read twice in an epoch.
+
+  Raises:
+    InputError: the batch can't be divided among the replicas, or the records among the
+      workers.
+  """
+  replicas = strategy.num_replicas_in_sync
+  here = local_replicas(strategy)
+  if config.batch_size % replicas:
+    raise InputError(
+      f'batch_size is {config.batch_size}, which {replicas} replicas cannot share '
+      'evenly'
+    )
+  workers = replicas // here
+  resolver = strategy.cluster_resolver
+  worker = resolver.task_id if workers > 1 and resolver else 0
+  if workers > 1:
+    sources = [_part(source, worker, workers) for source in sources]
+  reading = InputConfig(
+    batch_size=config.batch_size * here // replicas,
+    shuffle_buffer=config.shuffle_buffer,
+    seed=config.seed,
+    balance_power=config.balance_power,
+    augment=AugmentConfig(**config.augment),
+  )
+  mix = sources[1] if len(sources) > 1 else None
+  return training_dataset(sources[0], reading, mix, config.mix_fraction)
+
+
+def _part(source: Source, worker: int, workers: int) -> Source:
+  """The shards of a source that a worker reads."""
+  shards = source.records.shards[worker::workers]
+  if not shards:
+    raise InputError(
+      f'{source.records.path}: has {len(source.records.shards)} shards, too few for '
+      f'{workers} workers; prepare with fewer --clips_per_shard'
+    )
+  records = dataclasses.replace(source.records, shards=shards)
+  return dataclasses.replace(source, records=records)
+
+
+def _open_source(config: SourceConfig, ontology: Ontology | None) -> Source:
+  records = RecordsFolder.open(config.records)
+  return Source(
+    records=records,
+    label_mode=config.label_mode,
+    strong_clips_only=config.strong_clips_only,
+    clip_fraction=config.clip_fraction,
+    label_set=LabelSet.read(config.label_set) if config.label_set else None,
+    ignore_unannotated=config.ignore_unannotated,
+    implied=ontology.implied_classes(records.class_map) if ontology else None,
+  )

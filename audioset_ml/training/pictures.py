@@ -1,0 +1,119 @@
+"""What TensorBoard shows of validation clips: pictures and precision-recall curves."""
+
+import io
+
+import numpy as np
+import tensorflow as tf
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.states import LabelState
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.inspection import read_clip
+
+_CLASSES_SHOWN = 6
+
+
+class ClipPictures:
+  """The spectrograms of some clips with their labels and a model's scores."""
+
+  def __init__(self, records: RecordsFolder, clips: int):
+    """Args: the records; how many of their clips to show, evenly spread."""
+    rows = np.linspace(0, len(records.clip_ids) - 1, clips).round().astype(int)
+    self._rows = sorted(set(rows.tolist()))
+    self._records = records
+    self._log_mel: dict[int, np.ndarray] = {}
+
+  def write(self, scores: np.ndarray, states: np.ndarray) -> None:
+    """Writes a summary a clip.
+
+    Args:
+      scores: of all clips. Shape [clips, classes].
+      states: their labels' states. Shape [clips, classes].
+    """
+    for row in self._rows:
+      clip_id = self._records.clip_ids[row]
+      if row not in self._log_mel:
+        self._log_mel[row] = read_clip(self._records, clip_id).log_mel
+      png = draw(
+        self._log_mel[row],
+        scores[row],
+        states[row],
+        self._records.class_map,
+        self._records.front_end,
+      )
+      image = tf.image.decode_png(png, channels=3)
+      tf.summary.image(f'clips/{clip_id}', image[tf.newaxis])
+
+
+def draw(
+  log_mel: np.ndarray,
+  scores: np.ndarray,
+  states: np.ndarray,
+  class_map: ClassMap,
+  front_end: FrontEnd,
+) -> bytes:
+  """A clip's spectrogram beside its positives and the highest scores, as PNG.
+
+  Args:
+    log_mel: shape [frames, mel_bands].
+    scores: shape [classes].
+    states: the labels' states. Shape [classes].
+    class_map: the classes.
+    front_end: the front end.
+  """
+  from audioset_ml.reporting import style
+
+  present = np.isin(states, [state for state in LabelState if state.present])
+  # The positives first, then what scores highest.
+  order = np.lexsort([-scores, ~present])[: max(_CLASSES_SHOWN, int(present.sum()))]
+  order = np.concatenate([order[present[order]], np.argsort(-scores)])
+  order = list(dict.fromkeys(order.tolist()))[:_CLASSES_SHOWN]
+  colors = {True: style.COLORS['blue'], False: style.COLORS['ochre']}
+  with style.applied():
+    figure = style.new_figure(6, 1.6)
+    picture, bars = figure.subplots(1, 2, width_ratios=[3, 2])
+    seconds = len(log_mel) * front_end.hop_seconds
+    bands = front_end.mel_bands
+    picture.imshow(
+      log_mel.T, aspect='auto', origin='lower', extent=(0, seconds, 0, bands)
+    )
+    picture.set(xlabel='Time (s)', ylabel='mel band')
+    place = np.arange(len(order))
+    bars.barh(place, scores[order], color=[colors[bool(present[i])] for i in order])
+    names = [class_map.names[i] for i in order]
+    bars.set_yticks(
+      place, [f'{name[:24]}…' if len(name) > 25 else name for name in names]
+    )
+    bars.set(xlim=(0, 1), xlabel='score (blue: labelled present)')
+    bars.invert_yaxis()
+    figure.tight_layout(pad=0.4)
+    content = io.BytesIO()
+    figure.savefig(content, format='png', dpi=120)
+  return content.getvalue()
+
+
+def write_curves(
+  names: tuple[str, ...], scores: np.ndarray, states: np.ndarray, class_map: ClassMap
+) -> None:
+  """Writes a precision-recall curve for each chosen class.
+
+  Every label that is no positive counts as a negative.
+
+  Raises:
+    InputError: a class is unknown.
+  """
+  if not names:
+    return
+  from tensorboard.plugins.pr_curve import summary as pr_summary
+
+  present = np.isin(states, [state for state in LabelState if state.present])
+  for name in names:
+    index = class_map.find(name)
+    curve = pr_summary.pb(
+      f'precision_recall/{class_map.names[index]}',
+      labels=present[:, index],
+      predictions=scores[:, index],
+      num_thresholds=101,
+    )
+    tf.summary.experimental.write_raw_pb(curve.SerializeToString())

@@ -1,0 +1,151 @@
+"""One training step, on one device or many, and all the state that a run has."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from audioset_ml.models.registry import build_model
+from audioset_ml.training.config import TrainConfig
+from audioset_ml.training.distribution import local_replicas
+from audioset_ml.training.losses import MaskedBinaryCrossentropy
+from audioset_ml.training.optimization import MovingAverage, build_optimizer
+
+CLASSIFIER = 'logits'
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+  """What the records say of a network: classes, and the shape of a patch."""
+
+  num_classes: int
+  patch_frames: int
+  mel_bands: int
+
+
+class Trainer:
+  """A model with its optimiser and their state.
+
+  Attributes:
+    model: from patches to logits.
+    optimizer: the optimiser.
+    average: the moving average of the weights, or None.
+    step: steps done, a variable; `steps_done` is its value.
+  """
+
+  def __init__(
+    self,
+    config: TrainConfig,
+    shape: Shape,
+    strategy: tf.distribute.Strategy,
+    steps_before: int = 0,
+  ):
+    """Args: the run; what its records say of the network; where it runs; steps that an
+    optimiser's state which is to be taken over has seen."""
+    self._config = config
+    self._strategy = strategy
+    self._replicas = strategy.num_replicas_in_sync
+    keras.mixed_precision.set_global_policy(config.optimizer.precision)
+    patch_shape = (shape.patch_frames, shape.mel_bands)
+    with strategy.scope():
+      self.model = build_model(config.model_config(shape.num_classes, patch_shape))
+      if config.freeze_body:
+        for layer in self.model.layers:
+          layer.trainable = layer.name == CLASSIFIER
+      variables = self.model.trainable_variables
+      # Keras clips each replica's share of the gradients: a share of the norm.
+      optimizer = dataclasses.replace(
+        config.optimizer, clip_norm=config.optimizer.clip_norm / self._replicas
+      )
+      self.optimizer = build_optimizer(optimizer, config.steps, variables, steps_before)
+      self.average = None
+      if config.ema_decay:
+        self.average = MovingAverage(self.model, config.ema_decay)
+      self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    # Keras's own mean would divide by the number of replicas once more.
+    self._loss = MaskedBinaryCrossentropy(reduction=None, dtype='float32')
+    self._train_step = tf.function(self._distributed_step)
+
+  @property
+  def steps_done(self) -> int:
+    return int(self.step.read_value())
+
+  @property
+  def learning_rate(self) -> float:
+    """The rate of the next update."""
+    inner = getattr(self.optimizer, 'inner_optimizer', self.optimizer)
+    return float(inner.learning_rate)
+
+  @contextlib.contextmanager
+  def averaged(self) -> Iterator[None]:
+    """The model has its averaged weights, if there is an average, while this lasts."""
+    with self.average.applied() if self.average else contextlib.nullcontext():
+      yield
+
+  def train_step(self, patches: tf.Tensor, target: tf.Tensor) -> float:
+    """Trains on a batch, of which every replica gets a part; the batch's mean loss.
+
+    Args:
+      patches: this process's part of the batch. Shape [examples, 96, 64].
+      target: its targets. Shape [examples, classes].
+    """
+    self.step.assign_add(1)
+    if self._replicas == 1:
+      return float(self._train_step(patches, target))
+    return float(self._train_step(self._spread(patches), self._spread(target)))
+
+  def weights_are_finite(self) -> bool:
+    """Whether all weights are finite numbers."""
+    weights = self.model.trainable_variables
+    return all(bool(tf.reduce_all(tf.math.is_finite(w.value))) for w in weights)
+
+  def _spread(self, batch: tf.Tensor) -> tf.Tensor:
+    """A batch in equal parts for this process's replicas."""
+    parts = tf.split(batch, local_replicas(self._strategy))
+    return self._strategy.experimental_distribute_values_from_function(
+      lambda context: parts[context.replica_id_in_sync_group % len(parts)]
+    )
+
+  def _distributed_step(self, patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    if self._replicas == 1:
+      return self._replica_step(patches, target)
+    losses = self._strategy.run(self._replica_step, args=(patches, target))
+    return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
+
+  def _replica_step(self, patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    variables = self.model.trainable_variables
+    with tf.GradientTape() as tape:
+      logits = tf.cast(self.model(patches, training=True), tf.float32)
+      loss = tf.reduce_mean(self._loss(target, logits))
+      scaled = self.optimizer.scale_loss(loss)
+    gradients = tape.gradient(scaled, variables)
+    if self._replicas > 1:
+      # The mean over replicas first, so that it is what gets clipped; Keras adds the
+      # replicas' shares of it up again.
+      context = tf.distribute.get_replica_context()
+      gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+      gradients = [gradient / self._replicas for gradient in gradients]
+    self.optimizer.apply(gradients, variables)
+    if self.average is not None:
+      self.average.update(self.step - 1)
+    return loss
+
+
+def float32_copy(model: keras.Model) -> keras.Model:
+  """The same model in float32, whatever it was trained in."""
+  if all(layer.dtype_policy.name == 'float32' for layer in model.layers):
+    return model
+  config = model.get_config()
+  for layer in config['layers']:
+    if 'dtype' in layer['config']:
+      layer['config']['dtype'] = 'float32'
+  policy = keras.mixed_precision.global_policy()
+  keras.mixed_precision.set_global_policy('float32')
+  try:
+    copy = type(model).from_config(config)
+  finally:
+    keras.mixed_precision.set_global_policy(policy)
+  copy.set_weights(model.get_weights())
+  return copy

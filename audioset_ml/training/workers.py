@@ -1,0 +1,33 @@
+"""Which worker of a job this process is; asks no TensorFlow."""
+
+import json
+import os
+
+from audioset_ml.errors import InputError
+
+
+def worker_index() -> int:
+  """This worker's number, from TF_CONFIG or from SLURM.
+
+  Raises:
+    InputError: nothing tells, or TF_CONFIG is wrong.
+  """
+  text = os.environ.get('TF_CONFIG')
+  if not text and os.environ.get('SLURM_PROCID'):
+    return int(os.environ['SLURM_PROCID'])
+  if not text:
+    raise InputError(
+      'strategy=multi_worker needs TF_CONFIG (or a job of SLURM), which tells the '
+      'workers of each other'
+    )
+  try:
+    cluster = json.loads(text)
+    workers, index = cluster['cluster']['worker'], cluster['task']['index']
+  except (ValueError, KeyError, TypeError) as error:
+    raise InputError(
+      'TF_CONFIG is not of the form {"cluster": {"worker": ["host:port", ...]}, '
+      f'"task": {{"type": "worker", "index": 0}}}} ({type(error).__name__}: {error})'
+    ) from error
+  if not 0 <= index < len(workers):
+    raise InputError(f'TF_CONFIG: task {index}, but there are {len(workers)} workers')
+  return index

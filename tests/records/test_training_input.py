@@ -1,0 +1,135 @@
+"""Sources, their mixture, and which of their clips are read."""
+
+import collections
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
+from audioset_ml.labels.states import LabelState
+from audioset_ml.records import schema
+from audioset_ml.records.augmentation import AugmentConfig
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.training_input import InputConfig, Source, training_dataset
+
+FRONT_END = FrontEnd()
+CLIPS = 200
+
+
+@pytest.fixture(scope='module')
+def records(tmp_path_factory):
+  """Clip i has class 0, every twentieth class 1 alone; each an event of class 2.
+
+  The value of its features is the clip's number.
+  """
+  folder = tmp_path_factory.mktemp('many')
+  shards = [str(folder / f'{i}.tfrecord') for i in range(2)]
+  ids = [f'clip{number}_0' for number in range(CLIPS)]
+  for place, shard in enumerate(shards):
+    with tf.io.TFRecordWriter(shard) as writer:
+      for number in range(place, CLIPS, 2):
+        weak = {int(number % 20 == 7): LabelState.EXPLICIT_POSITIVE}
+        labels = ClipLabels(ids[number], weak, (StrongEvent(2, 0.0, 1.0),))
+        log_mel = np.full((96, 64), number)
+        writer.write(schema.serialize(labels, log_mel, FRONT_END))
+  rare = len(range(7, CLIPS, 20))
+  return RecordsFolder(
+    folder,
+    tuple(shards),
+    tuple(ids),
+    ClassMap(tuple('abcd'), tuple('abcd')),
+    FRONT_END,
+    {'clips_with_events': CLIPS},
+    {
+      'a': {'explicit_positives': CLIPS - rare, 'clips_with_events': 0},
+      'b': {'explicit_positives': rare, 'clips_with_events': 0},
+      'c': {'explicit_positives': 0, 'clips_with_events': CLIPS},
+    },
+  )
+
+
+def read(batches, source, mix=None, mix_fraction=0.0, **options):
+  config = InputConfig(**{'batch_size': 20, 'shuffle_buffer': 50, **options})
+  data = training_dataset(source, config, mix, mix_fraction).take(batches)
+  patches, targets = zip(*data.as_numpy_iterator(), strict=True)
+  numbers = np.concatenate(patches)[:, 0, 0].astype(int)
+  return numbers.tolist(), np.concatenate(targets)
+
+
+@pytest.mark.parametrize('fraction', [0.0, 0.3, 0.8, 1.0])
+def test_two_sources_are_mixed_in_their_shares(records, fraction):
+  weak, strong = Source(records), Source(records, 'strong')
+  _, targets = read(100, weak, strong, fraction)
+  share = (targets[:, 2] == 1).mean()
+  if fraction in (0, 1):
+    assert share == fraction
+  else:
+    assert share == pytest.approx(fraction, abs=0.04)  # 2,000 draws: three sigma
+
+
+def test_a_mixture_goes_on_from_a_checkpoint(records, tmp_path):
+  config = InputConfig(
+    batch_size=8,
+    shuffle_buffer=30,
+    balance_power=1.0,
+    augment=AugmentConfig(gain_db=6, mixup_alpha=0.5, time_masks=1),
+  )
+  sources = Source(records), Source(records, 'strong', clip_fraction=0.5)
+  data = training_dataset(sources[0], config, sources[1], 0.5)
+  iterator = iter(data)
+  for _ in range(37):
+    next(iterator)
+  path = tf.train.Checkpoint(iterator=iterator).save(tmp_path / 'position')
+  expected = [next(iterator) for _ in range(20)]
+  again = iter(training_dataset(sources[0], config, sources[1], 0.5))
+  tf.train.Checkpoint(iterator=again).restore(path).assert_consumed()
+  for batch in expected:
+    for one, other in zip(batch, next(again), strict=True):
+      np.testing.assert_array_equal(one, other)
+
+
+def test_fractions_of_clips_are_nested_and_about_as_large(records):
+  chosen = {}
+  for fraction in (0.1, 0.2, 0.5, 0.9):
+    numbers, _ = read(40, Source(records, clip_fraction=fraction), shuffle_buffer=1)
+    chosen[fraction] = set(numbers)
+    assert len(chosen[fraction]) == pytest.approx(CLIPS * fraction, abs=25)
+  assert chosen[0.1] < chosen[0.2] < chosen[0.5] < chosen[0.9]
+
+
+def test_a_fraction_of_no_clips_is_an_error(records):
+  one = dataclasses.replace(records, clip_ids=records.clip_ids[:1])
+  with pytest.raises(RecordError, match='is none'):
+    read(1, Source(one, clip_fraction=1e-9))
+  with pytest.raises(InputError, match=r'is 0, not in \(0, 1\]'):
+    Source(records, clip_fraction=0)
+
+
+def test_balancing_reads_classes_equally_often(records):
+  _, targets = read(200, Source(records), balance_power=0.0)
+  assert (targets[:, 1] == 1).mean() == pytest.approx(0.05, abs=0.02)
+  numbers, targets = read(200, Source(records), balance_power=1.0)
+  assert (targets[:, 1] == 1).mean() == pytest.approx(0.5, abs=0.07)
+  times = collections.Counter(numbers)
+  rare = [times[number] for number in range(7, CLIPS, 20)]
+  assert min(rare) > 0.5 * np.mean(rare)  # all of them alike
+
+
+def test_unannotated_classes_are_ignored_on_demand(records):
+  _, targets = read(2, Source(records, 'diffuse'))
+  assert set(map(tuple, targets)) == {(0, 0, 1, 0)}
+  _, targets = read(2, Source(records, 'diffuse', ignore_unannotated=True))
+  assert set(map(tuple, targets)) == {(-1, -1, 1, -1)}
+  with pytest.raises(InputError, match='is for diffuse and strong labels'):
+    Source(records, ignore_unannotated=True)
+
+
+def test_sources_must_fit_each_other(records):
+  other = dataclasses.replace(records, class_map=ClassMap(('x',), ('x',)))
+  with pytest.raises(RecordError, match=r'has 4 classes, but .* has 1'):
+    read(1, Source(records), Source(other), 0.5)
