@@ -12,6 +12,13 @@ from audioset_ml.training.workers import worker_index
 STRATEGIES = ('one_device', 'mirrored', 'multi_worker')
 # How long a worker waits for the others before the job fails (s).
 _PEER_TIMEOUT = 30
+# What TensorFlow raises when another worker is gone.
+_LOST = (
+  tf.errors.UnavailableError,
+  tf.errors.DeadlineExceededError,
+  tf.errors.AbortedError,
+  tf.errors.CancelledError,
+)
 
 
 def build_strategy(name: str) -> tf.distribute.Strategy:
@@ -69,7 +76,7 @@ def lost_peers_named() -> Iterator[None]:
   """Turns TensorFlow's error for a worker that is gone into an InputError."""
   try:
     yield
-  except (tf.errors.UnavailableError, tf.errors.DeadlineExceededError) as error:
+  except _LOST as error:
     raise InputError(
       'another worker is gone or does not answer; start all workers again with the '
       'same commands, and they go on from their last checkpoints '

@@ -108,7 +108,10 @@ class _Run:
       print(f'going on from step {self.trainer.steps_done}')
       if self.chief:
         trim_events(self._logs_dir, self.trainer.steps_done)
-    elif self.config.init_from:
+      return
+    if self.chief and self._logs_dir.exists():  # of a run without any checkpoint
+      shutil.rmtree(self._logs_dir)
+    if self.config.init_from:
       init_from(self.trainer.model, self.config.init_from, self.records)
       if self.config.init_optimizer:
         init_optimizer_from(self.trainer.optimizer, self.config.init_from)
@@ -155,7 +158,12 @@ class _Run:
         with self.trainer.averaged():
           values = self._validator.validate(self.trainer.model, step)
           self.best.update(values, step, self._save_best if self.chief else None)
-      if step % config.checkpoint_every == 0 or last or self._interrupted:
+      if (
+        step % config.checkpoint_every == 0
+        or last
+        or self._interrupted
+        or self.best.exhausted
+      ):
         self._save(step, monitor)
       if self._interrupted:
         raise KeyboardInterrupt

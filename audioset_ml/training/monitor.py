@@ -41,6 +41,7 @@ class Monitor:
     )
     self._batch_size = config.batch_size
     self._profile_steps = config.profile_steps
+    self._profiling = False
     self._steps_here = self._steps = 0
     self._since = self._shown = time.perf_counter()
 
@@ -61,6 +62,7 @@ class Monitor:
         tf.summary.scalar('loss', loss)
         tf.summary.scalar('learning_rate', learning_rate)
         tf.summary.scalar('patches_per_second', self._speed())
+      self._writer.flush()  # or TensorBoard would be two minutes behind
     self._steps = 0
     self._since = time.perf_counter()
 
@@ -77,6 +79,8 @@ class Monitor:
       self._writer.flush()
 
   def close(self) -> None:
+    if self._profiling:
+      tf.profiler.experimental.stop()
     self._bar.refresh()
     self._bar.close()
     if self._writer is not None:
@@ -92,8 +96,10 @@ class Monitor:
       return
     if self._steps_here == _PROFILE_AFTER:
       tf.profiler.experimental.start(str(self._logs_dir))
+      self._profiling = True
     elif self._steps_here == _PROFILE_AFTER + self._profile_steps:
       tf.profiler.experimental.stop()
+      self._profiling = False
 
 
 def _write_flags(

@@ -1,5 +1,6 @@
 """Validation while a model trains, and the best model so far."""
 
+import functools
 import pathlib
 from collections.abc import Callable
 
@@ -27,9 +28,7 @@ class Validator:
     self._records = records
     self._labels = read_label_table(records)
     self._states = self._labels.dense()
-    self._writer = None
-    if logs_dir is not None:
-      self._writer = tf.summary.create_file_writer(str(logs_dir / 'validation'))
+    self._logs_dir = logs_dir
     self._pictures = ClipPictures(records, config.show_clips)
     self._curves = config.curve_classes
 
@@ -38,7 +37,7 @@ class Validator:
     scores = score_clips(model, self._records, 'validate')
     summary = evaluate_weak(scores, self._labels, self._records.class_map).summary
     values = {name: summary[name] for name in BEST_METRICS if summary[name] is not None}
-    if self._writer is not None:
+    if self._logs_dir is not None:
       with self._writer.as_default(step=step):
         self._write(values, scores)
       shown = ', '.join(f'{name} {value:.4f}' for name, value in values.items())
@@ -47,8 +46,13 @@ class Validator:
 
   def flush(self) -> None:
     """Writes what was logged to the disk."""
-    if self._writer is not None:
+    if self._logs_dir is not None:
       self._writer.flush()
+
+  @functools.cached_property
+  def _writer(self) -> tf.summary.SummaryWriter:
+    # Opened when it is needed: before, the logs may be cut back.
+    return tf.summary.create_file_writer(str(self._logs_dir / 'validation'))
 
   def _write(self, values: dict[str, float], scores: np.ndarray) -> None:
     for name, value in values.items():

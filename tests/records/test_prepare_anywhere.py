@@ -23,9 +23,18 @@ def test_several_processes_write_the_same_bytes(small_data, small_records, tmp_p
   assert contents(out) == contents(small_records)
 
 
+@pytest.fixture(scope='module')
+def one_clip_shards(small_data, tmp_path_factory):
+  """What an undisturbed run writes with a shard a clip."""
+  out = tmp_path_factory.mktemp('undisturbed') / 'records'
+  flags = [*prepare_flags(small_data), '--clips_per_shard=1', f'--output_dir={out}']
+  run_stage_ok('prepare', *flags)
+  return out
+
+
 @pytest.mark.parametrize('workers', [1, 2])
 def test_a_killed_run_goes_on_and_writes_the_same_bytes(
-  small_data, small_records, tmp_path, workers
+  small_data, one_clip_shards, tmp_path, workers
 ):
   out = tmp_path / 'records'
   flags = [
@@ -42,13 +51,11 @@ def test_a_killed_run_goes_on_and_writes_the_same_bytes(
   run_stage_ok('prepare', *flags)
   for path, changed in finished.items():
     assert path.stat().st_mtime_ns == changed, f'{path} was written again'
-  undisturbed = tmp_path / 'undisturbed'
-  run_stage_ok('prepare', *flags, f'--output_dir={undisturbed}', '--workers=1')
-  assert contents(out) == contents(undisturbed)
+  assert contents(out) == contents(one_clip_shards)
 
 
 def test_a_finished_shard_that_is_lost_or_cut_is_written_again(
-  small_data, small_records, tmp_path
+  small_data, one_clip_shards, tmp_path
 ):
   out = tmp_path / 'records'
   flags = [*prepare_flags(small_data), f'--output_dir={out}']
@@ -63,9 +70,7 @@ def test_a_finished_shard_that_is_lost_or_cut_is_written_again(
   first.unlink()
   second.write_bytes(second.read_bytes()[:100])
   run_stage_ok('prepare', *flags, '--clips_per_shard=1')
-  undisturbed = tmp_path / 'undisturbed'
-  run_stage_ok('prepare', *flags, '--clips_per_shard=1', f'--output_dir={undisturbed}')
-  assert contents(out) == contents(undisturbed)
+  assert contents(out) == contents(one_clip_shards)
 
 
 def test_two_attempts_at_a_shard_do_not_meet(small_data, small_records, tmp_path):

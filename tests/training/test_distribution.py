@@ -94,6 +94,7 @@ def worker_arguments(records, out, *changes):
   return ['-m', 'audioset_ml.train', *flags]
 
 
+@pytest.mark.slow
 def test_a_lost_worker_ends_the_job_and_the_job_goes_on(small_records, tmp_path):
   out = tmp_path / 'model'
   endless = worker_arguments(

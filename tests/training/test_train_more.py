@@ -1,5 +1,6 @@
 """The `train` entry point: label modes, mixtures, the best model, starting points."""
 
+import contextlib
 import json
 import re
 
@@ -150,10 +151,11 @@ def events_by_step(folder):
   """How often each tag was logged at each step."""
   found = {}
   for path in folder.rglob('events*'):
-    for event in tf.compat.v1.train.summary_iterator(str(path)):
-      for value in event.summary.value:
-        key = value.tag, event.step
-        found[key] = found.get(key, 0) + 1
+    with contextlib.suppress(tf.errors.DataLossError):  # while it is being written
+      for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for value in event.summary.value:
+          key = value.tag, event.step
+          found[key] = found.get(key, 0) + 1
   return found
 
 
@@ -199,6 +201,23 @@ def assert_same_run(undisturbed, killed):
   for key, value in expected.items():
     if key[0] != 'patches_per_second':
       assert values[key] == value, key
+
+
+@pytest.mark.slow
+def test_what_was_logged_before_the_first_checkpoint_is_not_logged_twice(
+  small_records, tmp_path
+):
+  out = tmp_path / 'early'
+  flags = train_flags(
+    small_records, out, '--steps=60', '--log_every=1', '--checkpoint_every=60'
+  )
+  logs = out / 'logs' / 'train'
+  kill_stage_when(
+    lambda: logs.exists() and len(events_by_step(logs)) > 3, 'train', *flags
+  )
+  run_stage_ok('train', *flags)
+  assert set(events_by_step(out / 'logs').values()) == {1}
+  assert set(range(1, 61)) <= {step for _, step in events_by_step(out / 'logs')}
 
 
 @pytest.mark.slow
