@@ -101,6 +101,11 @@ flags.DEFINE_bool(
   'init_optimizer', False, "Take over the optimiser's state of --init_from, too."
 )
 flags.DEFINE_bool('freeze_body', False, 'Train the classifier alone.')
+flags.DEFINE_bool(
+  'freeze_batch_norm',
+  False,
+  "Normalise by the starting model's statistics; small sets can't tell their own.",
+)
 # Optimisation.
 flags.DEFINE_integer('steps', 100_000, 'Batches to train on.', 1)
 flags.DEFINE_integer('batch_size', 64, 'Patches a batch, over all replicas.', 1)
@@ -168,6 +173,7 @@ _NEEDS = {
   ),
   'init_optimizer': (lambda: FLAGS.init_from, '--init_from'),
   'freeze_body': (lambda: FLAGS.init_from, '--init_from'),
+  'freeze_batch_norm': (lambda: FLAGS.init_from, '--init_from'),
   'validate_every': (lambda: FLAGS.validation_records, '--validation_records'),
   'best_metric': (lambda: FLAGS.validation_records, '--validation_records'),
   'show_clips': (lambda: FLAGS.validation_records, '--validation_records'),
@@ -226,7 +232,8 @@ def main(_) -> None:
     augment=augment,
     **values('mix_fraction', 'smear_ontology', 'balance_power'),
     **values('architecture', 'width_multiplier', 'weight_init', 'bias_start'),
-    **values('init_from', 'init_optimizer', 'freeze_body', 'ema_decay', 'strategy'),
+    **values('init_from', 'init_optimizer', 'freeze_body', 'freeze_batch_norm'),
+    **values('ema_decay', 'strategy'),
     **values('steps', 'batch_size', 'shuffle_buffer', 'seed'),
     **values('validation_records', 'validate_every', 'best_metric', 'patience'),
     **values('checkpoint_every', 'checkpoints_kept', 'log_every'),

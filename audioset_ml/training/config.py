@@ -101,6 +101,8 @@ class TrainConfig:
     init_from: a train folder, a `.keras` file or YAMNet's `.h5` weights to start from.
     init_optimizer: whether the optimiser's state is taken over from it, too.
     freeze_body: whether only the classifier is trained.
+    freeze_batch_norm: whether batch normalisation keeps the statistics, and the factors
+      and shifts, that it starts from.
     validate_every: steps between evaluations; the last step is always evaluated.
     checkpoint_every: steps between checkpoints.
     checkpoints_kept: how many of them are kept.
@@ -133,6 +135,7 @@ class TrainConfig:
   init_from: str = ''
   init_optimizer: bool = False
   freeze_body: bool = False
+  freeze_batch_norm: bool = False
   validate_every: int = 1000
   checkpoint_every: int = 1000
   checkpoints_kept: int = 2

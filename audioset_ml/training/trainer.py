@@ -51,9 +51,12 @@ class Trainer:
     patch_shape = (shape.patch_frames, shape.mel_bands)
     with strategy.scope():
       self.model = build_model(config.model_config(shape.num_classes, patch_shape))
-      if config.freeze_body:
-        for layer in self.model.layers:
-          layer.trainable = layer.name == CLASSIFIER
+      for layer in self.model.layers:
+        normalizes = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = not (
+          (config.freeze_body and layer.name != CLASSIFIER)
+          or (config.freeze_batch_norm and normalizes)
+        )
       variables = self.model.trainable_variables
       # Keras clips each replica's share of the gradients: a share of the norm.
       optimizer = dataclasses.replace(

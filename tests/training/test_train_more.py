@@ -109,15 +109,20 @@ def test_the_optimisers_state_can_be_taken_over(run, first):
   assert 0 < np.median(moved[1]) < 0.008
 
 
-def test_a_frozen_body_stays(run, first):
-  frozen, _ = run('frozen', f'--init_from={first}', '--freeze_body', steps=3)
+@pytest.mark.parametrize('part', ['body', 'batch_norm'])
+def test_what_is_frozen_stays(run, first, part):
+  frozen, _ = run('frozen', f'--init_from={first}', f'--freeze_{part}', steps=2)
   model = keras.saving.load_model(frozen / 'model.keras', compile=False)
   changed = {
     weight.path.split('/')[0]
     for weight, old in zip(model.weights, weights(first), strict=True)
     if not np.array_equal(weight.numpy(), old)
   }
-  assert changed == {'logits'}
+  if part == 'body':
+    assert changed == {'logits'}
+  else:
+    assert {'logits', 'layer1_conv'} < changed
+    assert not any(name.endswith('_bn') for name in changed)
 
 
 @pytest.mark.parametrize(
