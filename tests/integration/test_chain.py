@@ -214,13 +214,17 @@ def test_evaluate_wants_one_source_of_scores(chain, small_records):
     assert 'give either --model or --scores' in done.stdout + done.stderr
 
 
+def _slow(*values):
+  return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
   ('stage', 'flags'),
   [
-    ('score', ['--model={root}/teacher', '--records={records}']),
     ('enhance', ['--scores={root}/scores', '--records={records}']),
-    ('evaluate', ['--model={root}/teacher', '--records={records}']),
-    ('export', ['--model={root}/teacher']),
+    _slow('score', ['--model={root}/teacher', '--records={records}']),
+    _slow('evaluate', ['--model={root}/teacher', '--records={records}']),
+    _slow('export', ['--model={root}/teacher']),
   ],
 )
 def test_a_killed_stage_is_not_taken_for_finished_and_runs_again(

@@ -100,6 +100,7 @@ def test_wrong_arguments_are_told(small_records):
     assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_name_hides_nobody_elses_module(small_records):
   # The standard library has an `inspect` too; absl and TensorFlow need that one.
   code = (

@@ -1,15 +1,19 @@
 """`prepare` on several processes, on a cluster, and on other file systems."""
 
-import contextlib
+import dataclasses
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
-from audioset_ml.labels.join import LabelFiles
-from audioset_ml.records import beam_runs, pipeline
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.labels.join import LabelFiles, read_labels
+from audioset_ml.records import beam_runs, pipeline, plan
+from audioset_ml.records.folder import shard_name
+from audioset_ml.records.plan import ShardTask
+from audioset_ml.records.shard import ShardWriter
+from audioset_ml.records.sources import AudioSource
 from tests.conftest import ROOT, prepare_flags
 from tests.records.test_pipeline import contents
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
@@ -23,6 +27,15 @@ def test_several_processes_write_the_same_bytes(small_data, small_records, tmp_p
   assert contents(out) == contents(small_records)
 
 
+def label_files(data):
+  return LabelFiles(
+    class_map=str(data / 'class_map.csv'),
+    segments_csvs=(str(data / 'segments.csv'),),
+    explicit_tsvs=(str(data / 'explicit.tsv'),),
+    strong_tsvs=(str(data / 'strong.tsv'),),
+  )
+
+
 @pytest.fixture(scope='module')
 def one_clip_shards(small_data, tmp_path_factory):
   """What an undisturbed run writes with a shard a clip."""
@@ -32,7 +45,7 @@ def one_clip_shards(small_data, tmp_path_factory):
   return out
 
 
-@pytest.mark.parametrize('workers', [1, 2])
+@pytest.mark.parametrize('workers', [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_killed_run_goes_on_and_writes_the_same_bytes(
   small_data, one_clip_shards, tmp_path, workers
 ):
@@ -46,7 +59,10 @@ def test_a_killed_run_goes_on_and_writes_the_same_bytes(
   status = kill_stage_when(lambda: any(out.glob('.parts/*.json')), 'prepare', *flags)
   assert status != 0
   assert not (out / 'run.json').exists()
-  finished = {path: path.stat().st_mtime_ns for path in out.glob('records-*')}
+  # The summary says that a shard is finished.
+  numbers = [path.name[:5] for path in out.glob('.parts/*.json')]
+  shards = [out / f'records-{number}-of-00012.tfrecord' for number in numbers]
+  finished = {path: path.stat().st_mtime_ns for path in shards}
   assert 0 < len(finished) < 12
   run_stage_ok('prepare', *flags)
   for path, changed in finished.items():
@@ -73,40 +89,39 @@ def test_a_finished_shard_that_is_lost_or_cut_is_written_again(
   assert contents(out) == contents(one_clip_shards)
 
 
+@dataclasses.dataclass(frozen=True)
+class Overtaken:
+  """A source whose shard another attempt finishes meanwhile, and which then dies."""
+
+  source: AudioSource
+  other: ShardWriter
+  task: ShardTask
+
+  def records(self, index, clips):
+    yield next(iter(self.source.records(index, clips)))
+    self.other.write(self.task)
+    raise RuntimeError('killed')
+
+
 def test_two_attempts_at_a_shard_do_not_meet(small_data, small_records, tmp_path):
   """As when a worker outlives its parent: each has a file of its own."""
-  out = tmp_path / 'records'
-  out.mkdir()
-  labels = LabelFiles(
-    class_map=str(small_data / 'class_map.csv'),
-    segments_csvs=(str(small_data / 'segments.csv'),),
-    explicit_tsvs=(str(small_data / 'explicit.tsv'),),
-    strong_tsvs=(str(small_data / 'strong.tsv'),),
-  )
-  config = pipeline.PrepareConfig(
-    labels, audio_dir=str(small_data / 'audio'), clips_per_shard=5
-  )
-  both = [
-    threading.Thread(target=pipeline.prepare, args=(config, out)) for _ in range(2)
-  ]
-  with contextlib.suppress(FileNotFoundError):  # one may tidy up under the other
-    for thread in both:
-      thread.start()
-    for thread in both:
-      thread.join()
-  shards = {
-    name: data
-    for name, data in contents(small_records).items()
-    if name.startswith('records-')
-  }
-  assert {name: contents(out)[name] for name in shards} == shards
+  joined = read_labels(label_files(small_data))
+  labels = joined.labels
+  audio = plan.find_audio(small_data / 'audio', labels.clips['clip_id'].tolist())
+  members = plan.assign(labels, 3)
+  tasks = plan.write_plans(tmp_path, labels, members, audio, {}, '')
+  source = AudioSource(FrontEnd(), 'soundfile', 0.5, 0.5)
+  whole = ShardWriter(str(tmp_path), str(tmp_path), source)
+  late = ShardWriter(str(tmp_path), str(tmp_path), Overtaken(source, whole, tasks[0]))
+  with pytest.raises(RuntimeError, match='killed'):
+    late.write(tasks[0])
+  name = shard_name(0, 3)
+  assert (tmp_path / name).read_bytes() == (small_records / name).read_bytes()
+  assert whole.write(tasks[0]) == {}  # it is finished
 
 
 def test_beam_counts_what_became_of_the_clips(small_data, tmp_path, monkeypatch):
-  labels = LabelFiles(
-    class_map=str(small_data / 'class_map.csv'),
-    segments_csvs=(str(small_data / 'segments.csv'),),
-  )
+  labels = dataclasses.replace(label_files(small_data), explicit_tsvs=())
   audio = tmp_path / 'audio'
   audio.mkdir()
   for path in sorted((small_data / 'audio').iterdir())[:9]:
