@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 if TYPE_CHECKING:
-  from audioset_ml.labels.join import LabelFiles
+  from audioset_ml.labels.label_files import LabelFiles
 
 FLAGS = flags.FLAGS
 
@@ -63,7 +63,7 @@ def define_label_flags() -> None:
 
 def label_files() -> 'LabelFiles':
   """What the flags say."""
-  from audioset_ml.labels.join import LabelFiles
+  from audioset_ml.labels.label_files import LabelFiles
 
   return LabelFiles(
     class_map=FLAGS.class_map,

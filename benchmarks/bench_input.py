@@ -22,7 +22,8 @@ from audioset_ml.labels.states import LabelState
 from audioset_ml.models.registry import ModelConfig, build_model
 from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.training_input import InputConfig, Source, training_dataset
+from audioset_ml.records.training_input import InputConfig, training_dataset
+from audioset_ml.records.training_source import Source
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
 
 CLIPS, CLASSES, BATCH, STEPS, ROUNDS = 1024, 527, 64, 12, 5

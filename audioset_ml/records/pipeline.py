@@ -18,7 +18,8 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import CLASS_COUNTS
-from audioset_ml.labels.join import JoinedLabels, LabelFiles, read_labels
+from audioset_ml.labels.join import JoinedLabels, read_labels
+from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import beam_runs, folder, plan, shard
 from audioset_ml.records.sources import AudioSource, RecordsSource

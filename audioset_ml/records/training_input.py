@@ -7,17 +7,12 @@ that a checkpoint of the position is small and a restored iterator goes on exact
 
 import dataclasses
 
-import numpy as np
 import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, RecordError
-from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records import augmentation, schema
 from audioset_ml.records.augmentation import AugmentConfig
-from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.plan import stable_hash
-from audioset_ml.records.targets import LABEL_MODES, LabelSetLookup, TargetMaker
+from audioset_ml.records.training_source import Source
 
 _SHARDS_AT_ONCE = 4
 # Seeds of the two sources and of the choice between them.
@@ -42,108 +37,6 @@ class InputConfig:
   seed: int = 0
   balance_power: float = 0.0
   augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-  """Records, which of their clips are used, and with which labels.
-
-  Attributes:
-    records: the records.
-    label_mode: weak, diffuse or strong labels (SL21 section 4); the last two use the
-      clips with strong labels alone.
-    strong_clips_only: the same clips with their weak labels: SL21's Weak-67k.
-    clip_fraction: the share of the clips to use, by a hash of their ids: a smaller
-      share is part of every larger one (SL21 Fig. 3).
-    label_set: which implicit negatives to ignore, of weak labels; None for none.
-    ignore_unannotated: whether classes that have no strong label in these records
-      (SL21: 151 of 527) are ignored rather than negative in diffuse and strong modes.
-    implied: which classes each class implies (label smearing), shape [classes,
-      classes]; None for none.
-  """
-
-  records: RecordsFolder
-  label_mode: str = 'weak'
-  strong_clips_only: bool = False
-  clip_fraction: float = 1.0
-  label_set: LabelSet | None = None
-  ignore_unannotated: bool = False
-  implied: np.ndarray | None = None
-
-  def __post_init__(self):
-    if self.label_mode not in LABEL_MODES:
-      choices = ', '.join(LABEL_MODES)
-      raise InputError(f'label_mode is {self.label_mode!r}: choose from {choices}')
-    if not 0 < self.clip_fraction <= 1:
-      raise InputError(f'the fraction of clips is {self.clip_fraction}, not in (0, 1]')
-    if self.needs_strong and not self.records.counts.get('clips_with_events'):
-      raise RecordError(
-        f'{self.records.path}: no clip has strong labels; prepare with --strong_tsv '
-        '(with --labels_only the features need not be made again)'
-      )
-    if self.label_set and self.label_mode != 'weak':
-      raise InputError(
-        f'a label set ({self.label_set.path}) ignores labels that may be missing from '
-        f'weak labels, but label_mode is {self.label_mode}'
-      )
-    if self.ignore_unannotated and self.label_mode == 'weak':
-      raise InputError('ignore_unannotated is for diffuse and strong labels')
-
-  @property
-  def needs_strong(self) -> bool:
-    """Whether only clips with strong labels are used."""
-    return self.strong_clips_only or self.label_mode != 'weak'
-
-  def target_maker(self) -> TargetMaker:
-    """Makes the targets of patches."""
-    records = self.records
-    lookup = LabelSetLookup(self.label_set, records) if self.label_set else None
-    unannotated = None
-    if self.ignore_unannotated:
-      unannotated = records.class_counts('clips_with_events') == 0
-    return TargetMaker(
-      records.num_classes,
-      records.front_end,
-      self.label_mode,
-      lookup,
-      self.implied,
-      unannotated,
-    )
-
-  def chosen(self) -> tuple[str, ...] | None:
-    """The clips that `clip_fraction` chooses; None for all.
-
-    Raises:
-      RecordError: there are none.
-    """
-    if self.clip_fraction == 1:
-      return None
-    limit = int(self.clip_fraction * 2**64)
-    clips = self.records.clip_ids
-    found = tuple(clip_id for clip_id in clips if stable_hash(clip_id) < limit)
-    if not found:
-      raise RecordError(
-        f'{self.records.path}: a fraction of {self.clip_fraction} of its {len(clips)} '
-        'clips is none'
-      )
-    return found
-
-  def repeats(self, power: float) -> np.ndarray:
-    """How often a clip with a positive of each class is read an epoch, on average.
-
-    (m / n)^power for a class with n clips, where m is the median of n over the classes:
-    below 1 for frequent classes, of whose clips some are passed over; at most 16. A
-    clip with several positives follows the rarest of them. Shape [classes], float32.
-    """
-    kind = 'explicit_positives' if self.label_mode == 'weak' else 'clips_with_events'
-    counts = self.records.class_counts(kind).astype(float)
-    median = np.median(counts[counts > 0]) if (counts > 0).any() else 1.0
-    repeats = (median / np.maximum(counts, 1)) ** power
-    return np.minimum(repeats, _MOST_REPEATS).astype(np.float32)
-
-
-# More of the same clip in a row would fill the shuffle buffer with it.
-_MOST_REPEATS = 16
 
 
 def training_dataset(

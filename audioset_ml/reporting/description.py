@@ -9,7 +9,8 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.labels import statistics
-from audioset_ml.labels.join import JoinedLabels, LabelFiles, read_labels
+from audioset_ml.labels.join import JoinedLabels, read_labels
+from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.quality import read_quality_csv
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.paths import Path, as_path

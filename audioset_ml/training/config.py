@@ -54,7 +54,7 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SourceConfig:
-  """Records to train on and which of their labels; see `records.training_input.Source`.
+  """Records to train on and which of their labels; see `records.Source`.
 
   Attributes:
     records: the records' folder.

@@ -9,7 +9,8 @@ from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.training_input import InputConfig, Source, training_dataset
+from audioset_ml.records.training_input import InputConfig, training_dataset
+from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.distribution import local_replicas
 

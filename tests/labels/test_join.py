@@ -7,7 +7,8 @@ from audioset_ml.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import StrongEvent, count_classes, count_states
-from audioset_ml.labels.join import LabelFiles, read_labels
+from audioset_ml.labels.join import read_labels
+from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.states import LabelState
 
 CLASS_MAP = ClassMap(mids=('/m/a', '/m/b', '/m/c'), names=('A', 'B', 'C'))

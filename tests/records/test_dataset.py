@@ -12,7 +12,8 @@ from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import dataset
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.training_input import InputConfig, Source, training_dataset
+from audioset_ml.records.training_input import InputConfig, training_dataset
+from audioset_ml.records.training_source import Source
 from tests.small_data import CLASS_MAP
 
 

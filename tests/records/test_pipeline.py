@@ -4,7 +4,7 @@ import pathlib
 import pytest
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels.join import LabelFiles
+from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import pipeline
 from tests.conftest import prepare_flags
 from tests.stages import run_stage, run_stage_ok

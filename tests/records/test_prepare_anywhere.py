@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.labels.join import LabelFiles, read_labels
+from audioset_ml.labels.join import read_labels
+from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import beam_runs, pipeline, plan
 from audioset_ml.records.folder import shard_name
 from audioset_ml.records.plan import ShardTask

@@ -11,6 +11,7 @@ from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema, training_input
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.targets import TargetMaker
+from audioset_ml.records.training_source import Source
 
 CLASSES = 5
 FRONT_END = FrontEnd()
@@ -128,7 +129,7 @@ def some_strong(tmp_path):
 
 
 def read(records, **options):
-  source = training_input.Source(records, **options)
+  source = Source(records, **options)
   config = training_input.InputConfig(batch_size=4, shuffle_buffer=1)
   batches = training_input.training_dataset(source, config).take(2)
   patches, targets = zip(*batches.as_numpy_iterator(), strict=True)

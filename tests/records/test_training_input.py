@@ -15,7 +15,8 @@ from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.training_input import InputConfig, Source, training_dataset
+from audioset_ml.records.training_input import InputConfig, training_dataset
+from audioset_ml.records.training_source import Source
 
 FRONT_END = FrontEnd()
 CLIPS = 200
