@@ -55,6 +55,20 @@ def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:
     yield parent, sorted(names)
 
 
+def read_byte_lines(path: 'str | os.PathLike') -> Iterator[bytes]:
+  """A file's lines, one by one: what isn't asked for isn't read.
+
+  Raises:
+    OSError: the file can't be read.
+  """
+  if is_remote(path):
+    with _os_errors(), as_path(path).open('rb') as file:
+      yield from file
+  else:
+    with open(path, 'rb') as file:
+      yield from file
+
+
 def delete_tree(path: Path) -> None:
   """Removes a folder and what is in it, or a file; nothing where there is none."""
   if isinstance(path, GfilePath):

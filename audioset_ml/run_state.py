@@ -15,10 +15,12 @@ from audioset_ml import folders, paths
 from audioset_ml.errors import InputError
 from audioset_ml.paths import Path
 
+FLAGS_FILE = 'flags.txt'
+
 _INPUTS_FILE = '.inputs.json'
 _LOCK_FILE = '.lock'
 _REPLACED = '.replaced'
-_BOOKKEEPING = {_INPUTS_FILE, 'flags.txt'}
+_BOOKKEEPING = {_INPUTS_FILE, FLAGS_FILE}
 
 
 @contextlib.contextmanager

@@ -24,7 +24,6 @@ from audioset_ml.errors import InputError, UnfinishedError
 
 FLAGS = flags.FLAGS
 
-_FLAGS_FILE = 'flags.txt'
 
 # Flags that change how a stage runs, not what it writes.
 _passing_flags = {'overwrite'}
@@ -151,7 +150,7 @@ def output_folder(
       raise _AlreadyDone(
         f'{path}: finished already with the same flags; --overwrite makes it anew'
       )
-    folders.write_atomically(path / _FLAGS_FILE, flag_text())
+    folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
     folder, start = StageFolder(path), time.time()
     try:
       yield folder

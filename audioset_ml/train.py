@@ -18,7 +18,13 @@ from absl import app, flags
 
 from audioset_ml import stage
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
-from audioset_ml.training.config import BEST_METRICS, OPTIMIZERS, PRECISIONS, SCHEDULES
+from audioset_ml.training.config import (
+  BEST_METRICS,
+  OPTIMIZERS,
+  PRECISIONS,
+  SCHEDULES,
+  STRATEGIES,
+)
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('checkpoint_every', 'checkpoints_kept', 'profile_steps')
@@ -128,7 +134,7 @@ flags.DEFINE_enum(
 flags.DEFINE_enum(
   'strategy',
   'one_device',
-  ['one_device', 'mirrored', 'multi_worker'],
+  STRATEGIES,
   "one_device; mirrored: all this machine's GPUs (or CPU devices); multi_worker: a "
   'process a machine, told of each other by TF_CONFIG or SLURM.',
 )

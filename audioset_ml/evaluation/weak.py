@@ -11,7 +11,7 @@ from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import metrics
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 
 METRICS_FILE = 'metrics.json'
 PER_CLASS_FILE = 'per_class.csv'
@@ -61,7 +61,7 @@ def evaluate_weak(
       f'the score of clip {labels.clip_ids[row]}, class {class_map.mids[column]} is NaN'
     )
   states = labels.dense()
-  positive = np.isin(states, [state for state in LabelState if state.present])
+  positive = np.isin(states, PRESENT_STATES)
   if not positive.any():
     raise InputError('no clip has a positive label: there is nothing to evaluate')
   per_class = _per_class(scores, states, positive, class_map)

@@ -11,7 +11,7 @@ Every table is indexed by the rows' numbers in their file. `segments` has the we
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ import pyarrow.csv
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.text_columns import read_lines, seconds, split
+from audioset_ml.labels.text_columns import read_header, read_lines, split, times_of
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
 
@@ -31,8 +31,17 @@ EXPLICIT_COLUMNS = ('segment_id', 'label', 'present')
 FRAMED_COLUMNS = (*STRONG_COLUMNS, 'present')
 PRESENT, NOT_PRESENT = 'PRESENT', 'NOT_PRESENT'
 
+_NO_EVENTS = (
+  'its rows say PRESENT or NOT_PRESENT, but events are needed here; give it as '
+  'explicit labels (--explicit_tsv)'
+)
+_NOT_WHOLE = (
+  f'its labels have times ({", ".join(TIMES)}), but labels of whole clips are needed '
+  'here: what is absent from a second may be present in the clip'
+)
+
 # Times in the files are rounded to thousandths of a second.
-_TOLERANCE = 1e-3
+TOLERANCE = 1e-3
 
 
 def read_strong_tsv(
@@ -58,13 +67,9 @@ def read_strong_tsv(
       or many columns, times that aren't finite, are reversed or outside the clip, a
       label that is not in the class map. Names file, row and value.
   """
-  if 'present' in _header(path):
-    raise LabelError(
-      f'{path}: its rows say PRESENT or NOT_PRESENT, but events are needed here; give '
-      'it as explicit labels (--explicit_tsv)'
-    )
   wrong_rows = wrong_rows or WrongRows()
-  table = _read_tsv(path, STRONG_COLUMNS, class_map, wrong_rows)
+  refused = {'present': _NO_EVENTS}
+  table = _read_tsv(path, STRONG_COLUMNS, class_map, wrong_rows, refused)
   table = _with_times(path, table, wrong_rows, clip_seconds)
   wrong_rows.settle()
   return table
@@ -84,13 +89,9 @@ def read_explicit_tsv(
     LabelError: as `read_strong_tsv`; also for another value in `present`, for labels
       with times, and for a row that contradicts an earlier one.
   """
-  if has_times(path):
-    raise LabelError(
-      f'{path}: its labels have times ({", ".join(TIMES)}), but labels of whole '
-      'clips are needed here: what is absent from a second may be present in the clip'
-    )
   wrong_rows = wrong_rows or WrongRows()
-  table = _read_tsv(path, EXPLICIT_COLUMNS, class_map, wrong_rows)
+  refused = dict.fromkeys(TIMES, _NOT_WHOLE)
+  table = _read_tsv(path, EXPLICIT_COLUMNS, class_map, wrong_rows, refused)
   table = _with_presence(path, table, wrong_rows)
   wrong_rows.settle()
   return table
@@ -121,12 +122,7 @@ def read_framed_tsv(
 
 def has_times(path: str | os.PathLike) -> bool:
   """Whether a TSV's labels are of stretches rather than of whole clips."""
-  return bool(set(TIMES) & set(_header(path)))
-
-
-def _header(path: str | os.PathLike) -> list[str]:
-  """The names of a TSV's columns."""
-  return [name for line in read_lines(path).head(1) for name in line.split('\t')]
+  return bool(set(TIMES) & set(read_header(path).split('\t')))
 
 
 def write_strong_tsv(path: str | os.PathLike, table: pd.DataFrame) -> None:
@@ -168,10 +164,17 @@ def _read_tsv(
   columns: Sequence[str],
   class_map: ClassMap | None,
   wrong_rows: WrongRows,
+  refused: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-  """Reads columns of a TSV with a header row, as text."""
+  """Reads columns of a TSV with a header row, as text.
+
+  `refused` says of columns that the file must not have what is wrong with them.
+  """
   lines = read_lines(path)
   header = lines.iloc[0].split('\t') if len(lines) else []
+  for column in header:
+    if column in (refused or {}):
+      raise LabelError(f'{path}: {refused[column]}')
   if any(column not in header for column in columns):
     found = ', '.join(header) or 'nothing'
     raise LabelError(
@@ -192,12 +195,7 @@ def _read_tsv(
     table = table[table[column] != '']
   if class_map is None:
     return table
-  known = table['label'].isin(class_map.mids)
-  unknown = table.loc[~known, 'label']
-  wrong_rows.add(
-    path, unknown.index, [f'label {mid} is not in the class map' for mid in unknown]
-  )
-  return table[known]
+  return wrong_rows.keep_known(path, table, 'label', class_map.mids)
 
 
 def _with_times(
@@ -207,14 +205,11 @@ def _with_times(
   clip_seconds: float | pd.Series | None,
 ) -> pd.DataFrame:
   """The table with its times as numbers; rows with wrong ones are reported."""
-  times = pd.DataFrame({name: seconds(table[name]) for name in TIMES})
-  for name in TIMES:
-    bad = table.loc[times[name].isna(), name]
-    wrong_rows.add(path, bad.index, [f'{text!r} is no time in seconds' for text in bad])
+  times = times_of(path, table, TIMES, wrong_rows)
   table = table.assign(**times)[times.notna().all(axis=1)]
   start, end = (table[name] for name in TIMES)
   longest = _longest(table['segment_id'], clip_seconds)
-  late = end > longest + _TOLERANCE
+  late = end > longest + TOLERANCE
   wrong_rows.add(
     path,
     table.index[late],

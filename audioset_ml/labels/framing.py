@@ -10,12 +10,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from audioset_ml.labels.formats import NOT_PRESENT, PRESENT, TIMES
+from audioset_ml.labels.formats import NOT_PRESENT, PRESENT, TIMES, TOLERANCE
 
 # Times in the label files are thousandths of a second: in whole milliseconds every
 # comparison is exact.
 _MS = 1000
-_TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +111,7 @@ def frame_table(
   if clip_seconds is not None:
     lengths = pd.Series(clip_ids).map(clip_seconds).fillna(np.inf).to_numpy()
     ends = grid.bounds(rows % grid.frames)[1]
-    within = ends <= lengths[rows // grid.frames // len(mids)] + _TOLERANCE
+    within = ends <= lengths[rows // grid.frames // len(mids)] + TOLERANCE
     rows = rows[within | np.isin(rows, positive)]
   clip, label = np.divmod(rows // grid.frames, len(mids))
   # By clip, time and label.

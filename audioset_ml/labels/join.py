@@ -14,12 +14,12 @@ from audioset_ml.labels.label_files import (
   LabelFiles,
   in_class_map,
   known_labels,
-  known_only,
   with_strong_classes,
 )
 from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.wrong_rows import WrongRow, WrongRows
 
+_ALL_LABELS = "the class map, the ontology or the strong labels' names"
 _REMEDY = 'Mend them, or leave them out with --on_bad_label=skip.'
 
 
@@ -75,7 +75,7 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   if known is not None:
     paths = [*files.strong_tsvs, *timed]
     tables = [
-      known_only(path, table, known, wrong_rows)
+      wrong_rows.keep_known(path, table, 'label', known, _ALL_LABELS)
       for path, table in zip(paths, [*events, *stretches], strict=True)
     ]
     wrong_rows.settle()

@@ -8,7 +8,6 @@ import pandas as pd
 from audioset_ml.errors import InputError, LabelError
 from audioset_ml.labels.class_map import ClassMap, read_display_names
 from audioset_ml.labels.ontology import Ontology
-from audioset_ml.labels.wrong_rows import WrongRows
 
 OTHER_STRONG_LABELS = ('drop', 'nearest', 'keep')
 
@@ -79,17 +78,6 @@ def known_labels(class_map: ClassMap, files: LabelFiles) -> set[str] | None:
   if files.ontology:
     known |= set(Ontology.read(files.ontology).names)
   return known
-
-
-def known_only(
-  path: str, table: pd.DataFrame, known: set[str], wrong_rows: WrongRows
-) -> pd.DataFrame:
-  """Leaves out, as wrong, rows with labels that are in no file of labels."""
-  right = table['label'].isin(known)
-  bad = table.loc[~right, 'label']
-  where = "the class map, the ontology or the strong labels' names"
-  wrong_rows.add(path, bad.index, [f'label {mid} is not in {where}' for mid in bad])
-  return table[right]
 
 
 def in_class_map(

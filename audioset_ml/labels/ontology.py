@@ -14,7 +14,7 @@ import pandas as pd
 
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 from audioset_ml.paths import as_path
 
 
@@ -139,7 +139,7 @@ def smear_labels(labels: LabelTable, implied: np.ndarray) -> LabelTable:
     labels: the labels.
     implied: of `Ontology.implied_classes`.
   """
-  present = np.isin(labels.states, [state for state in LabelState if state.present])
+  present = np.isin(labels.states, PRESENT_STATES)
   above = [np.flatnonzero(row) for row in implied]
   counts = np.array([len(classes) for classes in above])
   positive_rows, positives = labels.rows[present], labels.classes[present]

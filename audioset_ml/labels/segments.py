@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.text_columns import arrow, read_lines, seconds, split, strings
+from audioset_ml.labels.text_columns import arrow, read_lines, split, strings, times_of
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
 
@@ -68,20 +68,19 @@ def read_weak_csv(
     fields[column] = fields[column].str.strip('"')
   clips = _clips(path, fields, wrong_rows)
   labels = _labels(fields.loc[clips.index, 'labels'], clips['clip_id'])
-  if class_map is not None:
-    known = labels['mid'].isin(class_map.mids)
-    _report_unknown(path, labels[~known], wrong_rows)
-    labels = labels[known]
   empty = labels['mid'] == ''
   wrong_rows.add(
     path, labels.index[empty], ['an empty label'] * int(np.count_nonzero(empty))
   )
+  labels = labels[~empty]
+  if class_map is not None:
+    labels = wrong_rows.keep_known(path, labels, 'mid', class_map.mids)
   wrong_rows.settle()
   if clips.empty:
     wrong = [one for one in wrong_rows.found if one.path == str(path)]
     first = f'; the first wrong row, {wrong[0].row}: {wrong[0].what}' if wrong else ''
     raise LabelError(f'{path}: holds no clips (rows of the form {_FORM}){first}')
-  return Segments(clips, labels[~empty])
+  return Segments(clips, labels)
 
 
 def write_weak_csv(
@@ -127,10 +126,7 @@ def _clips(
   path: str | os.PathLike, fields: pd.DataFrame, wrong_rows: WrongRows
 ) -> pd.DataFrame:
   """The clips of the rows that are right."""
-  clips = pd.DataFrame({name: seconds(fields[name]) for name in ('start', 'end')})
-  for name in ('start', 'end'):
-    bad = fields.loc[clips[name].isna(), name]
-    wrong_rows.add(path, bad.index, [f'{text!r} is no time in seconds' for text in bad])
+  clips = times_of(path, fields, ('start', 'end'), wrong_rows)
   nameless = fields.index[fields['id'] == '']
   wrong_rows.add(path, nameless, ['an empty id'] * len(nameless))
   clips = clips[clips.notna().all(axis=1) & (fields['id'] != '')]
@@ -188,17 +184,4 @@ def _labels(labels: pd.Series, clip_ids: pd.Series) -> pd.DataFrame:
       'clip_id': clip_ids.iloc[chosen].set_axis(index),
       'mid': table['mid'].set_axis(index),
     }
-  )
-
-
-def _report_unknown(
-  path: str | os.PathLike, labels: pd.DataFrame, wrong_rows: WrongRows
-) -> None:
-  wrong_rows.add(
-    path,
-    labels.index,
-    [
-      f'label {mid} is not in the class map' if mid else 'an empty label'
-      for mid in labels['mid']
-    ],
   )

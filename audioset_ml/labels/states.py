@@ -43,6 +43,7 @@ class LabelState(enum.IntEnum):
 
 
 EXPLICIT_STATES = tuple(state for state in LabelState if state.explicit)
+PRESENT_STATES = tuple(state for state in LabelState if state.present)
 
 
 @dataclasses.dataclass(frozen=True)

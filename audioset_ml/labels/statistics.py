@@ -9,7 +9,7 @@ import scipy.sparse
 
 from audioset_ml.labels.clip_labels import ClipLabelTable
 from audioset_ml.labels.join import JoinedLabels
-from audioset_ml.labels.states import LabelState
+from audioset_ml.labels.states import PRESENT_STATES, LabelState
 
 # The 97.5th percentile of the normal distribution: intervals of 95 %.
 _Z = 1.959963984540054
@@ -108,8 +108,7 @@ def label_matrices(
     Two sparse matrices of ones, each of shape [clips, classes].
   """
   labels, shape = joined.labels, (len(joined.labels), len(joined.class_map))
-  states = [state for state in LabelState if state.present]
-  weak = labels.weak[labels.weak['state'].isin(states)]
+  weak = labels.weak[labels.weak['state'].isin(PRESENT_STATES)]
   strong = labels.strong[labels.strong['present']]
   strong = strong[['clip', 'class_index']].drop_duplicates()
   return tuple(

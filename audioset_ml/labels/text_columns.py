@@ -9,12 +9,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audioset_ml.errors import LabelError
-from audioset_ml.paths import as_path
+from audioset_ml.labels.wrong_rows import WrongRows
+from audioset_ml.paths import as_path, read_byte_lines
 
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 _NUMBER = r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'
 # Later than any recording: more would not fit whole milliseconds in 64 bits.
 _MOST_SECONDS = 1e9
+
+
+def read_header(path: str | os.PathLike) -> str:
+  """A text file's first line that isn't empty; '' where all are. The rest stays unread.
+
+  Raises:
+    LabelError: the file can't be read or its first line isn't UTF-8.
+  """
+  try:
+    for line in read_byte_lines(path):
+      text = line.removeprefix(_BYTE_ORDER_MARK).decode().rstrip('\r\n')
+      if text.strip():
+        return text
+  except OSError as error:
+    raise LabelError(f'{path}: the label file cannot be read ({error})') from error
+  except UnicodeDecodeError as error:
+    raise LabelError(f'{path}: the label file cannot be read (not UTF-8)') from error
+  return ''
 
 
 def read_lines(path: str | os.PathLike) -> pd.Series:
@@ -83,7 +102,21 @@ def split(
   )
 
 
-def seconds(texts: pd.Series) -> pd.Series:
+def times_of(
+  path: str | os.PathLike,
+  table: pd.DataFrame,
+  columns: Sequence[str],
+  wrong_rows: WrongRows,
+) -> pd.DataFrame:
+  """Columns of times (s) as numbers; NaN, and reported, where they are no times."""
+  times = pd.DataFrame({name: _seconds(table[name]) for name in columns})
+  for name in columns:
+    bad = table.loc[times[name].isna(), name]
+    wrong_rows.add(path, bad.index, [f'{text!r} is no time in seconds' for text in bad])
+  return times
+
+
+def _seconds(texts: pd.Series) -> pd.Series:
   """Times (s) from text; NaN for what isn't finite, is negative or is no number."""
   values = arrow(texts)
   numbers = pc.if_else(pc.match_substring_regex(values, _NUMBER), values, None)

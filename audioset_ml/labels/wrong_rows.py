@@ -5,6 +5,8 @@ import itertools
 import os
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.paths import Path
@@ -45,6 +47,29 @@ class WrongRows:
     """Notes wrong rows and what is wrong with each."""
     for row, text in zip(rows, what, strict=True):
       self._pending.append(WrongRow(str(path), int(row), text))
+
+  def keep_known(
+    self,
+    path: str | os.PathLike,
+    table: pd.DataFrame,
+    column: str,
+    known: Iterable[str],
+    where: str = 'the class map',
+  ) -> pd.DataFrame:
+    """Leaves out, as wrong, the rows whose label in a column is not known.
+
+    Args:
+      path: the table's file.
+      table: its rows, indexed by their numbers.
+      column: the column with the labels.
+      known: the labels there are.
+      where: what says so.
+    """
+    right = table[column].isin(known)
+    unknown = table.loc[~right, column]
+    what = [f'label {mid} is not in {where}' for mid in unknown]
+    self.add(path, unknown.index, what)
+    return table[right]
 
   def settle(self) -> None:
     """Ends the reading of a file.

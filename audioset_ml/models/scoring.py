@@ -39,7 +39,7 @@ def score_clips(
   bar = progress_bar(
     total=len(records.clip_ids), desc=description, unit='clip', leave=False
   )
-  with bar, damage_named(records):
+  with bar, damage_named(records.path):
     for patches, clip in clip_patches_dataset(records, _CLIPS_A_BATCH):
       found.append(batch_scores(patches, clip).numpy())
       bar.update(len(found[-1]))

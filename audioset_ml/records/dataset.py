@@ -4,6 +4,7 @@ Evaluation sees all patches (ML20 IV); `training_input` has the batches for trai
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -47,13 +48,17 @@ def clip_patches_dataset(records: RecordsFolder, clips_a_batch: int) -> tf.data.
 
 
 @contextlib.contextmanager
-def damage_named(records: RecordsFolder) -> Iterator[None]:
-  """Turns TensorFlow's error for a damaged shard into a RecordError."""
+def damage_named(path: str | os.PathLike) -> Iterator[None]:
+  """Turns TensorFlow's error for a damaged shard into a RecordError.
+
+  Args:
+    path: the shard, or the records' folder where it isn't known which.
+  """
   try:
     yield
   except tf.errors.DataLossError as error:
     raise RecordError(
-      f'{records.path}: a shard is damaged ({error.message}); prepare the records again'
+      f'{path}: a shard is damaged ({error.message}); prepare the records again'
     ) from None
 
 
@@ -68,7 +73,7 @@ def read_label_table(records: RecordsFolder) -> LabelTable:
     lambda serialized: schema.parse(serialized, log_mel=False),
     num_parallel_calls=tf.data.AUTOTUNE,
   )
-  with damage_named(records):
+  with damage_named(records.path):
     for record in dataset.as_numpy_iterator():
       clip_ids.append(record['clip_id'].decode())
       flags = zip(record['weak/present'], record['weak/explicit'], strict=True)

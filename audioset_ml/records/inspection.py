@@ -51,7 +51,7 @@ def read_clip(records: RecordsFolder, clip_id: str) -> ClipContent:
       f'{records.path}: no clip {clip_id!r}{_suggestion(clip_id, clips)} '
       f'({CLIPS_FILE} in it lists all; without --clip_id some are named)'
     )
-  with damage_named(records):
+  with damage_named(records.path):
     record = _find_record(records.shards[clips[clip_id].shard], clip_id)
   labels, log_mel = _clip_labels(record), _log_mel(record, records.front_end)
   latest = max((event.end for event in labels.strong), default=0.0)
@@ -70,7 +70,7 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
     .take(clips)
     .map(lambda serialized: schema.parse(serialized, log_mel=False, strong=True))
   )
-  with damage_named(records):
+  with damage_named(records.path):
     labels = tuple(map(_clip_labels, dataset.as_numpy_iterator()))
   if tuple(clip.clip_id for clip in labels) != records.clip_ids[:clips]:
     raise RecordError(

@@ -162,7 +162,7 @@ def _check_skipped(
   summaries: Sequence[dict],
   output_dir: paths.Path,
 ) -> None:
-  """Raises RecordError if too few clips could be used."""
+  """Raises UnfinishedError if too few clips could be used."""
   skipped, clips = counts['clips_skipped'], counts['clips_labelled']
   if not counts['clips']:
     first = next((row for summary in summaries for row in summary['skipped']), None)

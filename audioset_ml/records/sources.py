@@ -9,7 +9,7 @@ import numpy as np
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import AudioError, RecordError
+from audioset_ml.errors import AudioError
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.records.plan import PlannedClip
 
@@ -103,35 +103,27 @@ class RecordsSource:
     """The records of a shard whose clips have labels, in their old order."""
     import tensorflow as tf
 
-    from audioset_ml.records import schema
+    from audioset_ml.records import dataset, schema
 
+    shard = self.shards[index]
     planned = {clip.labels.clip_id: clip for clip in clips}
-    for serialized in self._read(self.shards[index]):
-      example = tf.train.Example.FromString(serialized)
-      clip_id = schema.clip_id_of(example)
-      if clip_id in planned:
-        clip = planned.pop(clip_id)
-        serialized = schema.relabel(example, clip.labels)
-        seconds = float(clip.source)
-        yield clip.labels, serialized, schema.num_frames(example), seconds
-      else:
-        yield Skipped(clip_id, 'unlabelled', 'in no segments CSV')
+    with dataset.damage_named(shard):
+      for serialized in tf.data.TFRecordDataset(shard).as_numpy_iterator():
+        example = tf.train.Example.FromString(serialized)
+        clip_id = schema.clip_id_of(example)
+        if clip_id in planned:
+          clip = planned.pop(clip_id)
+          serialized = schema.relabel(example, clip.labels)
+          seconds = float(clip.source)
+          yield clip.labels, serialized, schema.num_frames(example), seconds
+        else:
+          yield Skipped(clip_id, 'unlabelled', 'in no segments CSV')
     for clip_id, clip in planned.items():
       known = clip.source.partition(': ')
       if known[1]:  # why the old records lack it
         yield Skipped(clip_id, known[0], known[2])
       else:
         yield Skipped(clip_id, 'missing', f'not in the records {self.path}')
-
-  def _read(self, shard: str) -> Iterator[bytes]:
-    import tensorflow as tf
-
-    try:
-      yield from tf.data.TFRecordDataset(shard).as_numpy_iterator()
-    except tf.errors.DataLossError as error:
-      raise RecordError(
-        f'{shard}: a shard is damaged ({error.message}); prepare the records again'
-      ) from None
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from audioset_ml.models.config import ModelConfig
 OPTIMIZERS = ('adam', 'adamw', 'sgd')
 SCHEDULES = ('constant', 'cosine', 'exponential')
 PRECISIONS = ('float32', 'mixed_bfloat16', 'mixed_float16')
+STRATEGIES = ('one_device', 'mirrored', 'multi_worker')
 BEST_METRICS = ('d_prime', 'lwlrap', 'map')
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from audioset_ml.errors import InputError
+from audioset_ml.training.config import STRATEGIES
 from audioset_ml.training.workers import worker_index
 
-STRATEGIES = ('one_device', 'mirrored', 'multi_worker')
 # How long a worker waits for the others before the job fails (s).
 _PEER_TIMEOUT = 30
 # What TensorFlow raises when another worker is gone.

@@ -87,7 +87,7 @@ class _Run:
     shape = Shape(self.records.num_classes, front_end.patch_frames, front_end.mel_bands)
     done = steps_of(config.init_from) if config.init_optimizer else 0
     self.trainer = Trainer(config, shape, strategy, done)
-    self.best = BestModel(config.best_metric, config.patience, output_dir)
+    self.best = BestModel(config.best_metric, config.patience)
     self._losses = tf.Variable(tf.zeros(2, tf.float64))  # sum and number since a point
     self._checkpoints = Checkpoints(
       output_dir / 'checkpoints' / distribution.worker_folder(strategy),
@@ -129,7 +129,7 @@ class _Run:
     monitor = Monitor(logs_dir, config, trainer.steps_done, self._flag_text)
     try:
       while trainer.steps_done < config.steps and not self.best.exhausted:
-        with damage_named(self.records):
+        with damage_named(self.records.path):
           batch = next(self._iterator)
         loss = trainer.train_step(*batch)
         step = trainer.steps_done
@@ -151,7 +151,7 @@ class _Run:
     config, last = self.config, step == self.config.steps
     if step % config.log_every == 0 or last:
       total, number = self._losses.numpy()
-      monitor.log(step, total / number, float(self.trainer.learning_rate))
+      monitor.log(step, total / number, self.trainer.learning_rate)
       self._losses.assign([0.0, 0.0])
     with monitor.paused():
       if self._validator and (step % config.validate_every == 0 or last):
@@ -215,6 +215,5 @@ def save_model(model: keras.Model, path: pathlib.Path) -> None:
   In float32, whatever it was trained in.
   """
   partial = path.with_name(f'.partial.{path.name}')
-
   float32_copy(model).save(partial)
   os.replace(partial, path)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.states import LabelState
+from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_clip
 
@@ -64,11 +64,9 @@ def draw(
   """
   from audioset_ml.reporting import style
 
-  present = np.isin(states, [state for state in LabelState if state.present])
+  present = np.isin(states, PRESENT_STATES)
   # The positives first, then what scores highest.
-  order = np.lexsort([-scores, ~present])[: max(_CLASSES_SHOWN, int(present.sum()))]
-  order = np.concatenate([order[present[order]], np.argsort(-scores)])
-  order = list(dict.fromkeys(order.tolist()))[:_CLASSES_SHOWN]
+  order = np.lexsort([-scores, ~present])[:_CLASSES_SHOWN]
   colors = {True: style.COLORS['blue'], False: style.COLORS['ochre']}
   with style.applied():
     figure = style.new_figure(6, 1.6)
@@ -107,7 +105,7 @@ def write_curves(
     return
   from tensorboard.plugins.pr_curve import summary as pr_summary
 
-  present = np.isin(states, [state for state in LabelState if state.present])
+  present = np.isin(states, PRESENT_STATES)
   for name in names:
     index = class_map.find(name)
     curve = pr_summary.pb(

@@ -12,8 +12,7 @@ from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.distribution import local_replicas
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
 from audioset_ml.training.optimization import MovingAverage, build_optimizer
-
-CLASSIFIER = 'logits'
+from audioset_ml.training.warm_start import CLASSIFIER
 
 
 @dataclasses.dataclass(frozen=True)

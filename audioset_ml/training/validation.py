@@ -73,13 +73,12 @@ class BestModel(tf.Module):
 
   FILE = '.best.keras'
 
-  def __init__(self, metric: str, patience: int, folder: pathlib.Path):
+  def __init__(self, metric: str, patience: int):
     """Args: the metric, '' for none; validations in vain that end the run, 0 for any
-    number; the run's folder."""
+    number."""
     super().__init__()
     self._metric = metric
     self._patience = patience
-    self._file = folder / self.FILE
     unknown = np.full(len(BEST_METRICS), np.nan)
     self._values = tf.Variable(unknown, trainable=False)
     self._last = tf.Variable(unknown, trainable=False)

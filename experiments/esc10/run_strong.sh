@@ -3,17 +3,9 @@
 #   experiments/esc10/run_strong.sh <folder of ESC-10, a folder a class>
 # Shares its clips and its teacher with run.sh. Stopped and started again, it goes on
 # where it was. TensorBoard shows the validation curves: --logdir=runs/esc10
-set -euo pipefail
-source_dir=$(realpath "${1:?name the folder of ESC-10}")
-cd "$(dirname "$0")/../.."
-python=.venv/bin/python
-flags=experiments/esc10
-$python -m audioset_ml.soundscapes --flagfile=$flags/soundscapes.flags --source_dir="$source_dir"
-for step in prepare:prepare_train prepare:prepare_eval train:teacher train:baseline \
-  train:labels_diffuse train:labels_strong train:labels_mixed; do
-  echo "== ${step#*:}"
-  $python -m audioset_ml."${step%:*}" --flagfile="$flags/${step#*:}.flags"
-done
+source "$(dirname "$0")/steps.sh" "${1:-}"
+run_steps prepare:prepare_train prepare:prepare_eval train:teacher train:baseline \
+  train:labels_diffuse train:labels_strong train:labels_mixed
 for run in teacher baseline labels_diffuse labels_strong labels_mixed; do
   echo "$run: $($python -c "
 import json
