@@ -27,7 +27,9 @@ from audioset_ml.training.config import (
 )
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags('checkpoint_every', 'checkpoints_kept', 'profile_steps')
+stage.define_folder_flags(
+  'checkpoint_every', 'checkpoints_kept', 'profile_steps', 'data_service'
+)
 _MODES = ['weak', 'diffuse', 'strong']
 # What to train on.
 flags.DEFINE_string('records', None, 'Folder of records to train on.')
@@ -138,6 +140,12 @@ flags.DEFINE_enum(
   "one_device; mirrored: all this machine's GPUs (or CPU devices); multi_worker: a "
   'process a machine, told of each other by TF_CONFIG or SLURM.',
 )
+flags.DEFINE_string(
+  'data_service',
+  '',
+  'host:port of a tf.data service (audioset_ml.data_service) that reads the records; '
+  'a run that was stopped then goes on with other examples than it would have seen.',
+)
 flags.DEFINE_integer('seed', 0, "Of the weights, the input's order and its patches.")
 flags.DEFINE_integer('shuffle_buffer', 4096, 'Patches held to be shuffled.', 1)
 # Watching and keeping.
@@ -239,7 +247,7 @@ def main(_) -> None:
     **values('mix_fraction', 'smear_ontology', 'balance_power'),
     **values('architecture', 'width_multiplier', 'weight_init', 'bias_start'),
     **values('init_from', 'init_optimizer', 'freeze_body', 'freeze_batch_norm'),
-    **values('ema_decay', 'strategy'),
+    **values('ema_decay', 'strategy', 'data_service'),
     **values('steps', 'batch_size', 'shuffle_buffer', 'seed'),
     **values('validation_records', 'validate_every', 'best_metric', 'patience'),
     **values('checkpoint_every', 'checkpoints_kept', 'log_every'),

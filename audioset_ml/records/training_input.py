@@ -1,8 +1,10 @@
 """The tf.data input of training: random patches with targets, from one source or two.
 
 Of each clip and epoch, training sees one patch that starts at a random frame (SL21
-section 4). All that is random is a stateless function of the seed and of a number, so
-that a checkpoint of the position is small and a restored iterator goes on exactly.
+section 4). All that is random is a stateless function of the seed and of the example's
+number, which follows from its epoch and its place in it: a checkpoint of the position
+is small, a restored iterator goes on exactly, and the workers of a tf.data service,
+each of which reads epochs of its own, don't repeat each other.
 """
 
 import dataclasses
@@ -12,7 +14,7 @@ import tensorflow as tf
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.records import augmentation, schema
 from audioset_ml.records.augmentation import AugmentConfig
-from audioset_ml.records.training_source import Source
+from audioset_ml.records.training_source import MOST_REPEATS, Source
 
 _SHARDS_AT_ONCE = 4
 # Seeds of the two sources and of the choice between them.
@@ -30,6 +32,12 @@ class InputConfig:
     balance_power: how far rare classes are made up for; see `Source.repeats`. 0 reads
       every clip once an epoch, 1 all classes about equally often.
     augment: the augmentation.
+    service: address of the dispatcher of a tf.data service whose workers read the
+      records, `grpc://host:port`; '' reads them here. What its workers send comes in
+      no certain order, and such an iterator has no position that could be saved.
+    service_job: name under which the processes of one run share the service's
+      examples, each getting others.
+    first_epoch: the epoch to begin with.
   """
 
   batch_size: int = 64
@@ -37,6 +45,9 @@ class InputConfig:
   seed: int = 0
   balance_power: float = 0.0
   augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
+  service: str = ''
+  service_job: str = ''
+  first_epoch: int = 0
 
 
 def training_dataset(
@@ -91,29 +102,54 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
   records, seed = source.records, _seed(config, place)
   front_end, targets = records.front_end, source.target_maker()
 
-  def example(index: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  def example(number: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     record = schema.parse(serialized, strong=source.label_mode != 'weak')
-    start = random_start(record, (seed, index), front_end)
+    start = random_start(record, (seed, number), front_end)
     patch = cut_patch(record, start, front_end)
     if config.augment.of_patches:
       patch = tf.cast(patch, tf.float32)
       patch = augmentation.augment_patch(
-        patch, (seed, index), config.augment, front_end
+        patch, (seed, number), config.augment, front_end
       )
     return patch, targets.target(record, start)
 
-  serialized = _balanced(_serialized(source, seed), source, config.balance_power, seed)
-  # The patch's place depends on the example's number alone: a restored iterator goes
-  # on exactly where it was.
-  examples = serialized.enumerate().map(
+  numbered = _numbered(source, seed, config.first_epoch)
+  numbered = _balanced(numbered, source, config.balance_power, seed)
+  examples = numbered.map(
     example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
   )
   buffer = min(config.shuffle_buffer, max(len(records.clip_ids), config.batch_size))
-  return examples.shuffle(buffer, seed)
+  examples = examples.shuffle(buffer, seed)
+  return _served(examples, config, place) if config.service else examples
 
 
-def _serialized(source: Source, seed: int) -> tf.data.Dataset:
-  """The source's records, epoch after epoch, each in another order of the shards."""
+def _served(
+  examples: tf.data.Dataset, config: InputConfig, place: int
+) -> tf.data.Dataset:
+  """The same examples, made by the workers of a tf.data service.
+
+  The service deals the elements of the dataset's origin out to its workers: epochs.
+  """
+  service = tf.data.experimental.service
+  return (
+    examples.batch(config.batch_size)
+    .apply(
+      service.distribute(
+        processing_mode=service.ShardingPolicy.DYNAMIC,
+        service=config.service,
+        job_name=f'{config.service_job} {place}' if config.service_job else None,
+      )
+    )
+    .unbatch()
+  )
+
+
+def _numbered(source: Source, seed: int, first_epoch: int) -> tf.data.Dataset:
+  """The source's records, epoch after epoch, each in another order of the shards.
+
+  Returns:
+    (the example's number, the serialized record).
+  """
   records = source.records
 
   def epoch(number: tf.Tensor) -> tf.data.Dataset:
@@ -121,16 +157,18 @@ def _serialized(source: Source, seed: int) -> tf.data.Dataset:
     order = tf.random.experimental.stateless_shuffle(
       tf.constant(records.shards), seed=tf.stack([seed, number])
     )
-    return tf.data.Dataset.from_tensor_slices(order).interleave(
+    serialized = tf.data.Dataset.from_tensor_slices(order).interleave(
       tf.data.TFRecordDataset,
       cycle_length=min(_SHARDS_AT_ONCE, len(records.shards)),
       num_parallel_calls=tf.data.AUTOTUNE,
       deterministic=True,
     )
+    return serialized.enumerate(number * len(records.clip_ids))
 
-  serialized = tf.data.Dataset.counter().flat_map(epoch)
+  # A range and not a counter, which a tf.data service can't deal out.
+  numbered = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch)
   if source.needs_strong:
-    serialized = serialized.filter(schema.has_strong_labels)
+    numbered = numbered.filter(lambda _, one: schema.has_strong_labels(one))
   chosen = source.chosen()
   if chosen is not None:
     table = tf.lookup.StaticHashTable(
@@ -139,18 +177,19 @@ def _serialized(source: Source, seed: int) -> tf.data.Dataset:
       ),
       default_value=0,
     )
-    serialized = serialized.filter(
-      lambda one: table.lookup(schema.parse_clip_id(one)) > 0
+    numbered = numbered.filter(
+      lambda _, one: table.lookup(schema.parse_clip_id(one)) > 0
     )
-  return serialized
+  return numbered
 
 
 def _balanced(
-  serialized: tf.data.Dataset, source: Source, power: float, seed: int
+  numbered: tf.data.Dataset, source: Source, power: float, seed: int
 ) -> tf.data.Dataset:
-  """Repeats clips of rare classes and passes over some of frequent ones."""
+  """Repeats clips of rare classes, as examples of their own, and passes over some of
+  frequent ones."""
   if not power:
-    return serialized
+    return numbered
   repeats = tf.constant(source.repeats(power))
   strong = source.label_mode != 'weak'
 
@@ -161,10 +200,13 @@ def _balanced(
     # A clip without positives is read once.
     mean = tf.reduce_max(tf.concat([tf.gather(repeats, classes), [-1.0]], 0))
     mean = tf.where(mean < 0, 1.0, mean)
-    times = tf.floor(mean + _uniform(-1 - seed, number))
-    return tf.data.Dataset.from_tensors(one).repeat(tf.cast(times, tf.int64))
+    times = tf.minimum(tf.floor(mean + _uniform(-1 - seed, number)), MOST_REPEATS)
+    first = number * MOST_REPEATS
+    return tf.data.Dataset.range(first, first + tf.cast(times, tf.int64)).map(
+      lambda again: (again, one)
+    )
 
-  return serialized.enumerate().flat_map(repeated)
+  return numbered.flat_map(repeated)
 
 
 def random_start(

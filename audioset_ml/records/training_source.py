@@ -11,7 +11,7 @@ from audioset_ml.records.plan import stable_hash
 from audioset_ml.records.targets import LABEL_MODES, LabelSetLookup, TargetMaker
 
 # More of the same clip in a row would fill the shuffle buffer with it.
-_MOST_REPEATS = 16
+MOST_REPEATS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,4 +109,4 @@ class Source:
     counts = self.records.class_counts(kind).astype(float)
     median = np.median(counts[counts > 0]) if (counts > 0).any() else 1.0
     repeats = (median / np.maximum(counts, 1)) ** power
-    return np.minimum(repeats, _MOST_REPEATS).astype(np.float32)
+    return np.minimum(repeats, MOST_REPEATS).astype(np.float32)

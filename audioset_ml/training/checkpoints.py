@@ -45,7 +45,7 @@ class Checkpoints:
       return True
     if self._manager.checkpoints:
       raise InputError(
-        f'{self._folder}: none of its checkpoints can be read; begin anew with '
-        '--overwrite'
+        f'{self._folder}: none of its checkpoints can be read (those of a run with '
+        '--data_service need it again); begin anew with --overwrite'
       )
     return False

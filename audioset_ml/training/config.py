@@ -95,6 +95,8 @@ class TrainConfig:
     shuffle_buffer: patches held to be shuffled.
     seed: of the initial weights, the input's order and the patches' places.
     strategy: which `tf.distribute` strategy: one_device, mirrored, multi_worker.
+    data_service: `host:port` of the dispatcher of a tf.data service that reads the
+      records; '' reads them in this process.
     validation_records: folder of records to evaluate on; '' for none.
     best_metric: the validation metric by which the best weights are kept as the model;
       '' for the last weights.
@@ -130,6 +132,7 @@ class TrainConfig:
   shuffle_buffer: int = 4096
   seed: int = 0
   strategy: str = 'one_device'
+  data_service: str = ''
   validation_records: str = ''
   best_metric: str = ''
   patience: int = 0

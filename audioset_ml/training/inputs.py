@@ -12,6 +12,7 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import SourceConfig, TrainConfig
+from audioset_ml.training.data_service import require_reachable
 from audioset_ml.training.distribution import local_replicas
 
 
@@ -27,15 +28,27 @@ def open_sources(config: TrainConfig) -> list[Source]:
 
 
 def open_input(
-  config: TrainConfig, sources: list[Source], strategy: tf.distribute.Strategy
+  config: TrainConfig,
+  sources: list[Source],
+  strategy: tf.distribute.Strategy,
+  service_job: str = '',
+  steps_done: int = 0,
 ) -> tf.data.Dataset:
   """Endless batches: this process's part of each global batch.
 
-  Each worker reads shards of its own, so that no clip is read twice in an epoch.
+  Each worker reads shards of its own, so that no clip is read twice in an epoch; from a
+  tf.data service each gets examples of its own, of epochs that no step has seen.
+
+  Args:
+    config: the run.
+    sources: what it trains on.
+    strategy: where it runs.
+    service_job: the run's name for a tf.data service, the same in all its workers.
+    steps_done: steps before the input's first one, for a tf.data service.
 
   Raises:
     InputError: the batch can't be divided among the replicas, or the records among the
-      workers.
+      workers; or no tf.data service answers.
   """
   replicas = strategy.num_replicas_in_sync
   here = local_replicas(strategy)
@@ -47,7 +60,16 @@ def open_input(
   workers = replicas // here
   resolver = strategy.cluster_resolver
   worker = resolver.task_id if workers > 1 and resolver else 0
-  if workers > 1:
+  service = {}
+  if config.data_service:
+    require_reachable(config.data_service)
+    clips = min(len(source.records.clip_ids) for source in sources)
+    service = {
+      'service': f'grpc://{config.data_service}',
+      'service_job': f'{service_job} from step {steps_done}',
+      'first_epoch': -(-steps_done * config.batch_size // max(clips, 1)),
+    }
+  elif workers > 1:
     sources = [_part(source, worker, workers) for source in sources]
   reading = InputConfig(
     batch_size=config.batch_size * here // replicas,
@@ -55,6 +77,7 @@ def open_input(
     seed=config.seed,
     balance_power=config.balance_power,
     augment=AugmentConfig(**config.augment),
+    **service,
   )
   mix = sources[1] if len(sources) > 1 else None
   return training_dataset(sources[0], reading, mix, config.mix_fraction)

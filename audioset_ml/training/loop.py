@@ -78,12 +78,15 @@ class _Run:
     self._output_dir, self._flag_text = output_dir, flag_text
     strategy = distribution.build_strategy(config.strategy)
     self.chief = distribution.is_chief(strategy)
-    sources = open_sources(config)
-    self.records: RecordsFolder = sources[0].records
+    self._sources, self._strategy = open_sources(config), strategy
+    self.records: RecordsFolder = self._sources[0].records
     front_end = self.records.front_end
     self._logs_dir = output_dir / 'logs'
     self._validator = self._open_validator()
-    self._iterator = iter(open_input(config, sources, strategy))
+    # What a tf.data service sends has no position to save: it begins after `restore`.
+    saved = {}
+    if not config.data_service:
+      saved['iterator'] = self._iterator = iter(self._open_input())
     shape = Shape(self.records.num_classes, front_end.patch_frames, front_end.mel_bands)
     done = steps_of(config.init_from) if config.init_optimizer else 0
     self.trainer = Trainer(config, shape, strategy, done)
@@ -94,11 +97,11 @@ class _Run:
       config.checkpoints_kept,
       model=self.trainer.model,
       optimizer=self.trainer.optimizer,
-      iterator=self._iterator,
       step=self.trainer.step,
       best=self.best,
       losses=self._losses,
       **({'average': self.trainer.average} if self.trainer.average else {}),
+      **saved,
     )
     self._interrupted = False
 
@@ -127,6 +130,8 @@ class _Run:
     }
     logs_dir = self._logs_dir if self.chief else None
     monitor = Monitor(logs_dir, config, trainer.steps_done, self._flag_text)
+    if config.data_service:
+      self._iterator = iter(self._open_input(trainer.steps_done))
     try:
       while trainer.steps_done < config.steps and not self.best.exhausted:
         with damage_named(self.records.path):
@@ -167,6 +172,10 @@ class _Run:
         self._save(step, monitor)
       if self._interrupted:
         raise KeyboardInterrupt
+
+  def _open_input(self, steps_done: int = 0) -> tf.data.Dataset:
+    job = os.path.abspath(self._output_dir)
+    return open_input(self.config, self._sources, self._strategy, job, steps_done)
 
   def save_model(self) -> None:
     """Writes `model.keras`: the best weights, or the last."""
