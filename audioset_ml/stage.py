@@ -143,6 +143,8 @@ def output_folder(
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   path.mkdir(parents=True, exist_ok=True)
   if not writes:
+    if folders.is_finished(path) and not FLAGS.overwrite:
+      raise _AlreadyDone(f'{path}: finished already')
     yield StageFolder(path)
     return
   with run_state.locked(path):

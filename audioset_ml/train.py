@@ -69,6 +69,14 @@ flags.DEFINE_bool(
   'In diffuse and strong modes, leave classes out of the loss that have no strong '
   'label in any clip; otherwise they count as absent.',
 )
+flags.DEFINE_integer(
+  'folds',
+  0,
+  'Divide the clips into this many folds, clips of one recording together, and leave '
+  'one out: `score` can have each clip scored by the model that has not seen it.',
+  0,
+)
+flags.DEFINE_integer('leave_out_fold', 0, 'Which fold to leave out, from 0.', 0)
 flags.DEFINE_string(
   'smear_ontology',
   '',
@@ -172,8 +180,13 @@ flags.mark_flag_as_required('records')
 
 # Flags that mean something only together with others: what they need, in words.
 _NEEDS = {
+  'leave_out_fold': (lambda: FLAGS.folds, '--folds'),
+  'label_mode': (lambda: _uses_main(), 'examples of --records (--mix_fraction=1)'),
   'label_set': (lambda: 'weak' in _modes(), 'a source with weak labels'),
-  'mix_label_mode': (lambda: FLAGS.mix_records, '--mix_records'),
+  'mix_label_mode': (
+    lambda: FLAGS.mix_records and FLAGS.mix_fraction > 0,
+    '--mix_records and a --mix_fraction above 0',
+  ),
   'mix_fraction': (lambda: FLAGS.mix_records, '--mix_records'),
   'strong_fraction': (lambda: _strong(), 'a source with diffuse or strong labels'),
   'ignore_unannotated': (lambda: _strong(), 'a source with diffuse or strong labels'),
@@ -192,13 +205,20 @@ _NEEDS = {
   'best_metric': (lambda: FLAGS.validation_records, '--validation_records'),
   'show_clips': (lambda: FLAGS.validation_records, '--validation_records'),
   'curve_class': (lambda: FLAGS.validation_records, '--validation_records'),
+  'profile_steps': (lambda: FLAGS.steps > 10, 'more than 10 --steps'),
   'patience': (lambda: FLAGS.best_metric, '--best_metric'),
 }
 
 
 def _modes() -> set[str]:
-  """The label modes of the run's sources."""
-  return {FLAGS.label_mode} | ({FLAGS.mix_label_mode} if FLAGS.mix_records else set())
+  """The label modes of the sources that examples come from."""
+  mixed = FLAGS.mix_records and FLAGS.mix_fraction > 0
+  modes = {FLAGS.mix_label_mode} if mixed else set()
+  return modes | ({FLAGS.label_mode} if _uses_main() else set())
+
+
+def _uses_main() -> bool:
+  return not FLAGS.mix_records or FLAGS.mix_fraction < 1
 
 
 def _strong() -> bool:
@@ -221,6 +241,7 @@ def _is_chief() -> bool:
 
 
 def main(_) -> None:
+  from audioset_ml.records.folds import Fold
   from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
 
   def values(*names: str) -> dict:
@@ -244,6 +265,7 @@ def main(_) -> None:
     source=source(FLAGS.records, FLAGS.label_mode),
     mix=source(FLAGS.mix_records, FLAGS.mix_label_mode) if FLAGS.mix_records else None,
     augment=augment,
+    left_out=Fold(FLAGS.leave_out_fold, FLAGS.folds) if FLAGS.folds else None,
     **values('mix_fraction', 'smear_ontology', 'balance_power'),
     **values('architecture', 'width_multiplier', 'weight_init', 'bias_start'),
     **values('init_from', 'init_optimizer', 'freeze_body', 'freeze_batch_norm'),

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from audioset_ml import folders, paths
 from audioset_ml.audio import decoding
 from audioset_ml.errors import InputError
+from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
@@ -54,14 +55,9 @@ class ShardTask:
     return f'{self.index:05d}-{self.digest}.plan'
 
   @property
-  def summary_file(self) -> str:
+  def part_file(self) -> str:
     """What a finished shard leaves: it need not be written again."""
     return f'{self.index:05d}-{self.digest}.json'
-
-
-def stable_hash(clip_id: str) -> int:
-  """A 64-bit hash of a clip id, the same on every machine and in every year."""
-  return int.from_bytes(hashlib.blake2b(clip_id.encode(), digest_size=8).digest())
 
 
 def assign(

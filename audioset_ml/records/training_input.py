@@ -12,6 +12,7 @@ import dataclasses
 import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import RecordError
 from audioset_ml.records import augmentation, schema
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.training_source import MOST_REPEATS, Source
@@ -113,6 +114,8 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
       )
     return patch, targets.target(record, start)
 
+  if not config.service:
+    _require_examples(source, seed)
   numbered = _numbered(source, seed, config.first_epoch)
   numbered = _balanced(numbered, source, config.balance_power, seed)
   examples = numbered.map(
@@ -121,6 +124,18 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
   buffer = min(config.shuffle_buffer, max(len(records.clip_ids), config.batch_size))
   examples = examples.shuffle(buffer, seed)
   return _served(examples, config, place) if config.service else examples
+
+
+def _require_examples(source: Source, seed: int) -> None:
+  """Raises RecordError if no clip is left: an endless input would wait for one."""
+  if not source.needs_strong and source.chosen() is None:
+    return
+  if not any(True for _ in _numbered(source, seed, 0, 1).take(1)):
+    raise RecordError(
+      f'{source.records.path}: no clip is left to train on, of '
+      f'{len(source.records.shards)} shards: none has strong labels, or none of those '
+      'that have is among the chosen ones'
+    )
 
 
 def _served(
@@ -144,7 +159,9 @@ def _served(
   )
 
 
-def _numbered(source: Source, seed: int, first_epoch: int) -> tf.data.Dataset:
+def _numbered(
+  source: Source, seed: int, first_epoch: int, end_epoch: int = tf.int64.max
+) -> tf.data.Dataset:
   """The source's records, epoch after epoch, each in another order of the shards.
 
   Returns:
@@ -166,7 +183,7 @@ def _numbered(source: Source, seed: int, first_epoch: int) -> tf.data.Dataset:
     return serialized.enumerate(number * len(records.clip_ids))
 
   # A range and not a counter, which a tf.data service can't deal out.
-  numbered = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch)
+  numbered = tf.data.Dataset.range(first_epoch, end_epoch).flat_map(epoch)
   if source.needs_strong:
     numbered = numbered.filter(lambda _, one: schema.has_strong_labels(one))
   chosen = source.chosen()

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 
 from audioset_ml.errors import InputError, RecordError
+from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.plan import stable_hash
+from audioset_ml.records.folds import Fold
 from audioset_ml.records.targets import LABEL_MODES, LabelSetLookup, TargetMaker
 
 # More of the same clip in a row would fill the shuffle buffer with it.
@@ -25,6 +26,7 @@ class Source:
     strong_clips_only: the same clips with their weak labels: SL21's Weak-67k.
     clip_fraction: the share of the clips to use, by a hash of their ids: a smaller
       share is part of every larger one (SL21 Fig. 3).
+    left_out: the fold whose clips are not used; None for none.
     label_set: which implicit negatives to ignore, of weak labels; None for none.
     ignore_unannotated: whether classes that have no strong label in these records
       (SL21: 151 of 527) are ignored rather than negative in diffuse and strong modes.
@@ -36,6 +38,7 @@ class Source:
   label_mode: str = 'weak'
   strong_clips_only: bool = False
   clip_fraction: float = 1.0
+  left_out: Fold | None = None
   label_set: LabelSet | None = None
   ignore_unannotated: bool = False
   implied: np.ndarray | None = None
@@ -81,20 +84,25 @@ class Source:
     )
 
   def chosen(self) -> tuple[str, ...] | None:
-    """The clips that `clip_fraction` chooses; None for all.
+    """The clips that `clip_fraction` and `left_out` leave; None for all.
 
     Raises:
       RecordError: there are none.
     """
-    if self.clip_fraction == 1:
+    if self.clip_fraction == 1 and self.left_out is None:
       return None
     limit = int(self.clip_fraction * 2**64)
     clips = self.records.clip_ids
-    found = tuple(clip_id for clip_id in clips if stable_hash(clip_id) < limit)
+    found = tuple(
+      clip_id
+      for clip_id in clips
+      if stable_hash(clip_id) < limit
+      and not (self.left_out and self.left_out.holds(clip_id))
+    )
     if not found:
       raise RecordError(
-        f'{self.records.path}: a fraction of {self.clip_fraction} of its {len(clips)} '
-        'clips is none'
+        f'{self.records.path}: of its {len(clips)} clips, a fraction of '
+        f'{self.clip_fraction} without a fold that is left out is none'
       )
     return found
 

@@ -1,6 +1,7 @@
 """Checkpoints of a run: the last few, whole or not at all."""
 
 import pathlib
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -27,25 +28,47 @@ class Checkpoints:
     """Writes a checkpoint; TensorFlow renames its files into place, the index last."""
     self._manager.save(step)
 
-  def restore(self) -> bool:
-    """Restores the newest checkpoint that can be read.
+  def restore(self, of_all: Callable[[int], list[int]] = lambda value: [value]) -> bool:
+    """Restores the newest checkpoint that can be read, by all workers.
+
+    Args:
+      of_all: what each worker says, given what this one says; all workers make the same
+        calls. One process asks nobody.
 
     Returns:
-      False if there is none yet.
+      False if there is none yet; of several workers, if the first has none.
 
     Raises:
-      InputError: there are some, but none can be read.
+      InputError: there are some, but none can be read, or not by all workers.
     """
-    for path in reversed(self._manager.checkpoints):
-      try:
-        self._checkpoint.restore(path).assert_existing_objects_matched()
-      except Exception as error:  # TensorFlow raises many types for a damaged file
-        print(f'{path}: a damaged checkpoint ({type(error).__name__}); trying an older')
+    paths = {int(path.rpartition('-')[2]): path for path in self._manager.checkpoints}
+    newest = of_all(max(paths, default=0))
+    if newest[0] == 0:
+      return False
+    limit = min(newest)
+    while limit > 0:
+      # The highest step that nobody lacks.
+      step = max((one for one in paths if one <= limit), default=0)
+      offers = of_all(step)
+      if len(set(offers)) > 1:
+        limit = min(offers)
         continue
-      return True
-    if self._manager.checkpoints:
-      raise InputError(
-        f'{self._folder}: none of its checkpoints can be read (those of a run with '
-        '--data_service need it again); begin anew with --overwrite'
-      )
-    return False
+      if step == 0:
+        break
+      if all(of_all(int(self._restore(paths[step])))):
+        return True
+      limit = step - 1
+    others = ', or not by all workers' if len(newest) > 1 else ''
+    raise InputError(
+      f'{self._folder}: none of its checkpoints can be read{others} (those of a run '
+      'with --data_service need it again); begin anew with --overwrite'
+    )
+
+  def _restore(self, path: str) -> bool:
+    """Restores a checkpoint; whether it could be read."""
+    try:
+      self._checkpoint.restore(path).assert_existing_objects_matched()
+    except Exception as error:  # TensorFlow raises many types for a damaged file
+      print(f'{path}: a damaged checkpoint ({type(error).__name__}); trying an older')
+      return False
+    return True

@@ -6,6 +6,7 @@ from typing import Any
 
 from audioset_ml.errors import InputError
 from audioset_ml.models.config import ModelConfig
+from audioset_ml.records.folds import Fold
 
 OPTIMIZERS = ('adam', 'adamw', 'sgd')
 SCHEDULES = ('constant', 'cosine', 'exponential')
@@ -24,7 +25,7 @@ class OptimizerConfig:
     weight_decay: AdamW's; none of it on biases and batch normalisation.
     warmup_fraction: share of the steps over which the rate rises from 0.
     schedule: 'constant', or 'cosine' or 'exponential' down to `final_fraction` of it.
-    final_fraction: of the learning rate, at the last step.
+    final_fraction: of the learning rate, after the last step.
     clip_norm: the gradients' largest common norm; 0 for any.
     accumulate: steps whose gradients make one update: a batch of so many batches.
     precision: 'float32', or mixed precision; float16 with loss scaling.
@@ -82,6 +83,7 @@ class TrainConfig:
     source: what to train on.
     mix: a second source, or None.
     mix_fraction: the share of the examples that come from it (SL21's μ).
+    left_out: the fold whose clips are not trained on; None for none.
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
       positive too (SL21 3.1's label smearing); '' for none.
     augment: keyword arguments of `records.augmentation.AugmentConfig`.
@@ -118,6 +120,7 @@ class TrainConfig:
   source: SourceConfig
   mix: SourceConfig | None = None
   mix_fraction: float = 0.5
+  left_out: Fold | None = None
   smear_ontology: str = ''
   augment: dict[str, Any] = dataclasses.field(default_factory=dict)
   balance_power: float = 0.0
@@ -163,6 +166,11 @@ class TrainConfig:
       raise InputError('best_metric and patience need validation_records')
     if self.patience and not self.best_metric:
       raise InputError('patience needs best_metric: it says what has to get better')
+    if self.optimizer.accumulate > 1 and self.strategy != 'one_device':
+      raise InputError(
+        'accumulate is for strategy=one_device; several replicas share a large batch '
+        'anyway'
+      )
     if self.init_optimizer and not self.init_from:
       raise InputError('init_optimizer needs init_from')
 

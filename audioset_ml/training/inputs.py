@@ -9,6 +9,7 @@ from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folds import Fold
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import SourceConfig, TrainConfig
@@ -24,7 +25,7 @@ def open_sources(config: TrainConfig) -> list[Source]:
   """
   ontology = Ontology.read(config.smear_ontology) if config.smear_ontology else None
   parts = [config.source, *([config.mix] if config.mix else [])]
-  return [_open_source(part, ontology) for part in parts]
+  return [_open_source(part, config.left_out, ontology) for part in parts]
 
 
 def open_input(
@@ -95,13 +96,16 @@ def _part(source: Source, worker: int, workers: int) -> Source:
   return dataclasses.replace(source, records=records)
 
 
-def _open_source(config: SourceConfig, ontology: Ontology | None) -> Source:
+def _open_source(
+  config: SourceConfig, left_out: Fold | None, ontology: Ontology | None
+) -> Source:
   records = RecordsFolder.open(config.records)
   return Source(
     records=records,
     label_mode=config.label_mode,
     strong_clips_only=config.strong_clips_only,
     clip_fraction=config.clip_fraction,
+    left_out=left_out,
     label_set=LabelSet.read(config.label_set) if config.label_set else None,
     ignore_unannotated=config.ignore_unannotated,
     implied=ontology.implied_classes(records.class_map) if ontology else None,

@@ -4,6 +4,7 @@ A loop of our own instead of `fit`, so that a checkpoint holds the data position
 a killed run goes on where it was.
 """
 
+import dataclasses
 import math
 import os
 import pathlib
@@ -14,18 +15,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import UnfinishedError
 from audioset_ml.models.trained import MODEL_FILE
 from audioset_ml.records.dataset import damage_named
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 from audioset_ml.training import distribution
 from audioset_ml.training.checkpoints import Checkpoints
 from audioset_ml.training.config import TrainConfig
+from audioset_ml.training.data_service import ServedBatches
 from audioset_ml.training.event_logs import trim_events
 from audioset_ml.training.inputs import open_input, open_sources
 from audioset_ml.training.monitor import Monitor
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
-from audioset_ml.training.validation import BestModel, Validator
+from audioset_ml.training.validation import BEST_PREFIX, BestModel, Validator
 from audioset_ml.training.warm_start import init_from, init_optimizer_from, steps_of
 
 
@@ -47,14 +49,15 @@ def train(
     Counts for run.json, and the details that `TrainedModel.open` reads from it.
 
   Raises:
-    InputError: records, label set or starting model don't fit, the loss is NaN, or
-      another worker was lost.
+    InputError: records, label set or starting model don't fit.
+    UnfinishedError: the loss is NaN, or another worker or the tf.data service was lost;
+      the checkpoints stay.
     KeyboardInterrupt: interrupted (Ctrl-C, SIGTERM), after writing a checkpoint.
   """
   output_dir = pathlib.Path(output_dir)
   run = _Run(config, output_dir, flag_text)
-  run.restore()
   with distribution.lost_peers_named():
+    run.restore()
     run.train()
   records = run.records
   counts = {
@@ -67,7 +70,12 @@ def train(
   if run.chief:
     records.class_map.write(output_dir / CLASS_MAP_FILE)
     run.save_model()
-  return counts, {'front_end': records.front_end.to_dict()}
+  details = {'front_end': records.front_end.to_dict()}
+  if config.left_out:
+    details['left_out'] = dataclasses.asdict(config.left_out)
+  if config.data_service:
+    details['data_service'] = config.data_service
+  return counts, details
 
 
 class _Run:
@@ -80,6 +88,9 @@ class _Run:
     self.chief = distribution.is_chief(strategy)
     self._sources, self._strategy = open_sources(config), strategy
     self.records: RecordsFolder = self._sources[0].records
+    self._records_paths = ' or '.join(
+      sorted({str(source.records.path) for source in self._sources})
+    )
     front_end = self.records.front_end
     self._logs_dir = output_dir / 'logs'
     self._validator = self._open_validator()
@@ -107,7 +118,7 @@ class _Run:
 
   def restore(self) -> None:
     """Goes back to the newest checkpoint, or to the model to start from."""
-    if self._checkpoints.restore():
+    if self._checkpoints.restore(self._of_all_workers):
       print(f'going on from step {self.trainer.steps_done}')
       if self.chief:
         trim_events(self._logs_dir, self.trainer.steps_done)
@@ -130,24 +141,32 @@ class _Run:
     }
     logs_dir = self._logs_dir if self.chief else None
     monitor = Monitor(logs_dir, config, trainer.steps_done, self._flag_text)
+    served = None
     if config.data_service:
-      self._iterator = iter(self._open_input(trainer.steps_done))
+      served = ServedBatches(
+        iter(self._open_input(trainer.steps_done)),
+        config.data_service,
+        lambda: self._interrupted,
+      )
     try:
       while trainer.steps_done < config.steps and not self.best.exhausted:
-        with damage_named(self.records.path):
-          batch = next(self._iterator)
-        loss = trainer.train_step(*batch)
+        with damage_named(self._records_paths):
+          batch = served.next() if served else next(self._iterator)
+        if batch is None:  # interrupted while waiting for it
+          self._save(trainer.steps_done, monitor)
+          raise KeyboardInterrupt
+        loss, leaving = trainer.train_step(*batch, self._interrupted)
         step = trainer.steps_done
         self._require_finite(loss, step)
         self._losses.assign_add([loss, 1.0])
         monitor.step(loss)
-        self._after_step(step, monitor)
+        self._after_step(step, monitor, leaving)
     finally:
       monitor.close()
       for number, handler in handlers.items():
         signal.signal(number, handler)
 
-  def _after_step(self, step: int, monitor: Monitor) -> None:
+  def _after_step(self, step: int, monitor: Monitor, leaving: bool) -> None:
     """Logs, validates and saves where it is time, in an order that a kill can't break.
 
     The checkpoint comes last: what was logged before it, stays; what was logged after
@@ -160,17 +179,13 @@ class _Run:
       self._losses.assign([0.0, 0.0])
     with monitor.paused():
       if self._validator and (step % config.validate_every == 0 or last):
+        self._require_finite_weights(step)
         with self.trainer.averaged():
           values = self._validator.validate(self.trainer.model, step)
           self.best.update(values, step, self._save_best if self.chief else None)
-      if (
-        step % config.checkpoint_every == 0
-        or last
-        or self._interrupted
-        or self.best.exhausted
-      ):
+      if step % config.checkpoint_every == 0 or last or leaving or self.best.exhausted:
         self._save(step, monitor)
-      if self._interrupted:
+      if leaving:
         raise KeyboardInterrupt
 
   def _open_input(self, steps_done: int = 0) -> tf.data.Dataset:
@@ -179,7 +194,7 @@ class _Run:
 
   def save_model(self) -> None:
     """Writes `model.keras`: the best weights, or the last."""
-    best = self._output_dir / BestModel.FILE
+    best = self._output_dir / self.best.file
     if self.config.best_metric and best.exists():
       partial = self._output_dir / f'.partial.{MODEL_FILE}'
       shutil.copyfile(best, partial)
@@ -189,16 +204,19 @@ class _Run:
         save_model(self.trainer.model, self._output_dir / MODEL_FILE)
 
   def _save_best(self) -> None:
-    save_model(self.trainer.model, self._output_dir / BestModel.FILE)
+    save_model(self.trainer.model, self._output_dir / self.best.file)
 
   def _save(self, step: int, monitor: Monitor) -> None:
     """Writes a checkpoint, but none of weights that are lost already."""
-    if not self.trainer.weights_are_finite():
-      self._require_finite(math.nan, step)
+    self._require_finite_weights(step)
     monitor.flush()
     if self._validator:
       self._validator.flush()
     self._checkpoints.save(step)
+    if self.chief:
+      for old in self._output_dir.glob(f'{BEST_PREFIX}*'):
+        if old.name != self.best.file:
+          old.unlink()
 
   def _interrupt(self, *unused) -> None:
     self._interrupted = True
@@ -210,12 +228,19 @@ class _Run:
     self.records.require_like(records)
     return Validator(records, self._logs_dir if self.chief else None, self.config)
 
-  def _require_finite(self, loss: float, step: int) -> None:
+  def _require_finite(self, loss: float, step: int, what: str = 'the loss is') -> None:
     if not math.isfinite(loss):
-      raise InputError(
-        f'the loss is {loss} at step {step}; try a lower --learning_rate. The last '
-        f'good checkpoint is {self._checkpoints.latest}'
+      raise UnfinishedError(
+        f'{what} {loss} at step {step}; try a lower --learning_rate. The last good '
+        f'checkpoint is {self._checkpoints.latest}'
       )
+
+  def _require_finite_weights(self, step: int) -> None:
+    if not self.trainer.weights_are_finite():
+      self._require_finite(math.nan, step, 'a weight is')
+
+  def _of_all_workers(self, value: int) -> list[int]:
+    return distribution.of_all_workers(self._strategy, value)
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:

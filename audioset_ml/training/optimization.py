@@ -44,7 +44,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
     self.steps_before = steps_before
 
   def __call__(self, step):
-    step = keras.ops.cast(step - self.steps_before, 'float32')
+    step = keras.ops.cast(keras.ops.maximum(step - self.steps_before, 0), 'float32')
     rise = (step + 1.0) / max(self.warmup_steps, 1)
     span = max(self.steps - self.warmup_steps, 1)
     progress = keras.ops.clip((step - self.warmup_steps) / span, 0.0, 1.0)

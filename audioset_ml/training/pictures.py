@@ -92,22 +92,18 @@ def draw(
 
 
 def write_curves(
-  names: tuple[str, ...], scores: np.ndarray, states: np.ndarray, class_map: ClassMap
+  classes: tuple[int, ...], scores: np.ndarray, states: np.ndarray, class_map: ClassMap
 ) -> None:
   """Writes a precision-recall curve for each chosen class.
 
   Every label that is no positive counts as a negative.
-
-  Raises:
-    InputError: a class is unknown.
   """
-  if not names:
+  if not classes:
     return
   from tensorboard.plugins.pr_curve import summary as pr_summary
 
   present = np.isin(states, PRESENT_STATES)
-  for name in names:
-    index = class_map.find(name)
+  for index in classes:
     curve = pr_summary.pb(
       f'precision_recall/{class_map.names[index]}',
       labels=present[:, index],

@@ -86,21 +86,29 @@ class Trainer:
     with self.average.applied() if self.average else contextlib.nullcontext():
       yield
 
-  def train_step(self, patches: tf.Tensor, target: tf.Tensor) -> float:
-    """Trains on a batch, of which every replica gets a part; the batch's mean loss.
+  def train_step(
+    self, patches: tf.Tensor, target: tf.Tensor, stop: bool = False
+  ) -> tuple[float, bool]:
+    """Trains on a batch, of which every replica gets a part.
 
     Args:
       patches: this process's part of the batch. Shape [examples, 96, 64].
       target: its targets. Shape [examples, classes].
+      stop: whether this process wants to stop.
+
+    Returns:
+      The mean loss of the whole batch; whether a process wants to stop.
     """
     self.step.assign_add(1)
     if self._replicas == 1:
-      return float(self._train_step(patches, target))
-    return float(self._train_step(self._spread(patches), self._spread(target)))
+      return float(self._train_step(patches, target)), stop
+    wish = tf.constant(float(stop))
+    loss, wishes = self._train_step(self._spread(patches), self._spread(target), wish)
+    return float(loss), float(wishes) > 0
 
   def weights_are_finite(self) -> bool:
-    """Whether all weights are finite numbers."""
-    weights = self.model.trainable_variables
+    """Whether all weights, and what batch normalisation keeps, are finite numbers."""
+    weights = self.model.weights
     return all(bool(tf.reduce_all(tf.math.is_finite(w.value))) for w in weights)
 
   def _spread(self, batch: tf.Tensor) -> tf.Tensor:
@@ -110,11 +118,19 @@ class Trainer:
       lambda context: parts[context.replica_id_in_sync_group % len(parts)]
     )
 
-  def _distributed_step(self, patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+  def _distributed_step(
+    self, patches: tf.Tensor, target: tf.Tensor, wish: tf.Tensor | None = None
+  ) -> tf.Tensor:
     if self._replicas == 1:
       return self._replica_step(patches, target)
-    losses = self._strategy.run(self._replica_step, args=(patches, target))
-    return self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
+
+    def step(patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+      return tf.stack([self._replica_step(patches, target), wish])
+
+    found = self._strategy.run(step, args=(patches, target))
+    return tf.unstack(
+      self._strategy.reduce(tf.distribute.ReduceOp.MEAN, found, axis=None)
+    )
 
   def _replica_step(self, patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     variables = self.model.trainable_variables

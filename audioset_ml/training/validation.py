@@ -11,11 +11,13 @@ import tqdm
 
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.states import LabelState
-from audioset_ml.models.scoring import score_clips
+from audioset_ml.models.scoring import PatchScorer, score_clips
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.training.config import BEST_METRICS, TrainConfig
 from audioset_ml.training.pictures import ClipPictures, write_curves
+
+BEST_PREFIX = '.best-'
 
 
 class Validator:
@@ -30,11 +32,15 @@ class Validator:
     self._states = self._labels.dense()
     self._logs_dir = logs_dir
     self._pictures = ClipPictures(records, config.show_clips)
-    self._curves = config.curve_classes
+    # So that unknown ones are told of before training.
+    self._curves = tuple(map(records.class_map.find, config.curve_classes))
+    self._scorer: PatchScorer | None = None
 
   def validate(self, model: keras.Model, step: int) -> dict[str, float]:
     """Returns and logs d′ (explicit), lωlrap and mAP."""
-    scores = score_clips(model, self._records, 'validate')
+    if self._scorer is None or self._scorer.model is not model:
+      self._scorer = PatchScorer(model)  # which is traced once
+    scores = score_clips(self._scorer, self._records, 'validate')
     summary = evaluate_weak(scores, self._labels, self._records.class_map).summary
     values = {name: summary[name] for name in BEST_METRICS if summary[name] is not None}
     if self._logs_dir is not None:
@@ -71,8 +77,6 @@ class BestModel(tf.Module):
   Part of a run's checkpoints.
   """
 
-  FILE = '.best.keras'
-
   def __init__(self, metric: str, patience: int):
     """Args: the metric, '' for none; validations in vain that end the run, 0 for any
     number."""
@@ -84,6 +88,12 @@ class BestModel(tf.Module):
     self._last = tf.Variable(unknown, trainable=False)
     self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
     self._in_vain = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+  @property
+  def file(self) -> str:
+    """The name of the kept model's file. It is told by its step, for a run that goes on
+    from a checkpoint needs that which was the best then."""
+    return f'{BEST_PREFIX}{int(self._step)}.keras'
 
   @property
   def values(self) -> dict[str, float]:
@@ -113,10 +123,10 @@ class BestModel(tf.Module):
       return
     value, best = values.get(self._metric, np.nan), self.values.get(self._metric)
     if np.isfinite(value) and (best is None or value > best):
-      if save is not None:
-        save()
       self._values.assign(row)
       self._step.assign(step)
+      if save is not None:
+        save()
       self._in_vain.assign(0)
     else:
       self._in_vain.assign_add(1)

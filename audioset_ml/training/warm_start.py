@@ -55,15 +55,26 @@ def init_from(model: keras.Model, path: str, records: RecordsFolder) -> bool:
 
 
 def steps_of(path: str) -> int:
-  """How many steps a train folder's run has done.
+  """How many steps the optimiser of a train folder's last checkpoint has taken.
+
+  Those of the runs before it, whose optimiser it took over, count; those that float16's
+  loss scaling skipped don't.
 
   Raises:
-    ModelError: it is no finished train folder, so that its optimiser isn't known.
+    ModelError: it is no finished train folder, or has no checkpoint of an optimiser.
   """
   try:
-    return folders.read_run(path, 'train')['counts']['steps']
+    folders.read_run(path, 'train')
   except InputError as error:
     raise ModelError(f'init_optimizer needs a train folder: {error}') from error
+  reader = tf.train.load_checkpoint(_latest(path))
+  names = reader.get_variable_to_shape_map()
+  inner = 'optimizer/inner_optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE'
+  outer = inner.replace('inner_optimizer/', '')
+  for name in (inner, outer):
+    if name in names:
+      return int(reader.get_tensor(name))
+  raise ModelError(f'{path}: its checkpoint holds no optimiser')
 
 
 def init_optimizer_from(optimizer: keras.optimizers.Optimizer, path: str) -> None:
@@ -72,9 +83,7 @@ def init_optimizer_from(optimizer: keras.optimizers.Optimizer, path: str) -> Non
   Raises:
     ModelError: there is no checkpoint, or it is of another optimiser or model.
   """
-  latest = tf.train.latest_checkpoint(os.path.join(path, 'checkpoints'))
-  if latest is None:
-    raise ModelError(f'{path}: has no checkpoint to take the optimiser from')
+  latest = _latest(path)
   try:
     status = tf.train.Checkpoint(optimizer=optimizer).restore(latest)
     status.assert_existing_objects_matched()
@@ -83,6 +92,13 @@ def init_optimizer_from(optimizer: keras.optimizers.Optimizer, path: str) -> Non
     raise ModelError(
       f'{latest}: its optimiser is of another kind or model ({reason})'
     ) from error
+
+
+def _latest(path: str) -> str:
+  latest = tf.train.latest_checkpoint(os.path.join(path, 'checkpoints'))
+  if latest is None:
+    raise ModelError(f'{path}: has no checkpoint to take the optimiser from')
+  return latest
 
 
 def _same_classes(old: TrainedModel, records: RecordsFolder) -> bool:

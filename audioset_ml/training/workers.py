@@ -22,8 +22,15 @@ def worker_index() -> int:
     )
   try:
     cluster = json.loads(text)
-    workers, index = cluster['cluster']['worker'], cluster['task']['index']
-  except (ValueError, KeyError, TypeError) as error:
+    workers, index = cluster['cluster']['worker'], int(cluster['task']['index'])
+    if (kind := cluster['task'].get('type', 'worker')) != 'worker':
+      raise InputError(
+        f'TF_CONFIG: this task is a {kind}, but all must be workers; the first of them '
+        'is the chief'
+      )
+  except InputError:
+    raise
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
     raise InputError(
       'TF_CONFIG is not of the form {"cluster": {"worker": ["host:port", ...]}, '
       f'"task": {{"type": "worker", "index": 0}}}} ({type(error).__name__}: {error})'

@@ -15,6 +15,7 @@ from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folds import Fold
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 
@@ -109,6 +110,22 @@ def test_a_fraction_of_no_clips_is_an_error(records):
     read(1, Source(one, clip_fraction=1e-9))
   with pytest.raises(InputError, match=r'is 0, not in \(0, 1\]'):
     Source(records, clip_fraction=0)
+
+
+def test_no_clip_that_is_left_is_an_error_and_no_endless_wait(records):
+  """The chosen clips are others than those with strong labels."""
+  ids = ('other_0', *records.clip_ids[1:])
+  chosen = Source(dataclasses.replace(records, clip_ids=ids[:1]), clip_fraction=0.99)
+  with pytest.raises(RecordError, match='no clip is left to train on'):
+    read(1, chosen)
+
+
+def test_a_fold_is_left_out(records):
+  fold = Fold(1, 4)
+  numbers, _ = read(40, Source(records, left_out=fold), shuffle_buffer=1)
+  expected = {i for i in range(CLIPS) if not fold.holds(records.clip_ids[i])}
+  assert set(numbers) == expected
+  assert 0.6 * CLIPS < len(expected) < 0.9 * CLIPS
 
 
 def test_balancing_reads_classes_equally_often(records):

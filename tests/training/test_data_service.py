@@ -2,13 +2,16 @@
 
 import collections
 import json
+import socket
+import threading
+import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.label_set import LabelSet
@@ -17,7 +20,7 @@ from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
-from audioset_ml.training.data_service import require_reachable
+from audioset_ml.training.data_service import ServedBatches, require_reachable
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
 from tests.training.test_distribution import finish, free_ports, read, start
 from tests.training.test_train import train_flags
@@ -123,14 +126,45 @@ def test_processes_of_one_job_get_different_examples(records, service):
 @pytest.mark.parametrize(
   ('address', 'message'),
   [
-    (f'localhost:{free_ports(1)[0]}', 'no dispatcher of a tf.data service answers'),
+    ('localhost:{port}', 'no dispatcher of a tf.data service answers'),
     ('localhost', 'not of the form host:port'),
     ('localhost:99999', 'no dispatcher of a tf.data service answers'),
   ],
 )
 def test_a_wrong_address_is_named(address, message):
   with pytest.raises(InputError, match=message):
-    require_reachable(address)
+    require_reachable(address.format(port=free_ports(1)[0]))
+
+
+class Blocked:
+  """An iterator that gives a batch when it is told to."""
+
+  def __init__(self):
+    self.ready = threading.Event()
+
+  def __next__(self):
+    self.ready.wait()
+    return 'batch'
+
+
+def test_one_can_leave_while_waiting_and_a_lost_dispatcher_is_told(capsys):
+  left, blocked = [], Blocked()
+  with socket.socket() as listening:
+    listening.bind(('localhost', 0))
+    listening.listen()
+    address = f'localhost:{listening.getsockname()[1]}'
+    batches = ServedBatches(blocked, address, lambda: bool(left), patience=0.2)
+    threading.Timer(2, left.append, [True]).start()
+    assert batches.next() is None
+    assert capsys.readouterr().out.count('waiting for the tf.data service') == 1
+    left.clear()
+    blocked.ready.set()
+    assert batches.next() == 'batch'
+    time.sleep(0.5)
+    blocked.ready.clear()
+    batches.next()  # what was asked for before
+  with pytest.raises(UnfinishedError, match='goes on from the last checkpoint'):
+    batches.next()
 
 
 @pytest.mark.slow

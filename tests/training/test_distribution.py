@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -127,6 +128,64 @@ def test_a_lost_worker_ends_the_job_and_the_job_goes_on(small_records, tmp_path)
   assert keras.saving.load_model(out / 'model.keras', compile=False)
 
 
+@pytest.mark.slow
+def test_workers_go_on_from_a_checkpoint_that_all_can_read(small_records, tmp_path):
+  out = tmp_path / 'model'
+  flags = ('--steps=60', '--checkpoint_every=10', '--checkpoints_kept=3')
+  arguments = worker_arguments(small_records, out, *flags)
+  ports = free_ports(2)
+  workers = [start(arguments, tmp_path, cluster(i, ports)) for i in (0, 1)]
+  deadline = time.monotonic() + 120
+  while not list(out.glob('checkpoints/worker_1/ckpt-30.index')):
+    assert time.monotonic() < deadline, read(workers[0])
+    time.sleep(0.01)
+  for worker in workers:
+    worker.kill()
+    worker.wait()
+  newest = min(
+    max(out.glob(f'checkpoints/{folder}ckpt-*.index'), key=step_of)
+    for folder in ('', 'worker_1/')
+  )
+  newest = out / 'checkpoints' / 'worker_1' / newest.name
+  newest.with_suffix('.data-00000-of-00001').write_bytes(b'damaged')
+  ports = free_ports(2)
+  workers = [start(arguments, tmp_path, cluster(i, ports)) for i in (0, 1)]
+  finish(*workers)
+  steps = [re.search(r'going on from step (\d+)', read(w)).group(1) for w in workers]
+  assert steps[0] == steps[1]
+  assert int(steps[0]) < step_of(newest)
+  assert 'a damaged checkpoint' in read(workers[1])
+
+
+def step_of(path):
+  return int(path.stem[5:])
+
+
+@pytest.mark.slow
+def test_an_interrupted_worker_has_all_write_a_checkpoint_and_leave(
+  small_records, tmp_path
+):
+  out = tmp_path / 'model'
+  endless = worker_arguments(
+    small_records, out, '--steps=100000', '--checkpoint_every=100000', '--log_every=1'
+  )
+  ports = free_ports(2)
+  workers = [start(endless, tmp_path, cluster(i, ports)) for i in (0, 1)]
+  deadline = time.monotonic() + 120
+  while not list(out.glob('logs/train/events*')):
+    assert time.monotonic() < deadline, read(workers[0])
+    time.sleep(0.05)
+  time.sleep(2)
+  workers[1].send_signal(signal.SIGTERM)
+  assert [worker.wait(timeout=60) for worker in workers] == [130, 130], read(workers[0])
+  ours, theirs = (
+    [step_of(path) for path in folder.glob('ckpt-*.index')]
+    for folder in (out / 'checkpoints', out / 'checkpoints' / 'worker_1')
+  )
+  assert ours == theirs
+  assert ours[0] > 0
+
+
 @pytest.mark.parametrize(
   ('tf_config', 'message'),
   [
@@ -134,6 +193,7 @@ def test_a_lost_worker_ends_the_job_and_the_job_goes_on(small_records, tmp_path)
     ('{', 'TF_CONFIG is not of the form'),
     ('{"cluster": {}}', 'TF_CONFIG is not of the form'),
     (cluster(2, [1, 2]), 'task 2, but there are 2 workers'),
+    (cluster(0, [1]).replace('"type": "worker"', '"type": "ps"'), 'this task is a ps'),
   ],
 )
 def test_a_wrong_cluster_is_named(monkeypatch, tf_config, message):

@@ -136,6 +136,20 @@ def test_a_failed_overwrite_keeps_the_old_model(teacher, tmp_path):
   assert (out / 'run.json').exists()
 
 
+def test_a_run_that_diverged_keeps_its_checkpoints_when_it_replaced_another(
+  teacher, tmp_path
+):
+  out = tmp_path / 'diverged'
+  shutil.copytree(teacher, out)
+  command = ('train', f'--flagfile={out}/flags.txt', f'--output_dir={out}')
+  changes = ('--learning_rate=3e37', '--checkpoint_every=1', '--overwrite')
+  done = run_stage(*command, *changes)
+  assert done.returncode == 1
+  latest = done.stderr.strip().rpartition('The last good checkpoint is ')[2]
+  assert latest.startswith(str(out))
+  assert (tmp_path / f'{latest}.index').exists()
+
+
 def test_an_interrupted_run_writes_a_checkpoint_and_leaves(small_records, tmp_path):
   out = tmp_path / 'interrupted'
   flags = train_flags(small_records, out, '--steps=100000', '--log_every=1')

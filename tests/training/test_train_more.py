@@ -109,6 +109,22 @@ def test_the_optimisers_state_can_be_taken_over(run, first):
   assert 0 < np.median(moved[1]) < 0.008
 
 
+def test_an_optimiser_taken_over_twice_begins_its_schedule_anew(run, first):
+  flags = ('--init_optimizer', '--schedule=cosine', '--log_every=1')
+  second, _ = run('second', f'--init_from={first}', *flags, steps=3)
+  third, _ = run('third', f'--init_from={second}', *flags, steps=3)
+  rates = [
+    [
+      value
+      for (tag, _), value in sorted(scalars(out / 'logs').items())
+      if tag == 'learning_rate'
+    ]
+    for out in (second, third)
+  ]
+  assert rates[0] == rates[1]
+  assert rates[0][0] > 2 * rates[0][-1] > 0
+
+
 @pytest.mark.parametrize('part', ['body', 'batch_norm'])
 def test_what_is_frozen_stays(run, first, part):
   frozen, _ = run('frozen', f'--init_from={first}', f'--freeze_{part}', steps=2)
@@ -143,6 +159,12 @@ def test_what_is_frozen_stays(run, first, part):
       'init_optimizer needs a train folder',
     ),
     (['--gain_db=inf'], 'gain_db is inf'),
+    (
+      ['--strategy=mirrored', '--accumulate=2'],
+      'accumulate is for strategy=one_device',
+    ),
+    (['--leave_out_fold=1'], '--leave_out_fold does nothing here: it needs --folds'),
+    (['--folds=3', '--leave_out_fold=3'], 'no fold 3 among 3'),
   ],
 )
 def test_wrong_flags_are_one_clear_line(small_records, tmp_path, flags, message):
@@ -167,7 +189,7 @@ def events_by_step(folder):
 def killed_at_random(small_records, tmp_path, kills, seed):
   """A run that is killed so many times, and an undisturbed one; their folders."""
   flags = [
-    '--steps=60',
+    '--steps=120',
     '--checkpoint_every=4',
     '--log_every=3',
     '--validate_every=10',
@@ -178,21 +200,22 @@ def killed_at_random(small_records, tmp_path, kills, seed):
   undisturbed, killed = tmp_path / 'undisturbed', tmp_path / 'killed'
   run_stage_ok('train', *train_flags(small_records, undisturbed, *flags))
   random = np.random.default_rng(seed)
-  index = killed / 'checkpoints' / 'checkpoint'
-  # Each time a little further, so that it ends.
-  for target in np.linspace(4, 56, kills).astype(int):
 
-    def far_enough(target=target):
-      steps = [int(p.stem[5:]) for p in index.parent.glob('ckpt-*.index')]
-      return bool(steps) and max(steps) >= target and random.random() < 0.02
+  def newest():
+    found = (killed / 'checkpoints').glob('ckpt-*.index')
+    return max((int(path.stem[5:]) for path in found), default=0)
 
-    if (killed / 'run.json').exists():
-      break
-    command = train_flags(small_records, killed, *flags)
+  # At a random moment after the next checkpoint, so that each run gets further.
+  for _ in range(kills):
+    before = newest()
     kill_stage_when(
-      lambda: far_enough() or (killed / 'run.json').exists(), 'train', *command
+      lambda before=before: newest() > before and random.random() < 0.02,
+      'train',
+      *train_flags(small_records, killed, *flags),
     )
-  run_stage_ok('train', *train_flags(small_records, killed, *flags))
+    assert not (killed / 'run.json').exists(), 'it ended before it was killed'
+  printed = run_stage_ok('train', *train_flags(small_records, killed, *flags))
+  assert 'going on from step' in printed
   return undisturbed, killed
 
 
