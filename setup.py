@@ -26,6 +26,7 @@ setuptools.setup(
   license='Apache-2.0',
   python_requires='>=3.11,<3.12',
   packages=setuptools.find_packages(include=['audioset_ml', 'audioset_ml.*']),
+  package_data={'audioset_ml.reporting': ['*.html']},
   install_requires=[
     # tensorflow-io 0.37.1, its last release, loads under TensorFlow 2.17 and no
     # newer one; TensorFlow 2.17 breaks under NumPy 2.
@@ -45,6 +46,7 @@ setuptools.setup(
     'soxr>=0.3.7',
     'tqdm>=4.66',
     'matplotlib>=3.8',
+    'pillow>=10',
   ],
   extras_require={
     'test': [
@@ -55,7 +57,11 @@ setuptools.setup(
       'ruff>=0.6',
       'librosa>=0.10.2',
       'distributed>=2024.8',
+      'cleanlab>=2.6',
+      'selenium>=4.20',
     ],
+    # `enhance --rule=cleanlab`.
+    'cleanlab': ['cleanlab>=2.6'],
     # A cluster for `prepare --runner=DaskRunner`.
     'dask': ['distributed>=2024.8'],
   },

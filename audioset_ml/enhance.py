@@ -1,40 +1,109 @@
-"""Label sets that ignore likely missing labels (ML20 section III).
+"""Label sets that flag likely missing labels (ML20 section III).
 
-Of each class's implicit negatives, a percentage is flagged: those that the teacher
-scores highest. A student trained with that label set leaves them out of its loss.
-Writes one folder a percentage, discard_<percentage>/, with the flags and ML20's Table
-III for all classes (summary.csv).
+Of each class's implicit negatives, some are flagged: by default a percentage, those
+that the teacher scores highest. A student that is trained with such a label set leaves
+them out of its loss. Explicit labels are never flagged. Writes a folder a label set,
+such as discard_1/; ML20's Table III for all classes and label sets (table_iii.csv); and
+the classes whose implicit negatives look most like positives (ranking.csv): labelling
+errors are likely there.
+
+Other rules, to compare with: --rule=score (one score for all classes), positives (a
+percentile of the positives' scores, as in PSLA), random (the control) and cleanlab
+(confident learning; pip install cleanlab). --flagged_as=positive adds the flagged
+labels as positives instead (self-training).
 
 Example:
   python -m audioset_ml.enhance --scores=scores --records=records/train \\
     --discard_percent=0.1,1,5 --output_dir=label_sets
+  python -m audioset_ml.enhance --scores=scores --records=records/train \\
+    --discard_percent=ml20 --show_class=Siren --output_dir=label_sets_ml20
 """
 
-from absl import flags
+from absl import app, flags
 
-from audioset_ml import stage
+from audioset_ml import beam_flags, stage
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags()
+stage.define_folder_flags(*beam_flags.NAMES, 'show_class')
 flags.DEFINE_string('scores', None, "Folder with the teacher's scores of the records.")
 flags.DEFINE_string('records', None, 'Folder of the records that were scored.')
-flags.DEFINE_list(
-  'discard_percent', ['0.1', '1', '5'], 'Percentages of implicit negatives to ignore.'
+flags.DEFINE_enum(
+  'rule',
+  'percent',
+  ['percent', 'score', 'positives', 'random', 'cleanlab'],
+  'What decides which implicit negatives are flagged.',
 )
+flags.DEFINE_list(
+  'discard_percent',
+  ['0.1', '1', '5'],
+  'percent, random: percentages of implicit negatives to flag; ml20 for the 18 of the '
+  'paper.',
+)
+flags.DEFINE_list('min_score', ['0.5'], 'score: flags what scores above.')
+flags.DEFINE_list(
+  'positive_percentile',
+  ['25'],
+  "positives: flags what scores above these percentiles of the class's positives.",
+)
+flags.DEFINE_enum(
+  'flagged_as',
+  'ignored',
+  ['ignored', 'positive'],
+  'What the flagged labels are in training.',
+)
+flags.DEFINE_multi_string(
+  'show_class', [], "A class, by name or mid, to print ML20's Table III of; repeatable."
+)
+flags.DEFINE_integer('seed', 0, 'random: of the draws.')
+beam_flags.define_beam_flags()
 flags.mark_flags_as_required(['scores', 'records'])
+
+# Which rules a flag has an effect on.
+_VALUES = {
+  'discard_percent': ('percent', 'random'),
+  'min_score': ('score',),
+  'positive_percentile': ('positives',),
+  'seed': ('random',),
+}
+
+
+def _values() -> tuple[str, ...]:
+  """What the rule is told."""
+  for name, of_rules in _VALUES.items():
+    if FLAGS[name].present and FLAGS.rule not in of_rules:
+      raise app.UsageError(
+        f'--{name} does nothing here: it is for --rule={" or ".join(of_rules)}'
+      )
+  if FLAGS.rule in _VALUES['discard_percent']:
+    from audioset_ml.missing_labels.thresholds import ML20_PERCENTS
+
+    ml20 = [text.lower() for text in FLAGS.discard_percent] == ['ml20']
+    return tuple(ML20_PERCENTS if ml20 else FLAGS.discard_percent)
+  values = {'score': FLAGS.min_score, 'positives': FLAGS.positive_percentile}
+  return tuple(values.get(FLAGS.rule, ()))
 
 
 def main(_) -> None:
-  from audioset_ml.missing_labels import thresholds
+  from audioset_ml.missing_labels import rules
 
-  percents = thresholds.parse_percents(FLAGS.discard_percent)
+  values = _values()
+  rules.build_rule(FLAGS.rule, values)  # so that wrong values are told of at once
   inputs = {'scores': FLAGS.scores, 'records': FLAGS.records}
-  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
-    from audioset_ml.missing_labels.enhance import enhance_records
+  with stage.output_folder(FLAGS.output_dir, inputs, FLAGS.seed) as folder:
+    from audioset_ml.missing_labels import enhance_stage
 
-    folder.counts = enhance_records(FLAGS.scores, FLAGS.records, percents, folder.path)
-  for name, ignored in folder.counts.items():
-    print(f'{folder.path}/{name}: ignores {ignored} labels')
+    config = enhance_stage.EnhanceConfig(
+      FLAGS.scores, FLAGS.records, FLAGS.rule, values, FLAGS.flagged_as, FLAGS.seed
+    )
+    runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
+    found, class_map = enhance_stage.enhance(config, folder.path, runner)
+    folder.counts = found.flagged
+    shown = [class_map.find(name) for name in FLAGS.show_class]
+    text = enhance_stage.describe(found, shown)
+  for name, flagged in folder.counts.items():
+    what = 'ignores' if FLAGS.flagged_as == 'ignored' else 'adds'
+    print(f'{folder.path}/{name}: {what} {flagged} labels')
+  print(text)
 
 
 if __name__ == '__main__':

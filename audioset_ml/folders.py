@@ -22,13 +22,19 @@ def is_finished(folder: str | os.PathLike) -> bool:
   return (as_path(folder) / RUN_FILE).is_file()
 
 
-def read_run(folder: str | os.PathLike, stage: str) -> dict[str, Any]:
+def read_run(folder: str | os.PathLike, stage: str | Sequence[str]) -> dict[str, Any]:
   """The provenance (`run.json`) of a finished stage's folder.
+
+  Args:
+    folder: the folder.
+    stage: the stage that must have written it; or several, one of which must have.
 
   Raises:
     InputError: there is no such folder, it isn't finished, or another stage wrote it.
   """
   path = as_path(folder)
+  stages = (stage,) if isinstance(stage, str) else tuple(stage)
+  stage = stages[0]
   if not path.is_dir():
     raise InputError(f'{path}: no such folder; `{stage}` writes it')
   if not is_finished(path):
@@ -40,7 +46,7 @@ def read_run(folder: str | os.PathLike, stage: str) -> dict[str, Any]:
     run_json = json.loads((path / RUN_FILE).read_text())
   except ValueError as error:
     raise InputError(f'{path}/{RUN_FILE}: not JSON ({error})') from error
-  if run_json.get('stage') != stage:
+  if run_json.get('stage') not in stages:
     raise InputError(
       f'{path}: written by `{run_json.get("stage")}`, but a `{stage}` folder is needed'
     )

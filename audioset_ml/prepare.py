@@ -20,10 +20,10 @@ Beam's own options follow as they are: --beam_args=--flink_master=…,--parallel
 
 from absl import app, flags
 
-from audioset_ml import label_flags, stage
+from audioset_ml import beam_flags, label_flags, stage
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags('runner', 'workers', 'beam_args', 'max_skipped_fraction')
+stage.define_folder_flags(*beam_flags.NAMES, 'max_skipped_fraction')
 label_flags.define_label_flags()
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
 flags.DEFINE_bool(
@@ -53,14 +53,7 @@ flags.DEFINE_float(
   0,
   1,
 )
-flags.DEFINE_string(
-  'runner',
-  'DirectRunner',
-  'Where Apache Beam runs: DirectRunner is this machine; DaskRunner, FlinkRunner, '
-  'SparkRunner, DataflowRunner and others need --beam_args.',
-)
-flags.DEFINE_integer('workers', 1, 'Processes of DirectRunner; 1 is this one.', 1)
-flags.DEFINE_list('beam_args', [], 'Options for Apache Beam, with their dashes.')
+beam_flags.define_beam_flags()
 flags.register_validator(
   'labels_only',
   lambda labels_only: bool(labels_only) == bool(FLAGS.records),
@@ -79,7 +72,7 @@ def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
   inputs |= {'audio_dir': FLAGS.audio_dir, 'records': FLAGS.records}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
-    from audioset_ml.records import beam_runs, pipeline
+    from audioset_ml.records import pipeline
 
     config = pipeline.PrepareConfig(
       labels=label_flags.label_files(),
@@ -91,8 +84,9 @@ def main(_) -> None:
       max_extra_seconds=FLAGS.max_extra_seconds,
       max_skipped_fraction=FLAGS.max_skipped_fraction,
     )
-    runner = beam_runs.RunnerConfig(FLAGS.runner, FLAGS.workers, tuple(FLAGS.beam_args))
-    folder.counts, folder.details = pipeline.prepare(config, folder.path, runner)
+    folder.counts, folder.details = pipeline.prepare(
+      config, folder.path, beam_flags.runner_config()
+    )
   print(_summary(folder))
 
 

@@ -91,9 +91,9 @@ def chain(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
 
 def label_set_dir(root: pathlib.Path) -> pathlib.Path:
   """Where `enhance` writes the label set that the masked student uses."""
-  from audioset_ml.missing_labels.thresholds import label_set_name, parse_percent
+  from audioset_ml.missing_labels.rules import top_percent_name
 
-  return root / 'label_sets' / label_set_name(parse_percent(FLAGS.discard_percent))
+  return root / 'label_sets' / top_percent_name(FLAGS.discard_percent)
 
 
 def _prepare_flags(data: pathlib.Path, split: str, records: pathlib.Path) -> dict:
@@ -140,7 +140,10 @@ def run_stage(name: str, flag_values: dict[str, object], *files: str) -> int:
 def summarize(root: pathlib.Path, seconds: float) -> str:
   """The table of results, and where everything lies."""
   from audioset_ml.labels.label_set import LabelSet
-  from audioset_ml.missing_labels.audit import audit_label_set
+  from audioset_ml.missing_labels.audit import audit_label_set, summarize
+  from audioset_ml.missing_labels.truth import read_truth
+  from audioset_ml.records.dataset import read_label_table
+  from audioset_ml.records.folder import RecordsFolder
 
   weak = {
     student: json.loads((root / f'{student}_evaluation/metrics.json').read_text())[
@@ -149,10 +152,10 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
     for student in _STUDENTS
   }
   label_set = LabelSet.read(label_set_dir(root))
-  data = root / 'soundscapes'
-  audit = audit_label_set(
-    label_set, str(data / 'train_segments.csv'), str(data / 'truth/train_segments.csv')
-  )
+  truth_csv = root / 'soundscapes' / 'truth' / 'train_segments.csv'
+  truth = read_truth(label_set.clip_ids, label_set.class_map, truth_csv)
+  labels = read_label_table(RecordsFolder.open(root / 'records' / 'train'))
+  audit = summarize(audit_label_set(label_set, labels, truth))
   lines = [f'{"":10}{"baseline":>10}{"masked":>10}{"gain":>10}']
   for metric in ('d_prime', 'lwlrap', 'map'):
     baseline, masked = (weak[student][metric] for student in _STUDENTS)
@@ -162,10 +165,10 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
       )
   lines += [
     '',
-    f'{audit.flagged} labels were ignored ({FLAGS.discard_percent} % of the implicit '
-    f'negatives of each class); {audit.truly_missing} of them',
-    f'({audit.precision:.0%}) are truly missing. They are {audit.recall:.0%} of the '
-    f'{audit.missing} labels that are missing.',
+    f'{audit["flagged"]:.0f} labels were ignored ({FLAGS.discard_percent} % of the '
+    f'implicit negatives of each class); {audit["truly_missing"]:.0f} of them',
+    f'({audit["precision"]:.0%}) are truly missing. They are {audit["recall"]:.0%} of '
+    f'the {audit["missing"]:.0f} labels that are missing.',
     'Both students start from the teacher to save time; in the paper (ML20) they start',
     'from random weights. One run, one seed: README tells the spread between seeds.',
     '',

@@ -1,38 +1,64 @@
 """A model's scores for every clip of the records: scores.npy and clip_ids.txt.
 
 A clip's score is the mean of the sigmoid scores of its patches, which overlap by half.
+Several models give the mean of their scores; models that each left a fold of the clips
+out of their training (train --folds) score the clips of that fold alone, so that no
+clip is scored by a model that has learnt its labels. A run that was stopped goes on at
+the shard where it was.
 
 Example:
   python -m audioset_ml.score --model=teacher --records=records/train \\
     --output_dir=scores
+  python -m audioset_ml.score --model=fold_0,fold_1,fold_2 --records=records/train \\
+    --output_dir=scores_folds
+  python -m audioset_ml.score --model=yamnet.h5 --class_mapping=mapping.csv \\
+    --records=records/train --output_dir=scores_yamnet
 """
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import beam_flags, stage
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags()
-flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
-flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
+stage.define_folder_flags(*beam_flags.NAMES)
+flags.DEFINE_list(
+  'model', None, 'Train folder, .keras file, yamnet.h5 or SavedModel; or several.'
+)
+flags.DEFINE_string('class_map', '', "The model's class map, if none lies beside it.")
+flags.DEFINE_string(
+  'class_mapping',
+  '',
+  "CSV with the header class,model_class: which of the model's classes stand for each "
+  'class of the records, where these are others. The highest of several counts; a '
+  'class without any (an empty cell) scores 0, and nothing of it is ever flagged.',
+)
 flags.DEFINE_string('records', None, 'Folder of records to score.')
+flags.DEFINE_string(
+  'audio_dir', '', "The clips' sound files, for a SavedModel: it takes waveforms."
+)
+flags.DEFINE_bool(
+  'patch_scores', False, 'Write the scores of all patches too, in float16.'
+)
+beam_flags.define_beam_flags()
 flags.mark_flags_as_required(['model', 'records'])
 
 
 def main(_) -> None:
   inputs = {'model': FLAGS.model, 'records': FLAGS.records}
+  inputs |= {'class_map': FLAGS.class_map, 'class_mapping': FLAGS.class_mapping}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
-    from audioset_ml.models.scoring import score_records
-    from audioset_ml.records.folder import RecordsFolder
-    from audioset_ml.records.scores import write_scores
+    from audioset_ml.models import score_stage
 
-    records = RecordsFolder.open(FLAGS.records)
-    scores = score_records(FLAGS.model, records, FLAGS.class_map)
-    write_scores(folder.path, scores)
-    folder.counts = {
-      'clips': len(scores.clip_ids),
-      'classes': len(scores.class_map),
-    }
+    config = score_stage.ScoreConfig(
+      models=tuple(FLAGS.model),
+      records=FLAGS.records,
+      class_map=FLAGS.class_map,
+      class_mapping=FLAGS.class_mapping,
+      audio_dir=FLAGS.audio_dir,
+      patch_scores=FLAGS.patch_scores,
+    )
+    runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
+    folder.counts, folder.details = score_stage.score(config, folder.path, runner)
   print(f'{folder.path}: scores of {folder.counts["clips"]} clips')
 
 

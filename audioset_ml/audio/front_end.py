@@ -98,6 +98,14 @@ class FrontEnd:
     """Samples of the shortest waveform that fills one patch."""
     return (self.patch_frames - 1) * self.hop_samples + self.window_samples
 
+  def num_patches(self, frames: int) -> int:
+    """How many whole evaluation patches a spectrogram of so many frames has."""
+    return max(0, 1 + (frames - self.patch_frames) // self.patch_hop_frames)
+
+  def num_samples(self, patches: int) -> int:
+    """Samples of the shortest waveform that fills so many evaluation patches."""
+    return self.min_samples + (patches - 1) * self.patch_hop_samples
+
   def to_dict(self) -> dict[str, int | float]:
     """The parameters by name, ready for JSON."""
     return dataclasses.asdict(self)

@@ -6,7 +6,7 @@ from audioset_ml.evaluation.weak import WeakEvaluation, evaluate_weak, write_eva
 from audioset_ml.labels.ontology import Ontology, smear_labels
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.scores import read_scores, write_scores
+from audioset_ml.records.scores import ClipScores, read_scores, write_scores
 
 
 def evaluate_records(
@@ -35,9 +35,12 @@ def evaluate_records(
   if scores_path is not None:
     scores = read_scores(scores_path)
   else:
-    from audioset_ml.models.scoring import score_records
+    from audioset_ml.models.scorers import open_scorer
+    from audioset_ml.models.scoring import score_clips
 
-    scores = score_records(model_path, records, class_map_path)
+    scorer = open_scorer([model_path], records, class_map_path)
+    values = score_clips(scorer, records)
+    scores = ClipScores(model_path, records.clip_ids, records.class_map, values)
   scores.require_of(records)
   labels = read_label_table(records)
   if smear_ontology:

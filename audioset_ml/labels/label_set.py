@@ -1,6 +1,6 @@
-"""A label set on disk: for each clip and class, whether to ignore the label.
+"""A label set on disk: for each clip and class, whether the label is flagged.
 
-A folder with `ignored.npy` (a bit a label, `numpy.packbits` over the classes: 135 MB
+A folder with `flagged.npy` (a bit a label, `numpy.packbits` over the classes: 135 MB
 for two million clips of AudioSet), `clip_ids.txt`, `class_map.csv`, `summary.csv`
 (ML20's Table III for every class) and `label_set.json`, written last.
 """
@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,70 +20,116 @@ from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 
 _DESCRIPTION = folders.LABEL_SET_FILE
+_FLAGS = 'flagged.npy'
+# What becomes of flagged labels in training.
+FLAGGED_AS = ('ignored', 'positive')
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelSet:
-  """Which labels of which clips to ignore.
+  """Which implicit negatives of which clips are not to be taken for negatives.
 
   Attributes:
     path: where it lies, for messages.
     clip_ids: the clips.
     class_map: the classes.
     packed: bits, the first class highest. Shape [clips, ⌈classes / 8⌉], uint8.
+    flagged_as: what the flagged labels are in training: ignored or positive.
+    description: what `label_set.json` says.
   """
 
   path: str
   clip_ids: tuple[str, ...]
   class_map: ClassMap
   packed: np.ndarray
+  flagged_as: str = 'ignored'
+  description: dict[str, Any] = dataclasses.field(default_factory=dict)
 
-  def ignored(self) -> np.ndarray:
-    """Whether each label is ignored. Shape [clips, classes], bool."""
+  def flagged(self) -> np.ndarray:
+    """Whether each label is flagged. Shape [clips, classes], bool."""
     return np.unpackbits(self.packed, axis=1, count=len(self.class_map)).astype(bool)
+
+  def flagged_in_class(self, class_index: int) -> np.ndarray:
+    """Whether a class's label is flagged in each clip. Shape [clips], bool."""
+    # numpy.packbits puts the first class into the highest bit.
+    return (self.packed[:, class_index // 8] >> (7 - class_index % 8) & 1).astype(bool)
 
   @classmethod
   def read(cls, path: str | os.PathLike) -> 'LabelSet':
-    """Reads a label set that `write_label_set` wrote.
+    """Reads a label set that `LabelSetWriter` wrote.
 
     Raises:
       LabelError: it is missing, unfinished or inconsistent.
     """
     folder = pathlib.Path(path)
     if not (folder / _DESCRIPTION).is_file():
-      hint = sorted(p.parent.name for p in folder.glob(f'*/{_DESCRIPTION}'))
+      hint = [found.name for found in find_label_sets(folder)]
       inside = f'; it holds the label sets {", ".join(hint)}: name one' if hint else ''
       raise LabelError(f'{path}: no label set (no {_DESCRIPTION} in it){inside}')
     try:
-      packed = np.load(folder / 'ignored.npy', allow_pickle=False)
+      packed = np.load(folder / _FLAGS, allow_pickle=False)
       clip_ids = tuple((folder / 'clip_ids.txt').read_text().splitlines())
-    except (OSError, ValueError) as error:
+      description = json.loads((folder / _DESCRIPTION).read_text())
+      flagged_as = description['flagged_as']
+    except (OSError, ValueError, KeyError) as error:
       raise LabelError(f'{path}: damaged label set ({error})') from error
     class_map = ClassMap.read(folder / 'class_map.csv')
     shape = (len(clip_ids), -(-len(class_map) // 8))
     if packed.shape != shape or packed.dtype != np.uint8:
       raise LabelError(
-        f'{path}/ignored.npy: holds {packed.dtype} {packed.shape}, but {len(clip_ids)} '
+        f'{path}/{_FLAGS}: holds {packed.dtype} {packed.shape}, but {len(clip_ids)} '
         f'clips and {len(class_map)} classes need uint8 {shape}'
       )
-    return cls(str(path), clip_ids, class_map, packed)
+    if flagged_as not in FLAGGED_AS:
+      raise LabelError(f'{path}/{_DESCRIPTION}: flagged_as is {flagged_as!r}')
+    return cls(str(path), clip_ids, class_map, packed, flagged_as, description)
 
 
-def write_label_set(
-  path: str | os.PathLike,
-  clip_ids: Sequence[str],
-  class_map: ClassMap,
-  packed: np.ndarray,
-  summary: pd.DataFrame,
-  description: dict,
-) -> None:
-  """Writes a label set; `label_set.json` with the description comes last."""
-  folder = pathlib.Path(path)
-  folder.mkdir(parents=True, exist_ok=True)
-  np.save(folder / 'ignored.npy', packed)
-  (folder / 'clip_ids.txt').write_text(''.join(f'{clip_id}\n' for clip_id in clip_ids))
-  class_map.write(folder / 'class_map.csv')
-  summary.to_csv(folder / 'summary.csv', index=False, lineterminator='\n')
-  folders.write_atomically(
-    folder / _DESCRIPTION, json.dumps(description, indent=2) + '\n'
-  )
+def find_label_sets(folder: str | os.PathLike) -> list[pathlib.Path]:
+  """The finished label sets in a folder, or the folder itself if it is one."""
+  folder = pathlib.Path(folder)
+  if (folder / _DESCRIPTION).is_file():
+    return [folder]
+  return sorted(file.parent for file in folder.glob(f'*/{_DESCRIPTION}'))
+
+
+class LabelSetWriter:
+  """Writes a label set, eight classes at a time."""
+
+  def __init__(
+    self, path: str | os.PathLike, clip_ids: Sequence[str], class_map: ClassMap
+  ):
+    """Args: its folder, which is made; the clips; the classes."""
+    self._folder = pathlib.Path(path)
+    self._folder.mkdir(parents=True, exist_ok=True)
+    (self._folder / _DESCRIPTION).unlink(missing_ok=True)
+    ids = ''.join(f'{clip_id}\n' for clip_id in clip_ids)
+    (self._folder / 'clip_ids.txt').write_text(ids)
+    class_map.write(self._folder / 'class_map.csv')
+    self._file = open(self._folder / _FLAGS, 'wb')  # noqa: SIM115  until `finish`
+    # Column by column, as the thresholds are found.
+    header = {
+      'descr': '|u1',
+      'fortran_order': True,
+      'shape': (len(clip_ids), -(-len(class_map) // 8)),
+    }
+    np.lib.format.write_array_header_1_0(self._file, header)
+
+  def add(self, column: np.ndarray) -> None:
+    """The bits of the next eight classes, the first highest. Shape [clips], uint8."""
+    self._file.write(np.ascontiguousarray(column).data)
+
+  def finish(self, summary: pd.DataFrame, description: dict[str, Any]) -> None:
+    """Writes the summary, and `label_set.json` last.
+
+    Args:
+      summary: ML20's Table III: a row a class.
+      description: has `flagged_as`, one of FLAGGED_AS.
+    """
+    self.close()
+    summary.to_csv(self._folder / 'summary.csv', index=False, lineterminator='\n')
+    folders.write_json(self._folder / _DESCRIPTION, description)
+
+  def close(self) -> None:
+    """Closes the file, finished or not."""
+    self._file.close()

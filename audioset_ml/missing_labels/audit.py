@@ -1,70 +1,129 @@
-"""Holding the flagged labels against the truth, where it is known."""
+"""Holding flagged labels against the truth, where it is known."""
 
-import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
+from audioset_ml import folders
 from audioset_ml.errors import LabelError
-from audioset_ml.labels import segments
-from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.labels.label_set import LabelSet, find_label_sets
+from audioset_ml.labels.states import LabelTable
+from audioset_ml.missing_labels.truth import Truth
+from audioset_ml.progress import progress_bar
+
+_COUNTS = ('implicit', 'missing', 'flagged', 'judged', 'truly_missing', 'by_chance')
 
 
-@dataclasses.dataclass(frozen=True)
-class FlagAudit:
-  """How good a label set's flags are.
-
-  Attributes:
-    flagged: labels that it ignores.
-    truly_missing: those of them that are truly present.
-    missing: labels that are truly present and not in the weak labels.
-  """
-
-  flagged: int
-  truly_missing: int
-  missing: int
-
-  @property
-  def precision(self) -> float:
-    """The share of the flagged labels that are truly missing; NaN without any."""
-    return self.truly_missing / self.flagged if self.flagged else float('nan')
-
-  @property
-  def recall(self) -> float:
-    """The share of the missing labels that are flagged; NaN without any."""
-    return self.truly_missing / self.missing if self.missing else float('nan')
-
-
-def audit_label_set(label_set: LabelSet, weak_csv: str, truth_csv: str) -> FlagAudit:
-  """Compares a label set with complete labels.
+def audit_label_set(
+  label_set: LabelSet, labels: LabelTable, truth: Truth
+) -> pd.DataFrame:
+  """How good a label set's flags are, class by class.
 
   Args:
-    label_set: what is ignored.
-    weak_csv: the weak labels, with some missing.
-    truth_csv: the complete labels of the same clips, in the same form.
+    label_set: the flags.
+    labels: the states of the same clips' labels, when they were flagged.
+    truth: what is truly there.
+
+  Returns:
+    A row a class: mid, display_name; of its implicit negatives whose truth is known:
+    implicit (how many), missing (of them truly present), flagged (all that is flagged),
+    judged (of it known), truly_missing (of it truly present), by_chance (how many of as
+    many at random would be), precision and recall.
 
   Raises:
-    LabelError: a file is wrong, or lacks clips of the label set.
+    LabelError: the label set is of other clips or classes.
   """
-  present = _positives(label_set, weak_csv)
-  truth = _positives(label_set, truth_csv)
-  ignored, missing = label_set.ignored(), truth & ~present
-  return FlagAudit(
-    flagged=int(ignored.sum()),
-    truly_missing=int((ignored & missing).sum()),
-    missing=int(missing.sum()),
+  if label_set.clip_ids != labels.clip_ids or label_set.clip_ids != truth.clip_ids:
+    raise LabelError(f'{label_set.path}: is of other clips than the records')
+  rows = []
+  for index, mid in enumerate(label_set.class_map.mids):
+    known, present = truth.of_class(index)
+    listed, _ = labels.listed_in_class(index)
+    known[listed] = False
+    flagged = label_set.flagged_in_class(index)
+    missing = known & present
+    judged = int((flagged & known).sum())
+    rows.append(
+      {
+        'mid': mid,
+        'display_name': label_set.class_map.names[index],
+        'implicit': int(known.sum()),
+        'missing': int(missing.sum()),
+        'flagged': int(flagged.sum()),
+        'judged': judged,
+        'truly_missing': int((flagged & missing).sum()),
+        'by_chance': judged * missing.sum() / max(known.sum(), 1),
+      }
+    )
+  return _with_rates(pd.DataFrame(rows))
+
+
+def summarize(classes: pd.DataFrame) -> dict[str, float]:
+  """The sums of `audit_label_set`'s counts over the classes, and their rates."""
+  totals = classes[list(_COUNTS)].sum().to_frame().T
+  return _with_rates(totals).iloc[0].to_dict()
+
+
+def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
+  """With precision, recall and a random choice's precision; NaN where undefined."""
+  judged, missing = (table[name].replace(0, np.nan) for name in ('judged', 'missing'))
+  return table.assign(
+    precision=table['truly_missing'] / judged,
+    recall=table['truly_missing'] / missing,
+    random_precision=table['by_chance'] / judged,
+    random_recall=table['by_chance'] / missing,
   )
 
 
-def _positives(label_set: LabelSet, path: str) -> np.ndarray:
-  """Which labels a weak CSV names. Shape [clips, classes]."""
-  read = segments.read_weak_csv(path, label_set.class_map)
-  table = read.labels
-  row_of = {clip_id: row for row, clip_id in enumerate(label_set.clip_ids)}
-  lacking = set(row_of).difference(read.clips['clip_id'])
-  if lacking:
-    raise LabelError(f'{path}: lacks the clip {min(lacking)} of {label_set.path}')
-  matrix = np.zeros((len(row_of), len(label_set.class_map)), bool)
-  table = table[table['clip_id'].isin(row_of)]
-  rows = [row_of[clip_id] for clip_id in table['clip_id']]
-  matrix[rows, [label_set.class_map.index_of[mid] for mid in table['mid']]] = True
-  return matrix
+def audit(
+  paths: Sequence[str | os.PathLike],
+  labels: LabelTable,
+  truth: Truth,
+  output_dir: str | os.PathLike,
+) -> pd.DataFrame:
+  """Audits label sets; writes audit.csv and audit_classes.csv.
+
+  Args:
+    paths: folders of label sets, or of several.
+    labels: the states of the clips' labels, when they were flagged.
+    truth: what is truly there.
+    output_dir: the folder to write.
+
+  Returns:
+    audit.csv: a row a label set with folder, label_set, value and the means of
+    `summarize`.
+
+  Raises:
+    LabelError: a folder holds no label set, or one of other clips.
+  """
+  found = [(path, one) for path in paths for one in find_label_sets(path)]
+  for path in paths:
+    if not any(path == one for one, _ in found):
+      raise LabelError(f'{path}: no label set in it')
+  rows, parts = [], []
+  for path, folder in progress_bar(found, desc='audit', unit='label set'):
+    label_set = LabelSet.read(folder)
+    classes = audit_label_set(label_set, labels, truth)
+    name = {'folder': str(path), 'label_set': folder.name}
+    value = label_set.description.get('value', '')
+    rows.append({**name, 'value': value, **summarize(classes)})
+    parts.append(classes.assign(**name))
+  table = pd.DataFrame(rows)
+  # By rule, then by value as a number.
+  rule = table['label_set'].str.rpartition('_')[0]
+  order = pd.DataFrame(
+    {
+      'folder': table['folder'],
+      'rule': rule,
+      'value': pd.to_numeric(table['value'], errors='coerce'),
+    }
+  ).sort_values(['folder', 'rule', 'value'], kind='stable')
+  table = table.loc[order.index].reset_index(drop=True)
+  output_dir = pathlib.Path(output_dir)
+  for name, content in (('audit', table), ('audit_classes', pd.concat(parts))):
+    text = content.to_csv(index=False, lineterminator='\n')
+    folders.write_atomically(output_dir / f'{name}.csv', text)
+  return table

@@ -14,7 +14,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.registry import embedding_model
-from audioset_ml.models.trained import TrainedModel
+from audioset_ml.models.trained import TrainedModel, is_saved_model
 from audioset_ml.models.waveform_model import OUTPUTS, WaveformModel
 
 _TOLERANCE = 1e-5  # of an exported model against the Keras model
@@ -141,7 +141,7 @@ def load_waveform_model(
     LabelError: the class map can't be read.
   """
   path = pathlib.Path(path)
-  if (path / 'saved_model.pb').is_file():
+  if is_saved_model(path):
     function = _load_saved_model(path)
     return LoadedWaveformModel(
       function, _saved_class_map(function, path, class_map_path), path
@@ -175,7 +175,7 @@ def _saved_class_map(function, path: pathlib.Path, class_map_path) -> ClassMap:
 def _require_replaceable(output_dir: pathlib.Path) -> None:
   """Lets only a SavedModel or an empty folder be replaced."""
   if output_dir.is_dir() and (
-    (output_dir / 'saved_model.pb').is_file() or not any(output_dir.iterdir())
+    is_saved_model(output_dir) or not any(output_dir.iterdir())
   ):
     return
   if output_dir.exists():

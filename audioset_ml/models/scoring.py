@@ -1,66 +1,143 @@
-"""Clip scores: what a model says of every clip of some records."""
+"""Clip scores: what models say of every clip of some records."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from audioset_ml.errors import RecordError
-from audioset_ml.models.trained import TrainedModel
+from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.progress import progress_bar
 from audioset_ml.records.dataset import clip_patches_dataset, damage_named
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.scores import ClipScores
 
 _CLIPS_A_BATCH = 16
 
 
-def score_clips(
-  model: keras.Model, records: RecordsFolder, description: str = 'score'
-) -> np.ndarray:
-  """The mean over each clip's 50 %-overlapped patches of the sigmoid scores.
+@dataclasses.dataclass(frozen=True)
+class PatchScores:
+  """The scores of clips, and of their patches, which overlap by half.
 
-  Args:
-    model: from patches [batch, 96, 64] to logits [batch, classes].
-    records: the clips.
-    description: of the progress bar.
+  Attributes:
+    clips: the mean over each clip's patches. Shape [clips, classes], float32.
+    patches: of the clips' patches, one after the other. Shape [patches, classes],
+      float32.
+    lengths: how many patches each clip has. Shape [clips], int64.
+  """
+
+  clips: np.ndarray
+  patches: np.ndarray
+  lengths: np.ndarray
+
+  @classmethod
+  def joined(cls, parts: list['PatchScores']) -> 'PatchScores':
+    """Those of several lists of clips as one."""
+    names = [field.name for field in dataclasses.fields(cls)]
+    return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+
+class Scorer(Protocol):
+  """Scores the clips of records."""
+
+  def score(
+    self, records: RecordsFolder, count: Callable[[int], object]
+  ) -> PatchScores:
+    """The scores of all clips, in the order of `records.clip_ids`.
+
+    Args:
+      records: the clips.
+      count: told how many more clips are done.
+
+    Raises:
+      RecordError: the shards are damaged or hold other clips, or a clip can't be
+        scored.
+    """
+
+
+class PatchScorer:
+  """Scores by a Keras model, from the patches in the records."""
+
+  def __init__(self, model: keras.Model, mapping: ClassMapping | None = None):
+    """Args:
+    model: from patches [batch, 96, 64] to logits [batch, model classes].
+    mapping: from its classes to those of the records; None for its own.
+    """
+    self.model = model
+    self._mapping = (
+      mapping if mapping and not _changes_nothing(mapping, model) else None
+    )
+
+  def score(
+    self,
+    records: RecordsFolder,
+    count: Callable[[int], object],
+    chosen: np.ndarray | None = None,
+  ) -> PatchScores:
+    """See `Scorer.score`.
+
+    Args:
+      records: the clips.
+      count: told how many more clips are done.
+      chosen: which clips are scored; None for all. Shape [clips], bool.
+    """
+    found = []
+    for batch in self.batches(records, chosen):
+      found.append(batch)
+      count(len(batch.clips))
+    expected = len(records.clip_ids) if chosen is None else int(chosen.sum())
+    clips = sum(len(batch.clips) for batch in found)
+    if clips != expected:
+      raise RecordError(
+        f'{records.path}: its shards hold {clips} clips, but its clips.csv '
+        f'{expected}; run prepare again into a new folder'
+      )
+    return PatchScores.joined(found)
+
+  def batches(
+    self, records: RecordsFolder, chosen: np.ndarray | None = None
+  ) -> Iterator[PatchScores]:
+    """The scores of some clips at a time, in their order."""
+    with damage_named(records.path):
+      for patches, clip in clip_patches_dataset(records, _CLIPS_A_BATCH, chosen):
+        clip_scores, patch_scores, lengths = self._scores(patches, clip)
+        yield PatchScores(clip_scores.numpy(), patch_scores.numpy(), lengths.numpy())
+
+  @functools.cached_property
+  def _scores(self) -> Callable:
+    @tf.function(reduce_retracing=True)
+    def scores(patches: tf.Tensor, clip: tf.Tensor) -> tuple[tf.Tensor, ...]:
+      one_by_one = tf.sigmoid(tf.cast(self.model(patches, training=False), tf.float32))
+      if self._mapping:
+        indices, known = self._mapping.padded()
+        highest = tf.reduce_max(tf.gather(one_by_one, indices, axis=1), axis=-1)
+        one_by_one = tf.where(known, highest, 0.0)
+      lengths = tf.math.bincount(tf.cast(clip, tf.int32), dtype=tf.int64)
+      return tf.math.segment_mean(one_by_one, clip), one_by_one, lengths
+
+    return scores
+
+
+def _changes_nothing(mapping: ClassMapping, model: keras.Model) -> bool:
+  return mapping.is_identity and len(mapping.groups) == model.output_shape[-1]
+
+
+def score_clips(
+  scorer: Scorer, records: RecordsFolder, description: str = 'score'
+) -> np.ndarray:
+  """The clip scores of all clips, in memory, with a progress bar.
 
   Returns:
     float32, shape [clips, classes], in the order of `records.clip_ids`.
 
   Raises:
-    RecordError: the shards are damaged or hold another number of clips.
+    RecordError: see `Scorer.score`.
   """
-
-  @tf.function(reduce_retracing=True)
-  def batch_scores(patches: tf.Tensor, clip: tf.Tensor) -> tf.Tensor:
-    return tf.math.segment_mean(tf.sigmoid(model(patches, training=False)), clip)
-
-  found = []
   bar = progress_bar(
     total=len(records.clip_ids), desc=description, unit='clip', leave=False
   )
-  with bar, damage_named(records.path):
-    for patches, clip in clip_patches_dataset(records, _CLIPS_A_BATCH):
-      found.append(batch_scores(patches, clip).numpy())
-      bar.update(len(found[-1]))
-  scores = np.concatenate(found)
-  if len(scores) != len(records.clip_ids):
-    raise RecordError(
-      f'{records.path}: its shards hold {len(scores)} clips, but its clips.csv '
-      f'{len(records.clip_ids)}; run prepare again into a new folder'
-    )
-  return scores
-
-
-def score_records(
-  model_path: str, records: RecordsFolder, class_map_path: str | None = None
-) -> ClipScores:
-  """Opens a model and scores all clips of the records.
-
-  Raises:
-    InputError: the model can't be opened, or doesn't fit the records.
-  """
-  trained = TrainedModel.open(model_path, class_map_path)
-  trained.require_fits(records)
-  values = score_clips(trained.model, records)
-  return ClipScores(model_path, records.clip_ids, records.class_map, values)
+  with bar:
+    return scorer.score(records, bar.update).clips

@@ -21,6 +21,11 @@ YAMNET_CLASSES = 521
 YAMNET_CLASS_MAP_FILE = 'yamnet_class_map.csv'
 
 
+def is_saved_model(path: pathlib.Path) -> bool:
+  """Whether a folder holds a SavedModel."""
+  return (path / 'saved_model.pb').is_file()
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
   """A model and what its inputs and outputs mean.
@@ -53,7 +58,7 @@ class TrainedModel:
     """
     path = pathlib.Path(path)
     front_end = FrontEnd()
-    if (path / 'saved_model.pb').is_file():
+    if is_saved_model(path):
       raise ModelError(
         f'{path}: a SavedModel, which takes waveforms; here the trained model itself '
         'is needed: a train folder, a .keras file or yamnet.h5'

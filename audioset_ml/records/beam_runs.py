@@ -1,14 +1,14 @@
-"""Running the shards of `prepare` through Apache Beam, here or on a cluster."""
+"""Running a stage's shards through Apache Beam, here or on a cluster."""
 
+import collections
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.paths import as_path, is_remote
 from audioset_ml.progress import progress_bar
-from audioset_ml.records.plan import ShardTask
-from audioset_ml.records.shard import ShardWriter
 
 # Beam's own DirectRunner may start a runner written in Go, which it downloads; the
 # portable Python runner does the same in this process. Dask's is not among the names
@@ -19,6 +19,33 @@ _FULL_NAMES = {
 }
 # Between looks at how many shards are finished (s); object stores are slow to list.
 _LOOK_EVERY, _LOOK_EVERY_REMOTE = 0.5, 10.0
+
+
+class Task(Protocol):
+  """A shard to work on.
+
+  Attributes:
+    clips: how many clips it has.
+    part_file: what it leaves in the folder of parts when it is finished.
+  """
+
+  clips: int
+  part_file: str
+
+
+class Worker(Protocol):
+  """Works on shards; can be sent to another process.
+
+  Attributes:
+    output_dir: the folder that the stage writes.
+    parts_dir: where a finished shard leaves its part.
+  """
+
+  output_dir: str
+  parts_dir: str
+
+  def write(self, task: Any) -> collections.Counter[str]:
+    """Does a shard, unless it is done already; returns what is to be counted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,50 +73,73 @@ class RunnerConfig:
 
 
 def run(
-  tasks: Sequence[ShardTask], writer: ShardWriter, config: RunnerConfig
+  tasks: Sequence[Task], worker: Worker, config: RunnerConfig, stage: str
 ) -> dict[str, int]:
-  """Writes all shards.
+  """Does all shards.
 
-  Beam's counters, which its runners show, count the clips written ('clips') and those
-  skipped, by reason, under the name `prepare`.
+  Beam's counters, which its runners show, count what the worker counted under the name
+  of the stage.
 
   Returns:
     Those counters, of this call alone; empty where the runner has none (Dask).
 
   Raises:
-    RecordError: a shard could not be written.
+    RecordError: a shard could not be done.
+    InputError: Beam knows no such option.
+  """
+  import apache_beam as beam
+
+  # Without a type, which Beam would look into.
+  def write(task):
+    for name, count in worker.write(task).items():
+      beam.metrics.Metrics.counter(stage, name).inc(count)
+
+  def build(pipeline: beam.Pipeline) -> None:
+    _ = (
+      pipeline | beam.Create(tasks) | beam.Reshuffle() | 'WriteShard' >> beam.Map(write)
+    )
+
+  with _Progress(tasks, worker.parts_dir, stage):
+    result = run_pipeline(build, config, worker.output_dir, stage)
+  return _counters(result, stage)
+
+
+def run_pipeline(
+  build: Callable[[Any], None], config: RunnerConfig, owner: str, stage: str
+) -> Any:
+  """Builds a pipeline and runs it to its end.
+
+  Args:
+    build: adds the steps to a pipeline.
+    config: how Beam runs.
+    owner: the folder that it works for, for messages.
+    stage: the stage, for messages.
+
+  Returns:
+    Beam's result.
+
+  Raises:
+    RecordError: it failed.
     InputError: Beam knows no such option.
   """
   import apache_beam as beam
   from apache_beam.options.pipeline_options import PipelineOptions
 
-  def write(task: ShardTask) -> None:
-    for name, count in writer.write(task).items():
-      beam.metrics.Metrics.counter('prepare', name).inc(count)
-
   _refuse_unknown(config)
-  with _Progress(tasks, writer.parts_dir):
-    try:
-      pipeline = beam.Pipeline(options=PipelineOptions(config.arguments()))
-      _ = (
-        pipeline
-        | beam.Create(tasks)
-        | beam.Reshuffle()
-        | 'WriteShard' >> beam.Map(write)
-      )
-      result = pipeline.run()
-      result.wait_until_finish()
-    except (RuntimeError, ValueError) as error:  # as which Beam wraps what went wrong
-      if 'KeyboardInterrupt' in str(error):
-        raise KeyboardInterrupt from error
-      reason = str(error).strip().splitlines()[-1] if str(error).strip() else error
-      raise RecordError(
-        f'{writer.output_dir}: writing records failed: {reason}'
-      ) from error
-  return _counters(result)
+  try:
+    pipeline = beam.Pipeline(options=PipelineOptions(config.arguments()))
+    build(pipeline)
+    result = pipeline.run()
+    result.wait_until_finish()
+  except (RuntimeError, ValueError) as error:  # as which Beam wraps what went wrong
+    if 'KeyboardInterrupt' in str(error):
+      raise KeyboardInterrupt from error
+    reason = str(error).strip().splitlines()[-1] if str(error).strip() else error
+    raise RecordError(f'{owner}: {stage} failed: {reason}') from error
+  return result
 
 
-def _counters(result) -> dict[str, int]:
+def _counters(result, stage: str) -> dict[str, int]:
   try:
     counters = result.metrics().query()['counters']
   except NotImplementedError:
@@ -97,7 +147,7 @@ def _counters(result) -> dict[str, int]:
   return {
     one.key.metric.name: one.committed
     for one in counters
-    if one.key.metric.namespace == 'prepare'
+    if one.key.metric.namespace == stage
   }
 
 
@@ -122,9 +172,9 @@ def _refuse_unknown(config: RunnerConfig) -> None:
 class _Progress:
   """A bar of clips whose shards are finished, whoever writes them."""
 
-  def __init__(self, tasks: Sequence[ShardTask], parts_dir: str):
-    self._parts_dir = as_path(parts_dir)
-    self._sizes = {task.summary_file: task.clips for task in tasks}
+  def __init__(self, tasks: Sequence[Task], parts_dir: str, stage: str):
+    self._parts_dir, self._stage = as_path(parts_dir), stage
+    self._sizes = {task.part_file: task.clips for task in tasks}
     self._pause = _LOOK_EVERY_REMOTE if is_remote(parts_dir) else _LOOK_EVERY
     self._stop = threading.Event()
     self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -138,7 +188,8 @@ class _Progress:
 
   def _watch(self) -> None:
     total = sum(self._sizes.values())
-    with progress_bar(total=total, unit='clip', desc='prepare', smoothing=0) as bar:
+    bar = progress_bar(total=total, unit='clip', desc=self._stage, smoothing=0)
+    with bar:
       bar.initial = bar.n = self._finished()
       while not self._stop.wait(self._pause):
         bar.update(self._finished() - bar.n)

@@ -7,6 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from audioset_ml.errors import RecordError
@@ -15,8 +16,15 @@ from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
 
 
-def clip_patches_dataset(records: RecordsFolder, clips_a_batch: int) -> tf.data.Dataset:
+def clip_patches_dataset(
+  records: RecordsFolder, clips_a_batch: int, chosen: np.ndarray | None = None
+) -> tf.data.Dataset:
   """All 50 %-overlapped patches of every clip, in the order of `records.clip_ids`.
+
+  Args:
+    records: the clips.
+    clips_a_batch: how many clips a batch has.
+    chosen: which clips to read; None for all. Shape [clips], bool.
 
   Returns:
     (log_mel [patches, 96, 64] float32 of the batch's clips one after the other,
@@ -38,9 +46,13 @@ def clip_patches_dataset(records: RecordsFolder, clips_a_batch: int) -> tf.data.
   def flat(batch: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.cast(batch.values, tf.float32), batch.value_rowids()
 
+  serialized = tf.data.TFRecordDataset(list(records.shards))
+  if chosen is not None:
+    wanted = tf.data.Dataset.from_tensor_slices(chosen)
+    pairs = tf.data.Dataset.zip(serialized, wanted).filter(lambda _, keep: keep)
+    serialized = pairs.map(lambda one, _: one)
   return (
-    tf.data.TFRecordDataset(list(records.shards))
-    .map(patches, num_parallel_calls=tf.data.AUTOTUNE)
+    serialized.map(patches, num_parallel_calls=tf.data.AUTOTUNE)
     .ragged_batch(clips_a_batch)
     .map(flat)
     .prefetch(tf.data.AUTOTUNE)

@@ -21,9 +21,10 @@ CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
 
 @dataclasses.dataclass(frozen=True)
 class ClipRow:
-  """A clip's row in clips.csv: the number of its shard, and its length (s)."""
+  """A clip's row in clips.csv: its shard's number, its frames and its length (s)."""
 
   shard: int
+  frames: int
   seconds: float
 
 
@@ -88,12 +89,25 @@ class RecordsFolder:
     return np.array([self.counts_by_class.get(mid, nothing)[kind] for mid in mids])
 
   def read_clips(self) -> dict[str, 'ClipRow']:
-    """Where each clip is, and how long."""
+    """Where each clip of these shards is, and how long."""
     numbers = {as_path(name).name: i for i, name in enumerate(self.shards)}
     return {
-      row['clip_id']: ClipRow(numbers[row['shard']], float(row['seconds']))
+      row['clip_id']: ClipRow(
+        numbers[row['shard']], int(row['frames']), float(row['seconds'])
+      )
       for row in _read_clips(self.path)
+      if row['shard'] in numbers
     }
+
+  def split(self) -> list['RecordsFolder']:
+    """The records of each shard alone; their clips, one after the other, are all."""
+    members: list[list[str]] = [[] for _ in self.shards]
+    for clip_id, row in self.read_clips().items():
+      members[row.shard].append(clip_id)
+    return [
+      dataclasses.replace(self, shards=(shard,), clip_ids=tuple(clip_ids))
+      for shard, clip_ids in zip(self.shards, members, strict=True)
+    ]
 
   def require_like(self, other: 'RecordsFolder') -> None:
     """Checks that other records can be used with the model of these.

@@ -3,7 +3,7 @@
 import bisect
 import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,12 +51,32 @@ def read_clip(records: RecordsFolder, clip_id: str) -> ClipContent:
       f'{records.path}: no clip {clip_id!r}{_suggestion(clip_id, clips)} '
       f'({CLIPS_FILE} in it lists all; without --clip_id some are named)'
     )
-  with damage_named(records.path):
-    record = _find_record(records.shards[clips[clip_id].shard], clip_id)
-  labels, log_mel = _clip_labels(record), _log_mel(record, records.front_end)
-  latest = max((event.end for event in labels.strong), default=0.0)
-  seconds = max(clips[clip_id].seconds, latest)
-  return ClipContent(labels, log_mel, seconds)
+  return next(read_clips(records, [clip_id]))
+
+
+def read_clips(
+  records: RecordsFolder, clip_ids: Sequence[str]
+) -> Iterator[ClipContent]:
+  """Reads some clips, in the order of the records; each shard is read once.
+
+  Args:
+    records: the records.
+    clip_ids: clips that they have.
+
+  Raises:
+    RecordError: a shard is damaged, or lacks a clip.
+  """
+  rows = records.read_clips()
+  by_shard: dict[int, set[str]] = {}
+  for clip_id in clip_ids:
+    by_shard.setdefault(rows[clip_id].shard, set()).add(clip_id)
+  for shard, wanted in sorted(by_shard.items()):
+    with damage_named(records.shards[shard]):
+      for record in _find_records(records.shards[shard], wanted):
+        labels, log_mel = _clip_labels(record), _log_mel(record, records.front_end)
+        latest = max((event.end for event in labels.strong), default=0.0)
+        seconds = max(rows[labels.clip_id].seconds, latest)
+        yield ClipContent(labels, log_mel, seconds)
 
 
 def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, ...]:
@@ -80,21 +100,24 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
   return labels
 
 
-def _find_record(shard: str, clip_id: str) -> dict[str, Any]:
-  """The parsed record of a clip; only that record's features are copied."""
+def _find_records(shard: str, wanted: set[str]) -> Iterator[dict[str, Any]]:
+  """The parsed records of some clips; only their features are copied."""
+  names = tf.constant(sorted(wanted))
 
-  def is_it(serialized: tf.Tensor) -> tf.Tensor:
-    record = schema.parse(serialized, log_mel=False, weak=False)
-    return record['clip_id'] == clip_id
+  def is_one(serialized: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_any(schema.parse_clip_id(serialized) == names)
 
-  found = tf.data.TFRecordDataset(shard).filter(is_it).take(1)
+  found = tf.data.TFRecordDataset(shard).filter(is_one).take(len(wanted))
   found = found.map(lambda serialized: schema.parse(serialized, strong=True))
+  lacking = set(wanted)
   for record in found.as_numpy_iterator():
-    return record
-  raise RecordError(
-    f'{shard}: clip {clip_id} is not in it, though {CLIPS_FILE} says so; prepare the '
-    'records again'
-  )
+    lacking.discard(record['clip_id'].decode())
+    yield record
+  if lacking:
+    raise RecordError(
+      f'{shard}: clip {min(lacking)} is not in it, though {CLIPS_FILE} says so; '
+      'prepare the records again'
+    )
 
 
 def _log_mel(record: dict[str, Any], front_end: FrontEnd) -> np.ndarray:

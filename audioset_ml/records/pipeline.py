@@ -94,7 +94,7 @@ def prepare(
   writer = shard.ShardWriter(
     paths.absolute(output_dir), paths.absolute(parts_dir), source
   )
-  beam_runs.run(tasks, writer, runner or beam_runs.RunnerConfig())
+  beam_runs.run(tasks, writer, runner or beam_runs.RunnerConfig(), 'prepare')
   summaries = shard.read_summaries(str(parts_dir), tasks)
   counts = dict(joined.counts)
   counts.update(_write_tables(summaries, output_dir))

@@ -1,18 +1,28 @@
-"""Clip scores on disk: `scores.npy`, the clips' ids and the classes beside it."""
+"""Clip scores on disk: `scores.npy`, the clips' ids and the classes beside it.
+
+On request also the scores of each clip's patches, which overlap by half: those of clip
+i are the rows `patch_offsets[i]` to `patch_offsets[i + 1]` of `patch_scores.npy`
+(float16).
+"""
 
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from audioset_ml import folders
+from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 
 SCORES_FILE = 'scores.npy'
 CLIP_IDS_FILE = 'clip_ids.txt'
+PATCH_SCORES_FILE = 'patch_scores.npy'
+PATCH_OFFSETS_FILE = 'patch_offsets.npy'
+WRITTEN_BY = ('score', 'import_scores')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +34,21 @@ class ClipScores:
     clip_ids: the clips.
     class_map: the classes.
     values: shape [clips, classes], float32; a memory map when read from disk.
+    front_end: what made the features that were scored; None where it isn't known, as
+      of scores from elsewhere.
   """
 
   path: str
   clip_ids: tuple[str, ...]
   class_map: ClassMap
   values: np.ndarray
+  front_end: FrontEnd | None = None
 
   def require_of(self, records: RecordsFolder) -> None:
     """Raises RecordError unless they are of these records' clips and classes."""
     records.require_class_map(self.class_map, f'the scores {self.path}')
+    if self.front_end:
+      records.require_front_end(self.front_end, f'what the scores {self.path} are of')
     if self.clip_ids != records.clip_ids:
       shared = len(set(self.clip_ids) & set(records.clip_ids))
       raise RecordError(
@@ -42,26 +57,52 @@ class ClipScores:
       )
 
 
+@dataclasses.dataclass(frozen=True)
+class ClipPatchScores:
+  """The scores of clips' patches.
+
+  Attributes:
+    values: shape [patches, classes], float16; a memory map.
+    offsets: where each clip's patches begin, and the end. Shape [clips + 1], int64.
+  """
+
+  values: np.ndarray
+  offsets: np.ndarray
+
+  def of(self, row: int) -> np.ndarray:
+    """The scores of one clip's patches. Shape [patches, classes]."""
+    return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+
 def write_scores(output_dir: str | os.PathLike, scores: ClipScores) -> None:
   """Writes scores into a folder."""
+  np.save(pathlib.Path(output_dir) / SCORES_FILE, scores.values)
+  write_rows(output_dir, scores.clip_ids, scores.class_map)
+
+
+def write_rows(
+  output_dir: str | os.PathLike, clip_ids: Sequence[str], class_map: ClassMap
+) -> None:
+  """Writes what the rows and columns of scores stand for."""
   folder = pathlib.Path(output_dir)
-  np.save(folder / SCORES_FILE, scores.values)
-  ids = ''.join(f'{clip_id}\n' for clip_id in scores.clip_ids)
+  ids = ''.join(f'{clip_id}\n' for clip_id in clip_ids)
   folders.write_atomically(folder / CLIP_IDS_FILE, ids)
-  scores.class_map.write(folder / CLASS_MAP_FILE)
+  class_map.write(folder / CLASS_MAP_FILE)
 
 
-def read_scores(path: str | os.PathLike, written_by: str = 'score') -> ClipScores:
+def read_scores(
+  path: str | os.PathLike, written_by: str | Sequence[str] = WRITTEN_BY
+) -> ClipScores:
   """Opens a finished folder of scores without reading them into memory.
 
   Raises:
     InputError: there is none.
     RecordError: its files don't belong together.
   """
-  folders.read_run(path, written_by)
+  run_json = folders.read_run(path, written_by)
   folder = pathlib.Path(path)
+  values = _load(folder / SCORES_FILE)
   try:
-    values = np.load(folder / SCORES_FILE, mmap_mode='r', allow_pickle=False)
     clip_ids = tuple((folder / CLIP_IDS_FILE).read_text().splitlines())
   except (OSError, ValueError) as error:
     raise RecordError(f'{path}: its scores cannot be read ({error})') from error
@@ -71,4 +112,40 @@ def read_scores(path: str | os.PathLike, written_by: str = 'score') -> ClipScore
       f'{path}: {SCORES_FILE} has shape {values.shape}, but there are {len(clip_ids)} '
       f'clips and {len(class_map)} classes'
     )
-  return ClipScores(str(path), clip_ids, class_map, values)
+  front_end = run_json.get('front_end')
+  return ClipScores(
+    str(path),
+    clip_ids,
+    class_map,
+    values,
+    FrontEnd.from_dict(front_end) if front_end else None,
+  )
+
+
+def read_patch_scores(path: str | os.PathLike) -> ClipPatchScores:
+  """Opens the patch scores of a finished folder of scores.
+
+  Raises:
+    InputError: there are none.
+    RecordError: they can't be read, or are of other clips.
+  """
+  scores, folder = read_scores(path), pathlib.Path(path)
+  if not (folder / PATCH_SCORES_FILE).is_file():
+    raise RecordError(f'{path}: has no scores of patches; score with --patch_scores')
+  values, offsets = (
+    _load(folder / PATCH_SCORES_FILE),
+    _load(folder / PATCH_OFFSETS_FILE),
+  )
+  expected = (len(scores.clip_ids) + 1,)
+  if offsets.shape != expected or offsets[-1] != len(values):
+    raise RecordError(
+      f'{path}: {PATCH_OFFSETS_FILE} does not fit {PATCH_SCORES_FILE}; score again'
+    )
+  return ClipPatchScores(values, offsets)
+
+
+def _load(path: pathlib.Path) -> np.ndarray:
+  try:
+    return np.load(path, mmap_mode='r', allow_pickle=False)
+  except (OSError, ValueError) as error:
+    raise RecordError(f'{path}: cannot be read ({error})') from error

@@ -39,7 +39,7 @@ class ShardWriter:
     """
     parts_dir, output_dir = as_path(self.parts_dir), as_path(self.output_dir)
     name = folder.shard_name(task.index, task.shards)
-    if _is_finished(parts_dir / task.summary_file, output_dir / name):
+    if _is_finished(parts_dir / task.part_file, output_dir / name):
       return collections.Counter()
     import tensorflow as tf
 
@@ -67,7 +67,7 @@ class ShardWriter:
       'labels': count_states(written),
       'classes': count_classes(written),
     }
-    folders.write_atomically(parts_dir / task.summary_file, json.dumps(summary))
+    folders.write_atomically(parts_dir / task.part_file, json.dumps(summary))
     reasons = collections.Counter(reason for _, reason, _ in skipped)
     return collections.Counter(clips=len(clips)) + reasons
 
@@ -82,4 +82,4 @@ def _is_finished(summary: Path, shard: Path) -> bool:
 def read_summaries(parts_dir: str, tasks: Sequence[ShardTask]) -> list[dict]:
   """The summaries of finished shards, in the order of the tasks."""
   parts = as_path(parts_dir)
-  return [json.loads((parts / task.summary_file).read_text()) for task in tasks]
+  return [json.loads((parts / task.part_file).read_text()) for task in tasks]

@@ -24,7 +24,7 @@ LABEL_MODES = ('weak', 'diffuse', 'strong')
 
 
 class LabelSetLookup:
-  """A label set as a tf.data function can ask it: which classes to ignore in a clip.
+  """A label set as a tf.data function can ask it: a clip's flagged labels.
 
   The bits stay packed, a bit a label; 135 MB for AudioSet's two million clips.
   """
@@ -52,14 +52,19 @@ class LabelSetLookup:
     )
     self._packed = tf.constant(label_set.packed)
     self._num_classes = len(label_set.class_map)
+    self._state = {'ignored': IGNORED, 'positive': POSITIVE}[label_set.flagged_as]
 
-  def ignored(self, clip_id: tf.Tensor) -> tf.Tensor:
-    """Whether each class is ignored in a clip. Shape [classes], bool."""
+  def target(self, clip_id: tf.Tensor) -> tf.Tensor:
+    """What the flagged labels of a clip are; the others are NEGATIVE.
+
+    Shape [classes], int8.
+    """
     packed = tf.gather(self._packed, self._row_of.lookup(clip_id))  # [bytes]
     # numpy.packbits puts the first class into the highest bit.
     masks = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
     bits = tf.bitwise.bitwise_and(packed[:, tf.newaxis], masks)  # [bytes, 8]
-    return tf.reshape(bits > 0, [-1])[: self._num_classes]
+    flagged = tf.reshape(bits > 0, [-1])[: self._num_classes]
+    return tf.where(flagged, tf.constant(self._state, tf.int8), NEGATIVE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +93,8 @@ class TargetMaker:
   def target(self, record: dict[str, tf.Tensor], start: tf.Tensor) -> tf.Tensor:
     """The target of a patch of a clip.
 
-    Only what nobody was asked about can be ignored or implied: what a person said
-    stands, whatever the label set and the ontology say.
+    Only what nobody was asked about can be ignored, added or implied: what a person
+    said stands, whatever the label set and the ontology say.
 
     Args:
       record: a parsed record, with the labels that the mode needs.
@@ -108,7 +113,7 @@ class TargetMaker:
       negative = tf.concat([negative, refuted], axis=0)
     target = tf.zeros([self.num_classes], tf.int8)
     if self.lookup is not None:
-      target = -tf.cast(self.lookup.ignored(record['clip_id']), tf.int8)
+      target = self.lookup.target(record['clip_id'])
     if self.unannotated is not None:
       target = -tf.constant(self.unannotated.astype(np.int8))
     if self.implied is not None:

@@ -72,10 +72,10 @@ def test_a_label_set_ignores_only_what_nobody_was_asked(chain, small_records):
   states = read_label_table(records).dense()
   label_set = LabelSet.read(chain / 'label_sets' / 'discard_40')
   implicit = (states == 0).sum(axis=0)
-  ignored = label_set.ignored()
+  ignored = label_set.flagged()
   assert ignored.sum(axis=0).tolist() == [4 * n // 10 for n in implicit]
   assert (states[ignored] == 0).all()
-  assert not LabelSet.read(chain / 'label_sets' / 'discard_0').ignored().any()
+  assert not LabelSet.read(chain / 'label_sets' / 'discard_0').flagged().any()
   with open(chain / 'label_sets' / 'discard_40' / 'summary.csv', newline='') as file:
     rows = list(csv.DictReader(file))
   assert [int(row['implicit']) for row in rows] == implicit.tolist()

@@ -40,7 +40,7 @@ def test_a_wrong_percentage_is_told_at_once(tmp_path, percent):
     'quickstart', f'--discard_percent={percent}', f'--output_dir={tmp_path}/out'
   )
   assert done.returncode == 1
-  assert done.stderr.startswith('error: discard percentage')
+  assert done.stderr.startswith('error: percentage')
 
 
 @pytest.mark.slow

@@ -1,14 +1,28 @@
+"""Flagged labels against the truth."""
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from audioset_ml.errors import LabelError
-from audioset_ml.labels import segments
+from audioset_ml.errors import InputError, LabelError
+from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet
-from audioset_ml.missing_labels.audit import audit_label_set
+from audioset_ml.missing_labels.audit import audit, audit_label_set, summarize
+from audioset_ml.missing_labels.enhance import write_label_sets
+from audioset_ml.missing_labels.rules import build_rule
+from audioset_ml.missing_labels.truth import Truth, read_truth
+from tests.missing_labels.states import class_map, table_of
 
 CLASS_MAP = ClassMap(('/m/a', '/m/b', '/m/c'), ('A', 'B', 'C'))
-CLIPS = ('one_0', 'two_0')
+CLIPS = ('c0_0', 'c1_0')
+# Listed: A of the first clip, B of the second; C of the first was refuted.
+STATES = np.array([[1, 0, 2], [0, 1, 0]], np.int8)
+FLAGS = np.array([[0, 1, 0], [1, 0, 1]], bool)
+
+
+def label_set():
+  return LabelSet('flags', CLIPS, CLASS_MAP, np.packbits(FLAGS, axis=1))
 
 
 def write(path, labels):
@@ -16,20 +30,77 @@ def write(path, labels):
   return str(path)
 
 
-def test_flags_are_held_against_the_truth(tmp_path):
-  weak = write(tmp_path / 'weak.csv', [['/m/a'], ['/m/b']])
-  truth = write(tmp_path / 'truth.csv', [['/m/a', '/m/b', '/m/c'], ['/m/b', '/m/c']])
-  ignored = np.array([[0, 1, 0], [1, 0, 1]], bool)
-  label_set = LabelSet('flags', CLIPS, CLASS_MAP, np.packbits(ignored, axis=1))
-  audit = audit_label_set(label_set, weak, truth)
-  assert (audit.flagged, audit.truly_missing, audit.missing) == (3, 2, 3)
-  assert audit.precision == pytest.approx(2 / 3)
-  assert audit.recall == pytest.approx(2 / 3)
+def test_complete_truth(tmp_path):
+  path = write(tmp_path / 'truth.csv', [['/m/a', '/m/b', '/m/c'], ['/m/b', '/m/c']])
+  truth = read_truth(CLIPS, CLASS_MAP, path)
+  classes = audit_label_set(label_set(), table_of(STATES), truth)
+  # The refuted C of the first clip is no implicit negative, whatever the truth says.
+  assert classes['implicit'].tolist() == [1, 1, 1]
+  assert classes['missing'].tolist() == [0, 1, 1]
+  assert classes['truly_missing'].tolist() == [0, 1, 1]
+  whole = summarize(classes)
+  assert whole['precision'] == pytest.approx(2 / 3)
+  assert whole['recall'] == 1
+  assert whole['random_precision'] == pytest.approx(2 / 3)
 
 
-def test_a_truth_without_a_clip_is_an_error(tmp_path):
-  weak = write(tmp_path / 'weak.csv', [['/m/a'], ['/m/b']])
-  truth = write(tmp_path / 'truth.csv', [['/m/a']])
-  packed = np.zeros((2, 1), np.uint8)
-  with pytest.raises(LabelError, match=r'truth.csv: lacks the clip two_0'):
-    audit_label_set(LabelSet('flags', CLIPS, CLASS_MAP, packed), weak, truth)
+def test_some_judged_labels(tmp_path):
+  rows = [('c0_0', '/m/b', 'PRESENT'), ('c1_0', '/m/a', 'NOT_PRESENT')]
+  rows.append(('other_0', '/m/a', 'PRESENT'))
+  table = pd.DataFrame(rows, columns=formats.EXPLICIT_COLUMNS)
+  formats.write_explicit_tsv(tmp_path / 'truth.tsv', table)
+  truth = read_truth(CLIPS, CLASS_MAP, truth_tsvs=[tmp_path / 'truth.tsv'])
+  whole = summarize(audit_label_set(label_set(), table_of(STATES), truth))
+  assert (whole['flagged'], whole['judged'], whole['truly_missing']) == (3, 2, 1)
+  assert (whole['precision'], whole['recall']) == (0.5, 1)
+
+
+def test_label_sets_are_audited_together(tmp_path):
+  random = np.random.default_rng(0)
+  present = random.random((500, 9)) < 0.2
+  states = (present & (random.random(present.shape) < 0.5)).astype(np.int8)
+  scores = (present + random.normal(0, 0.3, present.shape)).astype(np.float32)
+  labels = table_of(states)
+  for rule, values in (('percent', ['1', '5', '10']), ('random', ['5'])):
+    rule_ = build_rule(rule, values)
+    write_label_sets(scores, labels, class_map(9), rule_, tmp_path / rule)
+  judged = pd.DataFrame(np.argwhere(present), columns=['clip', 'class_index'])
+  truth = Truth(labels.clip_ids, class_map(9), judged.assign(present=True), True)
+  table = audit([tmp_path / 'random', tmp_path / 'percent'], labels, truth, tmp_path)
+  assert table['label_set'].tolist() == [
+    'discard_1',
+    'discard_5',
+    'discard_10',
+    'random_5',
+  ]
+  missing = present & (states == 0)
+  assert (table['missing'] == missing.sum()).all()
+  assert table['recall'].is_monotonic_increasing is False  # random comes last
+  by_percent = table[:3]
+  assert (by_percent['recall'].diff()[1:] > 0).all()
+  assert (by_percent['precision'] > 4 * by_percent['random_precision']).all()
+  chance = table.iloc[3]
+  assert chance['precision'] == pytest.approx(chance['random_precision'], abs=0.06)
+  classes = pd.read_csv(tmp_path / 'audit_classes.csv')
+  assert len(classes) == 4 * 9
+  sums = classes.groupby('label_set')['truly_missing'].sum()
+  assert sums['discard_5'] == table.loc[1, 'truly_missing']
+
+
+def test_wrong_input_is_named(tmp_path):
+  with pytest.raises(InputError, match='give one of them'):
+    read_truth(CLIPS, CLASS_MAP)
+  path = write(tmp_path / 'truth.csv', [['/m/a']])
+  with pytest.raises(LabelError, match=r'truth.csv: lacks 1 of the clips, c1_0'):
+    read_truth(CLIPS, CLASS_MAP, path)
+  table = pd.DataFrame([('x_0', '/m/a', 'PRESENT')], columns=formats.EXPLICIT_COLUMNS)
+  formats.write_explicit_tsv(tmp_path / 'truth.tsv', table)
+  with pytest.raises(LabelError, match='none of its labels is of one of the clips'):
+    read_truth(CLIPS, CLASS_MAP, truth_tsvs=[tmp_path / 'truth.tsv'])
+  path = write(tmp_path / 'truth.csv', [['/m/a'], ['/m/b']])
+  truth = read_truth(CLIPS, CLASS_MAP, path)
+  others = LabelSet('flags', ('x_0', 'y_0'), CLASS_MAP, label_set().packed)
+  with pytest.raises(LabelError, match='flags: is of other clips'):
+    audit_label_set(others, table_of(STATES), truth)
+  with pytest.raises(LabelError, match='no label set in it'):
+    audit([tmp_path], table_of(STATES), truth, tmp_path)

@@ -1,47 +1,82 @@
+"""Flagging implicit negatives, in memory and on disk."""
+
+import itertools
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState, LabelTable
-from audioset_ml.missing_labels.enhance import flag_top_scored
-from audioset_ml.missing_labels.thresholds import label_set_name
+from audioset_ml.missing_labels.enhance import flag_labels, write_label_sets
+from audioset_ml.missing_labels.rules import TopPercent, build_rule
+from tests.missing_labels.states import (
+  class_map,
+  flagged_by,
+  scores_and_states,
+  table_of,
+)
+
+PERCENTS = st.lists(
+  st.integers(0, 999).map(lambda n: Decimal(n) / 10), min_size=1, unique=True
+)
 
 
-def class_map(classes):
-  return ClassMap(tuple(f'/m/{i}' for i in range(classes)), ('x',) * classes)
-
-
-def table_of(states):
-  listed = [(np.flatnonzero(row), row[np.flatnonzero(row)]) for row in states]
-  return LabelTable.from_lists(
-    [f'c{i}_0' for i in range(len(states))], len(states[0]), listed
-  )
-
-
-@given(seed=st.integers(0, 1000), clips=st.integers(1, 30), classes=st.integers(1, 19))
-def test_only_top_scored_implicit_negatives_are_flagged(seed, clips, classes):
-  random = np.random.default_rng(seed)
-  scores = random.integers(0, 8, (clips, classes)).astype(np.float32)
-  states = random.choice(4, (clips, classes), p=[0.7, 0.1, 0.1, 0.1]).astype(np.int8)
-  percents = [Decimal(5), Decimal(30)]
-  found = flag_top_scored(scores, table_of(states), class_map(classes), percents)
+@given(data=scores_and_states(), percents=PERCENTS)
+def test_the_top_scored_implicit_negatives_are_flagged(data, percents):
+  scores, states = data
+  found, summaries = flagged_by(TopPercent(percents), scores, states)
   implicit = states == LabelState.IMPLICIT_NEGATIVE
-  for flags in found:
-    ignored = np.unpackbits(flags.packed, axis=1, count=classes).astype(bool)
-    thresholds = flags.summary['threshold'].to_numpy()
-    # A slow reading of ML20 eq. 2.
-    assert np.array_equal(ignored, implicit & (scores > thresholds))
-    assert flags.summary['ignored'].tolist() == ignored.sum(axis=0).tolist()
-    assert flags.summary['implicit'].tolist() == implicit.sum(axis=0).tolist()
-    total = flags.summary['explicit'] + flags.summary['implicit']
-    assert (total + (states == 3).sum(axis=0) == flags.summary['total']).all()
-  small, large = (np.unpackbits(f.packed, axis=1) for f in found)
-  assert (small <= large).all()
+  for percent, flags, rows in zip(percents, found, summaries, strict=True):
+    assert not (flags & ~implicit).any()
+    for index, row in enumerate(rows):
+      # A slow reading of ML20 eq. 2.
+      candidates = sorted(scores[implicit[:, index], index].tolist(), reverse=True)
+      wanted = int(percent * len(candidates) / 100)
+      threshold = candidates[wanted] if candidates else np.inf
+      assert row['threshold'] == threshold
+      expected = implicit[:, index] & (scores[:, index] > threshold)
+      assert np.array_equal(flags[:, index], expected)
+      assert row['flagged'] == expected.sum() <= wanted
+      if len(set(candidates)) == len(candidates):
+        assert row['flagged'] == wanted
+      assert row['implicit'] == len(candidates)
+      assert row['explicit'] == np.isin(states[:, index], [1, 2]).sum()
+      assert row['total'] == len(scores)
+
+
+@given(data=scores_and_states(), percents=PERCENTS)
+def test_a_flag_stays_at_every_higher_percentage(data, percents):
+  scores, states = data
+  found, _ = flagged_by(TopPercent(sorted(percents)), scores, states)
+  for small, large in itertools.pairwise(found):
+    assert (small <= large).all()
+
+
+@given(data=scores_and_states())
+def test_reading_in_several_passes_changes_nothing(data):
+  scores, states = data
+  rule = TopPercent([Decimal(5), Decimal(30)])
+  in_one, _ = flagged_by(rule, scores, states)
+  in_many, _ = flagged_by(rule, scores, states, memory=1)
+  assert np.array_equal(in_one, in_many)
+
+
+def test_a_memory_map_of_many_rows_is_read_as_a_file(tmp_path):
+  random = np.random.default_rng(0)
+  scores = random.random((70_000, 130)).astype(np.float32)  # more than a chunk
+  np.save(tmp_path / 'scores.npy', scores)
+  mapped = np.load(tmp_path / 'scores.npy', mmap_mode='r')
+  states = (random.random(scores.shape) < 0.01).astype(np.int8)
+  rule = TopPercent([Decimal(1)])
+  expected, _ = flagged_by(rule, scores, states, 1 << 30)
+  found, _ = flagged_by(rule, mapped, states, 1 << 23)
+  assert np.array_equal(expected, found)
+  assert found[0].sum() > 80_000
 
 
 def test_table_iii_of_a_large_class():
@@ -55,30 +90,54 @@ def test_table_iii_of_a_large_class():
     states=np.full(explicit, LabelState.EXPLICIT_NEGATIVE, np.int8),
   )
   scores = np.random.default_rng(0).permutation(clips).astype(np.float32)[:, np.newaxis]
-  summary = flag_top_scored(scores, table, class_map(1), [Decimal('0.1')])[0].summary
-  row = summary.iloc[0]
+  rule = TopPercent([Decimal('0.1')])
+  row = next(flag_labels(scores, table, class_map(1), rule)).summaries[0][0]
   assert (row['total'], row['explicit'], row['implicit']) == (506_721, 1657, 505_064)
-  assert row['ignored'] == 505
+  assert row['flagged'] == 505
 
 
-def test_scores_of_another_shape_or_with_nan_are_refused():
+@pytest.mark.parametrize('rule', ['percent', 'random', 'positives', 'score'])
+def test_nan_is_refused_whatever_the_rule(rule):
+  scores = np.zeros((2, 3), np.float32)
+  scores[1, 2] = np.nan
+  with pytest.raises(InputError, match=r'class /m/2 \(x\): a score is NaN'):
+    flagged_by(build_rule(rule, ['1']), scores, np.zeros((2, 3), np.int8))
+
+
+def test_scores_of_another_shape_are_refused():
   table = table_of(np.zeros((2, 3), np.int8))
   with pytest.raises(InputError, match=r'shape \(3, 2\), but the labels \(2, 3\)'):
-    flag_top_scored(np.zeros((3, 2)), table, class_map(3), [Decimal(1)])
-  scores = np.zeros((2, 3))
-  scores[1, 2] = np.nan
-  with pytest.raises(InputError, match='class /m/2: a score is NaN'):
-    flag_top_scored(scores, table, class_map(3), [Decimal(1)])
+    next(flag_labels(np.zeros((3, 2)), table, class_map(3), build_rule('score', ['1'])))
 
 
-def test_label_sets_are_named_by_their_percentage():
-  names = [
-    label_set_name(Decimal(text)) for text in ('0.1', '10', '3.0', '0', '40.00001')
-  ]
-  assert names == [
-    'discard_0.1',
-    'discard_10',
-    'discard_3',
-    'discard_0',
-    'discard_40.00001',
-  ]
+def test_label_sets_and_tables_are_written(tmp_path):
+  random = np.random.default_rng(1)
+  states = (random.random((200, 10)) < 0.1).astype(np.int8)
+  states[:, 5] = random.random(200) < 0.1
+  scores = (random.random((200, 10)) + 0.8 * states).astype(np.float32)
+  scores[:, 5] = random.random(200)  # which the teacher can't tell apart
+  # Of class 3, half of the labels are missing.
+  scores[:30, 3], states[:, 3] = 2 + random.random(30), 0
+  states[:15, 3] = 1
+  rule = build_rule('percent', ['1', '10'])
+  found = write_label_sets(
+    scores, table_of(states), class_map(10), rule, tmp_path, 'positive'
+  )
+  assert list(found.flagged) == ['discard_1', 'discard_10']
+  expected, _ = flagged_by(rule, scores, states)
+  for name, flags in zip(rule.names, expected, strict=True):
+    label_set = LabelSet.read(tmp_path / name)
+    assert np.array_equal(label_set.flagged(), flags)
+    assert label_set.flagged_as == 'positive'
+    assert label_set.description['flagged'] == found.flagged[name] == flags.sum()
+  table = pd.read_csv(tmp_path / 'table_iii.csv')
+  assert len(table) == 20
+  here = table[table['label_set'] == 'discard_10']
+  assert (here['flagged'] == here['implicit'] // 10).all()
+  ranking = pd.read_csv(tmp_path / 'ranking.csv')
+  assert ranking.loc[0, 'mid'] == '/m/3'
+  assert ranking.loc[9, 'mid'] == '/m/5'
+  assert ranking['told_apart'].tolist() == [True] * 9 + [False]
+  implicit = states[:, 3] == 0
+  median = np.median(scores[~implicit, 3])
+  assert ranking.loc[0, 'look_positive'] == (scores[implicit, 3] > median).sum()

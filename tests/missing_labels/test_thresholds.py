@@ -9,10 +9,10 @@ from hypothesis.extra import numpy as hnp
 
 from audioset_ml.errors import InputError
 from audioset_ml.missing_labels.thresholds import (
-  class_thresholds,
   discard_count,
   parse_percent,
   parse_percents,
+  top_scored,
 )
 
 PERCENTS = st.integers(0, 99_999).map(lambda n: Decimal(n) / 1000)
@@ -38,47 +38,52 @@ def test_the_count_is_the_floor_in_exact_arithmetic(n, percent):
   percents=st.lists(PERCENTS, min_size=1, max_size=4),
 )
 def test_never_more_than_asked_and_strictly_above(scores, percents):
-  for percent, (threshold, ignored) in zip(
-    percents, class_thresholds(scores, percents), strict=True
+  for percent, (threshold, places) in zip(
+    percents, top_scored(scores, percents), strict=True
   ):
     count = discard_count(len(scores), percent)
     descending = sorted(scores.tolist(), reverse=True)
     assert threshold == (descending[count] if len(scores) else math.inf)
-    assert ignored == sum(score > threshold for score in descending) <= count
+    assert len(places) <= count
+    above = [score for score in descending if score > threshold]
+    assert scores[places].tolist() == above
 
 
 @given(n=st.integers(1, 300), percent=PERCENTS, seed=st.integers(0, 9))
 def test_without_ties_exactly_as_many_as_asked(n, percent, seed):
   scores = np.random.default_rng(seed).permutation(n).astype(np.float32)
-  assert class_thresholds(scores, [percent])[0][1] == discard_count(n, percent)
+  assert len(top_scored(scores, [percent])[0][1]) == discard_count(n, percent)
 
 
 @given(
   scores=hnp.arrays(np.float32, st.integers(1, 40), elements=st.integers(0, 9)),
-  first=PERCENTS,
-  second=PERCENTS,
+  percents=st.lists(PERCENTS, min_size=1, max_size=4),
 )
-def test_what_is_ignored_at_p_is_ignored_at_every_larger_p(scores, first, second):
-  low, high = sorted([first, second])
-  (low_threshold, _), (high_threshold, _) = class_thresholds(scores, [low, high])
-  assert high_threshold <= low_threshold
+def test_known_thresholds_flag_the_same(scores, percents):
+  found = top_scored(scores, percents)
+  again = top_scored(scores, percents, np.array([limit for limit, _ in found]))
+  for (limit, places), (limit_again, places_again) in zip(found, again, strict=True):
+    assert limit == limit_again
+    assert np.array_equal(places, places_again)
 
 
 def test_infinite_scores_have_a_rank_and_nan_has_none():
   scores = np.array([np.inf, 0.0, -np.inf], np.float32)
-  assert class_thresholds(scores, [Decimal(34)]) == [(0.0, 1)]
+  ((threshold, places),) = top_scored(scores, [Decimal(34)])
+  assert threshold == 0.0
+  assert places.tolist() == [0]
   with pytest.raises(InputError, match='NaN'):
-    class_thresholds(np.array([np.nan, 1.0]), [Decimal(1)])
+    top_scored(np.array([np.nan, 1.0]), [Decimal(1)])
 
 
 @pytest.mark.parametrize('text', ['', 'x', '-1', '100', 'nan', 'inf', '1,5'])
 def test_a_wrong_percentage_is_refused(text):
-  with pytest.raises(InputError, match='discard percentage'):
+  with pytest.raises(InputError, match=r'percentage|not a number'):
     parse_percent(text)
 
 
 @pytest.mark.parametrize('texts', [[], [''], ['1', '1.0'], ['1', 'x']])
 def test_percentages_are_given_and_each_once(texts):
-  with pytest.raises(InputError, match='discard percentage'):
+  with pytest.raises(InputError, match=r'percentage|not a number'):
     parse_percents(texts)
   assert parse_percents(['0.1', '5']) == [Decimal('0.1'), Decimal(5)]

@@ -1,0 +1,62 @@
+"""How many flagged labels are truly missing, where the truth is known.
+
+The truth is a segments CSV of complete labels (of soundscapes, say), or TSVs of labels
+that people confirmed or refuted later (what `review` saves). Precision: the share of
+the flagged labels that are truly there; recall: the share of the missing labels that
+are flagged; both over implicit negatives whose truth is known, beside what as many
+flags at random would reach. Writes audit.csv, audit_classes.csv and the figure.
+
+Example:
+  python -m audioset_ml.audit --label_sets=label_sets,label_sets_random \\
+    --records=records/train --truth_csv=truth/train_segments.csv --output_dir=audit
+"""
+
+from absl import flags
+
+from audioset_ml import stage
+
+FLAGS = flags.FLAGS
+stage.define_folder_flags()
+flags.DEFINE_list('label_sets', None, 'Folders of label sets, or of several each.')
+flags.DEFINE_string('records', None, 'The records whose labels were flagged.')
+flags.DEFINE_string('truth_csv', '', 'The complete labels of the clips: segments CSV.')
+flags.DEFINE_list(
+  'truth_tsv', [], 'Or TSVs of labels that people confirmed or refuted.'
+)
+flags.DEFINE_list('formats', ['png', 'pdf'], 'Formats of the figure: png, pdf, svg.')
+flags.mark_flags_as_required(['label_sets', 'records'])
+
+
+def main(_) -> None:
+  inputs = {name: FLAGS[name].value for name in ('label_sets', 'records')}
+  inputs |= {'truth_csv': FLAGS.truth_csv, 'truth_tsv': FLAGS.truth_tsv}
+  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+    from audioset_ml.missing_labels.audit import audit
+    from audioset_ml.missing_labels.truth import read_truth
+    from audioset_ml.records.dataset import read_label_table
+    from audioset_ml.records.folder import RecordsFolder
+    from audioset_ml.reporting import style
+    from audioset_ml.reporting.audit_figure import audit_figure
+
+    for kind in FLAGS.formats:
+      style.require_writable(folder.path / f'audit.{kind}')
+    records = RecordsFolder.open(FLAGS.records)
+    truth = read_truth(
+      records.clip_ids, records.class_map, FLAGS.truth_csv, FLAGS.truth_tsv
+    )
+    table = audit(FLAGS.label_sets, read_label_table(records), truth, folder.path)
+    figure = audit_figure(table)
+    for kind in FLAGS.formats:
+      style.save(figure, folder.path / f'audit.{kind}')
+    folder.counts = {'label_sets': len(table)}
+  columns = ['label_set', 'flagged', 'judged', 'truly_missing', 'missing', 'precision']
+  columns += ['recall', 'random_precision', 'random_recall']
+  several = table['folder'].nunique() > 1
+  whole = {name: table[name].astype(int) for name in columns[1:5]}
+  shown = table.assign(**whole)[[*(['folder'] if several else []), *columns]]
+  print(shown.to_string(index=False, float_format=lambda value: f'{value:.3f}'))
+  print(f'{folder.path}: audit.csv, audit_classes.csv, audit.{FLAGS.formats[0]}')
+
+
+if __name__ == '__main__':
+  stage.run(main)

@@ -1,0 +1,62 @@
+"""Scores that another program has made, for `enhance` and `evaluate`.
+
+An .npy file [clips, classes] with a text file of the clips' ids, or an .npz file that
+holds both. The rows are brought into the order of the records; rows of other clips are
+passed over, and every clip of the records must have one.
+
+Example:
+  python -m audioset_ml.import_scores --scores=panns.npz --records=records/train \\
+    --output_dir=scores_panns
+"""
+
+from absl import flags
+
+from audioset_ml import stage
+
+FLAGS = flags.FLAGS
+stage.define_folder_flags()
+flags.DEFINE_string('scores', None, 'The scores: an .npy or .npz file.')
+flags.DEFINE_string(
+  'clip_ids', '', 'Text file with the id of a clip a line, as the rows are ordered.'
+)
+flags.DEFINE_string(
+  'key', '', 'Name of the scores in an .npz file with several arrays.'
+)
+flags.DEFINE_string(
+  'class_map', '', "Class map of the scores' columns, if it isn't that of the records."
+)
+flags.DEFINE_string(
+  'class_mapping',
+  '',
+  'CSV with the header class,model_class: which columns stand for each class.',
+)
+flags.DEFINE_string('records', None, 'Folder of the records that were scored.')
+flags.mark_flags_as_required(['scores', 'records'])
+
+
+def main(_) -> None:
+  names = ('scores', 'clip_ids', 'class_map', 'class_mapping', 'records')
+  inputs = {name: FLAGS[name].value for name in names}
+  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+    from audioset_ml.records.folder import RecordsFolder
+    from audioset_ml.records.foreign_scores import read_foreign_scores
+    from audioset_ml.records.scores import write_scores
+
+    scores, unused = read_foreign_scores(
+      FLAGS.scores,
+      RecordsFolder.open(FLAGS.records),
+      FLAGS.clip_ids,
+      FLAGS.class_map,
+      FLAGS.class_mapping,
+      FLAGS.key,
+    )
+    write_scores(folder.path, scores)
+    folder.counts = {'clips': len(scores.clip_ids), 'rows_of_other_clips': unused}
+  print(
+    f'{folder.path}: scores of {folder.counts["clips"]} clips; {unused} rows were of '
+    'other clips'
+  )
+
+
+if __name__ == '__main__':
+  stage.run(main)

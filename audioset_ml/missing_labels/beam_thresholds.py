@@ -1,0 +1,182 @@
+"""ML20's thresholds as a Beam pipeline: the same as on one machine, bit for bit.
+
+Two passes over the scores, each of which counts 16 of their 32 bits; see `histograms`.
+"""
+
+import dataclasses
+import functools
+import json
+import math
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+
+from audioset_ml.labels.states import LabelTable
+from audioset_ml.missing_labels import histograms
+from audioset_ml.records import beam_runs
+
+_ROWS = 1 << 14  # of scores that a worker reads at a time
+_LISTED_FILE, _PLACES_FILE, _FOUND_FILE = 'listed.npz', 'places.json', 'found.json'
+
+
+class CountBins(beam.CombineFn):
+  """How often each 16-bit value occurs in arrays of them. Shape [65536], int64."""
+
+  def create_accumulator(self) -> np.ndarray:
+    return np.zeros(histograms.BINS, np.int64)
+
+  def add_input(self, accumulator: np.ndarray, element: np.ndarray) -> np.ndarray:
+    return accumulator + histograms.count_bins(element)
+
+  def merge_accumulators(self, accumulators: Iterable[np.ndarray]) -> np.ndarray:
+    return functools.reduce(np.add, accumulators)
+
+  def extract_output(self, accumulator: np.ndarray) -> np.ndarray:
+    return accumulator
+
+
+@dataclasses.dataclass(frozen=True)
+class ImplicitScores:
+  """Reads the scores of implicit negatives; can be sent to another process.
+
+  Attributes:
+    scores_file: the scores, an `.npy` file.
+    listed_file: the places of all labels that are no implicit negatives.
+  """
+
+  scores_file: str
+  listed_file: str
+
+  def read(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(class, sortable bits of the scores) of some clips, from this one on."""
+    scores = np.load(self.scores_file, mmap_mode='r')[first : first + _ROWS]
+    rows, classes = _listed(self.listed_file)
+    here = slice(*np.searchsorted(rows, [first, first + len(scores)]))
+    implicit = np.ones(scores.shape, bool)
+    implicit[rows[here] - first, classes[here]] = False
+    for index in range(scores.shape[1]):
+      chosen = scores[implicit[:, index], index]
+      if len(chosen):
+        yield index, histograms.sortable_bits(chosen)
+
+
+@functools.lru_cache(maxsize=1)
+def _listed(path: str) -> tuple[np.ndarray, np.ndarray]:
+  with np.load(path) as arrays:
+    return arrays['rows'], arrays['classes']
+
+
+def find_thresholds(
+  scores_file: str | os.PathLike,
+  labels: LabelTable,
+  percents: Sequence[Decimal],
+  work_dir: str | os.PathLike,
+  runner: beam_runs.RunnerConfig,
+) -> np.ndarray:
+  """The threshold of every class for every percentage; see `thresholds.top_scored`.
+
+  Args:
+    scores_file: the teacher's clip scores, an `.npy` file [clips, classes].
+    labels: the states of the same clips' labels.
+    percents: the discard percentages.
+    work_dir: a folder that all workers see, for what they leave for each other.
+    runner: how Beam runs.
+
+  Returns:
+    float64, shape [classes, percents]; infinite for classes without any implicit
+    negative.
+
+  Raises:
+    RecordError: Beam failed, or a score is NaN.
+  """
+  work_dir = pathlib.Path(work_dir).absolute()
+  work_dir.mkdir(parents=True, exist_ok=True)
+  order = np.argsort(labels.rows, kind='stable')
+  listed_file = str(work_dir / _LISTED_FILE)
+  np.savez(listed_file, rows=labels.rows[order], classes=labels.classes[order])
+  _listed.cache_clear()
+  source = ImplicitScores(str(scores_file), listed_file)
+  chunks = list(range(0, len(labels.clip_ids), _ROWS))
+  texts = tuple(map(str, percents))
+
+  def locate(pipeline: beam.Pipeline) -> None:
+    _ = (
+      pipeline
+      | beam.Create(chunks)
+      | beam.Reshuffle()
+      | beam.FlatMap(lambda first: _upper_bits(source, first))
+      | beam.CombinePerKey(CountBins())
+      | beam.MapTuple(
+        lambda index, counts: (index, _places(counts, list(map(Decimal, texts))))
+      )
+      | beam.combiners.ToList()
+      | beam.Map(_write_json, path=str(work_dir / _PLACES_FILE))
+    )
+
+  beam_runs.run_pipeline(locate, runner, str(work_dir), 'enhance')
+  places = {int(k): v for k, v in _read_json(work_dir / _PLACES_FILE)}
+
+  def resolve(pipeline: beam.Pipeline) -> None:
+    _ = (
+      pipeline
+      | beam.Create(chunks)
+      | beam.Reshuffle()
+      | beam.FlatMap(lambda first: _lower_bits(source, first, places))
+      | beam.CombinePerKey(CountBins())
+      | beam.MapTuple(lambda key, counts: _thresholds(key, counts, places))
+      | beam.combiners.ToList()
+      | beam.Map(_write_json, path=str(work_dir / _FOUND_FILE))
+    )
+
+  beam_runs.run_pipeline(resolve, runner, str(work_dir), 'enhance')
+  thresholds = np.full((labels.num_classes, len(percents)), math.inf)
+  for found in _read_json(work_dir / _FOUND_FILE):
+    for index, position, bits in found:
+      thresholds[index, position] = histograms.score_of_bits(bits)
+  return thresholds
+
+
+def _upper_bits(source: ImplicitScores, first: int) -> Iterator[tuple[int, np.ndarray]]:
+  for index, bits in source.read(first):
+    yield index, histograms.upper(bits)
+
+
+def _lower_bits(
+  source: ImplicitScores, first: int, places: dict[int, list]
+) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+  for index, bits in source.read(first):
+    high = histograms.upper(bits)
+    for wanted in {place[0] for place in places[index]}:
+      chosen = bits[high == wanted]
+      if len(chosen):
+        yield (index, wanted), histograms.lower(chosen)
+
+
+def _places(counts: np.ndarray, percents: Sequence[Decimal]) -> list[tuple[int, int]]:
+  found = histograms.places_of(counts, percents)
+  return [(place.bin, place.rank) for place in found]
+
+
+def _thresholds(
+  key: tuple[int, int], counts: np.ndarray, places: dict[int, list]
+) -> list[tuple[int, int, int]]:
+  """(class, place among the percentages, bits) of the thresholds in one bin."""
+  index, wanted = key
+  return [
+    (index, position, histograms.bits_at(histograms.Place(*place), counts))
+    for position, place in enumerate(places[index])
+    if place[0] == wanted
+  ]
+
+
+def _write_json(content: Any, path: str) -> None:
+  pathlib.Path(path).write_text(json.dumps(content))
+
+
+def _read_json(path: pathlib.Path) -> Any:
+  return json.loads(path.read_text())

@@ -1,0 +1,113 @@
+"""`enhance`: from folders of scores and records to label sets."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+
+import pandas as pd
+
+from audioset_ml.errors import InputError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.missing_labels import rules
+from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
+from audioset_ml.missing_labels.thresholds import parse_percents
+from audioset_ml.records.beam_runs import RunnerConfig
+from audioset_ml.records.dataset import read_label_table
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.scores import SCORES_FILE, read_scores
+
+_WORK = '.beam'
+_LISTED = 10  # classes of the ranking that are printed
+
+
+@dataclasses.dataclass(frozen=True)
+class EnhanceConfig:
+  """What to flag.
+
+  Attributes:
+    scores: folder with a teacher's scores of the records.
+    records: folder of the records that were scored.
+    rule: one of `rules.RULES`.
+    values: its values, as text.
+    flagged_as: what flagged labels are in training: ignored or positive.
+    seed: of random draws.
+  """
+
+  scores: str
+  records: str
+  rule: str = 'percent'
+  values: tuple[str, ...] = ()
+  flagged_as: str = 'ignored'
+  seed: int = 0
+
+
+def enhance(
+  config: EnhanceConfig,
+  output_dir: str | os.PathLike,
+  runner: RunnerConfig | None = None,
+) -> tuple[Enhancement, ClassMap]:
+  """Writes the label sets.
+
+  Args:
+    config: what to flag.
+    output_dir: the folder.
+    runner: how Beam runs to find ML20's thresholds; None for this process.
+
+  Raises:
+    InputError: scores or records can't be read or don't belong together, or a value is
+      wrong.
+  """
+  rule = rules.build_rule(config.rule, config.values, config.seed)
+  records = RecordsFolder.open(config.records)
+  scores = read_scores(config.scores)
+  scores.require_of(records)
+  labels = read_label_table(records)
+  if runner:
+    if config.rule != 'percent':
+      raise InputError(f'Beam finds thresholds of percentages, not of {config.rule}')
+    # Imported here, since Beam takes seconds.
+    from audioset_ml.missing_labels.beam_thresholds import find_thresholds
+
+    percents = parse_percents(config.values)
+    work_dir = pathlib.Path(output_dir) / _WORK
+    file = pathlib.Path(config.scores).absolute() / SCORES_FILE
+    thresholds = find_thresholds(file, labels, percents, work_dir, runner)
+    rule = rules.TopPercent(percents, thresholds)
+    shutil.rmtree(work_dir)
+  found = write_label_sets(
+    scores.values, labels, records.class_map, rule, output_dir, config.flagged_as
+  )
+  return found, records.class_map
+
+
+def describe(found: Enhancement, shown: list[int]) -> str:
+  """ML20's Table III of some classes, and the classes whose labels to look at.
+
+  Args:
+    found: what was flagged.
+    shown: the classes of the table.
+  """
+  lines = []
+  for index in shown:
+    mid = found.ranking.loc[index, 'mid']
+    rows = found.table[found.table['mid'] == mid]
+    lines.append(f'\n{rows["display_name"].iloc[0]} ({mid})')
+    columns = ['label_set', 'total', 'explicit', 'implicit', 'flagged', 'threshold']
+    lines.append(_text(rows[columns]))
+  ranking = found.ranking
+  suspects = ranking[(ranking['look_positive'] > 0) & ranking['told_apart']]
+  suspects = suspects.head(_LISTED)
+  if len(suspects):
+    lines.append(
+      '\nclasses with the most implicit negatives that score above the median of their '
+      'positives,\nper positive; labels are likely missing there (all: ranking.csv):'
+    )
+    columns = ['display_name', 'positives', 'implicit', 'look_positive']
+    columns.append('look_positive_per_positive')
+    lines.append(_text(suspects[columns].rename(columns={columns[-1]: 'per_positive'})))
+  return '\n'.join(lines).lstrip('\n')
+
+
+def _text(table: pd.DataFrame) -> str:
+  return table.to_string(index=False, float_format=lambda value: f'{value:.4g}')

@@ -1,0 +1,103 @@
+"""What is truly there, where it is known: complete labels, or some that people gave."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import InputError, LabelError
+from audioset_ml.labels import formats, segments
+from audioset_ml.labels.class_map import ClassMap
+
+
+@dataclasses.dataclass(frozen=True)
+class Truth:
+  """Which classes are truly in which clips.
+
+  Attributes:
+    clip_ids: the clips.
+    class_map: the classes.
+    judged: a row a known label: clip (its row in clip_ids), class_index, present.
+    complete: whether everything is known; what is not listed is then absent.
+  """
+
+  clip_ids: tuple[str, ...]
+  class_map: ClassMap
+  judged: pd.DataFrame
+  complete: bool
+
+  def of_class(self, class_index: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is known of a class.
+
+    Returns:
+      (whether it is known of each clip, whether it is present). Shape [clips], bool.
+    """
+    begin, end = self._bounds[class_index : class_index + 2]
+    rows = self._sorted['clip'].to_numpy()[begin:end]
+    present = np.zeros(len(self.clip_ids), bool)
+    present[rows] = self._sorted['present'].to_numpy()[begin:end]
+    known = np.full(len(self.clip_ids), self.complete)
+    known[rows] = True
+    return known, present
+
+  @functools.cached_property
+  def _sorted(self) -> pd.DataFrame:
+    return self.judged.sort_values('class_index', kind='stable')
+
+  @functools.cached_property
+  def _bounds(self) -> np.ndarray:
+    classes = self._sorted['class_index'].to_numpy()
+    return np.searchsorted(classes, np.arange(len(self.class_map) + 1))
+
+
+def read_truth(
+  clip_ids: Sequence[str],
+  class_map: ClassMap,
+  truth_csv: str | os.PathLike = '',
+  truth_tsvs: Sequence[str | os.PathLike] = (),
+) -> Truth:
+  """Reads the truth of some clips.
+
+  Args:
+    clip_ids: the clips.
+    class_map: the classes.
+    truth_csv: their complete labels, in the form of a segments CSV.
+    truth_tsvs: or those that people confirmed or refuted (`formats.read_explicit_tsv`).
+
+  Raises:
+    InputError: neither or both are given.
+    LabelError: a file is wrong, or lacks clips or is of none of them.
+  """
+  if bool(truth_csv) == bool(truth_tsvs):
+    raise InputError(
+      'the truth is either a segments CSV of complete labels or TSVs of confirmed and '
+      'refuted ones: give one of them'
+    )
+  row_of = pd.Series(np.arange(len(clip_ids)), index=list(clip_ids))
+  if truth_csv:
+    read = segments.read_weak_csv(truth_csv, class_map)
+    lacking = set(clip_ids).difference(read.clips['clip_id'])
+    if lacking:
+      raise LabelError(
+        f'{truth_csv}: lacks {len(lacking)} of the clips, {min(lacking)} for one'
+      )
+    table = read.labels.assign(present=True)
+  else:
+    parts = [formats.read_explicit_tsv(path, class_map) for path in truth_tsvs]
+    table = pd.concat(parts, ignore_index=True)
+    table = table.rename(columns={'segment_id': 'clip_id', 'label': 'mid'})
+    table['present'] = table['present'] == formats.PRESENT
+  table = table[table['clip_id'].isin(row_of.index)]
+  if not truth_csv and table.empty:
+    raise LabelError(f'{truth_tsvs[0]}: none of its labels is of one of the clips')
+  judged = pd.DataFrame(
+    {
+      'clip': row_of.reindex(table['clip_id']).to_numpy(np.int64),
+      'class_index': table['mid'].map(class_map.index_of).to_numpy(np.int64),
+      'present': table['present'].to_numpy(bool),
+    }
+  )
+  return Truth(tuple(clip_ids), class_map, judged, bool(truth_csv))

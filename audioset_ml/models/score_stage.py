@@ -1,0 +1,202 @@
+"""`score`: a shard at a time, each whole or not at all, in one process or in many."""
+
+import collections
+import dataclasses
+import functools
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from audioset_ml import folders
+from audioset_ml.models.scorers import left_out_fold, open_scorer
+from audioset_ml.models.scoring import Scorer
+from audioset_ml.progress import progress_bar
+from audioset_ml.records import beam_runs, scores
+from audioset_ml.records.folder import RecordsFolder
+
+_PARTS = '.parts'
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreConfig:
+  """What to score with what.
+
+  Attributes:
+    models: see `open_scorer`.
+    records: the clips.
+    class_map: the models' classes, where none lie beside them.
+    class_mapping: CSV from their classes to those of the records; '' if the same.
+    audio_dir: the clips' sound files, for SavedModels.
+    patch_scores: whether the scores of patches are written, too.
+  """
+
+  models: tuple[str, ...]
+  records: str
+  class_map: str = ''
+  class_mapping: str = ''
+  audio_dir: str = ''
+  patch_scores: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreTask:
+  """A shard to score: its number, and how many clips it has."""
+
+  index: int
+  clips: int
+
+  @property
+  def part_file(self) -> str:
+    """The clip scores: what a finished shard leaves, the last of its files."""
+    return f'{self.index:05d}.clips.npy'
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardScorer:
+  """Scores shards into part files; can be sent to another process.
+
+  Attributes:
+    config: what to score with what.
+    output_dir: the folder that the stage writes.
+    parts_dir: where a scored shard leaves its files.
+  """
+
+  config: ScoreConfig
+  output_dir: str
+  parts_dir: str
+
+  def write(
+    self, task: ScoreTask, count: Callable[[int], object] = lambda clips: None
+  ) -> collections.Counter[str]:
+    """Scores a shard, unless it is scored already.
+
+    Args:
+      task: the shard.
+      count: told how many more clips are done.
+
+    Raises:
+      InputError: see `open_scorer` and `Scorer.score`.
+    """
+    part = pathlib.Path(self.parts_dir) / task.part_file
+    if part.exists():
+      count(task.clips)
+      return collections.Counter()
+    shards, scorer = _opened(self.config)
+    found = scorer.score(shards[task.index], count)
+    if self.config.patch_scores:
+      _save(_beside(part, 'patches'), found.patches.astype(np.float16))
+      _save(_beside(part, 'lengths'), found.lengths)
+    _save(part, found.clips)
+    return collections.Counter(clips=len(found.clips))
+
+
+# Each process opens the models once.
+@functools.lru_cache(maxsize=1)
+def _opened(config: ScoreConfig) -> tuple[list[RecordsFolder], Scorer]:
+  records = RecordsFolder.open(config.records)
+  scorer = open_scorer(
+    config.models,
+    records,
+    config.class_map or None,
+    config.class_mapping or None,
+    config.audio_dir or None,
+  )
+  return records.split(), scorer
+
+
+def score(
+  config: ScoreConfig,
+  output_dir: str | os.PathLike,
+  runner: beam_runs.RunnerConfig | None = None,
+) -> tuple[dict[str, int], dict[str, Any]]:
+  """Writes the scores of all clips; what an earlier, killed call finished is kept.
+
+  Args:
+    config: what to score with what.
+    output_dir: the folder.
+    runner: how Beam runs; None for this process, without Beam.
+
+  Returns:
+    Counts, and the details that `read_scores` reads from run.json.
+
+  Raises:
+    InputError: a model or the records can't be used, or don't fit each other.
+  """
+  output_dir = pathlib.Path(output_dir).absolute()
+  parts_dir = output_dir / _PARTS
+  records = RecordsFolder.open(config.records)
+  tasks = [
+    ScoreTask(index, len(shard.clip_ids))
+    for index, shard in enumerate(records.split())
+    if shard.clip_ids
+  ]
+  worker = ShardScorer(config, str(output_dir), str(parts_dir))
+  _opened(config)  # so that wrong models are told of before anything is written
+  parts_dir.mkdir(exist_ok=True)
+  if runner:
+    beam_runs.run(tasks, worker, runner, 'score')
+  else:
+    total = len(records.clip_ids)
+    with progress_bar(total=total, desc='score', unit='clip', smoothing=0) as bar:
+      for task in tasks:
+        worker.write(task, bar.update)
+  parts = [parts_dir / task.part_file for task in tasks]
+  counts = {'clips': len(records.clip_ids), 'classes': records.num_classes}
+  _join(parts, output_dir / scores.SCORES_FILE)
+  if config.patch_scores:
+    patches = [_beside(part, 'patches') for part in parts]
+    counts['patches'] = _join(patches, output_dir / scores.PATCH_SCORES_FILE)
+    lengths = [np.load(_beside(part, 'lengths')) for part in parts]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    _save(output_dir / scores.PATCH_OFFSETS_FILE, offsets.astype(np.int64))
+  scores.write_rows(output_dir, records.clip_ids, records.class_map)
+  shutil.rmtree(parts_dir)
+  details = {
+    'front_end': records.front_end.to_dict(),
+    'teachers': [_describe(model) for model in config.models],
+  }
+  return counts, details
+
+
+def _describe(model: str) -> dict[str, Any]:
+  fold = left_out_fold(model)
+  return {
+    'model': model,
+    'fingerprint': folders.fingerprint(model),
+    'left_out': dataclasses.asdict(fold) if fold else None,
+  }
+
+
+def _beside(part: pathlib.Path, kind: str) -> pathlib.Path:
+  return part.with_name(part.name.replace('.clips.', f'.{kind}.'))
+
+
+def _save(path: pathlib.Path, array: np.ndarray) -> None:
+  """Writes an array under another name, and renames it."""
+  partial = path.with_name(f'.{path.name}.{os.getpid()}')
+  with open(partial, 'wb') as file:
+    np.save(file, array)
+    file.flush()
+    os.fsync(file.fileno())
+  os.replace(partial, path)
+
+
+def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> int:
+  """Writes arrays one after the other as one, a part at a time; its number of rows."""
+  maps = [np.load(part, mmap_mode='r') for part in parts]
+  rows = sum(len(one) for one in maps)
+  header = np.lib.format.header_data_from_array_1_0(maps[0])
+  header['shape'] = (rows, *maps[0].shape[1:])
+  partial = path.with_name(f'.{path.name}.partial')
+  with open(partial, 'wb') as file:
+    np.lib.format.write_array_header_1_0(file, header)
+    for one in maps:
+      file.write(np.ascontiguousarray(one).data)
+    file.flush()
+    os.fsync(file.fileno())
+  os.replace(partial, path)
+  return rows

@@ -1,0 +1,193 @@
+"""Scorers: one model or several, from records or from sound files."""
+
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from audioset_ml import folders
+from audioset_ml.audio import decoding
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import AudioError, ModelError, RecordError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.models.saved_model import LoadedWaveformModel, load_waveform_model
+from audioset_ml.models.scoring import PatchScorer, PatchScores, Scorer
+from audioset_ml.models.trained import TrainedModel, is_saved_model
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folds import Fold, require_complete
+from audioset_ml.records.plan import find_audio
+
+
+def open_scorer(
+  paths: Sequence[str | os.PathLike],
+  records: RecordsFolder,
+  class_map_path: str | None = None,
+  class_mapping_path: str | None = None,
+  audio_dir: str | None = None,
+) -> Scorer:
+  """Opens models to score the clips of some records with.
+
+  Several models give the mean of their scores; but where each has left a fold of clips
+  out of its training, a clip is scored by the one that has not seen it.
+
+  Args:
+    paths: train folders, `.keras` files, YAMNet weights (`.h5`) or SavedModels that
+      take waveforms.
+    records: the clips.
+    class_map_path: the models' classes, where none lie beside them.
+    class_mapping_path: from their classes to those of the records; None if they have
+      the same.
+    audio_dir: the clips' sound files, for SavedModels.
+
+  Raises:
+    InputError: a model can't be opened, or does not fit the records or the others.
+  """
+  scorers = [
+    _open_one(path, records, class_map_path, class_mapping_path, audio_dir)
+    for path in paths
+  ]
+  if len(scorers) == 1:
+    return scorers[0]
+  owner = ', '.join(map(str, paths))
+  folds = [left_out_fold(path) for path in paths]
+  if all(fold is None for fold in folds):
+    return MeanScorer(scorers)
+  if any(fold is None for fold in folds):
+    seen = paths[folds.index(None)]
+    raise ModelError(f'{owner}: some have left out a fold, but {seen} has seen all')
+  require_complete(folds, owner)
+  return FoldScorer(scorers, folds)
+
+
+def left_out_fold(path: str | os.PathLike) -> Fold | None:
+  """The fold that a model of a train folder has not seen; None if it has seen all."""
+  if not folders.is_finished(path):
+    return None
+  left_out = folders.read_run(path, 'train').get('left_out')
+  return Fold(**left_out) if left_out else None
+
+
+class MeanScorer:
+  """The mean of several models' scores."""
+
+  def __init__(self, scorers: Sequence[Scorer]):
+    self._scorers = scorers
+
+  def score(
+    self, records: RecordsFolder, count: Callable[[int], object]
+  ) -> PatchScores:
+    """See `Scorer.score`."""
+    total = self._scorers[0].score(records, count)
+    for scorer in self._scorers[1:]:
+      one = scorer.score(records, lambda clips: None)
+      total.clips[:] += one.clips
+      total.patches[:] += one.patches
+    number = np.float32(len(self._scorers))
+    return PatchScores(total.clips / number, total.patches / number, total.lengths)
+
+
+class FoldScorer:
+  """Each clip's scores by the model that has left its fold out of its training."""
+
+  def __init__(self, scorers: Sequence[PatchScorer], folds: Sequence[Fold]):
+    self._scorers, self._folds = scorers, folds
+
+  def score(
+    self, records: RecordsFolder, count: Callable[[int], object]
+  ) -> PatchScores:
+    """See `Scorer.score`."""
+    parts, places = [], []
+    for scorer, fold in zip(self._scorers, self._folds, strict=True):
+      chosen = np.array([fold.holds(clip_id) for clip_id in records.clip_ids])
+      if chosen.any():
+        parts.append(scorer.score(records, count, chosen))
+        places.append(np.flatnonzero(chosen))
+    joined, order = PatchScores.joined(parts), np.argsort(np.concatenate(places))
+    begins = np.concatenate([[0], np.cumsum(joined.lengths)])
+    patches = [joined.patches[begins[i] : begins[i + 1]] for i in order]
+    return PatchScores(
+      joined.clips[order], np.concatenate(patches), joined.lengths[order]
+    )
+
+
+class WaveformScorer:
+  """Scores by a model that takes waveforms, from the clips' sound files."""
+
+  def __init__(
+    self, model: LoadedWaveformModel, audio_dir: str, mapping: ClassMapping, path: str
+  ):
+    """Args: the model; the folder of sound files; from the model's classes to those of
+    the records; where the model is, for messages."""
+    self._model, self._audio_dir = model, audio_dir
+    self._mapping, self._path = mapping, path
+
+  def score(
+    self, records: RecordsFolder, count: Callable[[int], object]
+  ) -> PatchScores:
+    """See `Scorer.score`."""
+    sounds = find_audio(self._audio_dir, records.clip_ids)
+    lacking = next((c for c in records.clip_ids if c not in sounds), None)
+    if lacking:
+      raise RecordError(
+        f'{self._audio_dir}: has no sound of the clip {lacking} of {records.path}'
+      )
+    rows, front_end, found = records.read_clips(), records.front_end, []
+    for clip_id in records.clip_ids:
+      patches = front_end.num_patches(rows[clip_id].frames)
+      scores = self._patch_scores(sounds[clip_id], patches, front_end)
+      mean = scores.mean(axis=0, dtype=np.float32, keepdims=True)
+      found.append(PatchScores(mean, scores, np.array([patches])))
+      count(1)
+    return PatchScores.joined(found)
+
+  def _patch_scores(self, sound: str, patches: int, front_end: FrontEnd) -> np.ndarray:
+    """The scores of a sound's first patches: those that its record holds."""
+    try:
+      waveform = decoding.load_audio(sound, front_end.sample_rate)
+    except AudioError as error:
+      raise RecordError(str(error)) from error
+    # YAMNet pads what is longer to one more patch.
+    waveform = waveform[: front_end.num_samples(patches)]
+    scores = self._model(tf.constant(waveform))[0].numpy()
+    if len(scores) != patches:
+      raise ModelError(
+        f'{self._path}: gives {len(scores)} scores for {sound}, whose record has '
+        f'{patches} patches: its front end is another'
+      )
+    return self._mapping.apply(scores)
+
+
+def _open_one(
+  path: str | os.PathLike,
+  records: RecordsFolder,
+  class_map_path: str | None,
+  class_mapping_path: str | None,
+  audio_dir: str | None,
+) -> Scorer:
+  if is_saved_model(pathlib.Path(path)):
+    if not audio_dir:
+      raise ModelError(
+        f'{path}: a SavedModel takes waveforms, which records do not hold; give the '
+        'folder of their sound files with --audio_dir'
+      )
+    model = load_waveform_model(path, class_map_path)
+    classes = ClassMap(model.mids, model.class_names)
+    mapping = _mapping(class_mapping_path, records, classes, str(path))
+    return WaveformScorer(model, audio_dir, mapping, str(path))
+  trained = TrainedModel.open(path, class_map_path)
+  records.require_front_end(trained.front_end, str(trained.path))
+  classes = trained.require_class_map()
+  mapping = _mapping(class_mapping_path, records, classes, str(trained.path))
+  return PatchScorer(trained.model, mapping)
+
+
+def _mapping(
+  path: str | None, records: RecordsFolder, classes: ClassMap, owner: str
+) -> ClassMapping:
+  if path:
+    return ClassMapping.read(path, records.class_map, classes)
+  records.require_class_map(classes, owner)
+  return ClassMapping.identity(len(classes))

@@ -1,0 +1,123 @@
+"""Scores that another program has made: an array, and a list of the clips."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from audioset_ml.errors import RecordError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.scores import ClipScores
+
+
+def read_foreign_scores(
+  path: str | os.PathLike,
+  records: RecordsFolder,
+  clip_ids_path: str | os.PathLike = '',
+  class_map_path: str | os.PathLike = '',
+  class_mapping_path: str | os.PathLike = '',
+  key: str = '',
+) -> tuple[ClipScores, int]:
+  """Reads scores and brings them into the order of some records.
+
+  Args:
+    path: an `.npy` file [clips, classes], or an `.npz` file that holds such an array.
+    records: the clips and classes that are wanted.
+    clip_ids_path: text file, a clip id a line; '' takes an array of names in the
+      `.npz` file, called clip_ids, ids, names, video_id or audio_name.
+    class_map_path: the scores' classes; '' for those of the records.
+    class_mapping_path: from them to the records' classes; '' for the same.
+    key: the array's name in the `.npz` file; '' if it is the only matrix.
+
+  Returns:
+    The scores, and how many rows were of other clips.
+
+  Raises:
+    InputError: a file can't be read or is wrong, or scores of a clip are missing.
+  """
+  values, names = _read(pathlib.Path(path), key)
+  if clip_ids_path:
+    names = _read_lines(clip_ids_path)
+  if names is None:
+    raise RecordError(f'{path}: nothing says which clips its rows are; give --clip_ids')
+  if len(names) != len(values):
+    raise RecordError(f'{path}: has {len(values)} rows, but there are {len(names)} ids')
+  row_of = {name: row for row, name in enumerate(names)}
+  if len(row_of) < len(names):
+    twice = next(name for row, name in enumerate(names) if row_of[name] != row)
+    raise RecordError(f'{clip_ids_path or path}: the clip {twice} stands there twice')
+  lacking = [clip_id for clip_id in records.clip_ids if clip_id not in row_of]
+  if lacking:
+    raise RecordError(
+      f'{path}: lacks {len(lacking)} of the {len(records.clip_ids)} clips of '
+      f'{records.path}, {lacking[0]} for one (a clip is <id>_<start in ms>)'
+    )
+  class_map = ClassMap.read(class_map_path) if class_map_path else records.class_map
+  if values.shape[1] != len(class_map):
+    raise RecordError(
+      f'{path}: has {values.shape[1]} columns, but there are {len(class_map)} classes'
+      f' in {class_map_path or records.path}; give its class map with --class_map'
+    )
+  values = values[[row_of[clip_id] for clip_id in records.clip_ids]]
+  values = values.astype(np.float32)
+  wrong = np.argwhere(np.isnan(values))
+  if len(wrong):
+    row, column = wrong[0]
+    raise RecordError(
+      f'{path}: the score of {records.clip_ids[row]}, {class_map.names[column]}, is NaN'
+    )
+  if class_mapping_path:
+    mapping = ClassMapping.read(class_mapping_path, records.class_map, class_map)
+    values = mapping.apply(values)
+  else:
+    records.require_class_map(class_map, str(class_map_path or path))
+  unused = len(names) - len(records.clip_ids)
+  scores = ClipScores(str(path), records.clip_ids, records.class_map, values)
+  return scores, unused
+
+
+_NAMES = ('clip_ids', 'ids', 'names', 'video_id', 'audio_name')
+
+
+def _read(path: pathlib.Path, key: str) -> tuple[np.ndarray, Sequence[str] | None]:
+  """The matrix, and the clips if the file names them."""
+  try:
+    content = np.load(path, allow_pickle=False)
+  except (OSError, ValueError) as error:
+    raise RecordError(f'{path}: cannot be read as .npy or .npz ({error})') from error
+  if isinstance(content, np.ndarray):
+    return _matrix(path, content), None
+  with content:
+    found = [name for name in content.files if not key or name == key]
+    matrices = [name for name in found if content[name].ndim == 2]
+    if len(matrices) != 1:
+      raise RecordError(
+        f'{path}: holds the arrays {", ".join(content.files)}; name that of the scores '
+        'with --key'
+      )
+    names = next((content[n] for n in _NAMES if n in content.files), None)
+    matrix = _matrix(path, content[matrices[0]])
+    return matrix, None if names is None else _texts(names)
+
+
+def _matrix(path: pathlib.Path, values: np.ndarray) -> np.ndarray:
+  if values.ndim != 2 or values.dtype.kind != 'f':
+    raise RecordError(
+      f'{path}: holds {values.dtype} {values.shape}, but scores are floats of the '
+      'shape [clips, classes]'
+    )
+  return values
+
+
+def _texts(names: np.ndarray) -> list[str]:
+  return [n.decode() if isinstance(n, bytes) else str(n) for n in names.tolist()]
+
+
+def _read_lines(path: str | os.PathLike) -> list[str]:
+  try:
+    return pathlib.Path(path).read_text().split()
+  except (OSError, UnicodeDecodeError) as error:
+    raise RecordError(f'{path}: cannot be read ({error})') from error

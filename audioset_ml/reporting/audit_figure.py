@@ -1,0 +1,78 @@
+"""Figures of an audit: how many flagged labels are truly missing."""
+
+import os
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from audioset_ml.reporting import style
+
+# In the order in which rules are drawn; they differ in grey, too.
+_LOOKS = (
+  ('blue', 'o', '-'),
+  ('vermilion', 's', '--'),
+  ('green', '^', '-.'),
+  ('ochre', 'D', ':'),
+  ('purple', 'v', '-'),
+  ('sky', 'P', '--'),
+  ('black', 'X', '-.'),
+)
+
+
+@style.applied()
+def audit_figure(table: pd.DataFrame) -> Figure:
+  """Precision and recall by the number of flagged labels, and against each other.
+
+  Args:
+    table: of `audit.audit`.
+  """
+  figure = style.new_figure(7.2, 2.6)
+  by_number, by_each_other = figure.subplots(1, 2)
+  table = table[table['judged'] > 0]
+  rules = (
+    table['label_set']
+    .str.rpartition('_')[0]
+    .where(table['value'].astype(str) != '', table['label_set'])
+  )
+  shown = _short(table['folder'])
+  groups = table.groupby([shown, rules], sort=False)
+  for number, ((folder, rule), rows) in enumerate(groups):
+    color, marker, line = _LOOKS[number % len(_LOOKS)]
+    look = {'color': style.COLORS[color], 'marker': marker, 'markersize': 3}
+    look |= {'linewidth': 0.8, 'label': f'{folder}: {rule}' if folder else rule}
+    share = 100 * rows['flagged'] / rows['implicit'].clip(lower=1)
+    by_number.plot(share, rows['precision'], linestyle='-', **look)
+    by_number.plot(share, rows['recall'], linestyle=':', **{**look, 'label': None})
+    by_each_other.plot(rows['recall'], rows['precision'], linestyle=line, **look)
+  chance = table['random_precision'].mean()
+  for axes in (by_number, by_each_other):
+    axes.axhline(chance, color='0.5', linewidth=0.6)
+    axes.set(ylim=(0, 1.02))
+    axes.annotate(
+      'flagged at random',
+      (1, chance),
+      xycoords=('axes fraction', 'data'),
+      xytext=(-2, 2),
+      textcoords='offset points',
+      ha='right',
+      color='0.35',
+      fontsize=6,
+    )
+  by_number.set(xlabel='labels flagged (% of the implicit negatives)')
+  by_number.set_ylabel('share')
+  by_number.set_title('precision (solid) and recall (dotted)')
+  by_each_other.set(xlabel='recall', ylabel='precision')
+  limit = np.nanmax([*table['recall'], 0.05])
+  by_each_other.set_xlim(0, min(1.02, 1.1 * limit))
+  by_each_other.legend(loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0)
+  figure.tight_layout(pad=0.4, w_pad=1.5)
+  return figure
+
+
+def _short(folders: pd.Series) -> pd.Series:
+  """The folders without what all of them share; '' for a single one."""
+  if folders.nunique() < 2:
+    return folders.map(lambda _: '')
+  common = os.path.commonpath([os.path.abspath(folder) for folder in folders])
+  return folders.map(lambda folder: os.path.relpath(folder, common))

@@ -1,0 +1,237 @@
+"""The page on which people listen to flagged labels; `review_page.html` is its body."""
+
+import base64
+import dataclasses
+import io
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from audioset_ml import folders
+from audioset_ml.audio import playback
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.progress import progress_bar
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.inspection import ClipContent, read_clips
+from audioset_ml.records.plan import find_audio
+from audioset_ml.records.scores import ClipPatchScores, ClipScores
+
+_PAGE = pathlib.Path(__file__).with_name('review_page.html')
+_PICTURE_WIDTH = 480  # at most, in pixels
+_PICTURE_QUALITY = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class ReviewConfig:
+  """What the page shows.
+
+  Attributes:
+    classes: the classes, by index; empty for those with the most flagged labels.
+    num_classes: how many of these.
+    clips_a_class: how many clips of each, those with the highest scores.
+    embed_audio: whether the page holds the sounds itself, or a folder beside it.
+    title: of the page.
+  """
+
+  classes: tuple[int, ...] = ()
+  num_classes: int = 20
+  clips_a_class: int = 20
+  embed_audio: bool = False
+  title: str = 'Likely missing labels'
+
+
+@dataclasses.dataclass(frozen=True)
+class ReviewInputs:
+  """What there is to show.
+
+  Attributes:
+    label_set: the flagged labels.
+    scores: the teacher's scores of the same clips.
+    patch_scores: of their patches, or None.
+    records: the clips.
+    audio_dir: their sound files.
+  """
+
+  label_set: LabelSet
+  scores: ClipScores
+  patch_scores: ClipPatchScores | None
+  records: RecordsFolder
+  audio_dir: str
+
+  def __post_init__(self):
+    self.scores.require_of(self.records)
+    if self.label_set.clip_ids != self.records.clip_ids:
+      raise RecordError(
+        f'{self.label_set.path}: is of other clips than {self.records.path}'
+      )
+
+
+def write_review(
+  inputs: ReviewInputs, config: ReviewConfig, output: str | os.PathLike
+) -> dict[str, int]:
+  """Writes the page and, unless it holds them itself, a folder of sounds beside it.
+
+  Args:
+    inputs: what there is to show.
+    config: what is shown.
+    output: the page's file; the sounds go to `<its stem>_audio/`.
+
+  Returns:
+    Counts: classes, clips, labels (to decide on) and bytes of sound.
+
+  Raises:
+    InputError: nothing is flagged of the classes, or a clip has no sound.
+  """
+  output = pathlib.Path(output)
+  wanted = _choose(inputs, config)
+  if not wanted:
+    raise InputError(f'{inputs.label_set.path}: flags nothing of these classes')
+  clips = sorted({clip_id for rows in wanted.values() for clip_id in rows})
+  sounds = find_audio(inputs.audio_dir, clips)
+  lacking = [clip_id for clip_id in clips if clip_id not in sounds]
+  if lacking:
+    raise InputError(
+      f'{inputs.audio_dir}: has no sound of {len(lacking)} of the {len(clips)} clips, '
+      f'{lacking[0]} for one'
+    )
+  keeper = _Sounds(output, config.embed_audio)
+  rows = {clip_id: row for row, clip_id in enumerate(inputs.records.clip_ids)}
+  shown: dict[str, dict[str, Any]] = {}
+  contents = read_clips(inputs.records, clips)
+  for content in progress_bar(contents, total=len(clips), desc='review', unit='clip'):
+    clip_id = content.labels.clip_id
+    shown[clip_id] = {
+      **_describe(content, inputs.records),
+      'audio': keeper.keep(clip_id, sounds[clip_id]),
+    }
+  data = {
+    'title': config.title,
+    'key': folders.fingerprint(inputs.label_set.path),
+    'labelSet': str(inputs.label_set.path),
+    'clips': shown,
+    'classes': [
+      {
+        'mid': inputs.records.class_map.mids[index],
+        'name': inputs.records.class_map.names[index],
+        'flagged': int(inputs.label_set.flagged_in_class(index).sum()),
+        'items': [_item(inputs, rows[clip_id], index) for clip_id in clip_ids],
+      }
+      for index, clip_ids in wanted.items()
+    ],
+  }
+  page = _PAGE.read_text(encoding='utf-8')
+  folders.write_atomically(output, page.replace('"__DATA__"', _script_json(data)))
+  return {
+    'classes': len(wanted),
+    'clips': len(clips),
+    'labels': sum(map(len, wanted.values())),
+    'audio_bytes': keeper.size,
+  }
+
+
+def _choose(inputs: ReviewInputs, config: ReviewConfig) -> dict[int, list[str]]:
+  """The clips to show of each class, the highest score first."""
+  class_map: ClassMap = inputs.records.class_map
+  flagged = [inputs.label_set.flagged_in_class(i) for i in range(len(class_map))]
+  classes: Sequence[int] = config.classes
+  if not classes:
+    order = sorted(range(len(class_map)), key=lambda index: -flagged[index].sum())
+    classes = order[: config.num_classes]
+  chosen = {}
+  for index in classes:
+    rows = np.flatnonzero(flagged[index])
+    scores = inputs.scores.values[rows, index]
+    best = rows[np.argsort(-scores, kind='stable')][: config.clips_a_class]
+    if len(best):
+      chosen[index] = [inputs.records.clip_ids[row] for row in best]
+  return chosen
+
+
+def _item(inputs: ReviewInputs, row: int, class_index: int) -> dict[str, Any]:
+  """A label to decide on: its clip, its score, and when its score is highest."""
+  item = {
+    'clip': inputs.records.clip_ids[row],
+    'score': round(float(inputs.scores.values[row, class_index]), 4),
+  }
+  if inputs.patch_scores is not None:
+    best = int(inputs.patch_scores.of(row)[:, class_index].argmax())
+    item['peak'] = round(best * inputs.records.front_end.patch_hop_seconds, 2)
+  return item
+
+
+def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
+  labels = sorted(content.labels.weak.items())
+  return {
+    'labels': [records.class_map.names[i] for i, state in labels if state.present],
+    'refuted': [records.class_map.names[i] for i, state in labels if not state.present],
+    'seconds': round(content.seconds, 2),
+    'loudest': loudest_patch(content.log_mel, records.front_end),
+    'picture': _data_uri('image/webp', _picture(content.log_mel)),
+  }
+
+
+def loudest_patch(log_mel: np.ndarray, front_end: FrontEnd) -> float:
+  """When the patch with the most energy begins (s).
+
+  Args:
+    log_mel: a clip's spectrogram. Shape [frames, mel_bands].
+    front_end: the front end.
+  """
+  energy = np.square(np.exp(log_mel.astype(np.float64))).sum(axis=1)
+  sums = np.concatenate([[0.0], np.cumsum(energy)])
+  starts = np.arange(front_end.num_patches(len(log_mel))) * front_end.patch_hop_frames
+  best = starts[np.argmax(sums[starts + front_end.patch_frames] - sums[starts])]
+  return round(float(best) * front_end.hop_seconds, 2)
+
+
+def _picture(log_mel: np.ndarray) -> bytes:
+  """A clip's spectrogram, time from left to right, as a small WebP picture."""
+  step = -(-len(log_mel) // _PICTURE_WIDTH)
+  columns = len(log_mel) // step
+  means = log_mel[: columns * step].reshape(columns, step, -1).mean(axis=1)
+  low, high = np.percentile(means, [2, 99.8])
+  values = np.clip((means - low) / max(high - low, 1e-6), 0, 1)
+  colors = matplotlib.colormaps['magma'](values.T[::-1])[..., :3]
+  content = io.BytesIO()
+  picture = Image.fromarray((255 * colors).astype(np.uint8))
+  picture.save(content, 'WEBP', quality=_PICTURE_QUALITY, method=6)
+  return content.getvalue()
+
+
+class _Sounds:
+  """Where the page finds its sounds: in itself, or in a folder beside it."""
+
+  def __init__(self, output: pathlib.Path, embed: bool):
+    self.size = 0
+    self._embed = embed
+    self._folder = output.with_name(f'{output.stem}_audio')
+    if not embed:
+      self._folder.mkdir(exist_ok=True)
+
+  def keep(self, clip_id: str, path: str) -> str:
+    """Makes a sound that browsers play; its address."""
+    sound = playback.as_mp3(path)
+    self.size += len(sound)
+    if self._embed:
+      return _data_uri('audio/mpeg', sound)
+    file = self._folder / f'{clip_id}.mp3'
+    folders.write_atomically(file, sound)
+    return f'{self._folder.name}/{file.name}'
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+  return f'data:{kind};base64,{base64.b64encode(content).decode()}'
+
+
+def _script_json(data: dict[str, Any]) -> str:
+  """JSON that can stand in a script element, whatever texts it holds."""
+  return json.dumps(data, ensure_ascii=False).replace('<', '\\u003c')

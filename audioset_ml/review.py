@@ -1,0 +1,76 @@
+"""A page on which people listen to flagged labels and say what is truly there.
+
+For each class the top-scored flagged clips: sound, spectrogram, the teacher's score,
+the weak labels, and keys for present, not present and unsure. The page needs no server;
+decisions stay in the browser and are saved as a TSV of explicit labels, which makes the
+next records better:
+
+  python -m audioset_ml.review --label_set=label_sets/discard_1 --scores=scores \\
+    --records=records/train --audio_dir=audio/train --output=review.html
+  python -m audioset_ml.prepare --labels_only --records=records/train \\
+    --segments_csv=train_segments.csv --explicit_tsv=train_explicit.tsv,review.tsv \\
+    --class_map=class_labels_indices.csv --output_dir=records/reviewed
+"""
+
+from absl import flags
+
+from audioset_ml import stage
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string('label_set', None, 'Folder of the label set.', required=True)
+flags.DEFINE_string(
+  'scores', None, "Folder with the teacher's scores of the records.", required=True
+)
+flags.DEFINE_string('records', None, 'Folder of the records.', required=True)
+flags.DEFINE_string('audio_dir', None, "The clips' sound files.", required=True)
+flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
+flags.DEFINE_multi_string(
+  'class', [], 'A class to review, by name or mid; repeatable. Else the most flagged.'
+)
+flags.DEFINE_integer('classes', 20, 'How many of the most flagged classes.', 1)
+flags.DEFINE_integer('clips_per_class', 20, 'How many clips of each class.', 1)
+flags.DEFINE_bool(
+  'embed_audio',
+  False,
+  'Put the sounds into the page (some 100 kB a clip), and not into a folder beside it.',
+)
+
+
+def main(_) -> None:
+  from audioset_ml.errors import RecordError
+  from audioset_ml.labels.label_set import LabelSet
+  from audioset_ml.models.tagging import require_writable
+  from audioset_ml.records.folder import RecordsFolder
+  from audioset_ml.records.scores import read_patch_scores, read_scores
+  from audioset_ml.reporting import review
+
+  require_writable(FLAGS.output)
+  records = RecordsFolder.open(FLAGS.records)
+  try:
+    patch_scores = read_patch_scores(FLAGS.scores)
+  except RecordError:
+    patch_scores = None
+  inputs = review.ReviewInputs(
+    label_set=LabelSet.read(FLAGS.label_set),
+    scores=read_scores(FLAGS.scores),
+    patch_scores=patch_scores,
+    records=records,
+    audio_dir=FLAGS.audio_dir,
+  )
+  config = review.ReviewConfig(
+    classes=tuple(records.class_map.find(name) for name in FLAGS['class'].value),
+    num_classes=FLAGS.classes,
+    clips_a_class=FLAGS.clips_per_class,
+    embed_audio=FLAGS.embed_audio,
+  )
+  counts = review.write_review(inputs, config, FLAGS.output)
+  where = 'in it' if FLAGS.embed_audio else 'in a folder beside it'
+  megabytes = counts['audio_bytes'] / 1e6
+  print(
+    f'{FLAGS.output}: {counts["labels"]} labels of {counts["classes"]} classes to '
+    f'decide on; {counts["clips"]} sounds ({megabytes:.1f} MB) {where}'
+  )
+
+
+if __name__ == '__main__':
+  stage.run(main)

@@ -1,0 +1,96 @@
+"""What checkpoints and validations cost as shares of training, by default intervals.
+
+MobileNetV1 at full width on 400 generated clips of ten seconds, batches of 64: the time
+of a step, of a checkpoint (weights, Adam's state and the position in the data, shuffle
+buffer included), and of a validation, for each clip.
+
+  python benchmarks/bench_overheads.py
+"""
+
+import pathlib
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.clip_labels import ClipLabels
+from audioset_ml.labels.states import LabelState
+from audioset_ml.models.scoring import PatchScorer, score_clips
+from audioset_ml.records import schema
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.training_input import InputConfig, training_dataset
+from audioset_ml.records.training_source import Source
+from audioset_ml.training.checkpoints import Checkpoints
+from audioset_ml.training.config import SourceConfig, TrainConfig
+from audioset_ml.training.trainer import Shape, Trainer
+
+CLIPS, FRAMES, CLASSES, STEPS = 400, 1008, 527, 40
+FRONT_END = FrontEnd()
+
+
+def write_records(folder: pathlib.Path) -> RecordsFolder:
+  random = np.random.default_rng(0)
+  mids = tuple(f'/m/{index}' for index in range(CLASSES))
+  ids = tuple(f'clip{number}_0' for number in range(CLIPS))
+  shard = str(folder / 'records.tfrecord')
+  with tf.io.TFRecordWriter(shard) as writer:
+    for clip_id in ids:
+      log_mel = random.normal(-3, 2, (FRAMES, FRONT_END.mel_bands))
+      weak = {int(random.integers(CLASSES)): LabelState.EXPLICIT_POSITIVE}
+      writer.write(schema.serialize(ClipLabels(clip_id, weak), log_mel, FRONT_END))
+  return RecordsFolder(folder, (shard,), ids, ClassMap(mids, mids), FRONT_END)
+
+
+def median_seconds(call: Callable[[], object], times: int) -> float:
+  call()  # warms up
+  found = []
+  for _ in range(times):
+    start = time.perf_counter()
+    call()
+    found.append(time.perf_counter() - start)
+  return statistics.median(found)
+
+
+def main() -> None:
+  with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    records = write_records(folder)
+    config = TrainConfig(SourceConfig(name))
+    shape = Shape(CLASSES, FRONT_END.patch_frames, FRONT_END.mel_bands)
+    trainer = Trainer(config, shape, tf.distribute.get_strategy())
+    reading = InputConfig(config.batch_size, config.shuffle_buffer)
+    iterator = iter(training_dataset(Source(records), reading))
+    checkpoints = Checkpoints(
+      folder / 'checkpoints',
+      2,
+      model=trainer.model,
+      optimizer=trainer.optimizer,
+      iterator=iterator,
+    )
+    numbers = iter(range(1, 100))
+    step = median_seconds(lambda: trainer.train_step(*next(iterator)), STEPS)
+    checkpoint = median_seconds(lambda: checkpoints.save(next(numbers)), 5)
+    size = sum(f.stat().st_size for f in (folder / 'checkpoints').glob('ckpt-6.*'))
+    scorer = PatchScorer(trainer.model)
+    clip = median_seconds(lambda: score_clips(scorer, records), 2) / CLIPS
+  every = config.checkpoint_every
+  print(f'a step of {config.batch_size} patches: {1000 * step:.0f} ms')
+  print(
+    f'a checkpoint: {1000 * checkpoint:.0f} ms, {size / 1e6:.0f} MB; every {every} '
+    f'steps: {checkpoint / (every * step):.2%} of training'
+  )
+  for clips in (1000, 20_000):
+    share = clips * clip / (config.validate_every * step)
+    print(
+      f'a validation on {clips} clips: {clips * clip:.0f} s; every '
+      f'{config.validate_every} steps: {share:.1%} of training'
+    )
+
+
+if __name__ == '__main__':
+  main()

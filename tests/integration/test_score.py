@@ -1,0 +1,287 @@
+"""The `score` and `import_scores` entry points: all ways to score the same clips."""
+
+import itertools
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.models import score_stage
+from audioset_ml.models.config import ModelConfig
+from audioset_ml.models.registry import build_model
+from audioset_ml.models.saved_model import export_saved_model
+from audioset_ml.models.score_stage import ScoreConfig
+from audioset_ml.records import scores as score_files
+from audioset_ml.records.beam_runs import RunnerConfig
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folds import fold_of
+from tests.small_data import CLASS_MAP
+from tests.stages import kill_stage_when, run_stage, run_stage_ok
+from tests.training.test_train import train_flags
+
+
+def write_model(folder, seed, class_map=CLASS_MAP):
+  """A tiny model with random weights that give scores all over (0, 1)."""
+  folder.mkdir()
+  model = build_model(ModelConfig('mobilenet_v1_tiny', len(class_map), 0.25, seed=seed))
+  random = np.random.default_rng(seed)
+  model.set_weights(
+    [w + random.normal(0, 0.3, w.shape) * (w.ndim > 1) for w in model.get_weights()]
+  )
+  model.save(folder / 'model.keras')
+  class_map.write(folder / 'class_map.csv')
+  return str(folder / 'model.keras')
+
+
+@pytest.fixture(scope='module')
+def models(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('models')
+  return [write_model(folder / str(seed), seed) for seed in range(3)]
+
+
+@pytest.fixture(scope='module')
+def by_one(models, small_records, tmp_path_factory):
+  """Scores of the first model, with those of its patches, by the entry point."""
+  out = tmp_path_factory.mktemp('scored') / 'one'
+  flags = (f'--model={models[0]}', f'--records={small_records}', '--patch_scores')
+  run_stage_ok('score', *flags, f'--output_dir={out}')
+  return out
+
+
+def score(folder, records, models, runner=None, **changes):
+  folder.mkdir()
+  config = ScoreConfig(tuple(models), str(records), **changes)
+  counts, details = score_stage.score(config, folder, runner)
+  return np.load(folder / 'scores.npy'), counts, details
+
+
+def test_patch_scores_are_those_whose_mean_is_the_clips(by_one, small_records):
+  clips = score_files.read_scores(by_one)
+  patches = score_files.read_patch_scores(by_one)
+  assert patches.values.dtype == np.float16
+  assert clips.values.max() - clips.values.min() > 0.1
+  for row in range(len(clips.clip_ids)):
+    mean = patches.of(row).astype(np.float64).mean(axis=0)
+    assert mean == pytest.approx(clips.values[row], abs=5e-4)  # float16
+  records = RecordsFolder.open(small_records)
+  frames = [row.frames for row in records.read_clips().values()]
+  counts = [records.front_end.num_patches(number) for number in frames]
+  assert np.diff(patches.offsets).tolist() == counts
+
+
+def test_a_folder_of_scores_tells_its_teacher(by_one, models, small_records):
+  run_json = json.loads((by_one / 'run.json').read_text())
+  assert run_json['teachers'][0]['model'] == models[0]
+  assert 'bytes' in run_json['teachers'][0]['fingerprint']
+  assert run_json['front_end'] == RecordsFolder.open(small_records).front_end.to_dict()
+  assert not (by_one / '.parts').exists()
+
+
+def test_killed_and_started_again_gives_the_same_bytes(
+  by_one, models, small_records, tmp_path
+):
+  out = tmp_path / 'killed'
+  flags = (f'--model={models[0]}', f'--records={small_records}', '--patch_scores')
+  flags += (f'--output_dir={out}',)
+  first = out / '.parts' / '00000.clips.npy'
+  kill_stage_when(first.exists, 'score', *flags)
+  assert not (out / 'scores.npy').exists()
+  state = first.stat().st_mtime_ns
+  run_stage_ok('score', *flags)
+  assert state  # the shard that was finished was there to be used
+  for name in ('scores.npy', 'patch_scores.npy', 'patch_offsets.npy', 'clip_ids.txt'):
+    assert (out / name).read_bytes() == (by_one / name).read_bytes()
+
+
+def test_a_finished_shard_is_not_scored_again(models, small_records, tmp_path):
+  (tmp_path / 'out' / '.parts').mkdir(parents=True)
+  shard = RecordsFolder.open(small_records).split()[0]
+  planted = np.full((len(shard.clip_ids), 3), 0.125, np.float32)
+  np.save(tmp_path / 'out' / '.parts' / '00000.clips.npy', planted)
+  config = ScoreConfig((models[0],), str(small_records))
+  score_stage.score(config, tmp_path / 'out')
+  values = np.load(tmp_path / 'out' / 'scores.npy')
+  assert np.array_equal(values[: len(planted)], planted)
+  assert not (values[len(planted) :] == 0.125).all(axis=1).any()
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_beam_gives_the_same_scores(by_one, models, small_records, tmp_path, workers):
+  values, _, _ = score(
+    tmp_path / 'beam', small_records, models[:1], RunnerConfig(workers=workers)
+  )
+  assert np.abs(values - np.load(by_one / 'scores.npy')).max() < 1e-6
+
+
+def test_several_models_give_their_mean(models, small_records, tmp_path):
+  each = [
+    score(tmp_path / str(i), small_records, [path])[0] for i, path in enumerate(models)
+  ]
+  mean, _, details = score(tmp_path / 'mean', small_records, models)
+  np.testing.assert_allclose(mean, np.mean(each, axis=0), atol=1e-6)
+  assert len(details['teachers']) == 3
+
+
+def test_a_class_mapping_takes_the_highest(models, by_one, small_records, tmp_path):
+  (tmp_path / 'mapping.csv').write_text(
+    'class,model_class\nHigh,Low tone\nHigh,/m/high\nLow tone,\n/m/middle,Low tone\n'
+  )
+  values, _, _ = score(
+    tmp_path / 'mapped',
+    small_records,
+    models[:1],
+    class_mapping=str(tmp_path / 'mapping.csv'),
+    patch_scores=True,
+  )
+  original = score_files.read_patch_scores(by_one)
+  for row, found in enumerate(values):
+    patches = original.of(row).astype(np.float64)
+    expected = [0, patches[:, 0].mean(), patches[:, [0, 2]].max(axis=1).mean()]
+    assert found == pytest.approx(expected, abs=5e-4)
+
+
+def test_a_saved_model_scores_sound_files_alike(
+  models, by_one, small_records, small_data, tmp_path
+):
+  records = RecordsFolder.open(small_records)
+  model = keras.saving.load_model(models[0], compile=False)
+  exported = tmp_path / 'exported'
+  class_map = small_data / 'class_map.csv'
+  export_saved_model(model, records.front_end, class_map, exported)
+  values, _, _ = score(
+    tmp_path / 'out', small_records, [str(exported)], audio_dir=f'{small_data}/audio'
+  )
+  # Records hold float16.
+  assert np.abs(values - np.load(by_one / 'scores.npy')).max() < 2e-3
+  with pytest.raises(InputError, match='takes waveforms'):
+    score(tmp_path / 'no_sound', small_records, [str(exported)])
+  audio = tmp_path / 'audio'
+  shutil.copytree(small_data / 'audio', audio)
+  min(audio.iterdir()).unlink()
+  with pytest.raises(RecordError, match='has no sound of the clip clip0000000_0'):
+    score(tmp_path / 'less', small_records, [str(exported)], audio_dir=str(audio))
+
+
+@pytest.fixture(scope='module')
+def fold_models(small_records, tmp_path_factory):
+  """Two models, each of which has left out one of two folds."""
+  folder = tmp_path_factory.mktemp('folds')
+  for fold in range(2):
+    flags = train_flags(
+      small_records, folder / str(fold), '--steps=2', '--folds=2', f'--seed={fold}'
+    )
+    run_stage_ok('train', *flags, f'--leave_out_fold={fold}')
+  return [str(folder / str(fold)) for fold in range(2)]
+
+
+def test_each_clip_is_scored_by_the_model_that_has_not_seen_it(
+  fold_models, small_records, tmp_path
+):
+  each = [
+    score(tmp_path / str(i), small_records, [path])[0]
+    for i, path in enumerate(fold_models)
+  ]
+  values, _, details = score(
+    tmp_path / 'folds', small_records, fold_models[::-1], patch_scores=True
+  )
+  assert details['teachers'][0]['left_out'] == {'index': 1, 'folds': 2}
+  clip_ids = RecordsFolder.open(small_records).clip_ids
+  folds = [fold_of(clip_id, 2) for clip_id in clip_ids]
+  assert 0 < sum(folds) < len(folds)
+  for row, fold in enumerate(folds):
+    np.testing.assert_allclose(values[row], each[fold][row], atol=1e-6)
+  offsets = np.load(tmp_path / 'folds' / 'patch_offsets.npy')
+  patches = np.load(tmp_path / 'folds' / 'patch_scores.npy').astype(np.float32)
+  means = [patches[a:b].mean(axis=0) for a, b in itertools.pairwise(offsets)]
+  np.testing.assert_allclose(means, values, atol=5e-4)
+
+
+def test_models_that_do_not_go_together_are_named(
+  fold_models, models, small_records, tmp_path
+):
+  with pytest.raises(InputError, match='each must be left out by one model'):
+    score(tmp_path / 'a', small_records, [fold_models[0]] * 2)
+  with pytest.raises(InputError, match=r'some have left out a fold, but .* has seen'):
+    score(tmp_path / 'b', small_records, [fold_models[0], models[0]])
+
+
+def test_imported_scores_can_be_enhanced(by_one, small_records, tmp_path):
+  scores = score_files.read_scores(by_one)
+  order = np.random.default_rng(0).permutation(len(scores.clip_ids))
+  np.savez(
+    tmp_path / 'theirs.npz',
+    clipwise_output=scores.values[order],
+    audio_name=np.array(scores.clip_ids)[order],
+  )
+  records = f'--records={small_records}'
+  run_stage_ok(
+    'import_scores',
+    f'--scores={tmp_path}/theirs.npz',
+    records,
+    f'--output_dir={tmp_path}/imported',
+  )
+  for name, folder in (('ours', by_one), ('theirs', tmp_path / 'imported')):
+    flags = (f'--scores={folder}', records, '--discard_percent=ml20')
+    run_stage_ok('enhance', *flags, f'--output_dir={tmp_path}/{name}')
+  ours, theirs = (
+    (tmp_path / name / 'discard_20' / 'flagged.npy').read_bytes()
+    for name in ('ours', 'theirs')
+  )
+  assert ours == theirs
+  assert len(list((tmp_path / 'ours').glob('discard_*'))) == 18
+
+
+@pytest.mark.parametrize(
+  ('stage', 'flags', 'message'),
+  [
+    ('score', ['--model=absent'], 'absent: no such model file'),
+    ('score', ['--model={model}', '--class_mapping=none.csv'], 'none.csv: the class'),
+    ('enhance', ['--scores={scores}', '--discard_percent=x'], "'x' is not a number"),
+    ('enhance', ['--scores={scores}', '--min_score=0.5'], 'it is for --rule=score'),
+    ('enhance', ['--scores=none'], 'none: no such folder; `score` writes it'),
+    (
+      'enhance',
+      ['--scores={scores}', '--show_class=Siren'],
+      "'Siren' is neither the mid nor the name",
+    ),
+    ('import_scores', ['--scores=none.npy'], 'none.npy: cannot be read'),
+    (
+      'audit',
+      ['--label_sets={scores}', '--truth_csv={segments}'],
+      'no label set in it',
+    ),
+    ('audit', ['--label_sets={scores}'], 'give one of them'),
+  ],
+)
+def test_wrong_input_is_one_clear_line(
+  stage, flags, message, by_one, models, small_records, small_data, tmp_path
+):
+  places = {
+    'scores': by_one,
+    'model': models[0],
+    'segments': small_data / 'segments.csv',
+  }
+  done = run_stage(
+    stage,
+    *[flag.format(**places) for flag in flags],
+    f'--records={small_records}',
+    f'--output_dir={tmp_path}/out',
+    folder=tmp_path,
+  )
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+def test_other_records_are_refused(by_one, small_records, small_data, tmp_path):
+  """The same clips with features of another front end."""
+  other = tmp_path / 'other'
+  shutil.copytree(small_records, other)
+  run_json = json.loads((other / 'run.json').read_text())
+  run_json['front_end']['log_offset'] = 0.01
+  (other / 'run.json').write_text(json.dumps(run_json))
+  with pytest.raises(InputError, match='log_offset'):
+    score_files.read_scores(by_one).require_of(RecordsFolder.open(other))

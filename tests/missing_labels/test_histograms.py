@@ -1,0 +1,113 @@
+"""Thresholds from summaries that can be merged, in this process and through Beam."""
+
+import random as python_random
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.missing_labels import histograms
+from audioset_ml.missing_labels.thresholds import top_scored
+from audioset_ml.records.beam_runs import RunnerConfig
+from tests.missing_labels.states import table_of
+
+FLOATS = st.floats(width=32, allow_nan=False)
+PERCENTS = [Decimal(p) for p in ('0', '0.1', '1', '5', '20', '99.9')]
+
+
+@given(values=hnp.arrays(np.float32, st.integers(1, 50), elements=FLOATS))
+def test_the_bits_sort_as_the_scores_do(values):
+  bits = histograms.sortable_bits(values)
+  order = np.argsort(values, kind='stable')
+  assert (np.diff(bits[order].astype(np.int64)) >= 0).all()
+  for value, one in zip(values, bits, strict=True):
+    assert histograms.score_of_bits(one) == value
+  equal = values[:, np.newaxis] == values
+  assert np.array_equal(bits[:, np.newaxis] == bits, equal)
+
+
+def thresholds_of(parts):
+  """The thresholds from the parts' counts, merged in any order."""
+
+  def merged(counts):
+    python_random.shuffle(counts)
+    return sum(counts[1:], counts[0])
+
+  bits = [histograms.sortable_bits(part) for part in parts]
+  places = histograms.places_of(
+    merged([histograms.count_bins(histograms.upper(one)) for one in bits]), PERCENTS
+  )
+  found = []
+  for place in places:
+    chosen = [one[histograms.upper(one) == place.bin] for one in bits]
+    counts = merged([histograms.count_bins(histograms.lower(one)) for one in chosen])
+    found.append(histograms.score_of_bits(histograms.bits_at(place, counts)))
+  return found
+
+
+@given(
+  values=hnp.arrays(
+    np.float32,
+    st.integers(1, 200),
+    elements=FLOATS | st.sampled_from([0.0, -0.0, 0.5, 1.0]),
+  ),
+  cuts=st.lists(st.integers(0, 200), max_size=5),
+)
+def test_any_split_gives_the_thresholds_of_the_whole(values, cuts):
+  whole = [limit for limit, _ in top_scored(values, PERCENTS)]
+  parts = [part for part in np.split(values, sorted(cuts)) if len(part)]
+  assert thresholds_of(parts) == whole
+
+
+def test_nan_is_refused():
+  with pytest.raises(InputError, match='NaN'):
+    histograms.sortable_bits(np.array([0.5, np.nan], np.float32))
+
+
+@pytest.fixture(scope='module')
+def many_ties():
+  """40,000 clips (three chunks) by 5 classes with many equal scores."""
+  random = np.random.default_rng(0)
+  scores = (random.integers(0, 300, (40_000, 5)) / 300).astype(np.float32)
+  scores[:, 1] = random.random(40_000)
+  states = (random.random(scores.shape) < 0.02).astype(np.int8)
+  states[:, 4] = 1  # a class without any implicit negative
+  return scores, states
+
+
+def expected_thresholds(scores, states):
+  rows = []
+  for column, state in zip(scores.T, states.T, strict=True):
+    rows.append([limit for limit, _ in top_scored(column[state == 0], PERCENTS)])
+  return np.array(rows)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_beam_finds_the_same_thresholds(many_ties, tmp_path, workers):
+  from audioset_ml.missing_labels.beam_thresholds import find_thresholds
+
+  scores, states = many_ties
+  np.save(tmp_path / 'scores.npy', scores)
+  found = find_thresholds(
+    tmp_path / 'scores.npy',
+    table_of(states),
+    PERCENTS,
+    tmp_path / 'work',
+    RunnerConfig(workers=workers),
+  )
+  assert np.array_equal(found, expected_thresholds(scores, states))
+
+
+def test_beam_refuses_nan(tmp_path):
+  from audioset_ml.missing_labels.beam_thresholds import find_thresholds
+
+  np.save(tmp_path / 'scores.npy', np.array([[0.5], [np.nan]], np.float32))
+  labels = table_of(np.zeros((2, 1), np.int8))
+  with pytest.raises(RecordError, match='NaN'):
+    find_thresholds(
+      tmp_path / 'scores.npy', labels, PERCENTS, tmp_path / 'work', RunnerConfig()
+    )

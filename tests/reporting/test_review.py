@@ -1,0 +1,288 @@
+"""The review page: made by the stage, used in a browser, fed back to `prepare`."""
+
+import json
+import re
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import InputError
+from audioset_ml.labels.states import LabelState
+from audioset_ml.missing_labels.enhance import write_label_sets
+from audioset_ml.missing_labels.rules import build_rule
+from audioset_ml.records.dataset import read_label_table
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.scores import ClipScores, write_scores
+from audioset_ml.reporting.review import loudest_patch
+from tests.browser import chromium
+from tests.conftest import prepare_flags
+from tests.stages import run_stage, run_stage_ok
+
+
+def labels_only(data, records, output, explicit_tsv=''):
+  """Joins the small data's labels anew, with these explicit ones."""
+  apart = ('--audio_dir', '--clips_per_shard', '--explicit_tsv')
+  flags = [flag for flag in prepare_flags(data) if not flag.startswith(apart)]
+  run_stage_ok(
+    'prepare',
+    *(*flags, '--labels_only', f'--records={records}', f'--output_dir={output}'),
+    f'--explicit_tsv={explicit_tsv}',
+  )
+  return output
+
+
+@pytest.fixture(scope='module')
+def plain_records(small_records, small_data, tmp_path_factory):
+  """Records without explicit negatives: what is not listed is implicit."""
+  folder = tmp_path_factory.mktemp('plain') / 'records'
+  return labels_only(small_data, small_records, folder)
+
+
+@pytest.fixture(scope='module')
+def flagged(plain_records, tmp_path_factory):
+  """Scores with planted order, and a label set of them; their folder."""
+  folder = tmp_path_factory.mktemp('flagged')
+  records = RecordsFolder.open(plain_records)
+  random = np.random.default_rng(0)
+  values = random.random((len(records.clip_ids), 3)).astype(np.float32)
+  scores = ClipScores('', records.clip_ids, records.class_map, values)
+  (folder / 'scores').mkdir()
+  write_scores(folder / 'scores', scores)
+  front_end = records.front_end.to_dict()
+  run_json = {'stage': 'score', 'front_end': front_end}
+  (folder / 'scores' / 'run.json').write_text(json.dumps(run_json))
+  write_label_sets(
+    values,
+    read_label_table(records),
+    records.class_map,
+    build_rule('percent', ['60']),
+    folder,
+  )
+  return folder
+
+
+def page_flags(flagged, records, data, output, *more):
+  return (
+    f'--label_set={flagged}/discard_60',
+    f'--scores={flagged}/scores',
+    f'--records={records}',
+    f'--audio_dir={data}/audio',
+    f'--output={output}',
+    *more,
+  )
+
+
+@pytest.fixture(scope='module')
+def page(flagged, plain_records, small_data, tmp_path_factory):
+  output = tmp_path_factory.mktemp('page') / 'review.html'
+  printed = run_stage_ok(
+    'review', *page_flags(flagged, plain_records, small_data, output)
+  )
+  assert 'labels of 3 classes to decide on' in printed
+  return output
+
+
+def data_of(page):
+  text = page.read_text()
+  return json.loads(re.search(r'^const data = (.*);$', text, re.MULTILINE).group(1))
+
+
+def test_the_page_holds_the_top_scored_flagged_labels(page, flagged, plain_records):
+  records = RecordsFolder.open(plain_records)
+  values = np.load(flagged / 'scores' / 'scores.npy')
+  states = read_label_table(records).dense()
+  data = data_of(page)
+  assert sorted(one['mid'] for one in data['classes']) == sorted(records.class_map.mids)
+  for one in data['classes']:
+    index = records.class_map.index_of[one['mid']]
+    assert one['flagged'] == len(one['items']) > 0
+    found = [item['score'] for item in one['items']]
+    assert found == sorted(found, reverse=True)
+    for item in one['items']:
+      row = records.clip_ids.index(item['clip'])
+      assert states[row, index] == LabelState.IMPLICIT_NEGATIVE
+      assert item['score'] == pytest.approx(values[row, index], abs=1e-4)
+  for clip_id, clip in data['clips'].items():
+    assert clip['picture'].startswith('data:image/webp;base64,')
+    sound = page.parent / clip['audio']
+    assert sound.name == f'{clip_id}.mp3'
+    assert sound.stat().st_size > 5000
+    assert clip['labels']
+
+
+def wait_for(condition, seconds=10):
+  deadline = time.monotonic() + seconds
+  while not condition():
+    assert time.monotonic() < deadline, 'it did not happen'
+    time.sleep(0.05)
+
+
+def press(browser, *keys):
+  from selenium.webdriver import ActionChains
+
+  for key in keys:
+    ActionChains(browser).send_keys(key).perform()
+
+
+def test_deciding_by_keys_alone_and_feeding_it_back(
+  page, plain_records, small_data, tmp_path
+):
+  data = data_of(page)
+  one = data['classes'][0]
+  first, second, third = (item['clip'] for item in one['items'][:3])
+
+  def status():
+    return browser.execute_script(
+      "return document.getElementById('status').textContent"
+    )
+
+  def current():
+    return browser.execute_script('return cards[current].item.clip')
+
+  with chromium(tmp_path) as browser:
+    browser.get(page.as_uri())
+    assert current() == first
+    press(browser, ' ')
+    wait_for(lambda: browser.execute_script('return player.currentTime') > 0.2)
+    press(browser, ' ')
+    assert browser.execute_script('return player.paused')
+    press(browser, 'r')
+    wait_for(lambda: not browser.execute_script('return player.paused'))
+    press(browser, 'p')
+    assert current() == second  # goes on by itself
+    press(browser, 'n', 'u')
+    assert status().startswith(f'3 of {len(one["items"])} of this class decided, 3 of')
+    press(browser, 'k', '\ue003')  # one back: the unsure one is open again
+    assert current() == third
+    assert status().startswith('2 of')
+    press(browser, 'u', ']', '[')
+    browser.refresh()
+    assert status().startswith('3 of')  # kept
+    if len(one['items']) > 3:
+      assert current() == one['items'][3]['clip']  # the first that is open
+    press(browser, 's')
+    saved = tmp_path / 'review.tsv'
+    wait_for(saved.exists)
+  lines = saved.read_text().splitlines()
+  expected = [f'{first}\t{one["mid"]}\tPRESENT', f'{second}\t{one["mid"]}\tNOT_PRESENT']
+  assert lines == ['segment_id\tlabel\tpresent', *sorted(expected)]
+  out = labels_only(small_data, plain_records, tmp_path / 'reviewed', saved)
+  records = RecordsFolder.open(out)
+  states = read_label_table(records).dense()[:, records.class_map.index_of[one['mid']]]
+  of = dict(zip(records.clip_ids, states.tolist(), strict=True))
+  assert of[first] == LabelState.EXPLICIT_POSITIVE
+  assert of[second] == LabelState.EXPLICIT_NEGATIVE
+  assert of[third] == LabelState.IMPLICIT_NEGATIVE  # unsure
+
+
+def test_a_saved_file_can_be_loaded_elsewhere(page, tmp_path):
+  one = data_of(page)['classes'][0]
+  saved = tmp_path / 'review.tsv'
+  row = f'{one["items"][0]["clip"]}\t{one["mid"]}\tNOT_PRESENT'
+  saved.write_text(f'segment_id\tlabel\tpresent\n{row}\n')
+  with chromium(tmp_path) as browser:
+    browser.get(page.as_uri())
+    browser.find_element('id', 'file').send_keys(str(saved))
+    wait_for(lambda: '1 decisions taken over' in browser.page_source)
+    assert browser.execute_script('return tsv()') == saved.read_text()
+
+
+@pytest.mark.parametrize('width', [1280, 360])
+def test_nothing_is_cut_off_at_any_width(page, tmp_path, width):
+  with chromium(tmp_path, width) as browser:
+    browser.get(page.as_uri())
+    wide = browser.execute_script('return document.documentElement.scrollWidth')
+    assert wide <= width
+    names = browser.execute_script(
+      "return [...document.querySelectorAll('button, select, input')]"
+      '.filter((one) => one.offsetParent && !(one.textContent || one.labels?.length'
+      ' || one.title || one.ariaLabel)).length'
+    )
+    assert names == 0  # every control says what it is
+
+
+def test_sounds_can_be_in_the_page_itself(flagged, plain_records, small_data, tmp_path):
+  output = tmp_path / 'all.html'
+  flags = ('--embed_audio', '--class=High', '--clips_per_class=2')
+  run_stage_ok(
+    'review', *page_flags(flagged, plain_records, small_data, output, *flags)
+  )
+  assert [path.name for path in tmp_path.iterdir()] == ['all.html']
+  data = data_of(output)
+  assert [one['name'] for one in data['classes']] == ['High']
+  assert len(data['clips']) == 2
+  with chromium(tmp_path) as browser:
+    browser.get(output.as_uri())
+    press(browser, ' ')
+    wait_for(lambda: browser.execute_script('return player.currentTime') > 0.2)
+
+
+def test_the_loudest_patch_is_found():
+  front_end = FrontEnd()
+  log_mel = np.full((300, 64), -6.0)
+  log_mel[150:190] = 1.0
+  start = loudest_patch(log_mel, front_end)
+  assert start <= 1.5 <= 1.9 <= start + 0.96
+
+
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    (['--label_set={flagged}'], 'it holds the label sets discard_60: name one'),
+    (['--class=Siren'], "'Siren' is neither the mid nor the name"),
+    (['--audio_dir={empty}'], 'has no sound of'),
+    (['--output=/nowhere/review.html'], 'there is no folder /nowhere'),
+    (['--scores=absent'], 'absent: no such folder'),
+  ],
+)
+def test_wrong_input_is_one_clear_line(
+  changes, message, flagged, plain_records, small_data, tmp_path
+):
+  (tmp_path / 'empty').mkdir()
+  places = {'flagged': flagged, 'empty': tmp_path / 'empty'}
+  done = run_stage(
+    'review',
+    *page_flags(flagged, plain_records, small_data, tmp_path / 'review.html'),
+    *[change.format(**places) for change in changes],
+  )
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
+
+
+def test_a_text_cannot_break_the_page(flagged, plain_records, small_data, tmp_path):
+  """A class name that would end the script."""
+  records = tmp_path / 'records'
+  shutil.copytree(plain_records, records)
+  for file in (
+    records / 'class_map.csv',
+    *(shutil.copytree(flagged, tmp_path / 'flagged')).rglob('class_map.csv'),
+  ):
+    file.write_text(file.read_text().replace('High', '</script><b>High'))
+  output = tmp_path / 'review.html'
+  run_stage_ok('review', *page_flags(tmp_path / 'flagged', records, small_data, output))
+  with chromium(tmp_path) as browser:
+    browser.get(output.as_uri())
+    assert (
+      '</script><b>High?'
+      in [
+        heading.text for heading in browser.find_elements('css selector', 'option, h2')
+      ]
+      or '</script><b>High' in browser.find_element('id', 'classes').text
+    )
+
+
+def test_other_clips_are_refused(flagged, plain_records):
+  from audioset_ml.labels.label_set import LabelSet
+  from audioset_ml.records.scores import read_scores
+  from audioset_ml.reporting.review import ReviewInputs
+
+  records = RecordsFolder.open(plain_records)
+  label_set = LabelSet.read(flagged / 'discard_60')
+  other = LabelSet('x', label_set.clip_ids[1:], label_set.class_map, label_set.packed)
+  scores = read_scores(flagged / 'scores')
+  with pytest.raises(InputError, match='x: is of other clips'):
+    ReviewInputs(other, scores, None, records, '')
