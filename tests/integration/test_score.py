@@ -108,7 +108,7 @@ def test_a_finished_shard_is_not_scored_again(models, small_records, tmp_path):
   assert not (values[len(planted) :] == 0.125).all(axis=1).any()
 
 
-@pytest.mark.parametrize('workers', [1, 2])
+@pytest.mark.parametrize('workers', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_beam_gives_the_same_scores(by_one, models, small_records, tmp_path, workers):
   values, _, _ = score(
     tmp_path / 'beam', small_records, models[:1], RunnerConfig(workers=workers)

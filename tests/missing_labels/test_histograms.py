@@ -86,7 +86,7 @@ def expected_thresholds(scores, states):
   return np.array(rows)
 
 
-@pytest.mark.parametrize('workers', [1, 2])
+@pytest.mark.parametrize('workers', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_beam_finds_the_same_thresholds(many_ties, tmp_path, workers):
   from audioset_ml.missing_labels.beam_thresholds import find_thresholds
 
