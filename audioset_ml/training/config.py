@@ -12,7 +12,17 @@ OPTIMIZERS = ('adam', 'adamw', 'sgd')
 SCHEDULES = ('constant', 'cosine', 'exponential')
 PRECISIONS = ('float32', 'mixed_bfloat16', 'mixed_float16')
 STRATEGIES = ('one_device', 'mirrored', 'multi_worker')
-BEST_METRICS = ('d_prime', 'lwlrap', 'map')
+# What a validation gives (`evaluation.weak`); the first three are printed.
+BEST_METRICS = (
+  'd_prime',
+  'lwlrap',
+  'map',
+  'auc',
+  'd_prime_of_mean_auc',
+  'lwlrap_label_weighted',
+  'd_prime_implicit',
+  'auc_implicit',
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Validator:
     self._scorer: PatchScorer | None = None
 
   def validate(self, model: keras.Model, step: int) -> dict[str, float]:
-    """Returns and logs d′ (explicit), lωlrap and mAP."""
+    """Returns and logs the metrics of `BEST_METRICS` that the records allow."""
     if self._scorer is None or self._scorer.model is not model:
       self._scorer = PatchScorer(model)  # which is traced once
     scores = score_clips(self._scorer, self._records, 'validate')
@@ -46,7 +46,7 @@ class Validator:
     if self._logs_dir is not None:
       with self._writer.as_default(step=step):
         self._write(values, scores)
-      shown = ', '.join(f'{name} {value:.4f}' for name, value in values.items())
+      shown = ', '.join(f'{name} {value:.4f}' for name, value in list(values.items())[:3])
       tqdm.tqdm.write(f'step {step}: validation {shown}')
     return values
 

@@ -9,6 +9,6 @@ run_steps prepare:prepare_train prepare:prepare_eval train:teacher \
 for run in teacher labels_diffuse labels_strong labels_mixed; do
   echo "$run: $($python -c "
 import json
-run = json.load(open('runs/esc10/$run/run.json'))
-print(', '.join(f'{name} {value:.3f}' for name, value in run['counts']['validation'].items()))")"
+values = json.load(open('runs/esc10/$run/run.json'))['counts']['validation']
+print(', '.join(f'{name} {values[name]:.3f}' for name in ('d_prime', 'lwlrap', 'map')))")"
 done
