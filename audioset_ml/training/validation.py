@@ -46,8 +46,8 @@ class Validator:
     if self._logs_dir is not None:
       with self._writer.as_default(step=step):
         self._write(values, scores)
-      shown = ', '.join(f'{name} {value:.4f}' for name, value in list(values.items())[:3])
-      tqdm.tqdm.write(f'step {step}: validation {shown}')
+      shown = [f'{name} {value:.4f}' for name, value in values.items()][:3]
+      tqdm.tqdm.write(f'step {step}: validation {", ".join(shown)}')
     return values
 
   def flush(self) -> None:
