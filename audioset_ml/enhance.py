@@ -52,7 +52,10 @@ flags.DEFINE_enum(
   'What the flagged labels are in training.',
 )
 flags.DEFINE_multi_string(
-  'show_class', [], "A class, by name or mid, to print ML20's Table III of; repeatable."
+  'show_class',
+  [],
+  "A class, by name or mid, to print ML20's Table III of; repeatable. All are in "
+  'table_iii.csv.',
 )
 flags.DEFINE_integer('seed', 0, 'random: of the draws.')
 beam_flags.define_beam_flags()
@@ -93,13 +96,17 @@ def main(_) -> None:
     from audioset_ml.missing_labels import enhance_stage
 
     config = enhance_stage.EnhanceConfig(
-      FLAGS.scores, FLAGS.records, FLAGS.rule, values, FLAGS.flagged_as, FLAGS.seed
+      FLAGS.scores,
+      FLAGS.records,
+      FLAGS.rule,
+      values,
+      FLAGS.flagged_as,
+      FLAGS.seed,
+      tuple(FLAGS.show_class),
     )
     runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
-    found, class_map = enhance_stage.enhance(config, folder.path, runner)
+    found, text = enhance_stage.enhance(config, folder.path, runner)
     folder.counts = found.flagged
-    shown = [class_map.find(name) for name in FLAGS.show_class]
-    text = enhance_stage.describe(found, shown)
   for name, flagged in folder.counts.items():
     what = 'ignores' if FLAGS.flagged_as == 'ignored' else 'adds'
     print(f'{folder.path}/{name}: {what} {flagged} labels')

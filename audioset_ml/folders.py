@@ -15,6 +15,7 @@ from audioset_ml.paths import GfilePath, Path, as_path
 
 RUN_FILE = 'run.json'
 LABEL_SET_FILE = 'label_set.json'
+SAVED_MODEL_FILE = 'saved_model.pb'
 
 
 def is_finished(folder: str | os.PathLike) -> bool:
@@ -57,17 +58,22 @@ def fingerprint(path: str | Sequence[str] | None) -> str | list[str]:
   """What changes when an input does: a digest of a stage's run, or a file's state.
 
   Args:
-    path: a stage's folder, a label set, a file, or a list of these. Of other folders
-      (of sound files, say) nothing is told.
+    path: a stage's folder, a label set, a SavedModel, a file, or a list of these. Of
+      other folders (of sound files, say) nothing is told.
   """
   if isinstance(path, (list, tuple)):
     return [fingerprint(one) for one in path]
   if not path:
     return ''
+  folder = as_path(path)
   for name in (RUN_FILE, LABEL_SET_FILE):
-    file = as_path(path) / name
+    file = folder / name
     if file.is_file():
       return hashlib.sha256(file.read_bytes()).hexdigest()
+  if (folder / SAVED_MODEL_FILE).is_file():
+    files = (SAVED_MODEL_FILE, 'variables/variables.index')
+    files += ('variables/variables.data-00000-of-00001',)
+    return '; '.join(file_state(folder / name) for name in files)
   return file_state(path)
 
 

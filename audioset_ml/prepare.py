@@ -71,7 +71,7 @@ def main(_) -> None:
     raise app.UsageError(f'--{idle[0]} does nothing here: --labels_only reads no sound')
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
   inputs |= {'audio_dir': FLAGS.audio_dir, 'records': FLAGS.records}
-  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+  with stage.output_folder(FLAGS.output_dir, inputs, remote=True) as folder:
     from audioset_ml.records import pipeline
 
     config = pipeline.PrepareConfig(

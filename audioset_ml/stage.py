@@ -118,6 +118,7 @@ def output_folder(
   inputs: dict[str, Any] | None = None,
   seed: int | None = None,
   writes: bool = True,
+  remote: bool = False,
 ) -> Iterator[StageFolder]:
   """The folder a stage writes, from `flags.txt` to the finishing `run.json`.
 
@@ -131,6 +132,7 @@ def output_folder(
     seed: the stage's seed, for run.json.
     writes: whether this process writes the folder; of several that work on one stage
       together, one does.
+    remote: whether the stage can write to other file systems than the disk's.
 
   Raises:
     InputError: the folder holds a run with other flags or of inputs that have changed
@@ -138,6 +140,10 @@ def output_folder(
   """
   if not output_dir:
     raise InputError('--output_dir is empty: name the folder to write')
+  if paths.is_remote(output_dir) and not remote:
+    raise InputError(
+      f'{output_dir}: this stage writes to disk only; copy its folder when it is done'
+    )
   path, inputs = paths.as_path(output_dir), inputs or {}
   if path.exists() and not path.is_dir():
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')

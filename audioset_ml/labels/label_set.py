@@ -6,6 +6,7 @@ for two million clips of AudioSet), `clip_ids.txt`, `class_map.csv`, `summary.cs
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -71,7 +72,7 @@ class LabelSet:
       clip_ids = tuple((folder / 'clip_ids.txt').read_text().splitlines())
       description = json.loads((folder / _DESCRIPTION).read_text())
       flagged_as = description['flagged_as']
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError) as error:
       raise LabelError(f'{path}: damaged label set ({error})') from error
     class_map = ClassMap.read(folder / 'class_map.csv')
     shape = (len(clip_ids), -(-len(class_map) // 8))
@@ -114,10 +115,13 @@ class LabelSetWriter:
       'shape': (len(clip_ids), -(-len(class_map) // 8)),
     }
     np.lib.format.write_array_header_1_0(self._file, header)
+    self._digest = hashlib.blake2b(ids.encode(), digest_size=16)
 
   def add(self, column: np.ndarray) -> None:
     """The bits of the next eight classes, the first highest. Shape [clips], uint8."""
-    self._file.write(np.ascontiguousarray(column).data)
+    column = np.ascontiguousarray(column)
+    self._file.write(column.data)
+    self._digest.update(column.data)
 
   def finish(self, summary: pd.DataFrame, description: dict[str, Any]) -> None:
     """Writes the summary, and `label_set.json` last.
@@ -128,7 +132,9 @@ class LabelSetWriter:
     """
     self.close()
     summary.to_csv(self._folder / 'summary.csv', index=False, lineterminator='\n')
-    folders.write_json(self._folder / _DESCRIPTION, description)
+    # What tells it from another one of the same name; see `folders.fingerprint`.
+    content = {**description, 'digest': self._digest.hexdigest()}
+    folders.write_json(self._folder / _DESCRIPTION, content)
 
   def close(self) -> None:
     """Closes the file, finished or not."""

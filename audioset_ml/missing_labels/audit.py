@@ -38,6 +38,8 @@ def audit_label_set(
   """
   if label_set.clip_ids != labels.clip_ids or label_set.clip_ids != truth.clip_ids:
     raise LabelError(f'{label_set.path}: is of other clips than the records')
+  if label_set.class_map.mids != truth.class_map.mids:
+    raise LabelError(f'{label_set.path}: is of other classes than the records')
   rows = []
   for index, mid in enumerate(label_set.class_map.mids):
     known, present = truth.of_class(index)

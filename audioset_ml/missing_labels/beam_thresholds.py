@@ -9,7 +9,7 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -25,18 +25,18 @@ _LISTED_FILE, _PLACES_FILE, _FOUND_FILE = 'listed.npz', 'places.json', 'found.js
 
 
 class CountBins(beam.CombineFn):
-  """How often each 16-bit value occurs in arrays of them. Shape [65536], int64."""
+  """How often each 16-bit value occurs in arrays of them."""
 
-  def create_accumulator(self) -> np.ndarray:
-    return np.zeros(histograms.BINS, np.int64)
+  def create_accumulator(self):
+    return histograms.Counts.merged([])
 
-  def add_input(self, accumulator: np.ndarray, element: np.ndarray) -> np.ndarray:
-    return accumulator + histograms.count_bins(element)
+  def add_input(self, accumulator, element):
+    return histograms.Counts.merged([accumulator, histograms.Counts.of(element)])
 
-  def merge_accumulators(self, accumulators: Iterable[np.ndarray]) -> np.ndarray:
-    return functools.reduce(np.add, accumulators)
+  def merge_accumulators(self, accumulators):
+    return histograms.Counts.merged(list(accumulators))
 
-  def extract_output(self, accumulator: np.ndarray) -> np.ndarray:
+  def extract_output(self, accumulator):
     return accumulator
 
 
@@ -157,13 +157,15 @@ def _lower_bits(
         yield (index, wanted), histograms.lower(chosen)
 
 
-def _places(counts: np.ndarray, percents: Sequence[Decimal]) -> list[tuple[int, int]]:
+def _places(
+  counts: histograms.Counts, percents: Sequence[Decimal]
+) -> list[tuple[int, int]]:
   found = histograms.places_of(counts, percents)
   return [(place.bin, place.rank) for place in found]
 
 
 def _thresholds(
-  key: tuple[int, int], counts: np.ndarray, places: dict[int, list]
+  key: tuple[int, int], counts: histograms.Counts, places: dict[int, list]
 ) -> list[tuple[int, int, int]]:
   """(class, place among the percentages, bits) of the thresholds in one bin."""
   index, wanted = key

@@ -21,7 +21,7 @@ from audioset_ml.progress import progress_bar
 # teacher still tells the class apart.
 _TOLD_APART = 0.1
 # Bytes of scores that are held in memory at a time.
-MEMORY = 1_500_000_000
+MEMORY = 900_000_000
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,11 +4,11 @@ import dataclasses
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 import pandas as pd
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.missing_labels import rules
 from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
 from audioset_ml.missing_labels.thresholds import parse_percents
@@ -32,6 +32,7 @@ class EnhanceConfig:
     values: its values, as text.
     flagged_as: what flagged labels are in training: ignored or positive.
     seed: of random draws.
+    shown: classes, by name or mid, that `describe` gives Table III of.
   """
 
   scores: str
@@ -40,13 +41,14 @@ class EnhanceConfig:
   values: tuple[str, ...] = ()
   flagged_as: str = 'ignored'
   seed: int = 0
+  shown: tuple[str, ...] = ()
 
 
 def enhance(
   config: EnhanceConfig,
   output_dir: str | os.PathLike,
   runner: RunnerConfig | None = None,
-) -> tuple[Enhancement, ClassMap]:
+) -> tuple[Enhancement, str]:
   """Writes the label sets.
 
   Args:
@@ -54,15 +56,21 @@ def enhance(
     output_dir: the folder.
     runner: how Beam runs to find ML20's thresholds; None for this process.
 
+  Returns:
+    What was flagged, and a summary for people; see `describe`.
+
   Raises:
     InputError: scores or records can't be read or don't belong together, or a value is
       wrong.
   """
   rule = rules.build_rule(config.rule, config.values, config.seed)
   records = RecordsFolder.open(config.records)
+  shown = [records.class_map.find(name) for name in config.shown]
   scores = read_scores(config.scores)
   scores.require_of(records)
-  labels = read_label_table(records)
+  # The ids of two million clips take 150 MB: kept once.
+  labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
+  scores = dataclasses.replace(scores, clip_ids=records.clip_ids)
   if runner:
     if config.rule != 'percent':
       raise InputError(f'Beam finds thresholds of percentages, not of {config.rule}')
@@ -78,10 +86,10 @@ def enhance(
   found = write_label_sets(
     scores.values, labels, records.class_map, rule, output_dir, config.flagged_as
   )
-  return found, records.class_map
+  return found, describe(found, shown)
 
 
-def describe(found: Enhancement, shown: list[int]) -> str:
+def describe(found: Enhancement, shown: Sequence[int]) -> str:
   """ML20's Table III of some classes, and the classes whose labels to look at.
 
   Args:

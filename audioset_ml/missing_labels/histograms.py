@@ -15,7 +15,6 @@ import numpy as np
 from audioset_ml.errors import InputError
 from audioset_ml.missing_labels.thresholds import discard_count
 
-BINS = 1 << 16
 _SIGN = np.uint32(1 << 31)
 
 
@@ -48,9 +47,34 @@ def lower(bits: np.ndarray) -> np.ndarray:
   return bits.astype(np.uint16)
 
 
-def count_bins(values: np.ndarray) -> np.ndarray:
-  """How often each 16-bit value occurs. Shape [65536], int64."""
-  return np.bincount(values, minlength=BINS)
+@dataclasses.dataclass(frozen=True)
+class Counts:
+  """How often 16-bit values occur; those that don't are left out.
+
+  Attributes:
+    values: in ascending order. Shape [values], uint16.
+    counts: shape [values], int64.
+  """
+
+  values: np.ndarray
+  counts: np.ndarray
+
+  @classmethod
+  def of(cls, values: np.ndarray) -> 'Counts':
+    """Counts an array."""
+    return cls(*np.unique(values, return_counts=True))
+
+  @classmethod
+  def merged(cls, parts: Sequence['Counts']) -> 'Counts':
+    """Those of several arrays as one."""
+    if not parts:
+      return cls(np.zeros(0, np.uint16), np.zeros(0, np.int64))
+    values, places = np.unique(
+      np.concatenate([part.values for part in parts]), return_inverse=True
+    )
+    counts = np.zeros(len(values), np.int64)
+    np.add.at(counts, places, np.concatenate([part.counts for part in parts]))
+    return cls(values, counts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,21 +90,21 @@ class Place:
   rank: int
 
 
-def places_of(counts: np.ndarray, percents: Sequence[Decimal]) -> list[Place]:
+def places_of(counts: Counts, percents: Sequence[Decimal]) -> list[Place]:
   """Where the thresholds of a class are: the (⌊p·n⌋+1)-th largest scores.
 
   Args:
     counts: of the upper bits of its n implicit negatives; at least one.
     percents: the discard percentages.
   """
-  number, found = int(counts.sum()), []
+  number, found = int(counts.counts.sum()), []
   for percent in percents:
     rank = number - 1 - discard_count(number, percent)
     found.append(_find(counts, rank))
   return found
 
 
-def bits_at(place: Place, counts: np.ndarray) -> int:
+def bits_at(place: Place, counts: Counts) -> int:
   """The sortable bits of the threshold at a place.
 
   Args:
@@ -90,8 +114,9 @@ def bits_at(place: Place, counts: np.ndarray) -> int:
   return place.bin << 16 | _find(counts, place.rank).bin
 
 
-def _find(counts: np.ndarray, rank: int) -> Place:
-  """The bin of the score with so many smaller ones, and its rank in the bin."""
-  ends = np.cumsum(counts)
+def _find(counts: Counts, rank: int) -> Place:
+  """The value of the score with so many smaller ones, and its rank among its like."""
+  ends = np.cumsum(counts.counts)
   found = int(np.searchsorted(ends, rank, side='right'))
-  return Place(found, rank - int(ends[found] - counts[found]))
+  before = int(ends[found] - counts.counts[found])
+  return Place(int(counts.values[found]), rank - before)

@@ -125,8 +125,8 @@ class AboveScore(_ValueRule):
 class AbovePositives(_ValueRule):
   """What scores above a percentile of the scores of the class's positives.
 
-  PSLA (Gong et al. 2021, section III-C) so enhances its labels, with the 5th, 10th or
-  25th percentile, or the mean. A class without positives has nothing flagged.
+  PSLA (Gong et al. 2021, section III-C) so enhances its labels (it also tries their
+  mean). A class without positives has nothing flagged.
   """
 
   prefix = 'positives'

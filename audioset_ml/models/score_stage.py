@@ -135,6 +135,7 @@ def score(
     if shard.clip_ids
   ]
   worker = ShardScorer(config, str(output_dir), str(parts_dir))
+  _opened.cache_clear()  # a model may have been trained anew
   _opened(config)  # so that wrong models are told of before anything is written
   parts_dir.mkdir(exist_ok=True)
   if runner:
@@ -187,15 +188,16 @@ def _save(path: pathlib.Path, array: np.ndarray) -> None:
 
 def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> int:
   """Writes arrays one after the other as one, a part at a time; its number of rows."""
-  maps = [np.load(part, mmap_mode='r') for part in parts]
-  rows = sum(len(one) for one in maps)
-  header = np.lib.format.header_data_from_array_1_0(maps[0])
-  header['shape'] = (rows, *maps[0].shape[1:])
+  # One at a time: AudioSet has more shards than a process may have open files.
+  rows = sum(len(np.load(part, mmap_mode='r')) for part in parts)
+  first = np.load(parts[0], mmap_mode='r')
+  header = np.lib.format.header_data_from_array_1_0(first)
+  header['shape'] = (rows, *first.shape[1:])
   partial = path.with_name(f'.{path.name}.partial')
   with open(partial, 'wb') as file:
     np.lib.format.write_array_header_1_0(file, header)
-    for one in maps:
-      file.write(np.ascontiguousarray(one).data)
+    for part in parts:
+      file.write(np.load(part).data)
     file.flush()
     os.fsync(file.fileno())
   os.replace(partial, path)

@@ -117,27 +117,36 @@ class WaveformScorer:
   """Scores by a model that takes waveforms, from the clips' sound files."""
 
   def __init__(
-    self, model: LoadedWaveformModel, audio_dir: str, mapping: ClassMapping, path: str
+    self,
+    model: LoadedWaveformModel,
+    audio_dir: str,
+    records: RecordsFolder,
+    mapping: ClassMapping,
+    path: str,
   ):
-    """Args: the model; the folder of sound files; from the model's classes to those of
-    the records; where the model is, for messages."""
+    """Args: the model; the folder of sound files; all clips that may be asked for; from
+    the model's classes to those of the records; where the model is, for messages."""
     self._model, self._audio_dir = model, audio_dir
     self._mapping, self._path = mapping, path
+    self._sounds = find_audio(audio_dir, records.clip_ids)
+    rows = records.read_clips().items()
+    front_end = records.front_end
+    self._patches = {name: front_end.num_patches(row.frames) for name, row in rows}
 
   def score(
     self, records: RecordsFolder, count: Callable[[int], object]
   ) -> PatchScores:
     """See `Scorer.score`."""
-    sounds = find_audio(self._audio_dir, records.clip_ids)
-    lacking = next((c for c in records.clip_ids if c not in sounds), None)
+    lacking = next((c for c in records.clip_ids if c not in self._sounds), None)
     if lacking:
       raise RecordError(
         f'{self._audio_dir}: has no sound of the clip {lacking} of {records.path}'
       )
-    rows, front_end, found = records.read_clips(), records.front_end, []
+    found = []
     for clip_id in records.clip_ids:
-      patches = front_end.num_patches(rows[clip_id].frames)
-      scores = self._patch_scores(sounds[clip_id], patches, front_end)
+      patches = self._patches[clip_id]
+      sound = self._sounds[clip_id]
+      scores = self._patch_scores(sound, patches, records.front_end)
       mean = scores.mean(axis=0, dtype=np.float32, keepdims=True)
       found.append(PatchScores(mean, scores, np.array([patches])))
       count(1)
@@ -176,7 +185,7 @@ def _open_one(
     model = load_waveform_model(path, class_map_path)
     classes = ClassMap(model.mids, model.class_names)
     mapping = _mapping(class_mapping_path, records, classes, str(path))
-    return WaveformScorer(model, audio_dir, mapping, str(path))
+    return WaveformScorer(model, audio_dir, records, mapping, str(path))
   trained = TrainedModel.open(path, class_map_path)
   records.require_front_end(trained.front_end, str(trained.path))
   classes = trained.require_class_map()

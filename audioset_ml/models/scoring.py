@@ -53,8 +53,8 @@ class Scorer(Protocol):
       count: told how many more clips are done.
 
     Raises:
-      RecordError: the shards are damaged or hold other clips, or a clip can't be
-        scored.
+      RecordError: the shards are damaged or hold another number of clips, or a clip
+        can't be scored.
     """
 
 

@@ -23,7 +23,7 @@ YAMNET_CLASS_MAP_FILE = 'yamnet_class_map.csv'
 
 def is_saved_model(path: pathlib.Path) -> bool:
   """Whether a folder holds a SavedModel."""
-  return (path / 'saved_model.pb').is_file()
+  return (path / folders.SAVED_MODEL_FILE).is_file()
 
 
 @dataclasses.dataclass(frozen=True)

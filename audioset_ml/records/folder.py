@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import io
 import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -142,17 +143,17 @@ class RecordsFolder:
         )
 
 
-def _read_clips(path: Path) -> list[dict[str, str]]:
-  """The rows of clips.csv."""
+def _read_clips(path: Path) -> Iterator[dict[str, str]]:
+  """The rows of clips.csv, one after the other: all at once would take a gigabyte."""
   try:
-    rows = list(csv.DictReader(io.StringIO((path / CLIPS_FILE).read_text())))
+    rows = csv.DictReader(io.StringIO((path / CLIPS_FILE).read_text()))
   except OSError as error:
     raise RecordError(f'{path}/{CLIPS_FILE}: cannot be read ({error})') from error
-  if rows and not set(CLIPS_HEADER) <= set(rows[0]):
+  if not set(CLIPS_HEADER) <= set(rows.fieldnames or CLIPS_HEADER):
     raise RecordError(
       f'{path}/{CLIPS_FILE}: cannot be read (no columns {", ".join(CLIPS_HEADER)})'
     )
-  return rows
+  yield from rows
 
 
 def shard_name(index: int, shards: int) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import zipfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -61,11 +62,10 @@ def read_foreign_scores(
       f'{path}: has {values.shape[1]} columns, but there are {len(class_map)} classes'
       f' in {class_map_path or records.path}; give its class map with --class_map'
     )
-  values = values[[row_of[clip_id] for clip_id in records.clip_ids]]
-  values = values.astype(np.float32)
-  wrong = np.argwhere(np.isnan(values))
-  if len(wrong):
-    row, column = wrong[0]
+  order = [row_of[clip_id] for clip_id in records.clip_ids]
+  values = values[order].astype(np.float32, copy=False)
+  if np.isnan(values).any():
+    row, column = np.argwhere(np.isnan(values))[0]
     raise RecordError(
       f'{path}: the score of {records.clip_ids[row]}, {class_map.names[column]}, is NaN'
     )
@@ -85,22 +85,27 @@ _NAMES = ('clip_ids', 'ids', 'names', 'video_id', 'audio_name')
 def _read(path: pathlib.Path, key: str) -> tuple[np.ndarray, Sequence[str] | None]:
   """The matrix, and the clips if the file names them."""
   try:
-    content = np.load(path, allow_pickle=False)
-  except (OSError, ValueError) as error:
+    content = np.load(path, mmap_mode='r', allow_pickle=False)
+    if isinstance(content, np.ndarray):
+      return _matrix(path, content), None
+    with content:
+      arrays = {name: content[name] for name in content.files}
+  except RecordError:
+    raise
+  except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
     raise RecordError(f'{path}: cannot be read as .npy or .npz ({error})') from error
-  if isinstance(content, np.ndarray):
-    return _matrix(path, content), None
-  with content:
-    found = [name for name in content.files if not key or name == key]
-    matrices = [name for name in found if content[name].ndim == 2]
-    if len(matrices) != 1:
-      raise RecordError(
-        f'{path}: holds the arrays {", ".join(content.files)}; name that of the scores '
-        'with --key'
-      )
-    names = next((content[n] for n in _NAMES if n in content.files), None)
-    matrix = _matrix(path, content[matrices[0]])
-    return matrix, None if names is None else _texts(names)
+  matrices = [
+    name
+    for name, array in arrays.items()
+    if array.ndim == 2 and (not key or name == key)
+  ]
+  if len(matrices) != 1:
+    raise RecordError(
+      f'{path}: holds the arrays {", ".join(arrays)}; name that of the scores with '
+      '--key'
+    )
+  names = next((arrays[name] for name in _NAMES if name in arrays), None)
+  return _matrix(path, arrays[matrices[0]]), None if names is None else _texts(names)
 
 
 def _matrix(path: pathlib.Path, values: np.ndarray) -> np.ndarray:

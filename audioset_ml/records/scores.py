@@ -147,5 +147,5 @@ def read_patch_scores(path: str | os.PathLike) -> ClipPatchScores:
 def _load(path: pathlib.Path) -> np.ndarray:
   try:
     return np.load(path, mmap_mode='r', allow_pickle=False)
-  except (OSError, ValueError) as error:
+  except (OSError, EOFError, ValueError) as error:
     raise RecordError(f'{path}: cannot be read ({error})') from error

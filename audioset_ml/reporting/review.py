@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,6 +70,9 @@ class ReviewInputs:
 
   def __post_init__(self):
     self.scores.require_of(self.records)
+    self.records.require_class_map(
+      self.label_set.class_map, f'label set {self.label_set.path}'
+    )
     if self.label_set.clip_ids != self.records.clip_ids:
       raise RecordError(
         f'{self.label_set.path}: is of other clips than {self.records.path}'
@@ -141,14 +145,17 @@ def write_review(
 def _choose(inputs: ReviewInputs, config: ReviewConfig) -> dict[int, list[str]]:
   """The clips to show of each class, the highest score first."""
   class_map: ClassMap = inputs.records.class_map
-  flagged = [inputs.label_set.flagged_in_class(i) for i in range(len(class_map))]
   classes: Sequence[int] = config.classes
   if not classes:
-    order = sorted(range(len(class_map)), key=lambda index: -flagged[index].sum())
+    counts = [
+      int(inputs.label_set.flagged_in_class(index).sum())
+      for index in range(len(class_map))
+    ]
+    order = sorted(range(len(class_map)), key=lambda index: -counts[index])
     classes = order[: config.num_classes]
   chosen = {}
   for index in classes:
-    rows = np.flatnonzero(flagged[index])
+    rows = np.flatnonzero(inputs.label_set.flagged_in_class(index))
     scores = inputs.scores.values[rows, index]
     best = rows[np.argsort(-scores, kind='stable')][: config.clips_a_class]
     if len(best):
@@ -173,7 +180,8 @@ def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
   return {
     'labels': [records.class_map.names[i] for i, state in labels if state.present],
     'refuted': [records.class_map.names[i] for i, state in labels if not state.present],
-    'seconds': round(content.seconds, 2),
+    # What the picture spans, padding at its end included.
+    'span': round(len(content.log_mel) * records.front_end.hop_seconds, 2),
     'loudest': loudest_patch(content.log_mel, records.front_end),
     'picture': _data_uri('image/webp', _picture(content.log_mel)),
   }
@@ -225,7 +233,7 @@ class _Sounds:
       return _data_uri('audio/mpeg', sound)
     file = self._folder / f'{clip_id}.mp3'
     folders.write_atomically(file, sound)
-    return f'{self._folder.name}/{file.name}'
+    return urllib.parse.quote(f'{self._folder.name}/{file.name}')
 
 
 def _data_uri(kind: str, content: bytes) -> str:

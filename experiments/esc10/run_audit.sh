@@ -31,9 +31,11 @@ for teacher in "${teachers[@]}"; do
   scores=$runs/audit/scores_$teacher
   stage enhance --scores=$scores --discard_percent=ml20 \
     --output_dir=$runs/audit/$teacher/percent
+  stage enhance --scores=$scores --rule=score --min_score=0.1,0.2,0.3,0.5,0.7,0.9 \
+    --output_dir=$runs/audit/$teacher/score > /dev/null
   stage enhance --scores=$scores --rule=positives --positive_percentile=5,10,25,50,75 \
     --output_dir=$runs/audit/$teacher/positives > /dev/null
-  sets+=("$runs/audit/$teacher/percent" "$runs/audit/$teacher/positives")
+  sets+=("$runs/audit/$teacher"/{percent,score,positives})
 done
 stage enhance --scores=$runs/audit/scores_teacher --rule=random --discard_percent=ml20 \
   --output_dir=$runs/audit/random > /dev/null

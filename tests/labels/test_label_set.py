@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from audioset_ml.errors import LabelError
+from audioset_ml.folders import fingerprint
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet, LabelSetWriter
 
@@ -47,6 +48,16 @@ def test_damage_is_named(tmp_path):
   write(tmp_path / 'other', np.zeros((2, 11), bool), 'sometimes')
   with pytest.raises(LabelError, match="flagged_as is 'sometimes'"):
     LabelSet.read(tmp_path / 'other')
+
+
+def test_other_flags_of_the_same_number_have_another_fingerprint(tmp_path):
+  flagged = np.zeros((3, 11), bool)
+  flagged[0, 0] = True
+  write(tmp_path / 'one', flagged)
+  write(tmp_path / 'same', flagged)
+  write(tmp_path / 'other', flagged[::-1])
+  one, same, other = (fingerprint(tmp_path / name) for name in ('one', 'same', 'other'))
+  assert one == same != other
 
 
 def test_one_that_was_begun_anew_is_unfinished(tmp_path):

@@ -35,16 +35,18 @@ def thresholds_of(parts):
 
   def merged(counts):
     python_random.shuffle(counts)
-    return sum(counts[1:], counts[0])
+    half = len(counts) // 2
+    merge = histograms.Counts.merged
+    return merge([merge(counts[:half]), merge(counts[half:])])
 
   bits = [histograms.sortable_bits(part) for part in parts]
   places = histograms.places_of(
-    merged([histograms.count_bins(histograms.upper(one)) for one in bits]), PERCENTS
+    merged([histograms.Counts.of(histograms.upper(one)) for one in bits]), PERCENTS
   )
   found = []
   for place in places:
     chosen = [one[histograms.upper(one) == place.bin] for one in bits]
-    counts = merged([histograms.count_bins(histograms.lower(one)) for one in chosen])
+    counts = merged([histograms.Counts.of(histograms.lower(one)) for one in chosen])
     found.append(histograms.score_of_bits(histograms.bits_at(place, counts)))
   return found
 

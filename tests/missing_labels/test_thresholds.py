@@ -20,7 +20,7 @@ PERCENTS = st.integers(0, 99_999).map(lambda n: Decimal(n) / 1000)
 
 @pytest.mark.parametrize(
   ('implicit', 'count'),
-  # ML20's Table III has 504 and 42: it counts with an approximate percentile.
+  # ML20's Table III has 504 and 42: a tie at the threshold would explain it.
   [(505_064, 505), (42_459, 42), (1000, 1), (999, 0), (0, 0)],
 )
 def test_a_tenth_of_a_percent_is_counted_exactly(implicit, count):

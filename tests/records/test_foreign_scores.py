@@ -78,6 +78,16 @@ def test_what_is_wrong_is_named(records, tmp_path):
   np.save(path, VALUES)
   with pytest.raises(RecordError, match='nothing says which clips'):
     read_foreign_scores(path, records)
+  np.savez(tmp_path / 'ids.npz', scores=VALUES, ids=np.array(ORDER, object))
+  with pytest.raises(RecordError, match='cannot be read as'):
+    read_foreign_scores(tmp_path / 'ids.npz', records)
+  content = (tmp_path / 'ids.npz').read_bytes()
+  (tmp_path / 'ids.npz').write_bytes(content[: len(content) // 2])
+  with pytest.raises(RecordError, match='cannot be read as'):
+    read_foreign_scores(tmp_path / 'ids.npz', records)
+  path.write_bytes(b'')
+  with pytest.raises(RecordError, match='cannot be read as'):
+    read_foreign_scores(path, records, ids)
   path.write_bytes(b'PK')
   with pytest.raises(RecordError, match='cannot be read as'):
     read_foreign_scores(path, records, ids)

@@ -51,6 +51,11 @@ def flagged(plain_records, tmp_path_factory):
   scores = ClipScores('', records.clip_ids, records.class_map, values)
   (folder / 'scores').mkdir()
   write_scores(folder / 'scores', scores)
+  # Three patches a clip, of which the second scores highest.
+  patches = np.repeat(values, 3, axis=0).astype(np.float16)
+  patches[1::3] += 0.1
+  np.save(folder / 'scores' / 'patch_scores.npy', patches)
+  np.save(folder / 'scores' / 'patch_offsets.npy', np.arange(0, len(patches) + 1, 3))
   front_end = records.front_end.to_dict()
   run_json = {'stage': 'score', 'front_end': front_end}
   (folder / 'scores' / 'run.json').write_text(json.dumps(run_json))
@@ -105,6 +110,7 @@ def test_the_page_holds_the_top_scored_flagged_labels(page, flagged, plain_recor
       row = records.clip_ids.index(item['clip'])
       assert states[row, index] == LabelState.IMPLICIT_NEGATIVE
       assert item['score'] == pytest.approx(values[row, index], abs=1e-4)
+      assert item['peak'] == 0.48
   for clip_id, clip in data['clips'].items():
     assert clip['picture'].startswith('data:image/webp;base64,')
     sound = page.parent / clip['audio']
@@ -151,8 +157,11 @@ def test_deciding_by_keys_alone_and_feeding_it_back(
     assert browser.execute_script('return player.paused')
     press(browser, 'r')
     wait_for(lambda: not browser.execute_script('return player.paused'))
-    press(browser, 'p')
-    assert current() == second  # goes on by itself
+    press(browser, 't')
+    assert 0.4 < browser.execute_script('return player.currentTime') < 1.5
+    hold(browser, 'p')
+    assert current() == second  # goes on by itself, by one
+    assert status().startswith('1 of')
     press(browser, 'n', 'u')
     assert status().startswith(f'3 of {len(one["items"])} of this class decided, 3 of')
     press(browser, 'k', '\ue003')  # one back: the unsure one is open again
@@ -178,6 +187,29 @@ def test_deciding_by_keys_alone_and_feeding_it_back(
   assert of[third] == LabelState.IMPLICIT_NEGATIVE  # unsure
 
 
+def hold(browser, key):
+  """A key that is held down for a while."""
+  for number in range(8):
+    event = {'type': 'keyDown', 'text': key, 'key': key, 'autoRepeat': number > 0}
+    browser.execute_cdp_cmd('Input.dispatchKeyEvent', event)
+  browser.execute_cdp_cmd('Input.dispatchKeyEvent', {'type': 'keyUp', 'key': key})
+
+
+def test_two_windows_keep_each_others_decisions(page, tmp_path):
+  with chromium(tmp_path) as browser:
+    browser.get(page.as_uri())
+    press(browser, 'p')
+    first = browser.current_window_handle
+    browser.switch_to.new_window('tab')
+    browser.get(page.as_uri())
+    press(browser, 'n')
+    browser.switch_to.window(first)
+    wait_for(lambda: len(browser.execute_script('return Object.keys(decisions)')) == 2)
+    press(browser, 'j', 'u')
+    browser.refresh()
+    assert len(browser.execute_script('return Object.keys(decisions)')) == 3
+
+
 def test_a_saved_file_can_be_loaded_elsewhere(page, tmp_path):
   one = data_of(page)['classes'][0]
   saved = tmp_path / 'review.tsv'
@@ -188,6 +220,9 @@ def test_a_saved_file_can_be_loaded_elsewhere(page, tmp_path):
     browser.find_element('id', 'file').send_keys(str(saved))
     wait_for(lambda: '1 decisions taken over' in browser.page_source)
     assert browser.execute_script('return tsv()') == saved.read_text()
+    saved.write_text('clip\tlabel\n')
+    browser.find_element('id', 'file').send_keys(str(saved))
+    wait_for(lambda: 'does not start with the row' in browser.page_source)
 
 
 @pytest.mark.parametrize('width', [1280, 360])
@@ -196,6 +231,12 @@ def test_nothing_is_cut_off_at_any_width(page, tmp_path, width):
     browser.get(page.as_uri())
     wide = browser.execute_script('return document.documentElement.scrollWidth')
     assert wide <= width
+    press(browser, 'j', 'j', 'k')
+    covered = browser.execute_script(
+      "return document.querySelector('header').getBoundingClientRect().bottom"
+      " - document.querySelector('.current').getBoundingClientRect().top"
+    )
+    assert covered <= 0  # the header hides nothing of what is decided on
     names = browser.execute_script(
       "return [...document.querySelectorAll('button, select, input')]"
       '.filter((one) => one.offsetParent && !(one.textContent || one.labels?.length'
