@@ -1,6 +1,7 @@
 """Figures of an audit: how many flagged labels are truly missing."""
 
 import os
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,16 +9,9 @@ from matplotlib.figure import Figure
 
 from audioset_ml.reporting import style
 
-# In the order in which rules are drawn; they differ in grey, too.
-_LOOKS = (
-  ('blue', 'o', '-'),
-  ('vermilion', 's', '--'),
-  ('green', '^', '-.'),
-  ('ochre', 'D', ':'),
-  ('purple', 'v', '-'),
-  ('sky', 'P', '--'),
-  ('black', 'X', '-.'),
-)
+# Folders differ by colour, rules by marker and line, which can be told in grey, too.
+_COLORS = ('blue', 'vermilion', 'green', 'ochre', 'purple', 'sky', 'black')
+_LINES = (('o', '-'), ('s', '--'), ('^', '-.'), ('D', ':'), ('v', '-'), ('X', '--'))
 
 
 @style.applied()
@@ -29,18 +23,21 @@ def audit_figure(table: pd.DataFrame) -> Figure:
   """
   figure = style.new_figure(7.2, 2.6)
   by_number, by_each_other = figure.subplots(1, 2)
-  table = table[table['judged'] > 0]
+  table = table[table['judged'] > 0].reset_index(drop=True)
   rules = (
     table['label_set']
     .str.rpartition('_')[0]
     .where(table['value'].astype(str) != '', table['label_set'])
   )
   shown = _short(table['folder'])
+  colors = _assign(shown.map(lambda folder: folder.split(os.sep)[0]), _COLORS)
+  lines = _assign(rules, _LINES)
   groups = table.groupby([shown, rules], sort=False)
-  for number, ((folder, rule), rows) in enumerate(groups):
-    color, marker, line = _LOOKS[number % len(_LOOKS)]
+  for (folder, rule), rows in groups:
+    owner = folder.split(os.sep)[0]
+    color, (marker, line) = colors[owner], lines[rule]
     look = {'color': style.COLORS[color], 'marker': marker, 'markersize': 3}
-    look |= {'linewidth': 0.8, 'label': f'{folder}: {rule}' if folder else rule}
+    look |= {'linewidth': 0.8, 'label': f'{owner}: {rule}' if owner else rule}
     share = 100 * rows['flagged'] / rows['implicit'].clip(lower=1)
     by_number.plot(share, rows['precision'], linestyle='-', **look)
     by_number.plot(share, rows['recall'], linestyle=':', **{**look, 'label': None})
@@ -53,13 +50,13 @@ def audit_figure(table: pd.DataFrame) -> Figure:
       'flagged at random',
       (1, chance),
       xycoords=('axes fraction', 'data'),
-      xytext=(-2, 2),
+      xytext=(-2, -8),
       textcoords='offset points',
       ha='right',
       color='0.35',
       fontsize=6,
     )
-  by_number.set(xlabel='labels flagged (% of the implicit negatives)')
+  by_number.set(xscale='log', xlabel='labels flagged (% of the implicit negatives)')
   by_number.set_ylabel('share')
   by_number.set_title('precision (solid) and recall (dotted)')
   by_each_other.set(xlabel='recall', ylabel='precision')
@@ -68,6 +65,11 @@ def audit_figure(table: pd.DataFrame) -> Figure:
   by_each_other.legend(loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0)
   figure.tight_layout(pad=0.4, w_pad=1.5)
   return figure
+
+
+def _assign(names: pd.Series, looks: tuple) -> dict[str, Any]:
+  """A look for each name, in the order in which they come."""
+  return {name: looks[i % len(looks)] for i, name in enumerate(names.unique())}
 
 
 def _short(folders: pd.Series) -> pd.Series:
