@@ -232,6 +232,7 @@ def test_imported_scores_can_be_enhanced(by_one, small_records, tmp_path):
   assert len(list((tmp_path / 'ours').glob('discard_*'))) == 18
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('stage', 'flags', 'message'),
   [

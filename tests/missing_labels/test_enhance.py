@@ -20,6 +20,7 @@ from tests.missing_labels.states import (
   scores_and_states,
   table_of,
 )
+from tests.stages import run_stage
 
 PERCENTS = st.lists(
   st.integers(0, 999).map(lambda n: Decimal(n) / 10), min_size=1, unique=True
@@ -141,3 +142,19 @@ def test_label_sets_and_tables_are_written(tmp_path):
   implicit = states[:, 3] == 0
   median = np.median(scores[~implicit, 3])
   assert ranking.loc[0, 'look_positive'] == (scores[implicit, 3] > median).sum()
+
+
+@pytest.mark.parametrize(
+  ('flags', 'message'),
+  [
+    (['--discard_percent=x'], "percentage 'x' is not a number"),
+    (['--min_score=0.5'], 'it is for --rule=score'),
+    (['--records=none'], 'none: no such folder; `prepare` writes it'),
+  ],
+)
+def test_wrong_flags_of_enhance_are_one_clear_line(flags, message, tmp_path):
+  places = ['--scores=s', f'--records={tmp_path}', f'--output_dir={tmp_path}/out']
+  done = run_stage('enhance', *places, *flags)
+  assert done.returncode == 1
+  assert message in done.stderr + done.stdout
+  assert 'Traceback' not in done.stderr

@@ -269,6 +269,7 @@ def test_the_loudest_patch_is_found():
   assert start <= 1.5 <= 1.9 <= start + 0.96
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [

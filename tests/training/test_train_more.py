@@ -32,6 +32,7 @@ def test_everything_at_once_trains(run, small_records):
     f'--mix_records={small_records}',
     '--mix_label_mode=strong',
     '--mix_fraction=0.8',
+    '--strong_fraction=0.9',
     '--ignore_unannotated',
     '--balance_power=0.5',
     *('--gain_db=6', '--shift_seconds=0.2', '--mixup_alpha=0.3'),
@@ -40,13 +41,15 @@ def test_everything_at_once_trains(run, small_records):
     *('--clip_norm=1', '--accumulate=2', '--ema_decay=0.9'),
     '--precision=mixed_bfloat16',
     f'--validation_records={small_records}',
-    *('--validate_every=3', '--best_metric=lwlrap', '--curve_class=High'),
+    *('--validate_every=6', '--best_metric=lwlrap', '--curve_class=High'),
+    '--profile_steps=2',
+    steps=13,
   )
-  assert 'step 3: validation' in printed
+  assert 'step 6: validation' in printed
   model = keras.saving.load_model(out / 'model.keras', compile=False)
   assert {weight.dtype for weight in model.weights} == {'float32'}
   run_json = json.loads((out / 'run.json').read_text())
-  best = max(scalars(out / 'logs')['lwlrap', step] for step in (3, 6))
+  best = max(scalars(out / 'logs')['lwlrap', step] for step in (6, 12, 13))
   assert run_json['counts']['validation']['lwlrap'] == pytest.approx(best, abs=1e-6)
   tags = tags_of(out / 'logs')
   assert {'scores/explicit_positives', 'scores/explicit_negatives'} <= tags
@@ -55,6 +58,8 @@ def test_everything_at_once_trains(run, small_records):
   )
   assert sum(tag.startswith('clips/') for tag in tags) == 4
   assert 'flags' in tags
+  assert any(tag.startswith('_hparams_/session_start_info') for tag in tags)
+  assert list((out / 'logs').rglob('*.xplane.pb'))
 
 
 def tags_of(folder):
