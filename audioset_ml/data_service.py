@@ -12,6 +12,7 @@ Example:
 
 import signal
 import threading
+import time
 
 from absl import flags
 
@@ -30,17 +31,34 @@ flags.DEFINE_string(
 )
 
 
+# How long a worker waits for its dispatcher, which may be starting (s).
+_PATIENCE = 60
+
+
+def _await(dispatcher: str) -> None:
+  """Waits for a dispatcher; raises InputError if none answers in time."""
+  from audioset_ml.errors import InputError
+  from audioset_ml.training.data_service import require_reachable
+
+  deadline = time.monotonic() + _PATIENCE
+  while True:
+    try:
+      return require_reachable(dispatcher)
+    except InputError:
+      if ':' not in dispatcher or time.monotonic() > deadline:
+        raise
+    time.sleep(1)
+
+
 def main(_) -> None:
   import tensorflow as tf
-
-  from audioset_ml.training.data_service import require_reachable
 
   service = tf.data.experimental.service
   if not FLAGS.dispatcher:
     server = service.DispatchServer(service.DispatcherConfig(port=FLAGS.port))
     print(f'dispatcher: listening at {server.target}', flush=True)
   else:
-    require_reachable(FLAGS.dispatcher)
+    _await(FLAGS.dispatcher)
     server = service.WorkerServer(
       service.WorkerConfig(
         FLAGS.dispatcher,

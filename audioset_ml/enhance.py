@@ -109,7 +109,8 @@ def main(_) -> None:
     folder.counts = found.flagged
   for name, flagged in folder.counts.items():
     what = 'ignores' if FLAGS.flagged_as == 'ignored' else 'adds'
-    print(f'{folder.path}/{name}: {what} {flagged} labels')
+    why = ' (less than one in each class)' if not flagged else ''
+    print(f'{folder.path}/{name}: {what} {flagged} labels{why}')
   print(text)
 
 

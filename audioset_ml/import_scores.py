@@ -1,8 +1,9 @@
 """Scores that another program has made, for `enhance` and `evaluate`.
 
 An .npy file [clips, classes] with a text file of the clips' ids, or an .npz file that
-holds both. The rows are brought into the order of the records; rows of other clips are
-passed over, and every clip of the records must have one.
+holds both. Any numbers that rank will do, but for --rule=score and cleanlab, which want
+probabilities. The rows are brought into the order of the records; rows of other clips
+are passed over, and every clip of the records must have one.
 
 Example:
   python -m audioset_ml.import_scores --scores=panns.npz --records=records/train \\

@@ -44,12 +44,17 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def enter(
-  path: Path, flag_lines: list[str], inputs: dict[str, Any], overwrite: bool
+  path: Path,
+  stage: str,
+  flag_lines: list[str],
+  inputs: dict[str, Any],
+  overwrite: bool,
 ) -> bool:
   """Checks that a folder may be written, and writes what the run starts from.
 
   Args:
     path: the folder.
+    stage: the run's stage: what another one has written is never replaced.
     flag_lines: the run's flags, spelled so that they can be compared.
     inputs: paths that the run reads, by name.
     overwrite: whether another run's content may go.
@@ -67,7 +72,12 @@ def enter(
       raise InputError(
         f'{path}: holds files that no stage wrote; choose another folder'
       )
-    difference = _difference(path, flag_lines, inputs)
+    started = json.loads((path / _INPUTS_FILE).read_text())
+    if (theirs := started.get('stage', stage)) != stage:
+      raise InputError(
+        f'{path}: was written by `{theirs}`; choose another --output_dir'
+      )
+    difference = _difference(path, started, flag_lines, inputs)
     if overwrite:
       # The same command again, after a kill, goes on; anything else starts anew.
       if difference or not (path / _REPLACED).exists():
@@ -77,6 +87,7 @@ def enter(
     elif folders.is_finished(path):
       return False
   started = {
+    'stage': stage,
     'flags': flag_lines,
     'inputs': {name: folders.fingerprint(value) for name, value in inputs.items()},
   }
@@ -84,9 +95,10 @@ def enter(
   return True
 
 
-def _difference(path: Path, flag_lines: list[str], inputs: dict[str, Any]) -> str:
+def _difference(
+  path: Path, started: dict[str, Any], flag_lines: list[str], inputs: dict[str, Any]
+) -> str:
   """What sets the folder's run apart from this one; '' for nothing."""
-  started = json.loads((path / _INPUTS_FILE).read_text())
   ours, theirs = set(flag_lines), set(started['flags'])
   if ours != theirs:
     now, then = (', '.join(sorted(flags)) for flags in (ours - theirs, theirs - ours))

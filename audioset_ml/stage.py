@@ -154,7 +154,8 @@ def output_folder(
     yield StageFolder(path)
     return
   with run_state.locked(path):
-    if not run_state.enter(path, _flag_lines(comparable=True), inputs, FLAGS.overwrite):
+    flag_lines = _flag_lines(comparable=True)
+    if not run_state.enter(path, _stage_name(), flag_lines, inputs, FLAGS.overwrite):
       raise _AlreadyDone(
         f'{path}: finished already with the same flags; --overwrite makes it anew'
       )

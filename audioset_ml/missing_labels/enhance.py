@@ -165,6 +165,7 @@ def write_label_sets(
   output_dir: str | os.PathLike,
   flagged_as: str = 'ignored',
   memory: int = MEMORY,
+  origin: str = '',
 ) -> Enhancement:
   """Writes the rule's label sets, a folder each, table_iii.csv and ranking.csv.
 
@@ -172,6 +173,7 @@ def write_label_sets(
     scores, labels, class_map, rule, memory: see `flag_labels`.
     output_dir: the folder.
     flagged_as: what the flagged labels are to be in training: ignored or positive.
+    origin: the fingerprint of the scores' folder; see `folders.fingerprint`.
 
   Raises:
     InputError: see `flag_labels`.
@@ -201,6 +203,7 @@ def write_label_sets(
       summary = pd.DataFrame(rows)
       flagged = int(summary['flagged'].sum())
       description = {'name': name, 'value': value, 'flagged_as': flagged_as}
+      description['scores'] = origin
       writer.finish(summary, {**description, 'flagged': flagged})
       summary.insert(0, 'label_set', name)
       summary.insert(1, 'value', value)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.missing_labels import rules
 from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
@@ -84,7 +85,13 @@ def enhance(
     rule = rules.TopPercent(percents, thresholds)
     shutil.rmtree(work_dir)
   found = write_label_sets(
-    scores.values, labels, records.class_map, rule, output_dir, config.flagged_as
+    scores.values,
+    labels,
+    records.class_map,
+    rule,
+    output_dir,
+    config.flagged_as,
+    origin=folders.fingerprint(config.scores),
   )
   return found, describe(found, shown)
 

@@ -11,6 +11,7 @@
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Protocol
@@ -183,7 +184,9 @@ class Cleanlab:
     scores = one.scores.astype(np.float64)
     if not ((scores >= 0) & (scores <= 1)).all():
       raise InputError('a score is no probability, which cleanlab needs')
-    issues = self._find(present, np.stack([1 - scores, scores], axis=1))
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')  # of classes without issues, without their names
+      issues = self._find(present, np.stack([1 - scores, scores], axis=1))
     return [Selection(one.implicit[issues[one.implicit]], np.nan)]
 
 

@@ -137,6 +137,12 @@ def score(
   worker = ShardScorer(config, str(output_dir), str(parts_dir))
   _opened.cache_clear()  # a model may have been trained anew
   _opened(config)  # so that wrong models are told of before anything is written
+  fold = left_out_fold(config.models[0])
+  if fold and len(config.models) == 1:
+    print(
+      f'note: {config.models[0]} has left out fold {fold.index} of {fold.folds} alone; '
+      'the other clips are scored by a model that has trained on them'
+    )
   parts_dir.mkdir(exist_ok=True)
   if runner:
     beam_runs.run(tasks, worker, runner, 'score')

@@ -73,6 +73,11 @@ class ReviewInputs:
     self.records.require_class_map(
       self.label_set.class_map, f'label set {self.label_set.path}'
     )
+    origin = self.label_set.description.get('scores')
+    if origin and origin != folders.fingerprint(self.scores.path):
+      raise RecordError(
+        f'{self.label_set.path}: was made of other scores than {self.scores.path}'
+      )
     if self.label_set.clip_ids != self.records.clip_ids:
       raise RecordError(
         f'{self.label_set.path}: is of other clips than {self.records.path}'
@@ -111,12 +116,22 @@ def write_review(
   rows = {clip_id: row for row, clip_id in enumerate(inputs.records.clip_ids)}
   shown: dict[str, dict[str, Any]] = {}
   contents = read_clips(inputs.records, clips)
+  listed: dict[str, set[int]] = {}
   for content in progress_bar(contents, total=len(clips), desc='review', unit='clip'):
     clip_id = content.labels.clip_id
+    listed[clip_id] = set(content.labels.weak)
     shown[clip_id] = {
       **_describe(content, inputs.records),
       'audio': keeper.keep(clip_id, sounds[clip_id]),
     }
+  # Records may know by now what a label set took for an implicit negative.
+  wanted = {
+    index: [clip_id for clip_id in clip_ids if index not in listed[clip_id]]
+    for index, clip_ids in wanted.items()
+  }
+  wanted = {index: clip_ids for index, clip_ids in wanted.items() if clip_ids}
+  if not wanted:
+    raise InputError(f'{inputs.records.path}: all these labels are decided on already')
   data = {
     'title': config.title,
     'key': folders.fingerprint(inputs.label_set.path),

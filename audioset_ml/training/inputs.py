@@ -100,13 +100,16 @@ def _open_source(
   config: SourceConfig, left_out: Fold | None, ontology: Ontology | None
 ) -> Source:
   records = RecordsFolder.open(config.records)
+  label_set = LabelSet.read(config.label_set) if config.label_set else None
+  if label_set is not None and not label_set.packed.any():
+    print(f'{config.label_set}: flags no label; this is training without a label set')
   return Source(
     records=records,
     label_mode=config.label_mode,
     strong_clips_only=config.strong_clips_only,
     clip_fraction=config.clip_fraction,
     left_out=left_out,
-    label_set=LabelSet.read(config.label_set) if config.label_set else None,
+    label_set=label_set,
     ignore_unannotated=config.ignore_unannotated,
     implied=ontology.implied_classes(records.class_map) if ontology else None,
   )

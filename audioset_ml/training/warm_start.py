@@ -46,7 +46,8 @@ def init_from(model: keras.Model, path: str, records: RecordsFolder) -> bool:
     if shapes != theirs:
       raise ModelError(
         f'{old.path}: its layer {layer.name!r} has {theirs}, but this model needs '
-        f'{shapes}: choose the architecture and width that it was trained with'
+        f'{shapes}: choose the architecture and width that it was trained with (the '
+        'flags.txt of its folder says them)'
       )
     layer.set_weights(found.get_weights())
   note = 'included' if with_classifier else 'left out, for its classes are others'

@@ -298,6 +298,14 @@ def test_label_sets_through_beam_are_the_same(by_one, small_records, tmp_path):
     assert other.read_bytes() == file.read_bytes()
 
 
+def test_another_stages_folder_is_never_replaced(by_one, models, small_records):
+  flags = (f'--scores={by_one}', f'--records={small_records}', '--overwrite')
+  done = run_stage('enhance', *flags, f'--output_dir={by_one}')
+  assert done.returncode == 1
+  assert 'was written by `score`; choose another --output_dir' in done.stderr
+  assert (by_one / 'scores.npy').exists()
+
+
 def test_a_remote_output_is_refused(models, small_records):
   flags = (f'--model={models[0]}', f'--records={small_records}')
   done = run_stage('score', *flags, '--output_dir=gs://bucket/scores')

@@ -1,5 +1,6 @@
 """The review page: made by the stage, used in a browser, fed back to `prepare`."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -195,6 +196,20 @@ def hold(browser, key):
   browser.execute_cdp_cmd('Input.dispatchKeyEvent', {'type': 'keyUp', 'key': key})
 
 
+def test_keys_after_the_last_label_of_a_class_decide_nothing(page, tmp_path):
+  items = data_of(page)['classes'][0]['items']
+  with chromium(tmp_path) as browser:
+    browser.get(page.as_uri())
+    press(browser, *('p' for _ in items))
+    assert 'this class is done' in browser.find_element('id', 'status').text
+    press(browser, 'n', 'u', ' ')
+    found = browser.execute_script('return Object.values(decisions)')
+    assert found == ['P'] * len(items)
+    press(browser, 'k', 'n')  # until one is chosen again
+    found = browser.execute_script('return Object.values(decisions)')
+    assert sorted(found) == ['N', *['P'] * (len(items) - 1)]
+
+
 def test_two_windows_keep_each_others_decisions(page, tmp_path):
   with chromium(tmp_path) as browser:
     browser.get(page.as_uri())
@@ -326,5 +341,9 @@ def test_other_clips_are_refused(flagged, plain_records):
   label_set = LabelSet.read(flagged / 'discard_60')
   other = LabelSet('x', label_set.clip_ids[1:], label_set.class_map, label_set.packed)
   scores = read_scores(flagged / 'scores')
+  theirs = {'scores': 'the fingerprint of others'}
+  theirs = dataclasses.replace(label_set, description=theirs)
+  with pytest.raises(InputError, match='was made of other scores'):
+    ReviewInputs(theirs, scores, None, records, '')
   with pytest.raises(InputError, match='x: is of other clips'):
     ReviewInputs(other, scores, None, records, '')
