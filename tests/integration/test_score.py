@@ -206,6 +206,7 @@ def test_models_that_do_not_go_together_are_named(
     score(tmp_path / 'b', small_records, [fold_models[0], models[0]])
 
 
+@pytest.mark.slow
 def test_imported_scores_can_be_enhanced(by_one, small_records, tmp_path):
   scores = score_files.read_scores(by_one)
   order = np.random.default_rng(0).permutation(len(scores.clip_ids))

@@ -65,6 +65,7 @@ def weights(path):
     return [file[name] for name in file.files]
 
 
+@pytest.mark.slow
 def test_two_replicas_and_two_workers_train_as_one_device(tmp_path):
   finish(start([REPLICAS, 'one_device', tmp_path / 'one.npz'], tmp_path))
   finish(start([REPLICAS, 'mirrored', tmp_path / 'two.npz'], tmp_path))
