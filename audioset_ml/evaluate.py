@@ -1,11 +1,22 @@
-"""Weak evaluation: d′ on explicit labels, lωlrap, mAP; per class and mean (ML20 IV-A).
+"""Metrics of a model, or of saved scores, with weak and with strong labels.
 
-Either a model scores the records, or scores that `score` wrote are used. Writes
-metrics.json, per_class.csv and the scores.
+Weak: d′ on explicit labels, lωlrap, mAP over clips (ML20 IV-A). Strong, where the
+records have events or --framed_tsv labels frames: d′ against explicit and complementary
+negatives, lωlrap over frames (SL21 3.2). Both together are a row of SL21's Table 1.
+Each value has its 95 % interval, by a bootstrap over clips. --baseline compares with
+another evaluation, clip by clip. --select chooses one of several models on validation
+clips and reports it on the others.
 
-Example:
+Writes metrics.json, per_class.csv, the scores, lost_clips.csv, the curves and figures,
+and logs/ for TensorBoard. `report` makes a page of one evaluation or several.
+
+Examples:
   python -m audioset_ml.evaluate --model=student --records=records/eval \\
     --output_dir=evaluation
+  python -m audioset_ml.evaluate --model=masked --records=records/eval \\
+    --baseline=evaluation --prior_records=records/train --output_dir=masked_evaluation
+  python -m audioset_ml.evaluate --model=student_1,student_3,student_5 \\
+    --select=lwlrap --records=records/eval --output_dir=chosen
 """
 
 from absl import app, flags
@@ -14,39 +25,158 @@ from audioset_ml import stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
-flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
-flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
-flags.DEFINE_string('scores', None, 'Folder of scores to use instead of a model.')
+flags.DEFINE_list(
+  'model',
+  [],
+  'Train folder, a checkpoint in one (run/checkpoints/ckpt-1000), .keras file, '
+  'yamnet.h5 or SavedModel; of several the mean is evaluated, or with --select one is '
+  'chosen.',
+)
+flags.DEFINE_list(
+  'scores', [], 'Folder of scores to use instead of a model; several with --select.'
+)
 flags.DEFINE_string('records', None, 'Folder of records with the labels.')
+flags.DEFINE_string('class_map', '', "The model's class map, if none lies beside it.")
+flags.DEFINE_string(
+  'class_mapping', '', 'CSV with the header class,model_class; see score --help.'
+)
+flags.DEFINE_string(
+  'audio_dir', '', "The clips' sound files, for a SavedModel: it takes waveforms."
+)
+flags.DEFINE_string(
+  'framed_tsv',
+  '',
+  "Labels of frames, in the form of AudioSet's audioset_eval_strong_framed_posneg.tsv, "
+  "instead of those that follow from the records' events.",
+)
+flags.DEFINE_string(
+  'clip_list',
+  '',
+  'Evaluate these clips only: a text file with a clip id a line, or a segments CSV. '
+  'Those that the records lack are listed in lost_clips.csv.',
+)
 flags.DEFINE_string(
   'smear_ontology',
   '',
   "AudioSet's ontology.json: the ancestors of a positive count as positives in lωlrap, "
   'mAP and d′ against implicit negatives, unless a person said otherwise.',
 )
+flags.DEFINE_integer(
+  'bootstrap', 1000, 'Replicates of the bootstrap over clips; 0 for no intervals.', 0
+)
+flags.DEFINE_integer(
+  'bootstrap_seed', 0, 'Evaluations to be compared need the same.', 0
+)
+flags.DEFINE_bool(
+  'detection',
+  False,
+  'PSDS1 and segment-based F1 too, by the package sed_scores_eval (`make sed`).',
+)
+flags.DEFINE_list(
+  'curve_class',
+  [],
+  'Classes (mid or name) whose precision-recall and DET curves are drawn; empty for '
+  'the six with the most positives.',
+)
+flags.DEFINE_bool('figures', True, 'Draw figures, as PNG and PDF.')
+flags.DEFINE_string(
+  'baseline', '', 'An `evaluate` folder of the same clips to compare with.'
+)
+flags.DEFINE_string(
+  'prior_records',
+  '',
+  'Records, of the train set say, that tell how frequent each class is; empty for the '
+  'evaluated ones.',
+)
+flags.DEFINE_float(
+  'large_prior', 0.01, 'Classes above are a group of their own (ML20 VII-C).'
+)
+flags.DEFINE_float('small_prior', 0.00325, 'Classes below are another.')
+flags.DEFINE_string(
+  'select',
+  '',
+  'Choose one of several --model or --scores by this metric: d_prime, lwlrap, map, '
+  'd_prime_implicit, strong_d_prime or strong_lwlrap.',
+)
+flags.DEFINE_enum(
+  'select_on',
+  'validation',
+  ['validation', 'test'],
+  "On which clips to choose. test is the papers' way (ML20, footnote 2): the result is "
+  'optimistic and labelled so.',
+)
+flags.DEFINE_string(
+  'validation_list', '', 'The validation clips, a list as --clip_list.'
+)
+flags.DEFINE_integer(
+  'validation_folds',
+  2,
+  'Without --validation_list: divide the clips into so many folds, by a hash of the '
+  'recording; the first is for validation, the others are the test.',
+  2,
+)
 flags.mark_flag_as_required('records')
 
-_INPUTS = ('model', 'scores', 'records', 'smear_ontology')
+_PATHS = (
+  'model',
+  'scores',
+  'records',
+  'class_map',
+  'class_mapping',
+  'framed_tsv',
+  'clip_list',
+  'smear_ontology',
+  'baseline',
+  'prior_records',
+  'validation_list',
+)
 
 
 def main(_) -> None:
-  if (FLAGS.model is None) == (FLAGS.scores is None):
+  if bool(FLAGS.model) == bool(FLAGS.scores):
     raise app.UsageError('give either --model or --scores')
-  inputs = {name: FLAGS[name].value for name in _INPUTS}
+  if len(FLAGS.scores) > 1 and not FLAGS.select:
+    raise app.UsageError('several --scores are candidates: say how to --select')
+  inputs = {name: FLAGS[name].value for name in _PATHS}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
-    from audioset_ml.evaluation import records_evaluation
+    from audioset_ml.evaluation import records_evaluation as evaluation
+    from audioset_ml.evaluation.comparison import PriorGroups
+    from audioset_ml.evaluation.selection import SelectConfig
 
-    evaluation = records_evaluation.evaluate_records(
-      FLAGS.records,
-      FLAGS.model,
-      FLAGS.scores,
-      FLAGS.class_map,
-      folder.path,
-      FLAGS.smear_ontology,
+    config = evaluation.EvaluateConfig(
+      records=FLAGS.records,
+      models=tuple(FLAGS.model),
+      scores=tuple(FLAGS.scores),
+      class_map=FLAGS.class_map,
+      class_mapping=FLAGS.class_mapping,
+      audio_dir=FLAGS.audio_dir,
+      framed_tsv=FLAGS.framed_tsv,
+      clip_list=FLAGS.clip_list,
+      smear_ontology=FLAGS.smear_ontology,
+      replicates=FLAGS.bootstrap,
+      bootstrap_seed=FLAGS.bootstrap_seed,
+      detection=FLAGS.detection,
+      curve_classes=tuple(FLAGS.curve_class),
+      baseline=FLAGS.baseline,
+      prior_records=FLAGS.prior_records,
+      groups=PriorGroups(FLAGS.large_prior, FLAGS.small_prior),
     )
-    folder.counts = evaluation.summary
-  for name, value in evaluation.summary.items():
-    print(f'{name:28}{"undefined" if value is None else f"{value:.4g}"}')
+    select = None
+    if FLAGS.select:
+      select = SelectConfig(
+        metric=FLAGS.select,
+        on=FLAGS.select_on,
+        validation_list=FLAGS.validation_list,
+        validation_folds=FLAGS.validation_folds,
+      )
+    folder.counts = evaluation.evaluate_records(config, folder.path, select)
+    from audioset_ml.reporting import evaluation_figures, evaluation_text, tensorboard
+
+    if FLAGS.figures:
+      evaluation_figures.write_figures(folder.path)
+    tensorboard.write_evaluation(folder.path)
+    text = evaluation_text.text(folder.counts)
+  print(text)
 
 
 if __name__ == '__main__':

@@ -46,13 +46,14 @@ def main(_) -> None:
 
   require_writable(FLAGS.output)
   records = RecordsFolder.open(FLAGS.records)
+  scores = read_scores(FLAGS.scores)
   try:
-    patch_scores = read_patch_scores(FLAGS.scores)
+    patch_scores = read_patch_scores(scores)
   except RecordError:
     patch_scores = None
   inputs = review.ReviewInputs(
     label_set=LabelSet.read(FLAGS.label_set),
-    scores=read_scores(FLAGS.scores),
+    scores=scores,
     patch_scores=patch_scores,
     records=records,
     audio_dir=FLAGS.audio_dir,

@@ -1,42 +1,52 @@
 """The metrics of both papers, from scores and labels, class by class.
 
-All take scores of shape [examples, classes] (any order-preserving scale) and boolean
-arrays of the same shape. A class for which a metric is not defined gets NaN. Each has a
-slow twin in `reference.py`.
+All take scores of shape [examples, classes] (any order-preserving scale; infinite ones
+are ranked, NaN is an error) and boolean arrays of the same shape; an example is a clip
+or a frame. A class for which a metric is not defined gets NaN. `weights` are examples'
+weights, not negative, of shape [examples], or labels' weights of shape [examples,
+classes]; None counts all the same. Each metric has a slow twin in `reference.py`, and
+equals scikit-learn's where that has one.
 """
 
 import numpy as np
 import scipy.special
-import scipy.stats
 
-# Pairs compared at once in lwlrap: pairs · classes bytes of memory.
-_PAIRS_AT_ONCE = 16_384
+from audioset_ml.errors import InputError
+from audioset_ml.evaluation import ranks
+
+_ROWS_AT_ONCE = 4_096
 
 
 def roc_auc(
-  scores: np.ndarray, positive: np.ndarray, negative: np.ndarray
+  scores: np.ndarray,
+  positive: np.ndarray,
+  negative: np.ndarray,
+  weights: np.ndarray | None = None,
 ) -> np.ndarray:
   """Area under the ROC curve of each class: P(positive scores above negative).
 
-  By ranks; a tie between a positive and a negative counts half.
+  A tie between a positive and a negative counts half. `sklearn.metrics.roc_auc_score`.
 
   Args:
     scores: shape [examples, classes].
     positive: which examples count as positives of the class.
     negative: which count as negatives; those in neither are left out.
+    weights: see above.
 
   Returns:
-    Shape [classes]; NaN for a class without positives or without negatives.
+    Shape [classes], in [0, 1]; NaN for a class without (weight of) positives or without
+    negatives.
+
+  Raises:
+    InputError: shapes differ, a score is NaN, a label is both, a weight is negative.
   """
-  result = np.full(scores.shape[1], np.nan)
-  for index in range(scores.shape[1]):
-    above = scores[positive[:, index], index]
-    below = scores[negative[:, index], index]
-    if len(above) and len(below):
-      ranks = scipy.stats.rankdata(np.concatenate([above, below]))
-      pairs = ranks[: len(above)].sum() - len(above) * (len(above) + 1) / 2
-      result[index] = pairs / (len(above) * len(below))
-  return result
+  _check(scores, weights, positive=positive, negative=negative)
+  return np.array(
+    [
+      one.auc(weight)
+      for one, weight in _class_ranks(scores, positive, negative, weights)
+    ]
+  )
 
 
 def d_prime(
@@ -44,69 +54,132 @@ def d_prime(
 ) -> np.ndarray:
   """d′ = √2·Φ⁻¹(AUC): how far two unit-variance normals of that AUC lie apart.
 
-  An AUC of 1 or 0 is clipped by half a pair, so that d′ stays finite.
+  An AUC of 1 or 0 is clipped by half a pair, 0.5 / (positives · negatives), so that d′
+  stays finite; with few labels that is a small d′ (0 for a single pair).
 
   Args:
-    auc: shape [classes].
-    positives: number of positives of each class. Shape [classes].
-    negatives: number of negatives of each class. Shape [classes].
+    auc: shape [..., classes].
+    positives: number of positives of each class. Shape [..., classes].
+    negatives: number of negatives of each class. Shape [..., classes].
 
   Returns:
-    Shape [classes]; NaN where the AUC is.
+    Shape [..., classes]; NaN where the AUC is.
   """
-  half_pair = 0.5 / np.maximum(np.asarray(positives) * np.asarray(negatives), 1)
+  pairs = np.maximum(np.asarray(positives) * np.asarray(negatives), 1)
+  half_pair = 0.5 / pairs
   return np.sqrt(2) * scipy.special.ndtri(np.clip(auc, half_pair, 1 - half_pair))
 
 
 def average_precision(
-  scores: np.ndarray, positive: np.ndarray, negative: np.ndarray
+  scores: np.ndarray,
+  positive: np.ndarray,
+  negative: np.ndarray,
+  weights: np.ndarray | None = None,
 ) -> np.ndarray:
   """Average precision of each class: Σ (recall step) · precision, not interpolated.
 
-  Examples with the same score enter together, as in scikit-learn.
+  Examples with the same score enter together.
+  `sklearn.metrics.average_precision_score`.
+
+  Args:
+    scores, positive, negative, weights: see `roc_auc`.
 
   Returns:
-    Shape [classes]; NaN for a class without positives.
+    Shape [classes], in (0, 1]; NaN for a class without positives. A class without
+    negatives has 1.
+
+  Raises:
+    InputError: see `roc_auc`.
   """
-  result = np.full(scores.shape[1], np.nan)
-  for index in range(scores.shape[1]):
-    counted = positive[:, index] | negative[:, index]
-    truth = positive[counted, index]
-    if not truth.any():
-      continue
-    column = scores[counted, index]
-    order = np.argsort(-column, kind='stable')
-    column, truth = column[order], truth[order]
-    last_of_tie = np.append(np.flatnonzero(np.diff(column)), len(column) - 1)
-    hits = np.cumsum(truth)[last_of_tie]
-    steps = np.diff(hits, prepend=0) / hits[-1]
-    result[index] = np.sum(steps * hits / (last_of_tie + 1))
-  return result
+  _check(scores, weights, positive=positive, negative=negative)
+  return np.array(
+    [
+      one.average_precision(weight)
+      for one, weight in _class_ranks(scores, positive, negative, weights)
+    ]
+  )
 
 
-def lwlrap(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+def lwlrap(
+  scores: np.ndarray,
+  positive: np.ndarray,
+  counted: np.ndarray | None = None,
+  weights: np.ndarray | None = None,
+) -> np.ndarray:
   """Label-ranking average precision of each class (ML20 IV-A; DCASE 2019 task 2).
 
   For each example and each label it has: of the classes that score at least as high,
   the share that are labels of the example too. Ties count against the classifier, as
-  in scikit-learn's label_ranking_average_precision_score. The value of a class is the
-  mean over its positives; the label-weighted mean over classes is DCASE's overall one.
+  in scikit-learn's label_ranking_average_precision_score; without ties this is the
+  definition of DCASE 2019. The value of a class is the mean over its positives; the
+  mean over classes weighted by their positives is DCASE's overall lωlrap.
 
   Args:
     scores: shape [examples, classes].
     positive: which labels each example has.
+    counted: which labels count at all; the others are neither ranked nor in another
+      label's way. None counts all.
+    weights: see above.
 
   Returns:
-    Shape [classes]; NaN for a class without positives.
+    Shape [classes], in (0, 1]; NaN for a class without positives.
+
+  Raises:
+    InputError: see `roc_auc`.
   """
-  examples, classes = np.nonzero(positive)
-  precision = np.empty(len(examples))
-  for start in range(0, len(examples), _PAIRS_AT_ONCE):
-    chunk = slice(start, start + _PAIRS_AT_ONCE)
-    rows = examples[chunk]
-    at_least = scores[rows] >= scores[rows, classes[chunk]][:, np.newaxis]
-    hits = np.count_nonzero(at_least & positive[rows], axis=1)
-    precision[chunk] = hits / np.count_nonzero(at_least, axis=1)
-  counts = np.bincount(classes, minlength=scores.shape[1])
-  sums = np.bincount(classes, weights=precision, minlength=scores.shape[1])
-  return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+  _check(scores, weights, positive=positive, counted=counted)
+  ranked = ranks.LabelRanks.of(scores, positive, counted)
+  if weights is None:
+    return ranked.lwlrap()
+  if weights.ndim == 1:
+    return ranked.lwlrap(weights[ranked.examples])
+  return ranked.lwlrap(weights[ranked.examples, ranked.classes])
+
+
+def require_ranked(scores: np.ndarray) -> None:
+  """Raises InputError, naming the place, if a score is NaN: it has no rank."""
+  for first in range(0, len(scores), _ROWS_AT_ONCE):
+    nan = np.isnan(scores[first : first + _ROWS_AT_ONCE])
+    if nan.any():
+      row, column = np.argwhere(nan)[0]
+      raise InputError(f'the score of example {first + row}, class {column} is NaN')
+
+
+def _class_ranks(scores, positive, negative, weights):
+  """The ranks of each class, with its weights."""
+  for index, column in enumerate(ranks.columns(scores)):
+    found = ranks.ClassRanks.of(
+      column, np.flatnonzero(positive[:, index]), np.flatnonzero(negative[:, index])
+    )
+    weight = weights
+    if weights is not None and weights.ndim == 2:
+      weight = weights[:, index]
+    yield found, weight
+
+
+def _check(
+  scores: np.ndarray, weights: np.ndarray | None, **labels: np.ndarray | None
+) -> None:
+  if scores.ndim != 2:
+    raise InputError(f'scores have shape {scores.shape}, not [examples, classes]')
+  for name, array in labels.items():
+    if array is not None and array.shape != scores.shape:
+      raise InputError(
+        f'`{name}` has shape {array.shape}, but the scores {scores.shape}'
+      )
+  if (
+    labels.get('negative') is not None
+    and (labels['positive'] & labels['negative']).any()
+  ):
+    row, column = np.argwhere(labels['positive'] & labels['negative'])[0]
+    raise InputError(
+      f'example {row} is both a positive and a negative of class {column}'
+    )
+  if weights is not None:
+    if weights.shape not in (scores.shape, scores.shape[:1]):
+      raise InputError(
+        f'weights have shape {weights.shape}, but the scores {scores.shape}'
+      )
+    if not (weights >= 0).all():
+      raise InputError('a weight is negative or NaN')
+  require_ranked(scores)

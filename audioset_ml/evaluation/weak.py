@@ -1,138 +1,180 @@
-"""Weak evaluation (ML20 IV-A): clip scores against clip labels."""
-
-import dataclasses
-import os
-import pathlib
+"""Weak evaluation (ML20 IV-A, SL21): clip scores against clip labels."""
 
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
 from audioset_ml.errors import InputError
-from audioset_ml.evaluation import metrics
+from audioset_ml.evaluation import metrics, ranks
+from audioset_ml.evaluation.result import (
+  Evaluation,
+  Replicates,
+  json_number,
+  mean_over_classes,
+  named_classes,
+)
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
+from audioset_ml.progress import progress_bar
 
-METRICS_FILE = 'metrics.json'
-PER_CLASS_FILE = 'per_class.csv'
-SCHEMA_VERSION = 1  # of metrics.json
-
-
-@dataclasses.dataclass(frozen=True)
-class WeakEvaluation:
-  """The metrics of one model on one set of clips.
-
-  Attributes:
-    summary: the headline values and counts, by name; see `evaluate_weak`.
-    per_class: one row a class.
-  """
-
-  summary: dict[str, float | int]
-  per_class: pd.DataFrame
+# What is resampled of each class, in the order of the columns.
+_VALUES = (
+  'auc',
+  'd_prime',
+  'lwlrap',
+  'auc_implicit',
+  'd_prime_implicit',
+  'average_precision',
+)
+# The others are only steps on the way to the summary.
+_KEPT = ('d_prime', 'lwlrap', 'd_prime_implicit', 'average_precision')
 
 
 def evaluate_weak(
-  scores: np.ndarray, labels: LabelTable, class_map: ClassMap
-) -> WeakEvaluation:
+  scores: np.ndarray,
+  labels: LabelTable,
+  class_map: ClassMap,
+  weights: np.ndarray | None = None,
+) -> Evaluation:
   """Evaluates clip scores.
 
   The summary holds, each a mean over classes with equal weight unless it says
   otherwise: `d_prime` and `auc` (explicit positives against explicit negatives, ML20);
   `d_prime_of_mean_auc` (the same, averaged before the transform, as PANNs, PSLA and AST
   print it); `lwlrap` and `lwlrap_label_weighted` (DCASE 2019's overall value);
-  `d_prime_implicit`, `auc_implicit` and `map` (every label that is no positive counted
-  as a negative, as most of the literature does); and the numbers of classes left out or
-  clipped. Implicit positives count for all but `d_prime` and `auc`.
+  `d_prime_implicit`, `auc_implicit`, `d_prime_of_mean_auc_implicit` and `map` (every
+  label that is no positive counted as a negative, as most of the literature does); and
+  the numbers of classes left out or clipped. Implicit positives count for all but
+  `d_prime` and `auc`.
 
   Args:
     scores: shape [clips, classes].
     labels: the states of the same clips' labels.
     class_map: the classes.
+    weights: of a bootstrap (`bootstrap.clip_weights`). Shape [clips, replicates]; None
+      for none.
 
   Raises:
-    InputError: shapes differ, a score is NaN, or no class has an explicit positive.
+    InputError: shapes differ, a score is NaN, or no clip has a positive label.
   """
+  _check(scores, labels, class_map)
+  states = labels.dense()
+  if not np.isin(labels.states, PRESENT_STATES).any():
+    raise InputError('no clip has a positive label: there is nothing to evaluate')
+  counts, values, replicates = _class_values(scores, states, weights)
+  table = {**named_classes(class_map), **counts, **values}
+  summary = _summary(values, counts['positives'], counts)
+  found = {name: json_number(value) for name, value in summary.items()}
+  found |= {
+    'clips': len(scores),
+    'classes': len(class_map),
+    'classes_in_d_prime': int(np.isfinite(values['d_prime']).sum()),
+    'classes_in_lwlrap': int(np.isfinite(values['lwlrap']).sum()),
+    'classes_with_auc_clipped': int(np.isin(values['auc'], [0.0, 1.0]).sum()),
+  }
+  resampled = None
+  if weights is not None:
+    positives = replicates.pop('positives')
+    resampled = Replicates(
+      _summary(replicates, positives, counts),
+      {name: replicates[name].astype(np.float32) for name in _KEPT},
+    )
+  return Evaluation(found, pd.DataFrame(table), resampled)
+
+
+def _check(scores: np.ndarray, labels: LabelTable, class_map: ClassMap) -> None:
   shape = (len(labels.clip_ids), labels.num_classes)
   if scores.shape != shape:
     raise InputError(f'scores have shape {scores.shape}, but the labels {shape}')
-  if np.isnan(scores).any():
-    row, column = np.argwhere(np.isnan(scores))[0]
+  nan = np.isnan(scores)
+  if nan.any():
+    row, column = np.argwhere(nan)[0]
     raise InputError(
-      f'the score of clip {labels.clip_ids[row]}, class {class_map.mids[column]} is NaN'
+      f'the score of clip {labels.clip_ids[row]}, class {class_map.mids[column]} is '
+      'NaN: it has no rank (did the training diverge?)'
     )
-  states = labels.dense()
-  positive = np.isin(states, PRESENT_STATES)
-  if not positive.any():
-    raise InputError('no clip has a positive label: there is nothing to evaluate')
-  per_class = _per_class(scores, states, positive, class_map)
-  return WeakEvaluation(_summary(per_class), per_class)
 
 
-def write_evaluation(evaluation: WeakEvaluation, output_dir: str | os.PathLike) -> None:
-  """Writes metrics.json (the summary) and per_class.csv."""
-  folder = pathlib.Path(output_dir)
-  table = evaluation.per_class.to_csv(index=False, lineterminator='\n')
-  folders.write_atomically(folder / PER_CLASS_FILE, table)
-  content = {'schema_version': SCHEMA_VERSION, 'weak': evaluation.summary}
-  folders.write_json(folder / METRICS_FILE, content)
-
-
-def _per_class(
-  scores: np.ndarray, states: np.ndarray, positive: np.ndarray, class_map: ClassMap
-) -> pd.DataFrame:
-  confirmed = states == LabelState.EXPLICIT_POSITIVE
-  refuted = states == LabelState.EXPLICIT_NEGATIVE
-  positives = positive.sum(axis=0)
-  auc = metrics.roc_auc(scores, confirmed, refuted)
-  auc_implicit = metrics.roc_auc(scores, positive, ~positive)
-  return pd.DataFrame(
-    {
-      'mid': class_map.mids,
-      'display_name': class_map.names,
-      'positives': positives,
-      'explicit_positives': confirmed.sum(axis=0),
-      'explicit_negatives': refuted.sum(axis=0),
-      'auc': auc,
-      'd_prime': metrics.d_prime(auc, confirmed.sum(axis=0), refuted.sum(axis=0)),
-      'lwlrap': metrics.lwlrap(scores, positive),
-      'auc_implicit': auc_implicit,
-      'd_prime_implicit': metrics.d_prime(
-        auc_implicit, positives, len(scores) - positives
-      ),
-      'average_precision': metrics.average_precision(scores, positive, ~positive),
-    }
-  )
-
-
-def _summary(per_class: pd.DataFrame) -> dict[str, float | int]:
-  mean_auc = per_class['auc'].mean()
-  weights = per_class['positives']
-  label_weighted = (per_class['lwlrap'] * weights).sum() / weights.sum()
-  values = {
-    'd_prime': per_class['d_prime'].mean(),
-    'lwlrap': per_class['lwlrap'].mean(),
-    'auc': mean_auc,
-    'd_prime_of_mean_auc': _d_prime_of_mean(per_class, mean_auc),
-    'lwlrap_label_weighted': label_weighted,
-    'd_prime_implicit': per_class['d_prime_implicit'].mean(),
-    'auc_implicit': per_class['auc_implicit'].mean(),
-    'map': per_class['average_precision'].mean(),
-  }
+def _class_values(
+  scores: np.ndarray, states: np.ndarray, weights: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+  """Counts and values of each class, shape [classes], and the values of the replicates,
+  shape [replicates, classes]."""
+  classes = scores.shape[1]
   counts = {
-    'classes': len(per_class),
-    'classes_in_d_prime': int(per_class['d_prime'].notna().sum()),
-    'classes_in_lwlrap': int(per_class['lwlrap'].notna().sum()),
-    'classes_with_auc_clipped': int(per_class['auc'].isin([0.0, 1.0]).sum()),
+    name: np.zeros(classes, int)
+    for name in ('positives', 'explicit_positives', 'explicit_negatives')
   }
-  return {name: _json_number(value) for name, value in values.items()} | counts
+  counts['clips'] = np.full(classes, len(scores))
+  values = {name: np.full(classes, np.nan) for name in _VALUES}
+  replicates = {}
+  if weights is not None:
+    shape = (weights.shape[1], classes)
+    replicates = {name: np.full(shape, np.nan) for name in _VALUES}
+  bar = progress_bar(
+    total=classes, desc='bootstrap', unit='class', leave=False, disable=weights is None
+  )
+  with bar:
+    for index, column in enumerate(ranks.columns(scores)):
+      state = states[:, index]
+      present = np.isin(state, PRESENT_STATES)
+      kinds = {
+        '': (
+          np.flatnonzero(state == LabelState.EXPLICIT_POSITIVE),
+          np.flatnonzero(state == LabelState.EXPLICIT_NEGATIVE),
+        ),
+        '_implicit': (np.flatnonzero(present), np.flatnonzero(~present)),
+      }
+      counts['positives'][index] = len(kinds['_implicit'][0])
+      counts['explicit_positives'][index], counts['explicit_negatives'][index] = map(
+        len, kinds['']
+      )
+      for kind, (positives, negatives) in kinds.items():
+        ranked = ranks.ClassRanks.of(column, positives, negatives)
+        _add_ranked(values, ranked, kind, index, None)
+        if weights is not None:
+          _add_ranked(replicates, ranked, kind, index, weights)
+      bar.update()
+  labels = ranks.LabelRanks.of(scores, np.isin(states, PRESENT_STATES))
+  values['lwlrap'] = labels.lwlrap()
+  if weights is not None:
+    replicates['lwlrap'], replicates['positives'] = labels.resampled(weights)
+  return counts, values, replicates
 
 
-def _d_prime_of_mean(per_class: pd.DataFrame, mean_auc: float) -> float:
-  """d′ of a mean AUC, kept finite by half of all pairs' share."""
-  pairs = (per_class['explicit_positives'] * per_class['explicit_negatives']).sum()
-  return float(metrics.d_prime(np.array([mean_auc]), np.array([pairs]), 1)[0])
+def _add_ranked(
+  values: dict[str, np.ndarray],
+  ranked: ranks.ClassRanks,
+  kind: str,
+  index: int,
+  weights: np.ndarray | None,
+) -> None:
+  """Fills in a class's AUC and d′, and its AP if all labels count."""
+  auc = ranked.auc(weights)
+  sizes = ranked.sizes(weights)
+  values[f'auc{kind}'][..., index] = auc
+  values[f'd_prime{kind}'][..., index] = metrics.d_prime(auc, *sizes)
+  if kind:
+    values['average_precision'][..., index] = ranked.average_precision(weights)
 
 
-def _json_number(value: float) -> float | None:
-  """JSON has no NaN: a mean over no classes becomes null."""
-  return None if np.isnan(value) else float(value)
+def _summary(
+  values: dict[str, np.ndarray], positives: np.ndarray, counts: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+  """Means over the last axis, the classes; `positives` are what a class's labels weigh
+  in the label-weighted mean."""
+  means = {name: mean_over_classes(values[name]) for name in _VALUES}
+  labels = np.where(np.isnan(values['lwlrap']), 0, values['lwlrap']) * positives
+  # A d′ of a mean is kept finite by half of all pairs' share.
+  explicit = (counts['explicit_positives'] * counts['explicit_negatives']).sum()
+  pairs = (counts['positives'] * (counts['clips'] - counts['positives'])).sum()
+  return {
+    'd_prime': means['d_prime'],
+    'lwlrap': means['lwlrap'],
+    'auc': means['auc'],
+    'd_prime_of_mean_auc': metrics.d_prime(means['auc'], explicit, 1),
+    'lwlrap_label_weighted': labels.sum(axis=-1) / positives.sum(axis=-1),
+    'd_prime_implicit': means['d_prime_implicit'],
+    'auc_implicit': means['auc_implicit'],
+    'd_prime_of_mean_auc_implicit': metrics.d_prime(means['auc_implicit'], pairs, 1),
+    'map': means['average_precision'],
+  }

@@ -75,6 +75,7 @@ def frame_table(
   explicit: pd.DataFrame | None = None,
   grid: FrameGrid | None = None,
   clip_seconds: pd.Series | None = None,
+  refuted_stretches: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
   """Framed labels as SL21 3.2 evaluates on, in Google's order and columns.
 
@@ -90,24 +91,32 @@ def frame_table(
     grid: the frames; None means Google's.
     clip_seconds: how long clips are (s), by id: negative frames that end later are left
       out. None leaves none out, as in Google's file.
+    refuted_stretches: parts of clips that people refuted, with the columns of `strong`:
+      by the same rule, the frames that they cover are NOT_PRESENT, too.
 
   Returns:
     Columns segment_id, start_time_seconds, end_time_seconds, label, present; sorted by
     clip, time and label.
   """
   grid = grid or FrameGrid()
-  clips, clip_ids = pd.factorize(_joined(strong, explicit, 'segment_id'), sort=True)
-  labels, mids = pd.factorize(_joined(strong, explicit, 'label'), sort=True)
+  nothing = strong.iloc[:0]
+  ratings = nothing
+  if explicit is not None:
+    ratings = explicit[explicit['present'] == NOT_PRESENT]
+  stretches = nothing if refuted_stretches is None else refuted_stretches
+  parts = [strong, ratings, stretches]
+  clips, clip_ids = pd.factorize(_joined(parts, 'segment_id'), sort=True)
+  labels, mids = pd.factorize(_joined(parts, 'label'), sort=True)
   pairs = clips.astype(np.int64) * len(mids) + labels
-  of_events, of_ratings = pairs[: len(strong)], pairs[len(strong) :]
-  event, frame = frame_events(
-    strong['start_time_seconds'].to_numpy(), strong['end_time_seconds'].to_numpy(), grid
+  of_events, of_ratings, of_stretches = np.split(
+    pairs, np.cumsum([len(strong), len(ratings)])
   )
-  positive = np.unique(of_events[event] * grid.frames + frame)
+  positive = _framed_rows(strong, of_events, grid)
   with_frames = np.unique(positive // grid.frames)
   refuted = np.setdiff1d(of_ratings, of_events)
   every = np.union1d(with_frames, refuted)
   rows = (every[:, np.newaxis] * grid.frames + np.arange(grid.frames)).ravel()
+  rows = np.union1d(rows, _framed_rows(stretches, of_stretches, grid))
   if clip_seconds is not None:
     lengths = pd.Series(clip_ids).map(clip_seconds).fillna(np.inf).to_numpy()
     ends = grid.bounds(rows % grid.frames)[1]
@@ -129,11 +138,15 @@ def frame_table(
   )
 
 
-def _joined(
-  strong: pd.DataFrame, explicit: pd.DataFrame | None, column: str
-) -> pd.Series:
-  """A column of the events and, behind it, of the labels that were refuted."""
-  if explicit is None:
-    return strong[column]
-  refuted = explicit.loc[explicit['present'] == NOT_PRESENT, column]
-  return pd.concat([strong[column], refuted], ignore_index=True)
+def _framed_rows(
+  stretches: pd.DataFrame, pairs: np.ndarray, grid: FrameGrid
+) -> np.ndarray:
+  """pair · frames + frame of each frame that a stretch covers; sorted, each once."""
+  times = (stretches[name].to_numpy() for name in TIMES)
+  stretch, frame = frame_events(*times, grid)
+  return np.unique(pairs[stretch] * grid.frames + frame)
+
+
+def _joined(parts: list[pd.DataFrame], column: str) -> pd.Series:
+  """A column of several tables, one after the other."""
+  return pd.concat([part[column] for part in parts], ignore_index=True)

@@ -87,6 +87,21 @@ class LabelTable:
     matrix[self.rows, self.classes] = self.states
     return matrix
 
+  def of_clips(self, clips: np.ndarray) -> 'LabelTable':
+    """The labels of some clips, given as indices, in their order."""
+    place = np.full(len(self.clip_ids), -1, np.int32)
+    place[clips] = np.arange(len(clips), dtype=np.int32)
+    rows = place[self.rows]
+    order = np.argsort(rows, kind='stable')
+    order = order[rows[order] >= 0]
+    return LabelTable(
+      clip_ids=tuple(self.clip_ids[clip] for clip in clips),
+      num_classes=self.num_classes,
+      rows=rows[order],
+      classes=self.classes[order],
+      states=self.states[order],
+    )
+
   def listed_in_class(self, class_index: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows of the clips that list a class, and their states."""
     chosen = self.classes == class_index

@@ -16,7 +16,7 @@ from audioset_ml.models.scorers import left_out_fold, open_scorer
 from audioset_ml.models.scoring import Scorer
 from audioset_ml.progress import progress_bar
 from audioset_ml.records import beam_runs, scores
-from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 
 _PARTS = '.parts'
 
@@ -32,6 +32,7 @@ class ScoreConfig:
     class_mapping: CSV from their classes to those of the records; '' if the same.
     audio_dir: the clips' sound files, for SavedModels.
     patch_scores: whether the scores of patches are written, too.
+    patch_type: as which type of numbers.
   """
 
   models: tuple[str, ...]
@@ -40,6 +41,7 @@ class ScoreConfig:
   class_mapping: str = ''
   audio_dir: str = ''
   patch_scores: bool = False
+  patch_type: str = 'float16'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +90,7 @@ class ShardScorer:
     shards, scorer = _opened(self.config)
     found = scorer.score(shards[task.index], count)
     if self.config.patch_scores:
-      _save(_beside(part, 'patches'), found.patches.astype(np.float16))
+      _save(_beside(part, 'patches'), found.patches.astype(self.config.patch_type))
       _save(_beside(part, 'lengths'), found.lengths)
     _save(part, found.clips)
     return collections.Counter(clips=len(found.clips))
@@ -167,6 +169,12 @@ def score(
     'teachers': [_describe(model) for model in config.models],
   }
   return counts, details
+
+
+def is_scored(output_dir: str | os.PathLike) -> bool:
+  """Whether `score` came to its end in a folder that another stage goes on with."""
+  folder = pathlib.Path(output_dir)
+  return (folder / CLASS_MAP_FILE).is_file() and not (folder / _PARTS).exists()
 
 
 def _describe(model: str) -> dict[str, Any]:

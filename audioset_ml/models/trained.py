@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import keras
+import tensorflow as tf
 
 from audioset_ml import folders
 from audioset_ml.audio.front_end import FrontEnd
@@ -46,7 +47,8 @@ class TrainedModel:
   def open(
     cls, path: str | os.PathLike, class_map_path: str | None = None
   ) -> 'TrainedModel':
-    """Opens a train folder, a `.keras` file or YAMNet weights (`.h5`).
+    """Opens a train folder, a checkpoint in one (`<folder>/checkpoints/ckpt-1000`), a
+    `.keras` file or YAMNet weights (`.h5`).
 
     Args:
       path: where the model is.
@@ -57,6 +59,9 @@ class TrainedModel:
       InputError: the train folder is not finished.
     """
     path = pathlib.Path(path)
+    checkpoint = path if path.with_name(f'{path.name}.index').is_file() else None
+    if checkpoint is not None:
+      path = _train_folder_of(checkpoint)
     front_end = FrontEnd()
     if is_saved_model(path):
       raise ModelError(
@@ -73,6 +78,8 @@ class TrainedModel:
       beside = YAMNET_CLASS_MAP_FILE
     else:
       model = _load_keras(path)
+    if checkpoint is not None:
+      _restore(model, checkpoint)
     if class_map_path is None and (path.parent / beside).is_file():
       class_map_path = str(path.parent / beside)
     class_map = ClassMap.read(class_map_path) if class_map_path else None
@@ -97,6 +104,33 @@ class TrainedModel:
     """Raises InputError unless the records have the model's front end and classes."""
     records.require_front_end(self.front_end, str(self.path))
     records.require_class_map(self.require_class_map(), str(self.path))
+
+
+def _train_folder_of(checkpoint: pathlib.Path) -> pathlib.Path:
+  """The finished train folder that a checkpoint lies in."""
+  for folder in checkpoint.parents[1:3]:
+    if (folder / MODEL_FILE).is_file():
+      return folder
+  raise ModelError(
+    f'{checkpoint}: a checkpoint, but it lies in no finished train folder'
+  )
+
+
+def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
+  """Gives a model the weights of a checkpoint, their moving average if there is one."""
+  try:
+    status = tf.train.Checkpoint(model=model).restore(str(checkpoint))
+    status.assert_existing_objects_matched().expect_partial()
+    reader = tf.train.load_checkpoint(str(checkpoint))
+  except Exception as error:  # TensorFlow raises many types for a damaged file
+    raise ModelError(
+      f'{checkpoint}: cannot be read as a checkpoint of this model '
+      f'({type(error).__name__})'
+    ) from error
+  for index, weight in enumerate(model.weights):
+    name = f'average/averages/{index}/.ATTRIBUTES/VARIABLE_VALUE'
+    if reader.has_tensor(name):
+      weight.assign(reader.get_tensor(name))
 
 
 def _load_keras(path: pathlib.Path) -> keras.Model:

@@ -17,6 +17,7 @@ from audioset_ml.paths import Path, as_path
 
 CLASS_MAP_FILE = 'class_map.csv'
 CLIPS_FILE = 'clips.csv'
+SKIPPED_FILE = 'skipped.csv'
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
 
 

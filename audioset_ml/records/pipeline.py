@@ -24,7 +24,6 @@ from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import beam_runs, folder, plan, shard
 from audioset_ml.records.sources import AudioSource, RecordsSource
 
-SKIPPED_FILE = 'skipped.csv'
 _PARTS = '.parts'
 
 
@@ -149,7 +148,7 @@ def _plan(
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:
   """Why records lack clips, as `reason: detail`."""
-  file = records / SKIPPED_FILE
+  file = records / folder.SKIPPED_FILE
   if not file.exists():
     return {}
   rows = csv.DictReader(io.StringIO(file.read_text()))
@@ -180,8 +179,8 @@ def _check_skipped(
     raise UnfinishedError(
       f'{output_dir}: {skipped} of {counts["clips"] + skipped} clips could not be used '
       f'({kinds}), more than the share of {config.max_skipped_fraction:g} that '
-      f'--max_skipped_fraction allows; {SKIPPED_FILE} in it says why. What was written '
-      'is kept: allow more (1 for any), and it goes on from there'
+      f'--max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What was '
+      'written is kept: allow more (1 for any), and it goes on from there'
     )
 
 
@@ -229,7 +228,7 @@ def _write_tables(summaries: Sequence[dict], output_dir: paths.Path) -> dict[str
   skipped = [row for summary in summaries for row in summary['skipped']]
   folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
   header = ('clip_id', 'reason', 'detail')
-  folders.write_csv(output_dir / SKIPPED_FILE, header, skipped)
+  folders.write_csv(output_dir / folder.SKIPPED_FILE, header, skipped)
   counts = {'clips': len(clips), 'clips_skipped': len(skipped)}
   for name in summaries[0]['labels'] if summaries else ():
     counts[name] = sum(summary['labels'][name] for summary in summaries)

@@ -2,7 +2,7 @@
 
 On request also the scores of each clip's patches, which overlap by half: those of clip
 i are the rows `patch_offsets[i]` to `patch_offsets[i + 1]` of `patch_scores.npy`
-(float16).
+(float16 of `score`, float32 of `evaluate`).
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ SCORES_FILE = 'scores.npy'
 CLIP_IDS_FILE = 'clip_ids.txt'
 PATCH_SCORES_FILE = 'patch_scores.npy'
 PATCH_OFFSETS_FILE = 'patch_offsets.npy'
-WRITTEN_BY = ('score', 'import_scores')
+WRITTEN_BY = ('score', 'import_scores', 'evaluate')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ClipPatchScores:
   """The scores of clips' patches.
 
   Attributes:
-    values: shape [patches, classes], float16; a memory map.
+    values: shape [patches, classes], float16 or float32; a memory map.
     offsets: where each clip's patches begin, and the end. Shape [clips + 1], int64.
   """
 
@@ -99,7 +99,17 @@ def read_scores(
     InputError: there is none.
     RecordError: its files don't belong together.
   """
-  run_json = folders.read_run(path, written_by)
+  front_end = folders.read_run(path, written_by).get('front_end')
+  return load_scores(path, FrontEnd.from_dict(front_end) if front_end else None)
+
+
+def load_scores(path: str | os.PathLike, front_end: FrontEnd | None) -> ClipScores:
+  """`read_scores` of a folder that is not finished yet, but whose scores are.
+
+  Args:
+    path: the folder.
+    front_end: what made the features; None where it isn't known.
+  """
   folder = pathlib.Path(path)
   values = _load(folder / SCORES_FILE)
   try:
@@ -112,24 +122,16 @@ def read_scores(
       f'{path}: {SCORES_FILE} has shape {values.shape}, but there are {len(clip_ids)} '
       f'clips and {len(class_map)} classes'
     )
-  front_end = run_json.get('front_end')
-  return ClipScores(
-    str(path),
-    clip_ids,
-    class_map,
-    values,
-    FrontEnd.from_dict(front_end) if front_end else None,
-  )
+  return ClipScores(str(path), clip_ids, class_map, values, front_end)
 
 
-def read_patch_scores(path: str | os.PathLike) -> ClipPatchScores:
-  """Opens the patch scores of a finished folder of scores.
+def read_patch_scores(scores: ClipScores) -> ClipPatchScores:
+  """Opens the patch scores that lie beside clip scores.
 
   Raises:
-    InputError: there are none.
-    RecordError: they can't be read, or are of other clips.
+    RecordError: there are none, they can't be read, or they are of other clips.
   """
-  scores, folder = read_scores(path), pathlib.Path(path)
+  path, folder = scores.path, pathlib.Path(scores.path)
   if not (folder / PATCH_SCORES_FILE).is_file():
     raise RecordError(f'{path}: has no scores of patches; score with --patch_scores')
   values, offsets = (

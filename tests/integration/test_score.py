@@ -60,7 +60,7 @@ def score(folder, records, models, runner=None, **changes):
 
 def test_patch_scores_are_those_whose_mean_is_the_clips(by_one, small_records):
   clips = score_files.read_scores(by_one)
-  patches = score_files.read_patch_scores(by_one)
+  patches = score_files.read_patch_scores(clips)
   assert patches.values.dtype == np.float16
   assert clips.values.max() - clips.values.min() > 0.1
   for row in range(len(clips.clip_ids)):
@@ -134,7 +134,7 @@ def test_a_class_mapping_takes_the_highest(models, by_one, small_records, tmp_pa
     class_mapping=str(tmp_path / 'mapping.csv'),
     patch_scores=True,
   )
-  original = score_files.read_patch_scores(by_one)
+  original = score_files.read_patch_scores(score_files.read_scores(by_one))
   for row, found in enumerate(values):
     patches = original.of(row).astype(np.float64)
     expected = [0, patches[:, 0].mean(), patches[:, [0, 2]].max(axis=1).mean()]

@@ -1,0 +1,96 @@
+"""Which clips of some records are evaluated, and which are lost."""
+
+import os
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import InputError
+from audioset_ml.labels.clip_list import read_clip_list
+from audioset_ml.records.folder import SKIPPED_FILE, RecordsFolder
+from audioset_ml.records.folds import Fold
+
+LOST_COLUMNS = ('clip_id', 'reason')
+
+
+def choose_clips(
+  records: RecordsFolder, clip_list: str | os.PathLike = ''
+) -> tuple[np.ndarray, pd.DataFrame]:
+  """The clips to evaluate, and those that should be evaluated but can't be.
+
+  AudioSet erodes, as videos are deleted: two papers' numbers are of other clips unless
+  both are restricted to a list.
+
+  Args:
+    records: the records.
+    clip_list: see `clip_list.read_clip_list`; '' for all clips of the records.
+
+  Returns:
+    The clips as indices into those of the records; and the lost ones, clip_id and
+    reason: of the list's, or without a list of all that `prepare` was to prepare.
+
+  Raises:
+    InputError: the records have none of the list's clips.
+  """
+  skipped = _skipped(records)
+  if not clip_list:
+    return np.arange(len(records.clip_ids)), skipped
+  wanted = read_clip_list(clip_list)
+  chosen = np.isin(np.array(records.clip_ids, object), np.array(wanted, object))
+  if not chosen.any():
+    raise InputError(
+      f'{clip_list}: names {len(wanted)} clips, {wanted[0]} for one, but none of the '
+      f'{len(records.clip_ids)} of {records.path} ({records.clip_ids[0]} for one)'
+    )
+  reasons = skipped.set_index('clip_id')['reason']
+  lost = pd.Series(wanted)
+  lost = lost[~lost.isin(records.clip_ids)]
+  why = lost.map(reasons).fillna('not in the records')
+  table = pd.DataFrame(dict(zip(LOST_COLUMNS, (lost, why), strict=True)))
+  return np.flatnonzero(chosen), table.reset_index(drop=True)
+
+
+def split_clips(
+  records: RecordsFolder,
+  clips: np.ndarray,
+  validation_list: str | os.PathLike = '',
+  validation_folds: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+  """Divides clips into those to choose a model on and those to report it on.
+
+  Args:
+    records: the records.
+    clips: the clips to divide, as indices.
+    validation_list: a list of those to choose on.
+    validation_folds: without a list, how many folds the clips are divided into, the
+      first of which is to choose on; clips of one recording share a fold.
+
+  Returns:
+    The clips to choose on and the others, as indices.
+
+  Raises:
+    InputError: one of the two would be empty.
+  """
+  if validation_list:
+    wanted: Collection[str] = set(read_clip_list(validation_list))
+    origin = str(validation_list)
+  else:
+    fold = Fold(0, validation_folds)
+    wanted = {records.clip_ids[c] for c in clips if fold.holds(records.clip_ids[c])}
+    origin = f'{validation_folds} folds'
+  chosen = np.array([records.clip_ids[clip] in wanted for clip in clips])
+  if chosen.all() or not chosen.any():
+    raise InputError(
+      f'{origin}: {chosen.sum()} of the {len(clips)} clips are for validation; there '
+      'must be some for validation and some for the test'
+    )
+  return clips[chosen], clips[~chosen]
+
+
+def _skipped(records: RecordsFolder) -> pd.DataFrame:
+  try:
+    table = pd.read_csv(records.path / SKIPPED_FILE, dtype=str, na_filter=False)
+  except OSError:
+    table = pd.DataFrame(columns=['clip_id', 'reason', 'detail'])
+  return table[list(LOST_COLUMNS)]

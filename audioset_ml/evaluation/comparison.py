@@ -1,0 +1,191 @@
+"""Two models on the same clips: paired differences, and ML20's analysis by prior."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import InputError
+from audioset_ml.evaluation import bootstrap
+from audioset_ml.evaluation.files import STRONG_PREFIX, EvaluatedModel
+
+# The means that are compared class by class, too, and their columns by class.
+COMPARED = {
+  'weak': {
+    'd_prime': 'd_prime',
+    'lwlrap': 'lwlrap',
+    'map': 'average_precision',
+    'd_prime_implicit': 'd_prime_implicit',
+  },
+  'strong': {'d_prime': 'd_prime', 'lwlrap': 'lwlrap'},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class PriorGroups:
+  """ML20's groups of classes: priors above `large`, below `small`, between the two."""
+
+  large: float = 0.01
+  small: float = 0.00325
+
+  def __post_init__(self):
+    if not 0 <= self.small <= self.large <= 1:
+      raise InputError(
+        f'priors of {self.small:g} (small) and {self.large:g} (large) divide no '
+        'classes: 0 <= small <= large <= 1'
+      )
+
+  def of(self, priors: np.ndarray) -> np.ndarray:
+    """Each class's group: large, medium or small; '' where the prior is unknown."""
+    names = np.select(
+      [np.isnan(priors), priors > self.large, priors < self.small],
+      ['', 'large', 'small'],
+      'medium',
+    )
+    return names
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+  """A model against a baseline, on the same clips.
+
+  Attributes:
+    summary: for each section and value: difference and, with replicates, its 95 %
+      `interval` and in how many classes the difference is clear (its interval does not
+      hold 0): `clearly_better`, `clearly_worse`, of `classes`. Were there no true
+      difference, one class in forty would be clearly better, and as many worse.
+    per_class: mid, display_name, prior, group and, for each value, baseline, model,
+      difference, and the interval's low and high.
+    groups: lωlrap by group of priors (ML20's Table IV).
+  """
+
+  summary: dict[str, dict[str, dict[str, Any]]]
+  per_class: pd.DataFrame
+  groups: pd.DataFrame
+
+  def to_json(self) -> dict[str, Any]:
+    """What metrics.json holds of it."""
+    rows = self.groups.astype(object).where(self.groups.notna(), None)
+    return {**self.summary, 'groups': rows.to_dict('records')}
+
+
+def compare(
+  baseline: EvaluatedModel,
+  model: EvaluatedModel,
+  groups: PriorGroups | None = None,
+  priors: np.ndarray | None = None,
+) -> Comparison:
+  """Compares two evaluations.
+
+  Args:
+    baseline: what is compared with.
+    model: what is compared.
+    groups: how classes are grouped; None for ML20's.
+    priors: each class's share of clips, as of the train set. Shape [classes]; None
+      takes that of the evaluated clips.
+
+  Raises:
+    InputError: they are of other clips, classes or labels, or have nothing in common.
+  """
+  _require_same(baseline, model)
+  sections = [name for name in COMPARED if name in baseline.metrics]
+  sections = [name for name in sections if name in model.metrics]
+  table = {name: model.per_class[name] for name in ('mid', 'display_name')}
+  if priors is None:
+    priors = _priors(model)
+  table['prior'] = priors
+  table['group'] = (groups or PriorGroups()).of(priors)
+  summary: dict[str, dict[str, dict[str, Any]]] = {}
+  for section in sections:
+    prefix = STRONG_PREFIX if section == 'strong' else ''
+    pairs = [one.replicates.get(section) for one in (baseline, model)]
+    summary[section] = {}
+    names = COMPARED[section] if None in pairs else pairs[1].summary
+    for name in names:
+      old, new = (one.metrics[section].get(name) for one in (baseline, model))
+      if old is None or new is None:
+        continue
+      found = {'baseline': old, 'model': new, 'difference': new - old}
+      if None not in pairs:
+        difference = pairs[1].summary[name] - pairs[0].summary[name]
+        ends = bootstrap.interval(np.array(new - old), difference)
+        found['interval'] = None if np.isnan(ends).any() else ends.tolist()
+      summary[section][name] = found
+    for name, value in COMPARED[section].items():
+      column = prefix + value
+      old, new = (one.per_class[column].to_numpy() for one in (baseline, model))
+      table |= {f'{column}_baseline': old, f'{column}_model': new}
+      table[f'{column}_difference'] = new - old
+      if None not in pairs and name in summary[section]:
+        difference = pairs[1].per_class[value] - pairs[0].per_class[value]
+        low, high = bootstrap.interval(new - old, difference)
+        table |= {f'{column}_low': low, f'{column}_high': high}
+        summary[section][name] |= {
+          'clearly_better': int((low > 0).sum()),
+          'clearly_worse': int((high < 0).sum()),
+          'classes': int(np.isfinite(low).sum()),
+        }
+  per_class = pd.DataFrame(table)
+  return Comparison(summary, per_class, group_table(per_class))
+
+
+def group_table(per_class: pd.DataFrame, value: str = 'lwlrap') -> pd.DataFrame:
+  """ML20's Table IV, and the mean over all classes of a group beside it.
+
+  Args:
+    per_class: of a `Comparison`.
+    value: the metric.
+
+  Returns:
+    A row a group: group, classes, improved, share_improved,
+    mean_improvement_of_improved (the paper's, over the improved classes only),
+    mean_improvement (over all).
+  """
+  if f'{value}_difference' not in per_class:
+    value = STRONG_PREFIX + value
+  rows = []
+  for group in ('large', 'medium', 'small'):
+    gains = per_class.loc[per_class['group'] == group, f'{value}_difference'].dropna()
+    improved = gains[gains > 0]
+    rows.append(
+      {
+        'group': group,
+        'classes': len(gains),
+        'improved': len(improved),
+        'share_improved': len(improved) / len(gains) if len(gains) else np.nan,
+        'mean_improvement_of_improved': improved.mean() if len(improved) else np.nan,
+        'mean_improvement': gains.mean() if len(gains) else np.nan,
+      }
+    )
+  return pd.DataFrame(rows)
+
+
+def _priors(evaluation: EvaluatedModel) -> np.ndarray:
+  table = evaluation.per_class
+  if 'positives' not in table:
+    return np.full(len(table), np.nan)
+  return (table['positives'] / table['clips']).to_numpy()
+
+
+def _require_same(baseline: EvaluatedModel, model: EvaluatedModel) -> None:
+  names = f'{baseline.path} and {model.path}'
+  if baseline.per_class['mid'].tolist() != model.per_class['mid'].tolist():
+    raise InputError(f'{names} have other classes, or in another order')
+  drawn = [one.metrics.get('bootstrap') for one in (baseline, model)]
+  if all(drawn) and drawn[0]['identity'] != drawn[1]['identity']:
+    raise InputError(
+      f'{names} are of other clips, or drawn with another --bootstrap or '
+      '--bootstrap_seed: evaluate both alike to compare them'
+    )
+  for column in ('positives', 'explicit_negatives', 'strong_positives'):
+    if column in baseline.per_class and column in model.per_class:
+      old, new = (one.per_class[column].to_numpy() for one in (baseline, model))
+      if not np.array_equal(old, new):
+        at = np.flatnonzero(old != new)[0]
+        raise InputError(
+          f'{names} are of other labels: class {model.per_class["mid"][at]} has '
+          f'{old[at]} {column} in one and {new[at]} in the other'
+        )
+  if not {'weak', 'strong'} & set(baseline.metrics) & set(model.metrics):
+    raise InputError(f'{names} have nothing in common: one is weak, one is strong')

@@ -1,0 +1,177 @@
+"""The files of an evaluation: written by `evaluate`, read to compare and to report.
+
+`metrics.json`, schema 2:
+
+* schema_version: 2; goes up when a key changes its meaning or goes away.
+* weak, strong, detection: each value by name, null where it is not defined; a section
+  that was not evaluated is absent.
+* intervals: for weak and strong the 95 % interval [low, high] of each value.
+* bootstrap: replicates, seed, level, and the identity that paired evaluations share.
+  Without a bootstrap, these two are absent.
+* clips: how many were evaluated, how many were lost, and which list they are of.
+* selection: where one of several models was chosen: by what, from what, which.
+* comparison: with a baseline; see `comparison.Comparison`.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import zipfile
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml import folders
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.evaluation import bootstrap
+from audioset_ml.evaluation.detection import Detection
+from audioset_ml.evaluation.result import Evaluation, Replicates
+
+METRICS_FILE = 'metrics.json'
+PER_CLASS_FILE = 'per_class.csv'
+REPLICATES_FILE = 'replicates.npz'
+CURVES_FILE = 'curves.csv'
+RELIABILITY_FILE = 'calibration.csv'
+COMPARISON_FILE = 'comparison.csv'
+GROUPS_FILE = 'groups.csv'
+SCHEMA_VERSION = 2  # of metrics.json
+STRONG_PREFIX = 'strong_'
+
+
+@dataclasses.dataclass(frozen=True)
+class Resampling:
+  """A bootstrap: how many replicates, from which seed, and what two evaluations must
+  share for their replicates to be paired."""
+
+  replicates: int
+  seed: int
+  identity: str
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluatedModel:
+  """All that was found of a model, as it lies on disk.
+
+  Attributes:
+    path: its folder.
+    metrics: the content of metrics.json.
+    per_class: the content of per_class.csv.
+    replicates: by section (weak, strong); {} without a bootstrap.
+  """
+
+  path: str
+  metrics: dict[str, Any]
+  per_class: pd.DataFrame
+  replicates: dict[str, Replicates]
+
+
+def assemble(
+  path: str | os.PathLike,
+  sections: dict[str, Evaluation],
+  resampling: Resampling | None = None,
+  detection: Detection | None = None,
+  more: dict[str, Any] | None = None,
+) -> EvaluatedModel:
+  """Puts together what was found.
+
+  Args:
+    path: the folder that it will lie in.
+    sections: weak, strong or both.
+    resampling: what their replicates were drawn with; None without.
+    detection: what `evaluate_detection` found.
+    more: further keys of metrics.json.
+  """
+  content: dict[str, Any] = {'schema_version': SCHEMA_VERSION}
+  content |= {name: section.summary for name, section in sections.items()}
+  tables = []
+  for name, section in sections.items():
+    table = section.table().set_index(['mid', 'display_name'])
+    tables.append(table.add_prefix(STRONG_PREFIX if name == 'strong' else ''))
+  per_class = pd.concat(tables, axis=1).reset_index()
+  if detection is not None:
+    content['detection'] = detection.summary
+    per_class = per_class.join(detection.per_class)
+  replicates = {}
+  if resampling is not None:
+    content['intervals'] = {n: one.intervals() for n, one in sections.items()}
+    drawn = dataclasses.asdict(resampling)
+    content['bootstrap'] = {**drawn, 'level': bootstrap.LEVEL}
+    replicates = {name: section.replicates for name, section in sections.items()}
+  return EvaluatedModel(str(path), content | (more or {}), per_class, replicates)
+
+
+def write_evaluation(model: EvaluatedModel) -> None:
+  """Writes metrics.json, per_class.csv and, with a bootstrap, replicates.npz."""
+  folder = pathlib.Path(model.path)
+  text = model.per_class.to_csv(index=False, lineterminator='\n')
+  folders.write_atomically(folder / PER_CLASS_FILE, text)
+  if model.replicates:
+    _write_replicates(folder, model.replicates)
+  folders.write_json(folder / METRICS_FILE, model.metrics)
+
+
+def read_evaluation(path: str | os.PathLike) -> EvaluatedModel:
+  """Reads a finished `evaluate` folder.
+
+  Raises:
+    InputError: there is none, or an older version of this package wrote it.
+    RecordError: its files can't be read.
+  """
+  folders.read_run(path, 'evaluate')
+  return load_evaluation(path)
+
+
+def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
+  """`read_evaluation` of a folder that is not finished yet, but whose files are."""
+  folder = pathlib.Path(path)
+  try:
+    content = json.loads((folder / METRICS_FILE).read_text())
+    version = content.get('schema_version')
+    if version != SCHEMA_VERSION:
+      raise InputError(
+        f'{path}: {METRICS_FILE} has schema {version}, but {SCHEMA_VERSION} is needed; '
+        'evaluate again'
+      )
+    texts = {'mid': str, 'display_name': str}
+    per_class = pd.read_csv(folder / PER_CLASS_FILE, converters=texts)
+    replicates = _read_replicates(folder) if content.get('bootstrap') else {}
+  except InputError:
+    raise
+  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    raise RecordError(
+      f'{path}: its evaluation cannot be read ({error}); evaluate again'
+    ) from error
+  return EvaluatedModel(str(path), content, per_class, replicates)
+
+
+def read_table(path: str | os.PathLike, file: str) -> pd.DataFrame | None:
+  """A further CSV of an evaluation's folder; None if it has none."""
+  try:
+    return pd.read_csv(pathlib.Path(path) / file, converters={'mid': str})
+  except FileNotFoundError:
+    return None
+  except ValueError as error:
+    raise RecordError(f'{path}/{file}: cannot be read ({error})') from error
+
+
+def _write_replicates(folder: pathlib.Path, replicates: dict[str, Replicates]) -> None:
+  arrays = {}
+  for name, section in replicates.items():
+    for kind in ('summary', 'per_class'):
+      for value, array in getattr(section, kind).items():
+        arrays[f'{name}/{kind}/{value}'] = np.asarray(array, np.float32)
+  partial = folder / f'.{os.getpid()}.{REPLICATES_FILE}'
+  np.savez_compressed(partial, **arrays)
+  partial.replace(folder / REPLICATES_FILE)
+
+
+def _read_replicates(folder: pathlib.Path) -> dict[str, Replicates]:
+  found: dict[str, Replicates] = {}
+  with np.load(folder / REPLICATES_FILE, allow_pickle=False) as arrays:
+    for key in arrays.files:
+      section, kind, value = key.split('/')
+      one = found.setdefault(section, Replicates({}, {}))
+      getattr(one, kind)[value] = arrays[key]
+  return found

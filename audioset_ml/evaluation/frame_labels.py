@@ -1,0 +1,118 @@
+"""Labels of frames, in the order in which their scores come (SL21 section 3.2)."""
+
+import dataclasses
+import enum
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import LabelError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.formats import PRESENT
+from audioset_ml.labels.framing import FrameGrid
+
+# Times in the files are rounded to thousandths of a second.
+_TOLERANCE_MS = 1.0
+
+
+class FrameState(enum.IntEnum):
+  """What is known of a frame and a class; all else is not evaluated."""
+
+  POSITIVE = 0
+  EXPLICIT_NEGATIVE = 1  # of a clip without positive frames: a person refuted the class
+  COMPLEMENTARY_NEGATIVE = 2  # of a clip that has positive frames of the class
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameLabels:
+  """The labelled frames of some clips.
+
+  The frames that have scores are numbered: those of the first clip with labels, then
+  those of the next.
+
+  Attributes:
+    clips: the clip of each frame, as an index into the evaluated clips. Shape [frames].
+    frames: which frame of its clip it is. Shape [frames].
+    rows: the frame of each label, an index into `clips`. Shape [labels].
+    classes: its class index. Shape [labels].
+    states: its FrameState. Shape [labels], int8.
+    counts: how many labels could not be used: of clips that are not evaluated, of
+      labels that are no classes, of frames that the clip's sound does not reach.
+  """
+
+  clips: np.ndarray
+  frames: np.ndarray
+  rows: np.ndarray
+  classes: np.ndarray
+  states: np.ndarray
+  counts: dict[str, int]
+
+  @classmethod
+  def from_table(
+    cls,
+    table: pd.DataFrame,
+    clip_ids: Sequence[str],
+    frames_of_clips: np.ndarray,
+    class_map: ClassMap,
+    grid: FrameGrid,
+    origin: str | os.PathLike = '',
+  ) -> 'FrameLabels':
+    """Takes a table of framed labels apart.
+
+    Args:
+      table: as `framing.frame_table` and `formats.read_framed_tsv` give it.
+      clip_ids: the evaluated clips.
+      frames_of_clips: how many frames of each have scores. Shape [clips].
+      class_map: the classes.
+      grid: the frames' length.
+      origin: the table's file, for messages.
+
+    Raises:
+      LabelError: a row is not of a frame of the grid.
+    """
+    position = table['start_time_seconds'].to_numpy() * 1000 / grid.frame_ms
+    frame = np.rint(position).astype(np.int64)
+    ends = table['end_time_seconds'].to_numpy() * 1000
+    off = np.abs(position - frame) * grid.frame_ms > _TOLERANCE_MS
+    off |= np.abs(ends - (frame + 1) * grid.frame_ms) > _TOLERANCE_MS
+    if off.any():
+      row = table.index[off][0]
+      start, end = table.loc[row, ['start_time_seconds', 'end_time_seconds']]
+      raise LabelError(
+        f'{origin}, row {row}: {start:g} to {end:g} s is no frame: the {off.sum()} '
+        f'such rows must begin at multiples of {grid.frame_ms / 1000:g} s and be as '
+        'long; `frame_labels` makes frames of events'
+      )
+    clip = pd.Series(np.arange(len(clip_ids)), clip_ids).reindex(table['segment_id'])
+    known = clip.notna().to_numpy()
+    clip = clip.fillna(0).to_numpy(dtype=np.int64)
+    label = table['label'].map(class_map.index_of)
+    is_class = label.notna().to_numpy()
+    reached = frame < np.asarray(frames_of_clips)[clip] if len(clip_ids) else ~known
+    usable = known & is_class & reached
+    counts = {
+      'labels_of_other_clips': int((~known).sum()),
+      'labels_of_other_classes': int((known & ~is_class).sum()),
+      'labels_beyond_the_sound': int((known & is_class & ~reached).sum()),
+    }
+    clip, frame = clip[usable], frame[usable]
+    classes = label[usable].to_numpy(dtype=np.int64)
+    positive = (table['present'] == PRESENT).to_numpy()[usable]
+    pairs = clip * len(class_map) + classes
+    complementary = ~positive & np.isin(pairs, pairs[positive])
+    states = np.full(len(clip), FrameState.EXPLICIT_NEGATIVE, np.int8)
+    states[positive] = FrameState.POSITIVE
+    states[complementary] = FrameState.COMPLEMENTARY_NEGATIVE
+    with_labels = np.unique(clip)
+    lengths = np.asarray(frames_of_clips)[with_labels]
+    begins = np.cumsum(lengths) - lengths
+    return cls(
+      clips=np.repeat(with_labels, lengths),
+      frames=np.arange(lengths.sum()) - np.repeat(begins, lengths),
+      rows=begins[np.searchsorted(with_labels, clip)] + frame,
+      classes=classes,
+      states=states,
+      counts=counts,
+    )

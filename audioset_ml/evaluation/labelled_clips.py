@@ -1,0 +1,225 @@
+"""The clips that are evaluated, with all that is known of them."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.evaluation import bootstrap
+from audioset_ml.evaluation.detection import Detection, evaluate_detection
+from audioset_ml.evaluation.frame_labels import FrameLabels
+from audioset_ml.evaluation.result import Evaluation
+from audioset_ml.evaluation.strong import evaluate_strong
+from audioset_ml.evaluation.weak import evaluate_weak
+from audioset_ml.labels import formats, framing
+from audioset_ml.labels.states import PRESENT_STATES, LabelTable
+from audioset_ml.records.dataset import read_label_table
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.scores import ClipPatchScores, ClipScores, read_patch_scores
+from audioset_ml.records.strong_labels import StrongLabels, read_strong_labels
+
+
+@dataclasses.dataclass(frozen=True)
+class Truth:
+  """All labels of some records, read once, whichever of the clips are evaluated.
+
+  Attributes:
+    records: the clips.
+    labels: the labels of whole clips.
+    strong: events and refuted stretches; None if the records have no events.
+    framed: labels of frames from a file, which stand instead of those that follow from
+      `strong`; None without.
+    framed_path: that file, for messages.
+  """
+
+  records: RecordsFolder
+  labels: LabelTable
+  strong: StrongLabels | None = None
+  framed: pd.DataFrame | None = None
+  framed_path: str = ''
+
+  @classmethod
+  def read(cls, records: RecordsFolder, framed_tsv: str | os.PathLike = '') -> 'Truth':
+    """Reads the labels of records.
+
+    Args:
+      records: the records.
+      framed_tsv: labels of frames in the form of AudioSet's
+        `audioset_eval_strong_framed_posneg.tsv`; '' for none.
+    """
+    strong = read_strong_labels(records) if records.counts['strong_events'] else None
+    framed = formats.read_framed_tsv(framed_tsv) if framed_tsv else None
+    return cls(
+      records, read_label_table(records), strong, framed, os.fspath(framed_tsv)
+    )
+
+  @property
+  def has_frames(self) -> bool:
+    """Whether there is anything to evaluate frames with."""
+    return self.strong is not None or self.framed is not None
+
+  def of(self, clips: np.ndarray | None = None) -> 'LabelledClips':
+    """The clips to evaluate, as indices into the records' clips; None for all."""
+    if clips is None:
+      clips = np.arange(len(self.records.clip_ids))
+    labels = self.labels.of_clips(clips)
+    rows = self.records.read_clips()
+    rows = [rows[clip_id] for clip_id in labels.clip_ids]
+    frames = None
+    if self.has_frames:
+      frames = self._frame_labels(labels.clip_ids, rows)
+    return LabelledClips(
+      records=self.records,
+      clips=clips,
+      labels=labels,
+      frames=frames,
+      events=None if self.strong is None else self.strong.events,
+      seconds={c: row.seconds for c, row in zip(labels.clip_ids, rows, strict=True)},
+    )
+
+  def _frame_labels(self, clip_ids: Sequence[str], rows: Sequence) -> FrameLabels:
+    front_end = self.records.front_end
+    step = patches_a_frame(front_end)
+    patches = np.array([front_end.num_patches(row.frames) for row in rows])
+    frames = -(-patches // step)
+    grid = framing.FrameGrid(
+      round(1000 * front_end.patch_window_seconds), int(frames.max(initial=1))
+    )
+    table = self.framed
+    if table is None:
+      seconds = pd.Series([row.seconds for row in rows], clip_ids)
+      tables = (self.strong.events, self.strong.ratings, self.strong.refuted_stretches)
+      events, ratings, stretches = (
+        table[table['segment_id'].isin(seconds.index)] for table in tables
+      )
+      table = framing.frame_table(events, ratings, grid, seconds, stretches)
+    return FrameLabels.from_table(
+      table, clip_ids, frames, self.records.class_map, grid, self.framed_path
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledClips:
+  """Some clips of records, with their labels.
+
+  Attributes:
+    records: the records.
+    clips: which of their clips, as indices. Shape [clips].
+    labels: the labels of these clips.
+    frames: the labels of their frames; None if nothing is known of times.
+    events: events of the records' clips; None without.
+    seconds: how long each of these clips is.
+  """
+
+  records: RecordsFolder
+  clips: np.ndarray
+  labels: LabelTable
+  frames: FrameLabels | None
+  events: pd.DataFrame | None
+  seconds: dict[str, float]
+
+  @property
+  def clip_ids(self) -> tuple[str, ...]:
+    return self.labels.clip_ids
+
+  def clip_scores(self, scores: ClipScores) -> np.ndarray:
+    """The scores of these clips, of scores of all clips. Shape [clips, classes]."""
+    return np.asarray(scores.values[self.clips])
+
+  def evaluate(
+    self, scores: ClipScores, resampling: tuple[int, int] | None = None
+  ) -> dict[str, Evaluation]:
+    """Evaluates scores, with weak labels, strong labels or both.
+
+    Args:
+      scores: of all of the records' clips; with patch scores beside them where there
+        are labels of frames.
+      resampling: replicates and seed of a bootstrap; None for none.
+
+    Returns:
+      By section: weak where a clip has a positive label, strong where a frame has.
+
+    Raises:
+      InputError: nothing is labelled as present, or a score is NaN.
+    """
+    weights = None
+    if resampling is not None:
+      weights = bootstrap.clip_weights(len(self.clips), *resampling)
+    found, class_map = {}, self.records.class_map
+    if np.isin(self.labels.states, PRESENT_STATES).any():
+      clip_scores = self.clip_scores(scores)
+      found['weak'] = evaluate_weak(clip_scores, self.labels, class_map, weights)
+    if self.frames is not None and len(self.frames.rows):
+      patches = read_patch_scores(scores)
+      frame_scores = self._frame_scores(patches)
+      found['strong'] = evaluate_strong(frame_scores, self.frames, class_map, weights)
+    if not found:
+      raise InputError(
+        f'{self.records.path}: none of the {len(self.clips)} clips to evaluate has a '
+        'positive label: there is nothing to evaluate'
+      )
+    return found
+
+  def detection(self, scores: ClipScores) -> Detection:
+    """Detection metrics on the clips with strong labels.
+
+    Raises:
+      InputError: the records have no events, or sed_scores_eval is not installed.
+    """
+    if self.events is None or self.frames is None:
+      raise InputError(
+        f'{self.records.path}: has no events (prepare --strong_tsv), which --detection '
+        'needs; frames are not enough'
+      )
+    clips = np.unique(self.frames.clips)
+    patches = read_patch_scores(scores)
+    rows = {self.clip_ids[clip]: int(self.clips[clip]) for clip in clips}
+    return evaluate_detection(
+      _PatchesByClip(patches, rows),
+      {clip_id: self.seconds[clip_id] for clip_id in rows},
+      self.events,
+      self.records.class_map.mids,
+      self.records.front_end.patch_hop_seconds,
+    )
+
+  def _frame_scores(self, patches: ClipPatchScores) -> np.ndarray:
+    """The scores of the labelled clips' frames. Shape [frames, classes]."""
+    step = patches_a_frame(self.records.front_end)
+    first = patches.offsets[self.clips[self.frames.clips]]
+    return np.asarray(patches.values[first + step * self.frames.frames], np.float32)
+
+
+class _PatchesByClip(Mapping):
+  """Patch scores by clip id, each read from the disk when it is asked for."""
+
+  def __init__(self, patches: ClipPatchScores, rows: dict[str, int]):
+    self._patches, self._rows = patches, rows
+
+  def __getitem__(self, clip_id: str) -> np.ndarray:
+    return self._patches.of(self._rows[clip_id])
+
+  def __iter__(self) -> Iterator[str]:
+    return iter(self._rows)
+
+  def __len__(self) -> int:
+    return len(self._rows)
+
+
+def patches_a_frame(front_end: FrontEnd) -> int:
+  """How many patches begin from one frame to the next: 2, for they overlap by half.
+
+  Raises:
+    RecordError: frames that follow each other are no patches of this front end.
+  """
+  step, rest = divmod(front_end.patch_frames, front_end.patch_hop_frames)
+  if rest:
+    raise RecordError(
+      f'patches of {front_end.patch_window_seconds:g} s every '
+      f'{front_end.patch_hop_seconds:g} s: frames one after the other are no patches, '
+      'so strong labels cannot be evaluated with this front end'
+    )
+  return step

@@ -1,0 +1,228 @@
+"""Ranks, taken once, from which metrics follow for any weighting of the examples.
+
+`ClassRanks`: the positives of one class among its negatives, all that AUC and AP
+depend on. Only the positives, of which a class has few, are sorted; each negative is
+counted into a bin between two of them, and AUC and AP are sums over the bins.
+`LabelRanks`: the precision at the rank of each label, of which lωlrap is the mean. The
+thousand weightings of a bootstrap are one sparse product.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.sparse
+
+# Classes whose scores are copied at once, to be read one after the other.
+_CLASSES_AT_ONCE = 32
+# Values of bins that are held at once: bins times replicates.
+_BIN_VALUES = 1 << 22
+# Labels compared with all classes at once: labels · classes · 5 bytes of memory.
+_LABELS_AT_ONCE = 4_096
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassRanks:
+  """Where the examples of a class rank.
+
+  With G distinct scores among the positives, u₀ < u₁ < …: bin 2k holds the negatives
+  between uₖ₋₁ and uₖ, bin 2k + 1 those that are tied with uₖ.
+
+  Attributes:
+    group: which distinct score each positive has. Shape [positives].
+    bin: the bin of each negative. Shape [negatives].
+    positives: what each positive's weight is found under: its example, or the clip that
+      the example is part of. Shape [positives].
+    negatives: the same of each negative. Shape [negatives].
+  """
+
+  group: np.ndarray
+  bin: np.ndarray
+  positives: np.ndarray
+  negatives: np.ndarray
+
+  @classmethod
+  def of(
+    cls, scores: np.ndarray, positives: np.ndarray, negatives: np.ndarray
+  ) -> 'ClassRanks':
+    """Ranks examples.
+
+    Args:
+      scores: of the class. Shape [examples].
+      positives: the positive examples, as indices.
+      negatives: the negative ones.
+    """
+    distinct, group = np.unique(scores[positives], return_inverse=True)
+    below = scores[negatives]
+    bins = np.searchsorted(distinct, below, 'left')
+    bins += np.searchsorted(distinct, below, 'right')
+    return cls(group, bins, positives, negatives)
+
+  def weighed_under(self, index: np.ndarray) -> 'ClassRanks':
+    """The same, with examples whose weights are found elsewhere: frames' under their
+    clip. Shape of index: [examples]."""
+    return dataclasses.replace(
+      self, positives=index[self.positives], negatives=index[self.negatives]
+    )
+
+  def sizes(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """How many positives and negatives there are, or what they weigh; see `auc`."""
+    if weights is None:
+      return np.array(len(self.positives)), np.array(len(self.negatives))
+    return weights[self.positives].sum(axis=0), weights[self.negatives].sum(axis=0)
+
+  def auc(self, weights: np.ndarray | None = None) -> np.ndarray:
+    """The area under the ROC curve; ties count half.
+
+    Args:
+      weights: of what `positives` and `negatives` name. Shape [n], or [n, replicates];
+        None gives all the same.
+
+    Returns:
+      Scalar, or shape [replicates]; NaN without positives or without negatives.
+    """
+    if not (len(self.group) and len(self.bin)):
+      return self._undefined(weights)
+    parts = []
+    for positive, negative in self._sums(weights):
+      below = np.cumsum(negative, axis=0)
+      wins = (positive * (below[:-1:2] + negative[1::2] / 2)).sum(axis=0)
+      pairs = positive.sum(axis=0) * below[-1]
+      parts.append(_ratio(wins, pairs))
+    return _joined(parts, weights)
+
+  def average_precision(self, weights: np.ndarray | None = None) -> np.ndarray:
+    """Σ (recall step) · precision; see `metrics.average_precision` and `auc`."""
+    if not len(self.group):
+      return self._undefined(weights)
+    parts = []
+    for positive, negative in self._sums(weights):
+      hits = np.cumsum(positive[::-1], axis=0)[::-1]
+      below = np.cumsum(negative, axis=0)
+      called = hits + below[-1] - below[:-1:2]
+      precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+      gains, total = (positive * precision).sum(axis=0), hits[0]
+      parts.append(_ratio(gains, total))
+    return _joined(parts, weights)
+
+  def _sums(
+    self, weights: np.ndarray | None
+  ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The positives' weights by group and the negatives' by bin, some replicates at a
+    time. Shapes [groups, replicates] and [2 · groups + 1, replicates], float64."""
+    groups = int(self.group.max()) + 1
+    sizes = (groups, 2 * groups + 1)
+    places = ((self.group, self.positives), (self.bin, self.negatives))
+    if weights is None or weights.ndim == 1:
+      yield tuple(
+        np.bincount(
+          place, None if weights is None else weights[under], minlength=size
+        ).astype(float)[:, np.newaxis]
+        for size, (place, under) in zip(sizes, places, strict=True)
+      )
+      return
+    adding = [
+      _adding(*place, (size, len(weights)), weights.dtype)
+      for size, place in zip(sizes, places, strict=True)
+    ]
+    step = max(1, _BIN_VALUES // sizes[1])
+    for first in range(0, weights.shape[1], step):
+      chosen = weights[:, first : first + step]
+      yield tuple((matrix @ chosen).astype(float) for matrix in adding)
+
+  @staticmethod
+  def _undefined(weights: np.ndarray | None) -> np.ndarray:
+    return np.full(() if weights is None else weights.shape[1:], np.nan)
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelRanks:
+  """How high each label ranks among all classes of its example.
+
+  Attributes:
+    num_classes: number of classes.
+    classes: the class of each label. Shape [labels].
+    examples: what its weight is found under: its example, or the example's clip.
+    precision: of the classes that score at least as high, the share that are labels of
+      the example too. Shape [labels].
+  """
+
+  num_classes: int
+  classes: np.ndarray
+  examples: np.ndarray
+  precision: np.ndarray
+
+  @classmethod
+  def of(
+    cls, scores: np.ndarray, positive: np.ndarray, counted: np.ndarray | None = None
+  ) -> 'LabelRanks':
+    """Ranks labels; for the arguments see `metrics.lwlrap`."""
+    if counted is not None:
+      positive = positive & counted
+    examples, classes = np.nonzero(positive)
+    precision = np.empty(len(examples))
+    for start in range(0, len(examples), _LABELS_AT_ONCE):
+      chunk = slice(start, start + _LABELS_AT_ONCE)
+      rows = examples[chunk]
+      at_least = scores[rows] >= scores[rows, classes[chunk]][:, np.newaxis]
+      if counted is not None:
+        at_least &= counted[rows]
+      ranked = np.count_nonzero(at_least, axis=1)
+      at_least &= positive[rows]
+      precision[chunk] = np.count_nonzero(at_least, axis=1) / ranked
+    return cls(scores.shape[1], classes, examples, precision)
+
+  def weighed_under(self, index: np.ndarray) -> 'LabelRanks':
+    """See `ClassRanks.weighed_under`."""
+    return dataclasses.replace(self, examples=index[self.examples])
+
+  def lwlrap(self, weights: np.ndarray | None = None) -> np.ndarray:
+    """The mean precision of each class's labels.
+
+    Args:
+      weights: of the labels. Shape [labels]; None gives all the same.
+
+    Returns:
+      Shape [classes]; NaN for a class without (weight of) labels.
+    """
+    gains = self.precision if weights is None else self.precision * weights
+    total = np.bincount(self.classes, weights, minlength=self.num_classes)
+    return _ratio(np.bincount(self.classes, gains, minlength=self.num_classes), total)
+
+  def resampled(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`lwlrap` for many weightings of what `examples` name.
+
+    Args:
+      weights: shape [n, replicates].
+
+    Returns:
+      Each class's lωlrap, and what its labels weigh; both [replicates, classes].
+    """
+    place, shape = (self.classes, self.examples), (self.num_classes, len(weights))
+    total = _adding(*place, shape, weights.dtype) @ weights
+    gains = scipy.sparse.csr_matrix((self.precision, place), shape=shape) @ weights
+    return _ratio(gains, total).T, total.T
+
+
+def _adding(
+  rows: np.ndarray, places: np.ndarray, shape: tuple[int, int], dtype: np.dtype
+) -> scipy.sparse.csr_matrix:
+  """A matrix that adds up the weights at some places, into rows."""
+  ones = np.ones(len(rows), dtype)
+  return scipy.sparse.csr_matrix((ones, (rows, places)), shape=shape)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+  """part / whole, NaN where that is not defined."""
+  return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+
+
+def columns(scores: np.ndarray) -> Iterator[np.ndarray]:
+  """The scores of one class after the other, each in one piece. Shape [examples]."""
+  for first in range(0, scores.shape[1], _CLASSES_AT_ONCE):
+    yield from np.ascontiguousarray(scores[:, first : first + _CLASSES_AT_ONCE].T)
+
+
+def _joined(parts: list[np.ndarray], weights: np.ndarray | None) -> np.ndarray:
+  joined = np.concatenate(parts)
+  return joined if weights is not None and weights.ndim == 2 else joined[0]

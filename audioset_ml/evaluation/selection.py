@@ -1,0 +1,120 @@
+"""Choosing one of several models, on other clips than it is reported on.
+
+ML20 chooses on the test clips themselves (its footnote 2); SL21 on held-out ones. Both
+are offered, and what was done is said beside the result.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import InputError
+from audioset_ml.evaluation.files import STRONG_PREFIX
+from audioset_ml.evaluation.result import Evaluation
+
+# What one can choose by, and what the table of candidates shows.
+SELECT_METRICS = (
+  'd_prime',
+  'lwlrap',
+  'map',
+  'd_prime_implicit',
+  'strong_d_prime',
+  'strong_lwlrap',
+)
+HOW = {
+  'validation': 'chosen on validation clips, reported on the test clips',
+  'test': (
+    "best on the test clips themselves (ML20's way, its footnote 2): optimistic, for "
+    'the choice has seen what it is reported on'
+  ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class SelectConfig:
+  """How one of several candidates is chosen.
+
+  Attributes:
+    metric: one of SELECT_METRICS.
+    on: validation, or test for the papers' way.
+    validation_list: a file that lists the validation clips; '' for folds.
+    validation_folds: without a list, how many folds there are; the first is for
+      validation.
+  """
+
+  metric: str = 'lwlrap'
+  on: str = 'validation'
+  validation_list: str = ''
+  validation_folds: int = 2
+
+  def __post_init__(self):
+    for name, value, choices in (
+      ('metric', self.metric, SELECT_METRICS),
+      ('on', self.on, tuple(HOW)),
+    ):
+      if value not in choices:
+        raise InputError(f'{name} is {value!r}: choose from {", ".join(choices)}')
+
+
+def values_of(sections: dict[str, Evaluation]) -> dict[str, float]:
+  """The values that a candidate can be chosen by; NaN where one is not defined."""
+  found = {}
+  for metric in SELECT_METRICS:
+    section = 'strong' if metric.startswith(STRONG_PREFIX) else 'weak'
+    value = None
+    if section in sections:
+      value = sections[section].summary[metric.removeprefix(STRONG_PREFIX)]
+    found[metric] = np.nan if value is None else value
+  return found
+
+
+def choose(
+  names: Sequence[str],
+  validation: Sequence[dict[str, float]],
+  test: Sequence[dict[str, float]],
+  config: SelectConfig,
+) -> tuple[int, pd.DataFrame, dict[str, Any]]:
+  """Chooses a candidate.
+
+  Args:
+    names: of the candidates.
+    validation: the values of each on the validation clips (`values_of`).
+    test: on the test clips.
+    config: by what, and on which.
+
+  Returns:
+    The candidate's index; a table of all candidates with their values; and what
+    metrics.json says of the choice.
+
+  Raises:
+    InputError: the metric is undefined for all candidates.
+  """
+  values = {'validation': validation, 'test': test}
+  table = pd.DataFrame({'candidate': list(names)})
+  for where, found in values.items():
+    for metric in SELECT_METRICS:
+      table[f'{where}_{metric}'] = [one[metric] for one in found]
+  column = table[f'{config.on}_{config.metric}']
+  if column.isna().all():
+    raise InputError(
+      f'{config.metric} is not defined on the {config.on} clips: no class has what it '
+      'needs (d_prime: explicit positives and negatives; strong_…: events)'
+    )
+  best = int(column.idxmax())
+  table.insert(1, 'chosen', [index == best for index in range(len(table))])
+  on_test = table[f'test_{config.metric}']
+  description = {
+    'how': HOW[config.on],
+    'on': config.on,
+    'metric': config.metric,
+    'candidates': len(table),
+    'chosen': names[best],
+    'value_chosen_by': float(column[best]),
+    # What choosing on the test clips would have reported.
+    'best_on_test': None if on_test.isna().all() else names[int(on_test.idxmax())],
+    'best_test_value': None if on_test.isna().all() else float(on_test.max()),
+  }
+  return best, table, description

@@ -1,0 +1,157 @@
+"""Strong evaluation (SL21 3.2): frame scores against labels of frames.
+
+Frames are the examples. A class's positive frames are held against its explicit
+negatives, against its complementary negatives, and against both with the same total
+weight, which makes the AUC the mean of the two.
+"""
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import InputError
+from audioset_ml.evaluation import metrics, ranks
+from audioset_ml.evaluation.frame_labels import FrameLabels, FrameState
+from audioset_ml.evaluation.result import (
+  Evaluation,
+  Replicates,
+  json_number,
+  mean_over_classes,
+  named_classes,
+)
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.progress import progress_bar
+
+_KINDS = {
+  'explicit': FrameState.EXPLICIT_NEGATIVE,
+  'complementary': FrameState.COMPLEMENTARY_NEGATIVE,
+}
+# Those of both kinds together have no suffix: they are SL21's.
+_VALUES = (
+  'auc',
+  'd_prime',
+  'lwlrap',
+  'auc_explicit',
+  'd_prime_explicit',
+  'auc_complementary',
+  'd_prime_complementary',
+)
+_KEPT = ('d_prime', 'd_prime_explicit', 'd_prime_complementary', 'lwlrap')
+
+
+def evaluate_strong(
+  scores: np.ndarray,
+  labels: FrameLabels,
+  class_map: ClassMap,
+  weights: np.ndarray | None = None,
+) -> Evaluation:
+  """Evaluates frame scores.
+
+  The summary holds means over classes with equal weight: `d_prime` and `auc` (both
+  kinds of negatives, weighted equally; a class that lacks one kind is left out),
+  `d_prime_explicit`, `d_prime_complementary` and their `auc_…` (one kind alone), and
+  `lwlrap` (over the frames that have a positive; all classes are ranked).
+
+  Args:
+    scores: of the frames that `labels` numbers. Shape [frames, classes].
+    labels: their labels.
+    class_map: the classes.
+    weights: of a bootstrap over clips (`bootstrap.clip_weights`). Shape [clips,
+      replicates]; None for none.
+
+  Raises:
+    InputError: a score is NaN, or no frame has a positive label.
+  """
+  positive = labels.states == FrameState.POSITIVE
+  if not positive.any():
+    raise InputError('no frame has a positive label: there is nothing to evaluate')
+  metrics.require_ranked(scores)
+  counts, values, replicates = _class_values(scores, labels, weights)
+  summary = {name: mean_over_classes(values[name]) for name in _VALUES}
+  found = {name: json_number(value) for name, value in summary.items()}
+  found |= {
+    'clips': len(np.unique(labels.clips)),
+    'frames': len(labels.clips),
+    'classes': len(class_map),
+    **{f'classes_in_{name}': int(np.isfinite(values[name]).sum()) for name in _KEPT},
+    **labels.counts,
+  }
+  resampled = None
+  if weights is not None:
+    resampled = Replicates(
+      {name: mean_over_classes(replicates[name]) for name in _VALUES},
+      {name: replicates[name].astype(np.float32) for name in _KEPT},
+    )
+  table = pd.DataFrame({**named_classes(class_map), **counts, **values})
+  return Evaluation(found, table, resampled)
+
+
+def _class_values(
+  scores: np.ndarray, labels: FrameLabels, weights: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+  """Counts and values of each class, shape [classes], and the values of the replicates,
+  shape [replicates, classes]."""
+  classes = scores.shape[1]
+  counts = {
+    name: np.zeros(classes, int)
+    for name in ('positives', *(f'{kind}_negatives' for kind in _KINDS))
+  }
+  values = {name: np.full(classes, np.nan) for name in _VALUES}
+  replicates = {}
+  if weights is not None:
+    shape = (weights.shape[1], classes)
+    replicates = {name: np.full(shape, np.nan) for name in _VALUES}
+  order = np.argsort(labels.classes, kind='stable')
+  begins = np.searchsorted(labels.classes[order], np.arange(classes + 1))
+  bar = progress_bar(
+    total=classes, desc='bootstrap', unit='class', leave=False, disable=weights is None
+  )
+  with bar:
+    for index, column in enumerate(ranks.columns(scores)):
+      here = order[begins[index] : begins[index + 1]]
+      rows, states = labels.rows[here], labels.states[here]
+      positives = rows[states == FrameState.POSITIVE]
+      counts['positives'][index] = len(positives)
+      by_kind = {}
+      for kind, state in _KINDS.items():
+        negatives = rows[states == state]
+        counts[f'{kind}_negatives'][index] = len(negatives)
+        by_kind[kind] = ranks.ClassRanks.of(column, positives, negatives)
+      _add_kinds(values, by_kind, index, None)
+      if weights is not None:
+        # A frame weighs what its clip does.
+        by_clip = {k: r.weighed_under(labels.clips) for k, r in by_kind.items()}
+        _add_kinds(replicates, by_clip, index, weights)
+      bar.update()
+  found = _label_ranks(scores, labels)
+  values['lwlrap'] = found.lwlrap()
+  if weights is not None:
+    replicates['lwlrap'], _ = found.weighed_under(labels.clips).resampled(weights)
+  return counts, values, replicates
+
+
+def _label_ranks(scores: np.ndarray, labels: FrameLabels) -> ranks.LabelRanks:
+  """Those of all frames that have a positive, under their own numbers."""
+  chosen = labels.states == FrameState.POSITIVE
+  frames, row = np.unique(labels.rows[chosen], return_inverse=True)
+  positive = np.zeros((len(frames), scores.shape[1]), bool)
+  positive[row, labels.classes[chosen]] = True
+  return ranks.LabelRanks.of(scores[frames], positive).weighed_under(frames)
+
+
+def _add_kinds(
+  values: dict[str, np.ndarray],
+  by_kind: dict[str, ranks.ClassRanks],
+  index: int,
+  weights: np.ndarray | None,
+) -> None:
+  """Fills in a class's AUC and d′ for each kind of negatives, and for both."""
+  aucs, negatives = [], []
+  for kind, ranked in by_kind.items():
+    auc, sizes = ranked.auc(weights), ranked.sizes(weights)
+    values[f'auc_{kind}'][..., index] = auc
+    values[f'd_prime_{kind}'][..., index] = metrics.d_prime(auc, *sizes)
+    aucs.append(auc)
+    negatives.append(sizes[1])
+  both = np.mean(aucs, axis=0)
+  values['auc'][..., index] = both
+  values['d_prime'][..., index] = metrics.d_prime(both, sizes[0], sum(negatives))

@@ -1,0 +1,228 @@
+"""Figures of evaluations: curves, d′ by prior, calibration, ML20's Fig. 3.
+
+Colours are told apart by line style and marker, too, so that the figures can be read in
+grey.
+"""
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from audioset_ml.evaluation import files
+from audioset_ml.reporting import style
+
+FIGURES_DIR = 'figures'
+_ENDINGS = ('png', 'pdf')
+_LINES = ('-', '--', '-.', ':')
+_MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X')
+_NAMES = ('blue', 'vermilion', 'green', 'ochre', 'purple', 'sky', 'black')
+_GROUPS = {
+  'large': ('vermilion', 's'),
+  'medium': ('green', '^'),
+  'small': ('blue', 'o'),
+}
+# Error rates that the axes of a DET curve are marked with.
+_RATES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
+
+
+def write_figures(evaluation_dir: str | os.PathLike) -> list[pathlib.Path]:
+  """Draws all figures of an evaluation into its folder, as PNG and PDF.
+
+  Args:
+    evaluation_dir: what `evaluate` has written, finished or not.
+
+  Returns:
+    The PNG files.
+  """
+  folder = pathlib.Path(evaluation_dir)
+  (folder / FIGURES_DIR).mkdir(exist_ok=True)
+  model = files.load_evaluation(folder)
+  written = []
+  for name, figure in figures_of({'': model}).items():
+    for ending in _ENDINGS:
+      style.save(figure, folder / FIGURES_DIR / f'{name}.{ending}')
+    written.append(folder / FIGURES_DIR / f'{name}.png')
+  return written
+
+
+def figures_of(models: Mapping[str, files.EvaluatedModel]) -> dict[str, Figure]:
+  """All figures that some evaluations allow, by name.
+
+  Args:
+    models: by the name that stands in the legend; '' for a single one.
+  """
+  found: dict[str, Figure] = {}
+  curves = _tables(models, files.CURVES_FILE)
+  for kind in ('precision_recall', 'det'):
+    if any((table['curve'] == kind).any() for table in curves.values()):
+      found[kind] = draw_curves(curves, kind, _names_of_classes(models))
+  tables = {name: model.per_class for name, model in models.items()}
+  if all('positives' in table for table in tables.values()):
+    found['d_prime_by_prior'] = draw_by_prior(tables)
+  reliability = _tables(models, files.RELIABILITY_FILE)
+  if any(len(table) for table in reliability.values()):
+    found['calibration'] = draw_reliability(reliability)
+  for name, model in models.items():
+    comparison = files.read_table(model.path, files.COMPARISON_FILE)
+    if comparison is not None and 'lwlrap_baseline' in comparison:
+      found[f'lwlrap_by_class{name and "_"}{name}'] = draw_scatter(comparison)
+  return found
+
+
+@style.applied()
+def draw_curves(
+  curves: Mapping[str, pd.DataFrame], kind: str, names: Mapping[str, str]
+) -> Figure:
+  """A panel a class, a line a model.
+
+  Args:
+    curves: by model, of `curves.class_curves`.
+    kind: precision_recall or det.
+    names: of the classes, by mid.
+  """
+  kept = {name: table[table['curve'] == kind] for name, table in curves.items()}
+  mids = list(dict.fromkeys(mid for table in kept.values() for mid in table['mid']))
+  across = min(3, len(mids))
+  down = -(-len(mids) // across)
+  figure = style.new_figure(2.3 * across, 2.1 * down + 0.25)
+  panels = figure.subplots(down, across, squeeze=False).ravel()
+  for panel, mid in zip(panels, mids, strict=False):
+    for number, (name, table) in enumerate(kept.items()):
+      here = table[table['mid'] == mid]
+      x, y = here['x'].to_numpy(), here['y'].to_numpy()
+      if kind == 'det':
+        x, y = (scipy.stats.norm.ppf(np.clip(one, 5e-4, 0.98)) for one in (x, y))
+      look = _look(number)
+      steps = 'steps-post' if kind == 'precision_recall' else 'default'
+      panel.plot(x, y, label=name, linewidth=1, drawstyle=steps, **look)
+    _label_curve(panel, kind)
+    panel.set_title(_short(names.get(mid, mid)))
+  for panel in panels[len(mids) :]:
+    panel.set_axis_off()
+  figure.tight_layout(pad=0.4, rect=(0, 0, 1, _room(figure, curves)))
+  _add_legend(figure, panels[0], curves)
+  return figure
+
+
+@style.applied()
+def draw_by_prior(tables: Mapping[str, pd.DataFrame]) -> Figure:
+  """Each class's d′ over its prior among the evaluated clips, with intervals."""
+  figure = style.new_figure(3.4, 2.5)
+  axes = figure.subplots()
+  explicit = any(table['d_prime'].notna().any() for table in tables.values())
+  column = 'd_prime' if explicit else 'd_prime_implicit'
+  for number, (name, table) in enumerate(tables.items()):
+    prior = table['positives'] / table['clips']
+    known = table[column].notna() & (prior > 0)
+    x, y = prior[known], table.loc[known, column]
+    color = style.COLORS[_NAMES[number % len(_NAMES)]]
+    if f'{column}_low' in table and len(tables) == 1:
+      low, high = (table.loc[known, f'{column}_{end}'] for end in ('low', 'high'))
+      axes.vlines(x, low, high, color=color, linewidth=0.4, alpha=0.5)
+    marker = _MARKERS[number % len(_MARKERS)]
+    look = {'s': 7, 'linewidths': 0, 'alpha': 0.75, 'color': color, 'marker': marker}
+    axes.scatter(x, y, label=name, **look)
+  axes.set_xscale('log')
+  negatives = 'explicit labels' if explicit else 'all other clips as negatives'
+  axes.set(xlabel='share of clips with the class', ylabel=f'd′ ({negatives})')
+  if len(tables) > 1:
+    axes.legend(loc='best')
+  figure.tight_layout(pad=0.4)
+  return figure
+
+
+@style.applied()
+def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
+  """How often a sound is there, over its score; and how many labels have that score."""
+  figure = style.new_figure(3.2, 3.2)
+  axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+  axes.plot([0, 1], [0, 1], color='0.6', linewidth=0.7, zorder=0)
+  axes.text(0.97, 0.9, 'as it should be', ha='right', color='0.45', fontsize=6)
+  for number, (name, table) in enumerate(tables.items()):
+    look, marker = _look(number), _MARKERS[number % len(_MARKERS)]
+    points = {'marker': marker, 'markersize': 3, 'linewidth': 1, **look}
+    axes.plot(table['mean_score'], table['share_present'], label=name, **points)
+    counts.plot((table['low'] + table['high']) / 2, table['labels'], **points)
+  axes.set(ylabel='share labelled present', xlim=(0, 1), ylim=(0, 1))
+  counts.set(xlabel='score', ylabel='labels', yscale='log')
+  if len(tables) > 1:
+    axes.legend(loc='upper left')
+  figure.tight_layout(pad=0.4)
+  return figure
+
+
+@style.applied()
+def draw_scatter(comparison: pd.DataFrame) -> Figure:
+  """Each class's lωlrap with the baseline and with the model (ML20's Fig. 3)."""
+  figure = style.new_figure(3.2, 3.2)
+  axes = figure.subplots()
+  axes.plot([0, 1], [0, 1], color='0.6', linewidth=0.7, zorder=0)
+  for group, (color, marker) in _GROUPS.items():
+    chosen = comparison[comparison['group'] == group]
+    if len(chosen):
+      axes.scatter(
+        chosen['lwlrap_baseline'],
+        chosen['lwlrap_model'],
+        s=8,
+        linewidths=0,
+        alpha=0.75,
+        color=style.COLORS[color],
+        marker=marker,
+        label=f'{group} prior ({len(chosen)})',
+      )
+  axes.set(xlabel='lωlrap of the baseline', ylabel='lωlrap', xlim=(0, 1), ylim=(0, 1))
+  axes.set_aspect('equal')
+  axes.legend(loc='lower right')
+  figure.tight_layout(pad=0.4)
+  return figure
+
+
+def _label_curve(panel: Axes, kind: str) -> None:
+  if kind == 'precision_recall':
+    panel.set(xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1.02))
+    return
+  places, names = scipy.stats.norm.ppf(_RATES), [f'{100 * r:g}' for r in _RATES]
+  panel.set_xticks(places, names)
+  panel.set_yticks(places, names)
+  ends = scipy.stats.norm.ppf((5e-4, 0.98))
+  panel.set(xlabel='false positives (%)', ylabel='false negatives (%)')
+  panel.set(xlim=ends, ylim=ends)
+
+
+def _add_legend(figure: Figure, panel: Axes, models: Sequence | Mapping) -> None:
+  if len(models) > 1:
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc='upper left', ncols=4, borderaxespad=0.2)
+
+
+def _room(figure: Figure, models: Mapping) -> float:
+  """How far up the panels may go: below the legend, if there is one."""
+  rows = -(-len(models) // 4) if len(models) > 1 else 0
+  return 1 - 0.16 * rows / figure.get_figheight()
+
+
+def _look(number: int) -> dict[str, str]:
+  color = style.COLORS[_NAMES[number % len(_NAMES)]]
+  return {'color': color, 'linestyle': _LINES[number % len(_LINES)]}
+
+
+def _tables(
+  models: Mapping[str, files.EvaluatedModel], file: str
+) -> dict[str, pd.DataFrame]:
+  found = {name: files.read_table(model.path, file) for name, model in models.items()}
+  return {name: table for name, table in found.items() if table is not None}
+
+
+def _names_of_classes(models: Mapping[str, files.EvaluatedModel]) -> dict[str, str]:
+  table = next(iter(models.values())).per_class
+  return dict(zip(table['mid'], table['display_name'], strict=True))
+
+
+def _short(name: str) -> str:
+  return f'{name[:29]}…' if len(name) > 30 else name
