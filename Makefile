@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-slow lint benchmarks
+.PHONY: quickstart test test-slow lint benchmarks sed
 
 # The virtual environment, from the lock file; made anew when the lock changes.
 $(VENV)/installed: requirements.lock setup.py
@@ -13,6 +13,10 @@ $(VENV)/installed: requirements.lock setup.py
 	$(BIN)/python -m pip install --quiet --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+# What `evaluate --detection` needs beyond; it is compiled, so a C compiler is needed.
+sed: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-sed.lock
 
 quickstart: $(VENV)/installed
 	$(BIN)/python -m audioset_ml.quickstart --output_dir=quickstart

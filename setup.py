@@ -62,6 +62,8 @@ setuptools.setup(
     ],
     # `enhance --rule=cleanlab`.
     'cleanlab': ['cleanlab>=2.6'],
+    # `evaluate --detection`.
+    'detection': ['sed_scores_eval>=0.0.4'],
     # A cluster for `prepare --runner=DaskRunner`.
     'dask': ['distributed>=2024.8'],
   },

@@ -102,6 +102,20 @@ def sync(path: Path) -> None:
       os.fsync(file.fileno())
 
 
+def require_writable(path: str | os.PathLike) -> None:
+  """Raises InputError, or OSError, if a file can't be written there."""
+  path = as_path(path)
+  if path.is_dir():
+    raise InputError(f'{path}: is a folder, but a file is to be written')
+  if paths.is_remote(path):
+    return
+  if not path.parent.is_dir():
+    raise InputError(f'{path}: there is no folder {path.parent} to write it to')
+  trial = path.with_name(f'.{path.name}.partial')
+  trial.touch()
+  trial.unlink()
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
   """Writes a file under another name and renames it, so that no half file is seen."""
   partial = path.with_name(f'.{path.name}.partial')

@@ -2,9 +2,9 @@
 
 Makes clips with missing labels, records of them, a teacher, its scores and a label set;
 then two students that differ in one thing, whether the flagged labels are left out of
-the loss; evaluates both, exports the masked student and lets it name the sounds of a
-clip. Takes about five minutes on two cores. Stopped and started again, it goes on where
-it was.
+the loss; evaluates both, makes a page of the two evaluations, exports the masked
+student and lets it name the sounds of a clip. Takes about five minutes on two cores.
+Stopped and started again, it goes on where it was.
 """
 
 import json
@@ -81,12 +81,21 @@ def chain(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
     if student == 'masked':
       flags_['label_set'] = label_set_dir(root)
     model, metrics = root / f'{student}_student', root / f'{student}_evaluation'
+    evaluate = {'model': model, 'records': evaluation, 'output_dir': metrics}
+    if student == 'masked':
+      evaluate['baseline'] = root / 'baseline_evaluation'
     steps += [
       ('train', {**flags_, 'output_dir': model}),
-      ('evaluate', {'model': model, 'records': evaluation, 'output_dir': metrics}),
+      ('evaluate', evaluate),
     ]
   exported = {'model': root / 'masked_student', 'output_dir': root / 'exported'}
-  return [*steps, ('export', exported)]
+  report = {
+    'evaluation': ','.join(str(root / f'{name}_evaluation') for name in _STUDENTS),
+    'name': ','.join(_STUDENTS),
+    'title': 'Quick start: a student and a masked one',
+    'output': root / 'report.html',
+  }
+  return [*steps, ('report', report), ('export', exported)]
 
 
 def label_set_dir(root: pathlib.Path) -> pathlib.Path:
@@ -145,24 +154,20 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
   from audioset_ml.records.dataset import read_label_table
   from audioset_ml.records.folder import RecordsFolder
 
-  weak = {
-    student: json.loads((root / f'{student}_evaluation/metrics.json').read_text())[
-      'weak'
-    ]
-    for student in _STUDENTS
-  }
+  metrics = json.loads((root / 'masked_evaluation/metrics.json').read_text())
   label_set = LabelSet.read(label_set_dir(root))
   truth_csv = root / 'soundscapes' / 'truth' / 'train_segments.csv'
   truth = read_truth(label_set.clip_ids, label_set.class_map, truth_csv)
   labels = read_label_table(RecordsFolder.open(root / 'records' / 'train'))
   audit = summarize(audit_label_set(label_set, labels, truth))
-  lines = [f'{"":10}{"baseline":>10}{"masked":>10}{"gain":>10}']
+  lines = [f'{"":10}{"baseline":>10}{"masked":>10}{"gain":>10}  95 % interval']
   for metric in ('d_prime', 'lwlrap', 'map'):
-    baseline, masked = (weak[student][metric] for student in _STUDENTS)
-    if baseline is not None and masked is not None:
-      lines.append(
-        f'{metric:10}{baseline:10.3f}{masked:10.3f}{masked - baseline:+10.3f}'
-      )
+    found = metrics['comparison']['weak'].get(metric)
+    if found is not None:
+      values = f'{found["baseline"]:10.3f}{found["model"]:10.3f}'
+      ends = found['interval'] or ()
+      interval = ', '.join(f'{end:+.3f}' for end in ends)
+      lines.append(f'{metric:10}{values}{found["difference"]:+10.3f}  [{interval}]')
   lines += [
     '',
     f'{audit["flagged"]:.0f} labels were ignored ({FLAGS.discard_percent} % of the '
@@ -172,7 +177,10 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
     'Both students start from the teacher to save time; in the paper (ML20) they start',
     'from random weights. One run, one seed: README tells the spread between seeds.',
     '',
-    f'Everything is in {root}/ ({seconds:.0f} s). Look at the training with',
+    'The intervals are of the evaluated clips alone, not of another training.',
+    '',
+    f'Everything is in {root}/ ({seconds:.0f} s); {root}/report.html shows both',
+    'students. Look at the training with',
     f'  {pathlib.Path(sys.executable).parent / "tensorboard"} --logdir={root}',
     'and let the exported model name the sounds of any file with',
     f'  {sys.executable} -m audioset_ml.tag --model={root}/exported/saved_model FILE',
@@ -185,7 +193,8 @@ def main(_) -> int:
   steps = chain(root)
   if FLAGS.overwrite:
     for _, flag_values in steps:
-      flag_values['overwrite'] = 'true'
+      if 'output_dir' in flag_values:
+        flag_values['overwrite'] = 'true'
   for number, (name, flag_values) in enumerate(steps, 1):
     print(f'\n[{number}/{len(steps)}] {time.time() - start:.0f} s', flush=True)
     if status := run_stage(name, flag_values):

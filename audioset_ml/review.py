@@ -14,7 +14,7 @@ next records better:
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import folders, stage
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('label_set', None, 'Folder of the label set.', required=True)
@@ -39,12 +39,11 @@ flags.DEFINE_bool(
 def main(_) -> None:
   from audioset_ml.errors import RecordError
   from audioset_ml.labels.label_set import LabelSet
-  from audioset_ml.models.tagging import require_writable
   from audioset_ml.records.folder import RecordsFolder
   from audioset_ml.records.scores import read_patch_scores, read_scores
   from audioset_ml.reporting import review
 
-  require_writable(FLAGS.output)
+  folders.require_writable(FLAGS.output)
   records = RecordsFolder.open(FLAGS.records)
   scores = read_scores(FLAGS.scores)
   try:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from audioset_ml import stage
+from audioset_ml import folders, stage
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
   from audioset_ml.progress import progress_bar
 
   if FLAGS.output_npz:
-    tagging.require_writable(FLAGS.output_npz)
+    folders.require_writable(FLAGS.output_npz)
   model = saved_model.load_waveform_model(FLAGS.model, FLAGS.class_map)
   tagged, failed = [], 0
   with progress_bar(total=len(paths), unit='file', desc='tag', leave=False) as bar:

@@ -19,10 +19,11 @@ _ENOUGH = 0.5
 def clip_weights(clips: int, replicates: int, seed: int) -> np.ndarray:
   """How often each clip is drawn. Shape [clips, replicates], float32 (exact counts)."""
   random = np.random.default_rng(seed)
-  weights = np.empty((replicates, clips), np.float32)
-  for row in weights:
-    row[:] = np.bincount(random.integers(0, clips, clips), minlength=clips)
-  return np.ascontiguousarray(weights.T)
+  weights = np.empty((clips, replicates), np.float32)
+  for replicate in range(replicates):
+    drawn = random.integers(0, clips, clips)
+    weights[:, replicate] = np.bincount(drawn, minlength=clips)
+  return weights
 
 
 def identity(clip_ids: Sequence[str], replicates: int, seed: int) -> str:

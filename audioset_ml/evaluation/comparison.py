@@ -9,6 +9,7 @@ import pandas as pd
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.files import STRONG_PREFIX, EvaluatedModel
+from audioset_ml.records.folder import RecordsFolder
 
 # The means that are compared class by class, too, and their columns by class.
 COMPARED = {
@@ -93,7 +94,7 @@ def compare(
   sections = [name for name in sections if name in model.metrics]
   table = {name: model.per_class[name] for name in ('mid', 'display_name')}
   if priors is None:
-    priors = _priors(model)
+    priors = _evaluated_priors(model)
   table['prior'] = priors
   table['group'] = (groups or PriorGroups()).of(priors)
   summary: dict[str, dict[str, dict[str, Any]]] = {}
@@ -161,7 +162,25 @@ def group_table(per_class: pd.DataFrame, value: str = 'lwlrap') -> pd.DataFrame:
   return pd.DataFrame(rows)
 
 
-def _priors(evaluation: EvaluatedModel) -> np.ndarray:
+def priors_of(records_path: str, evaluation: EvaluatedModel) -> np.ndarray:
+  """Each class's share of positive clips in some records, of the train set say.
+
+  Args:
+    records_path: the records.
+    evaluation: what they must have the classes of.
+
+  Raises:
+    InputError: there are no such records, or they have other classes.
+  """
+  records = RecordsFolder.open(records_path)
+  if list(records.class_map.mids) != evaluation.per_class['mid'].tolist():
+    raise InputError(
+      f'{records_path}: has other classes than {evaluation.path}, or in another order'
+    )
+  return records.class_counts('explicit_positives') / len(records.clip_ids)
+
+
+def _evaluated_priors(evaluation: EvaluatedModel) -> np.ndarray:
   table = evaluation.per_class
   if 'positives' not in table:
     return np.full(len(table), np.nan)

@@ -95,7 +95,7 @@ def evaluate_detection(
         for event in grouped[mids[index]].itertuples():
           truth[event.segment_id].append((event.start, event.end, str(index)))
       scores = {
-        clip_id: _timeline(values[:, chosen], chosen, durations[clip_id], hop_seconds)
+        clip_id: timeline(values[:, chosen], chosen, durations[clip_id], hop_seconds)
         for clip_id, values in patch_scores.items()
       }
       _, found = intersection_based.psd_roc(
@@ -150,7 +150,7 @@ def merge_touching(events: pd.DataFrame, seconds: Mapping[str, float]) -> pd.Dat
   pair = ['segment_id', 'label']
   latest = table.groupby(pair)['end'].cummax().groupby([table[n] for n in pair]).shift()
   number = (~(table['start'] <= latest)).cumsum()
-  return table.groupby(number, as_index=False).agg(
+  return table.groupby(number).agg(
     segment_id=('segment_id', 'first'),
     label=('label', 'first'),
     start=('start', 'min'),
@@ -158,17 +158,36 @@ def merge_touching(events: pd.DataFrame, seconds: Mapping[str, float]) -> pd.Dat
   )
 
 
-def _timeline(
+def timeline(
   patches: np.ndarray, classes: Sequence[int], seconds: float, hop: float
 ) -> pd.DataFrame:
-  """The scores of one hop after the other, as sed_scores_eval wants them."""
+  """The scores of one hop after the other, as sed_scores_eval wants them.
+
+  Args:
+    patches: scores of the patches. Shape [patches, classes].
+    classes: the columns' names.
+    seconds: how long the clip is.
+    hop: time between two patches (s).
+  """
   sums = np.zeros((len(patches) + 1, len(classes)))
   sums[:-1] += patches
   sums[1:] += patches
   sums[1:-1] /= 2
   cells = max(1, min(len(sums), round(np.ceil(seconds / hop - 1e-6))))
   onset = np.arange(cells) * hop
-  table = pd.DataFrame(sums[:cells], columns=[str(index) for index in classes])
+  table = _WritableFrame(sums[:cells], columns=[str(index) for index in classes])
   table.insert(0, 'onset', onset)
   table.insert(1, 'offset', np.append(onset[1:], max(seconds, onset[-1] + 1e-3)))
   return table
+
+
+class _WritableFrame(pd.DataFrame):
+  """Gives arrays that can be written to, which sed_scores_eval 0.0.4 needs and pandas 3
+  does not give (its issue: fgnt/sed_scores_eval#17)."""
+
+  @property
+  def _constructor(self) -> type:
+    return _WritableFrame
+
+  def to_numpy(self, *args, **arguments) -> np.ndarray:
+    return super().to_numpy(*args, **{**arguments, 'copy': True})

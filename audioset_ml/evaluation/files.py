@@ -8,6 +8,7 @@
 * intervals: for weak and strong the 95 % interval [low, high] of each value.
 * bootstrap: replicates, seed, level, and the identity that paired evaluations share.
   Without a bootstrap, these two are absent.
+* notes: what was not evaluated, and why.
 * clips: how many were evaluated, how many were lost, and which list they are of.
 * selection: where one of several models was chosen: by what, from what, which.
 * comparison: with a baseline; see `comparison.Comparison`.

@@ -8,6 +8,8 @@ classes]; None counts all the same. Each metric has a slow twin in `reference.py
 equals scikit-learn's where that has one.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.special
 
@@ -43,7 +45,7 @@ def roc_auc(
   _check(scores, weights, positive=positive, negative=negative)
   return np.array(
     [
-      one.auc(weight)
+      one.measure(weight).auc
       for one, weight in _class_ranks(scores, positive, negative, weights)
     ]
   )
@@ -94,7 +96,7 @@ def average_precision(
   _check(scores, weights, positive=positive, negative=negative)
   return np.array(
     [
-      one.average_precision(weight)
+      one.measure(weight).average_precision
       for one, weight in _class_ranks(scores, positive, negative, weights)
     ]
   )
@@ -145,12 +147,16 @@ def require_ranked(scores: np.ndarray) -> None:
       raise InputError(f'the score of example {first + row}, class {column} is NaN')
 
 
-def _class_ranks(scores, positive, negative, weights):
+def _class_ranks(
+  scores: np.ndarray,
+  positive: np.ndarray,
+  negative: np.ndarray,
+  weights: np.ndarray | None,
+) -> Iterator[tuple[ranks.ClassRanks, np.ndarray | None]]:
   """The ranks of each class, with its weights."""
-  for index, column in enumerate(ranks.columns(scores)):
-    found = ranks.ClassRanks.of(
-      column, np.flatnonzero(positive[:, index]), np.flatnonzero(negative[:, index])
-    )
+  by_class = (ranks.columns(array) for array in (scores, positive, negative))
+  for index, (column, above, below) in enumerate(zip(*by_class, strict=True)):
+    found = ranks.ClassRanks.of(column, np.flatnonzero(above), np.flatnonzero(below))
     weight = weights
     if weights is not None and weights.ndim == 2:
       weight = weights[:, index]

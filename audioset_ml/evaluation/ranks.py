@@ -9,6 +9,7 @@ thousand weightings of a bootstrap are one sparse product.
 
 import dataclasses
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -16,7 +17,7 @@ import scipy.sparse
 # Classes whose scores are copied at once, to be read one after the other.
 _CLASSES_AT_ONCE = 32
 # Values of bins that are held at once: bins times replicates.
-_BIN_VALUES = 1 << 22
+_BIN_VALUES = 1 << 20
 # Labels compared with all classes at once: labels · classes · 5 bytes of memory.
 _LABELS_AT_ONCE = 4_096
 
@@ -54,8 +55,10 @@ class ClassRanks:
     """
     distinct, group = np.unique(scores[positives], return_inverse=True)
     below = scores[negatives]
-    bins = np.searchsorted(distinct, below, 'left')
-    bins += np.searchsorted(distinct, below, 'right')
+    bins = np.searchsorted(distinct, below)
+    if len(distinct):
+      tied = distinct[np.minimum(bins, len(distinct) - 1)] == below
+      bins = 2 * bins + tied
     return cls(group, bins, positives, negatives)
 
   def weighed_under(self, index: np.ndarray) -> 'ClassRanks':
@@ -65,52 +68,36 @@ class ClassRanks:
       self, positives=index[self.positives], negatives=index[self.negatives]
     )
 
-  def sizes(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """How many positives and negatives there are, or what they weigh; see `auc`."""
-    if weights is None:
-      return np.array(len(self.positives)), np.array(len(self.negatives))
-    return weights[self.positives].sum(axis=0), weights[self.negatives].sum(axis=0)
-
-  def auc(self, weights: np.ndarray | None = None) -> np.ndarray:
-    """The area under the ROC curve; ties count half.
+  def measure(self, weights: np.ndarray | None = None) -> 'RankMeasures':
+    """AUC and AP, and how many examples they are of.
 
     Args:
       weights: of what `positives` and `negatives` name. Shape [n], or [n, replicates];
         None gives all the same.
-
-    Returns:
-      Scalar, or shape [replicates]; NaN without positives or without negatives.
     """
-    if not (len(self.group) and len(self.bin)):
-      return self._undefined(weights)
     parts = []
     for positive, negative in self._sums(weights):
+      # Of the negatives below each group, and of the positives in it or above.
       below = np.cumsum(negative, axis=0)
-      wins = (positive * (below[:-1:2] + negative[1::2] / 2)).sum(axis=0)
-      pairs = positive.sum(axis=0) * below[-1]
-      parts.append(_ratio(wins, pairs))
-    return _joined(parts, weights)
-
-  def average_precision(self, weights: np.ndarray | None = None) -> np.ndarray:
-    """Σ (recall step) · precision; see `metrics.average_precision` and `auc`."""
-    if not len(self.group):
-      return self._undefined(weights)
-    parts = []
-    for positive, negative in self._sums(weights):
       hits = np.cumsum(positive[::-1], axis=0)[::-1]
-      below = np.cumsum(negative, axis=0)
-      called = hits + below[-1] - below[:-1:2]
+      positives, negatives = positive.sum(axis=0), below[-1]
+      wins = (positive * (below[:-1:2] + negative[1::2] / 2)).sum(axis=0)
+      called = hits + negatives - below[:-1:2]
       precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
-      gains, total = (positive * precision).sum(axis=0), hits[0]
-      parts.append(_ratio(gains, total))
-    return _joined(parts, weights)
+      gains = (positive * precision).sum(axis=0)
+      auc, ap = _ratio(wins, positives * negatives), _ratio(gains, positives)
+      parts.append((auc, ap, positives, negatives))
+    joined = [np.concatenate(values) for values in zip(*parts, strict=True)]
+    if weights is None or weights.ndim == 1:
+      joined = [values[0] for values in joined]
+    return RankMeasures(*joined)
 
   def _sums(
     self, weights: np.ndarray | None
   ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The positives' weights by group and the negatives' by bin, some replicates at a
     time. Shapes [groups, replicates] and [2 · groups + 1, replicates], float64."""
-    groups = int(self.group.max()) + 1
+    groups = int(self.group.max(initial=-1)) + 1
     sizes = (groups, 2 * groups + 1)
     places = ((self.group, self.positives), (self.bin, self.negatives))
     if weights is None or weights.ndim == 1:
@@ -130,9 +117,22 @@ class ClassRanks:
       chosen = weights[:, first : first + step]
       yield tuple((matrix @ chosen).astype(float) for matrix in adding)
 
-  @staticmethod
-  def _undefined(weights: np.ndarray | None) -> np.ndarray:
-    return np.full(() if weights is None else weights.shape[1:], np.nan)
+
+class RankMeasures(NamedTuple):
+  """What `ClassRanks.measure` gives: scalars, or of shape [replicates].
+
+  Attributes:
+    auc: area under the ROC curve, ties counted half; NaN without positives or without
+      negatives.
+    average_precision: see `metrics.average_precision`; NaN without positives.
+    positives: what the positives weigh; without weights, how many there are.
+    negatives: the same of the negatives.
+  """
+
+  auc: np.ndarray
+  average_precision: np.ndarray
+  positives: np.ndarray
+  negatives: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,12 +217,7 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
   return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
 
 
-def columns(scores: np.ndarray) -> Iterator[np.ndarray]:
-  """The scores of one class after the other, each in one piece. Shape [examples]."""
-  for first in range(0, scores.shape[1], _CLASSES_AT_ONCE):
-    yield from np.ascontiguousarray(scores[:, first : first + _CLASSES_AT_ONCE].T)
-
-
-def _joined(parts: list[np.ndarray], weights: np.ndarray | None) -> np.ndarray:
-  joined = np.concatenate(parts)
-  return joined if weights is not None and weights.ndim == 2 else joined[0]
+def columns(array: np.ndarray) -> Iterator[np.ndarray]:
+  """One class after the other, each in one piece. Shape [examples]."""
+  for first in range(0, array.shape[1], _CLASSES_AT_ONCE):
+    yield from np.ascontiguousarray(array[:, first : first + _CLASSES_AT_ONCE].T)

@@ -12,13 +12,14 @@ from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import bootstrap, curves, detection, files, selection
 from audioset_ml.evaluation.chosen_clips import choose_clips, split_clips
-from audioset_ml.evaluation.comparison import PriorGroups, compare
+from audioset_ml.evaluation.comparison import PriorGroups, compare, priors_of
 from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
 from audioset_ml.labels.ontology import Ontology, smear_labels
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import (
   ClipScores,
+  has_patch_scores,
   load_scores,
   read_scores,
   write_scores,
@@ -107,10 +108,23 @@ def evaluate_records(
   # So that unknown ones are told of before anything is scored.
   curve_classes = tuple(map(records.class_map.find, config.curve_classes))
   baseline = files.read_evaluation(config.baseline) if config.baseline else None
-  priors = _priors(config, records)
+  if config.prior_records:
+    others = RecordsFolder.open(config.prior_records)
+    others.require_class_map(records.class_map, str(records.path))
   clips, lost = choose_clips(records, config.clip_list)
   truth = _read_truth(config, records)
-  more: dict[str, Any] = {}
+  more: dict[str, Any] = {'notes': []}
+  if truth.has_frames and not all(map(_has_patches, config.scores)):
+    if config.framed_tsv or config.detection:
+      raise InputError(
+        f'{", ".join(config.scores)}: labels of frames and events need the scores of '
+        'patches, too: score with --patch_scores'
+      )
+    truth = dataclasses.replace(truth, strong=None)
+    more['notes'].append(
+      'strong labels are not evaluated: the scores are of clips only '
+      '(score --patch_scores writes those of patches)'
+    )
   if select is None:
     scores = _scores(config, config.models, config.scores, truth, output)
   else:
@@ -136,6 +150,9 @@ def evaluate_records(
     resampling = files.Resampling(config.replicates, config.bootstrap_seed, identity)
   model = files.assemble(output, sections, resampling, found, more)
   if baseline is not None:
+    priors = None
+    if config.prior_records:
+      priors = priors_of(config.prior_records, model)
     comparison = compare(baseline, model, config.groups, priors)
     model.metrics['comparison'] = {
       'baseline': config.baseline,
@@ -147,21 +164,16 @@ def evaluate_records(
   return model.metrics
 
 
+def _has_patches(path: str) -> bool:
+  return has_patch_scores(read_scores(path))
+
+
 def _read_truth(config: EvaluateConfig, records: RecordsFolder) -> Truth:
   truth = Truth.read(records, config.framed_tsv)
   if not config.smear_ontology:
     return truth
   implied = Ontology.read(config.smear_ontology).implied_classes(records.class_map)
   return dataclasses.replace(truth, labels=smear_labels(truth.labels, implied))
-
-
-def _priors(config: EvaluateConfig, records: RecordsFolder) -> np.ndarray | None:
-  """Each class's share of positive clips in other records; None for none."""
-  if not config.prior_records:
-    return None
-  others = RecordsFolder.open(config.prior_records)
-  others.require_class_map(records.class_map, str(records.path))
-  return others.class_counts('explicit_positives') / len(others.clip_ids)
 
 
 def _scores(

@@ -147,7 +147,7 @@ def _add_kinds(
   """Fills in a class's AUC and d′ for each kind of negatives, and for both."""
   aucs, negatives = [], []
   for kind, ranked in by_kind.items():
-    auc, sizes = ranked.auc(weights), ranked.sizes(weights)
+    auc, _, *sizes = ranked.measure(weights)
     values[f'auc_{kind}'][..., index] = auc
     values[f'd_prime_{kind}'][..., index] = metrics.d_prime(auc, *sizes)
     aucs.append(auc)

@@ -114,8 +114,8 @@ def _class_values(
     total=classes, desc='bootstrap', unit='class', leave=False, disable=weights is None
   )
   with bar:
-    for index, column in enumerate(ranks.columns(scores)):
-      state = states[:, index]
+    by_class = zip(ranks.columns(scores), ranks.columns(states), strict=True)
+    for index, (column, state) in enumerate(by_class):
       present = np.isin(state, PRESENT_STATES)
       kinds = {
         '': (
@@ -149,12 +149,11 @@ def _add_ranked(
   weights: np.ndarray | None,
 ) -> None:
   """Fills in a class's AUC and d′, and its AP if all labels count."""
-  auc = ranked.auc(weights)
-  sizes = ranked.sizes(weights)
+  auc, average_precision, *sizes = ranked.measure(weights)
   values[f'auc{kind}'][..., index] = auc
   values[f'd_prime{kind}'][..., index] = metrics.d_prime(auc, *sizes)
   if kind:
-    values['average_precision'][..., index] = ranked.average_precision(weights)
+    values['average_precision'][..., index] = average_precision
 
 
 def _summary(

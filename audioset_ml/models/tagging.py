@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from audioset_ml.audio import decoding
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.errors import AudioError
 from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.waveform_model import OUTPUTS
 
@@ -62,17 +62,6 @@ def describe(tags: FileTags, names: Sequence[str], number: int) -> str:
   """A line for the file, and a line a class with its score."""
   lines = [f'  {score:.3f}  {name}' for name, score in tags.top(names, number)]
   return '\n'.join([tags.path, *lines])
-
-
-def require_writable(path: str | os.PathLike) -> None:
-  """Raises InputError, or OSError, if a file can't be written there."""
-  path = pathlib.Path(path)
-  if path.is_dir():
-    raise InputError(f'{path}: is a folder, but a file is to be written')
-  if not path.parent.is_dir():
-    raise InputError(f'{path}: there is no folder {path.parent} to write it to')
-  _partial(path).touch()
-  _partial(path).unlink()
 
 
 def write_npz(

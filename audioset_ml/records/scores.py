@@ -125,6 +125,11 @@ def load_scores(path: str | os.PathLike, front_end: FrontEnd | None) -> ClipScor
   return ClipScores(str(path), clip_ids, class_map, values, front_end)
 
 
+def has_patch_scores(scores: ClipScores) -> bool:
+  """Whether the scores of the clips' patches lie beside those of the clips."""
+  return (pathlib.Path(scores.path) / PATCH_SCORES_FILE).is_file()
+
+
 def read_patch_scores(scores: ClipScores) -> ClipPatchScores:
   """Opens the patch scores that lie beside clip scores.
 
@@ -132,7 +137,7 @@ def read_patch_scores(scores: ClipScores) -> ClipPatchScores:
     RecordError: there are none, they can't be read, or they are of other clips.
   """
   path, folder = scores.path, pathlib.Path(scores.path)
-  if not (folder / PATCH_SCORES_FILE).is_file():
+  if not has_patch_scores(scores):
     raise RecordError(f'{path}: has no scores of patches; score with --patch_scores')
   values, offsets = (
     _load(folder / PATCH_SCORES_FILE),

@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.stats
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from audioset_ml.evaluation import files
 from audioset_ml.reporting import style
@@ -43,8 +44,11 @@ def write_figures(evaluation_dir: str | os.PathLike) -> list[pathlib.Path]:
   folder = pathlib.Path(evaluation_dir)
   (folder / FIGURES_DIR).mkdir(exist_ok=True)
   model = files.load_evaluation(folder)
-  written = []
-  for name, figure in figures_of({'': model}).items():
+  figures, written = figures_of({'': model}), []
+  comparison = files.read_table(folder, files.COMPARISON_FILE)
+  if comparison is not None and 'lwlrap_baseline' in comparison:
+    figures['lwlrap_by_class'] = draw_scatter(comparison)
+  for name, figure in figures.items():
     for ending in _ENDINGS:
       style.save(figure, folder / FIGURES_DIR / f'{name}.{ending}')
     written.append(folder / FIGURES_DIR / f'{name}.png')
@@ -52,7 +56,7 @@ def write_figures(evaluation_dir: str | os.PathLike) -> list[pathlib.Path]:
 
 
 def figures_of(models: Mapping[str, files.EvaluatedModel]) -> dict[str, Figure]:
-  """All figures that some evaluations allow, by name.
+  """The figures that can show some evaluations together, by name.
 
   Args:
     models: by the name that stands in the legend; '' for a single one.
@@ -68,10 +72,6 @@ def figures_of(models: Mapping[str, files.EvaluatedModel]) -> dict[str, Figure]:
   reliability = _tables(models, files.RELIABILITY_FILE)
   if any(len(table) for table in reliability.values()):
     found['calibration'] = draw_reliability(reliability)
-  for name, model in models.items():
-    comparison = files.read_table(model.path, files.COMPARISON_FILE)
-    if comparison is not None and 'lwlrap_baseline' in comparison:
-      found[f'lwlrap_by_class{name and "_"}{name}'] = draw_scatter(comparison)
   return found
 
 
@@ -129,8 +129,11 @@ def draw_by_prior(tables: Mapping[str, pd.DataFrame]) -> Figure:
     look = {'s': 7, 'linewidths': 0, 'alpha': 0.75, 'color': color, 'marker': marker}
     axes.scatter(x, y, label=name, **look)
   axes.set_xscale('log')
+  for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+    ticks(lambda share, _: f'{100 * share:g}')
+  axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
   negatives = 'explicit labels' if explicit else 'all other clips as negatives'
-  axes.set(xlabel='share of clips with the class', ylabel=f'd′ ({negatives})')
+  axes.set(xlabel='clips with the class (%)', ylabel=f'd′ ({negatives})')
   if len(tables) > 1:
     axes.legend(loc='best')
   figure.tight_layout(pad=0.4)
@@ -143,7 +146,7 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
   figure = style.new_figure(3.2, 3.2)
   axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
   axes.plot([0, 1], [0, 1], color='0.6', linewidth=0.7, zorder=0)
-  axes.text(0.97, 0.9, 'as it should be', ha='right', color='0.45', fontsize=6)
+  axes.text(0.97, 0.8, 'as it should be', ha='right', color='0.45', fontsize=6)
   for number, (name, table) in enumerate(tables.items()):
     look, marker = _look(number), _MARKERS[number % len(_MARKERS)]
     points = {'marker': marker, 'markersize': 3, 'linewidth': 1, **look}
@@ -152,7 +155,7 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
   axes.set(ylabel='share labelled present', xlim=(0, 1), ylim=(0, 1))
   counts.set(xlabel='score', ylabel='labels', yscale='log')
   if len(tables) > 1:
-    axes.legend(loc='upper left')
+    axes.legend(loc='best')
   figure.tight_layout(pad=0.4)
   return figure
 

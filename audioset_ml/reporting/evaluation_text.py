@@ -1,32 +1,44 @@
 """What `evaluate` prints: the headline values, and how sure they are."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-# The headline values, in their order, with what they mean.
+
+class Value(NamedTuple):
+  """A headline value: its name in tables of a page, and what it means."""
+
+  label: str
+  meaning: str
+
+
+# The headline values by section, in their order.
 VALUES = {
   'weak': {
-    'd_prime': 'd′, explicit labels',
-    'lwlrap': 'lωlrap',
-    'map': 'mAP',
-    'd_prime_implicit': 'd′, all other clips as negatives',
-    'd_prime_of_mean_auc': 'd′ of the mean AUC, explicit labels',
-    'd_prime_of_mean_auc_implicit': 'd′ of the mean AUC, all others as negatives',
-    'auc': 'AUC, explicit labels',
-    'auc_implicit': 'AUC, all others as negatives',
-    'lwlrap_label_weighted': 'lωlrap, labels weighted equally',
+    'd_prime': Value('d′', 'd′, explicit labels'),
+    'lwlrap': Value('lωlrap', 'lωlrap'),
+    'map': Value('mAP', 'mAP'),
+    'd_prime_implicit': Value('d′ implicit', 'd′, all other clips as negatives'),
+    'd_prime_of_mean_auc': Value('d′(AUC)', 'd′ of the mean AUC, explicit labels'),
+    'd_prime_of_mean_auc_implicit': Value(
+      'd′(AUC) implicit', 'd′ of the mean AUC, all others as negatives'
+    ),
+    'auc': Value('AUC', 'AUC, explicit labels'),
+    'auc_implicit': Value('AUC implicit', 'AUC, all others as negatives'),
+    'lwlrap_label_weighted': Value('lωlrap of labels', 'lωlrap, each label equally'),
   },
   'strong': {
-    'd_prime': 'd′, both kinds of negatives',
-    'lwlrap': 'lωlrap over frames',
-    'd_prime_explicit': 'd′, explicit negatives',
-    'd_prime_complementary': 'd′, complementary negatives',
-    'auc': 'AUC, both kinds of negatives',
+    'd_prime': Value('d′', 'd′, both kinds of negatives'),
+    'lwlrap': Value('lωlrap', 'lωlrap over frames'),
+    'd_prime_explicit': Value('d′ explicit', 'd′, explicit negatives'),
+    'd_prime_complementary': Value('d′ complementary', 'd′, complementary negatives'),
+    'auc': Value('AUC', 'AUC, both kinds of negatives'),
   },
   'detection': {
-    'psds1': 'PSDS1',
-    'segment_f1': 'segment F1 at 0.5',
-    'segment_f1_best': "segment F1 at each class's best threshold",
+    'psds1': Value('PSDS1', 'PSDS1'),
+    'segment_f1': Value('segment F1', 'segment F1 at a threshold of 0.5'),
+    'segment_f1_best': Value(
+      'segment F1, best', "segment F1 at each class's best threshold on these clips"
+    ),
   },
 }
 
@@ -41,13 +53,14 @@ def text(metrics: Mapping[str, Any]) -> str:
     if section not in metrics:
       continue
     lines += ['', _headline(section, metrics[section])]
-    for name, meaning in values.items():
+    for name, (_, meaning) in values.items():
       interval = metrics.get('intervals', {}).get(section, {}).get(name)
       value = metrics[section][name]
       shown = 'undefined' if value is None else f'{value:.4f}'
       ends = f'[{interval[0]:.4f}, {interval[1]:.4f}]' if interval else ''
       lines.append(f'  {name:30}{shown:>10}  {ends:18}  {meaning}'.rstrip())
-  lines += _notes(metrics)
+  if notes := notes_of(metrics):
+    lines += ['', *(f'note: {note}' for note in notes)]
   if 'selection' in metrics:
     lines += ['', _selection_text(metrics['selection'])]
   if 'comparison' in metrics:
@@ -74,9 +87,9 @@ def _headline(section: str, values: Mapping[str, Any]) -> str:
   return f'detection: {values["classes_with_events"]} classes with events'
 
 
-def _notes(metrics: Mapping[str, Any]) -> list[str]:
-  """Why a headline value is undefined."""
-  notes = []
+def notes_of(metrics: Mapping[str, Any]) -> list[str]:
+  """What was not evaluated, and why a headline value is undefined."""
+  notes = list(metrics.get('notes', []))
   if 'weak' in metrics and metrics['weak']['d_prime'] is None:
     notes.append(
       'd′ on explicit labels is undefined: no class has both a confirmed and a refuted '
@@ -94,7 +107,7 @@ def _notes(metrics: Mapping[str, Any]) -> list[str]:
       if lacking
       else 'd′ against both kinds of negatives is undefined: no class has both'
     )
-  return ['', *(f'note: {note}' for note in notes)] if notes else []
+  return notes
 
 
 def _selection_text(selection: Mapping[str, Any]) -> str:

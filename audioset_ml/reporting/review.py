@@ -3,7 +3,6 @@
 import base64
 import dataclasses
 import io
-import json
 import os
 import pathlib
 import urllib.parse
@@ -25,8 +24,8 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import ClipContent, read_clips
 from audioset_ml.records.plan import find_audio
 from audioset_ml.records.scores import ClipPatchScores, ClipScores
+from audioset_ml.reporting.page import write_page
 
-_PAGE = pathlib.Path(__file__).with_name('review_page.html')
 _PICTURE_WIDTH = 480  # at most, in pixels
 _PICTURE_QUALITY = 60
 
@@ -147,8 +146,7 @@ def write_review(
       for index, clip_ids in wanted.items()
     ],
   }
-  page = _PAGE.read_text(encoding='utf-8')
-  folders.write_atomically(output, page.replace('"__DATA__"', _script_json(data)))
+  write_page('review_page.html', data, output)
   return {
     'classes': len(wanted),
     'clips': len(clips),
@@ -253,8 +251,3 @@ class _Sounds:
 
 def _data_uri(kind: str, content: bytes) -> str:
   return f'data:{kind};base64,{base64.b64encode(content).decode()}'
-
-
-def _script_json(data: dict[str, Any]) -> str:
-  """JSON that can stand in a script element, whatever texts it holds."""
-  return json.dumps(data, ensure_ascii=False).replace('<', '\\u003c')

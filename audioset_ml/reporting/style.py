@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
-from audioset_ml.paths import as_path, is_remote
+from audioset_ml.paths import as_path
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLORS = {
@@ -86,11 +86,7 @@ def require_writable(path: str | os.PathLike) -> None:
   if _ending(path) not in _METADATA:
     endings = ', '.join(f'.{kind}' for kind in _METADATA)
     raise InputError(f'{os.fspath(path)}: its ending says no format; use {endings}')
-  if as_path(path).is_dir():
-    raise InputError(f'{path}: is a folder, but a file is to be written')
-  parent = as_path(path).parent
-  if not is_remote(path) and not parent.is_dir():
-    raise InputError(f'{path}: there is no folder {parent} to write it to')
+  folders.require_writable(path)
 
 
 def _ending(path: str | os.PathLike) -> str:

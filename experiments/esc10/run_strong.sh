@@ -6,9 +6,17 @@
 source "$(dirname "$0")/steps.sh" "${1:-}"
 run_steps prepare:prepare_train prepare:prepare_eval train:teacher \
   train:labels_diffuse train:labels_strong train:labels_mixed
-for run in teacher labels_diffuse labels_strong labels_mixed; do
-  echo "$run: $($python -c "
-import json
-values = json.load(open('runs/esc10/$run/run.json'))['counts']['validation']
-print(', '.join(f'{name} {values[name]:.3f}' for name in ('d_prime', 'lwlrap', 'map')))")"
+runs=(teacher labels_diffuse labels_strong labels_mixed)
+evaluations=()
+for run in "${runs[@]}"; do
+  echo "== evaluate $run"
+  more=()
+  [ "$run" = teacher ] || more=(--baseline=runs/esc10/evaluation_teacher)
+  $python -m audioset_ml.evaluate --model=runs/esc10/$run \
+    --records=runs/esc10/records/eval ${more[@]+"${more[@]}"} \
+    --output_dir=runs/esc10/evaluation_$run
+  evaluations+=("runs/esc10/evaluation_$run")
 done
+$python -m audioset_ml.report --evaluation="$(IFS=,; echo "${evaluations[*]}")" \
+  --name=weak,diffuse,strong,mixed --title='Labels of the same clips of ESC-10' \
+  --output=runs/esc10/labels.html

@@ -1,20 +1,24 @@
-import json
 import math
 
 import numpy as np
 import pytest
 
 from audioset_ml.errors import InputError
-from audioset_ml.evaluation.weak import evaluate_weak, write_evaluation
+from audioset_ml.evaluation import bootstrap, metrics
+from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelTable
 
 CLASS_MAP = ClassMap(mids=('/m/a', '/m/b', '/m/c'), names=('A', 'B', 'C'))
-POSITIVE, NEGATIVE = 1, 2
+POSITIVE, NEGATIVE, IMPLICIT = 1, 2, 3
 
 
 def labels(listed):
   return LabelTable.from_lists([f'clip{i}_0' for i in range(len(listed))], 3, listed)
+
+
+def auc_of(d_prime):
+  return 0.5 * (1 + math.erf(d_prime / 2))
 
 
 def test_only_explicit_labels_count_for_d_prime():
@@ -47,17 +51,116 @@ def test_the_two_mean_conventions_of_d_prime_differ():
   found = evaluate_weak(scores, table, CLASS_MAP)
   mean_auc = found.per_class['auc'].mean()
   of_mean = found.summary['d_prime_of_mean_auc']
-  assert 0.5 * (1 + math.erf(of_mean / 2)) == pytest.approx(mean_auc, abs=1e-9)
+  assert auc_of(of_mean) == pytest.approx(mean_auc, abs=1e-9)
   assert found.summary['d_prime'] != pytest.approx(of_mean, abs=1e-3)
 
 
-def test_perfect_scores_stay_finite(tmp_path):
+def test_the_mean_of_implicit_aucs_has_a_d_prime_too():
+  """Class c's labels are implicit ones, which count for no explicit value."""
+  random = np.random.default_rng(0)
+  states = random.choice([POSITIVE, NEGATIVE, IMPLICIT], (60, 3), p=[0.3, 0.4, 0.3])
+  states[:, 2] = np.where(states[:, 2] == POSITIVE, IMPLICIT, NEGATIVE)
+  table = labels([([0, 1, 2], row) for row in states])
+  present = states != NEGATIVE
+  scores = random.random((60, 3)) + present * [0.1, 0.5, 0.9]
+  found = evaluate_weak(scores, table, CLASS_MAP)
+  expected = metrics.roc_auc(scores, present, ~present)
+  assert found.per_class['auc_implicit'].to_numpy() == pytest.approx(expected)
+  assert found.summary['auc_implicit'] == pytest.approx(expected.mean())
+  of_mean = found.summary['d_prime_of_mean_auc_implicit']
+  assert auc_of(of_mean) == pytest.approx(expected.mean(), abs=1e-9)
+  assert found.summary['d_prime_implicit'] != pytest.approx(of_mean, abs=1e-3)
+  assert found.summary['classes_in_d_prime'] == 2
+
+
+def test_values_are_those_of_the_metrics():
+  random = np.random.default_rng(1)
+  states = random.choice([0, POSITIVE, NEGATIVE, IMPLICIT], (40, 3))
+  listed = [(np.flatnonzero(row), row[row > 0]) for row in states]
+  scores = random.random((40, 3))
+  found = evaluate_weak(scores, labels(listed), CLASS_MAP)
+  present = np.isin(states, [POSITIVE, IMPLICIT])
+  kinds = (states == POSITIVE, states == NEGATIVE)
+  expected = {
+    'auc': metrics.roc_auc(scores, *kinds),
+    'auc_implicit': metrics.roc_auc(scores, present, ~present),
+    'average_precision': metrics.average_precision(scores, present, ~present),
+    'lwlrap': metrics.lwlrap(scores, present),
+  }
+  expected['d_prime'] = metrics.d_prime(
+    expected['auc'], *(kind.sum(axis=0) for kind in kinds)
+  )
+  expected['d_prime_implicit'] = metrics.d_prime(
+    expected['auc_implicit'], present.sum(axis=0), (~present).sum(axis=0)
+  )
+  for name, values in expected.items():
+    assert found.per_class[name].to_numpy() == pytest.approx(values, abs=1e-12)
+    mean = found.summary['map' if name == 'average_precision' else name]
+    assert mean == pytest.approx(values.mean(), abs=1e-12)
+  counts = found.per_class[['positives', 'explicit_positives', 'explicit_negatives']]
+  sums = [array.sum(axis=0) for array in (present, *kinds)]
+  assert counts.to_numpy().T.tolist() == [each.tolist() for each in sums]
+
+
+def test_intervals_hold_the_value():
+  random = np.random.default_rng(0)
+  states = random.choice([POSITIVE, NEGATIVE], (80, 3))
+  table = labels([([0, 1, 2], row) for row in states])
+  scores = random.random((80, 3)) + (states == POSITIVE) * [0.1, 0.3, 0.5]
+  plain = evaluate_weak(scores, table, CLASS_MAP)
+  assert plain.intervals() == {}
+  assert not [name for name in plain.table() if name.endswith(('_low', '_high'))]
+  weights = bootstrap.clip_weights(80, 100, 0)
+  found = evaluate_weak(scores, table, CLASS_MAP, weights)
+  assert found.summary == plain.summary
+  intervals = found.intervals()
+  counted = {name for name in found.summary if name.startswith('classes')} | {'clips'}
+  assert intervals.keys() == found.summary.keys() - counted
+  for name, (low, high) in intervals.items():
+    assert low < found.summary[name] < high < low + 1.5
+  by_class = found.table()
+  for name in ('d_prime', 'lwlrap', 'd_prime_implicit', 'average_precision'):
+    assert (by_class[f'{name}_low'] < by_class[name]).all()
+    assert (by_class[name] < by_class[f'{name}_high']).all()
+
+
+def test_replicates_are_evaluations_of_the_clips_drawn():
+  random = np.random.default_rng(0)
+  states = random.choice([0, POSITIVE, NEGATIVE, IMPLICIT], (30, 3))
+  scores = random.random((30, 3)).round(1)
+  listed = [(np.flatnonzero(row), row[row > 0]) for row in states]
+  weights = bootstrap.clip_weights(30, 5, 0)
+  found = evaluate_weak(scores, labels(listed), CLASS_MAP, weights)
+  for replicate, times in enumerate(weights.T.astype(int)):
+    drawn = np.repeat(np.arange(30), times)
+    again = evaluate_weak(
+      scores[drawn], labels([listed[clip] for clip in drawn]), CLASS_MAP
+    )
+    for name, values in found.replicates.summary.items():
+      assert values[replicate] == pytest.approx(again.summary[name], abs=1e-6), name
+    for name, values in found.replicates.per_class.items():
+      assert values[replicate] == pytest.approx(again.per_class[name], abs=1e-5), name
+
+
+def test_perfect_scores_of_many_clips_have_an_interval():
+  clips = 12_000
+  states = np.resize([POSITIVE, NEGATIVE], clips).astype(np.int8)
+  rows = np.arange(clips, dtype=np.int32)
+  table = LabelTable(tuple(map(str, rows)), 3, rows, np.zeros_like(rows), states)
+  scores = np.zeros((clips, 3))
+  scores[:, 0] = states == POSITIVE
+  weights = bootstrap.clip_weights(clips, 10, 0)
+  found = evaluate_weak(scores, table, CLASS_MAP, weights)
+  assert np.isfinite(found.replicates.summary['d_prime']).all()
+  low, high = found.intervals()['d_prime']
+  assert low <= found.summary['d_prime'] <= high
+
+
+def test_perfect_scores_stay_finite():
   table = labels([([0, 1], [POSITIVE, NEGATIVE]), ([0, 1], [NEGATIVE, POSITIVE])])
   found = evaluate_weak(np.array([[1.0, 0, 0], [0, 1.0, 0]]), table, CLASS_MAP)
   assert found.summary['auc'] == 1
   assert math.isfinite(found.summary['d_prime_of_mean_auc'])
-  write_evaluation(found, tmp_path)
-  assert 'Infinity' not in (tmp_path / 'metrics.json').read_text()
 
 
 @pytest.mark.parametrize(
@@ -75,14 +178,3 @@ def test_wrong_scores_are_an_error(scores, message):
 def test_no_positive_label_is_an_error():
   with pytest.raises(InputError, match='no clip has a positive label'):
     evaluate_weak(np.zeros((1, 3)), labels([([0], [NEGATIVE])]), CLASS_MAP)
-
-
-def test_files_hold_what_was_found(tmp_path):
-  table = labels([([0, 1], [POSITIVE, NEGATIVE]), ([0, 1], [NEGATIVE, POSITIVE])])
-  found = evaluate_weak(np.array([[2, 0, 1], [1, 2, 0.0]]), table, CLASS_MAP)
-  write_evaluation(found, tmp_path)
-  content = json.loads((tmp_path / 'metrics.json').read_text())
-  assert content == {'schema_version': 1, 'weak': found.summary}
-  lines = (tmp_path / 'per_class.csv').read_text().splitlines()
-  assert len(lines) == 4
-  assert lines[3].startswith('/m/c,C,0,0,')

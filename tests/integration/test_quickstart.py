@@ -23,13 +23,14 @@ def test_quickstart_is_resumed_and_prints_its_table(tmp_path):
   printed = run_stage_ok('quickstart', *flags)
   assert f'{out}/soundscapes: finished already' in printed
   table = [line.split() for line in printed.splitlines()]
-  assert ['baseline', 'masked', 'gain'] in table
+  assert ['baseline', 'masked', 'gain', '95', '%', 'interval'] in table
   for metric in ('d_prime', 'lwlrap', 'map'):
-    row = next(line for line in table if line[:1] == [metric] and len(line) == 4)
-    baseline, masked, gain = map(float, row[1:])
+    row = next(line for line in table if line[:1] == [metric] and len(line) == 6)
+    baseline, masked, gain = map(float, row[1:4])
     assert abs(masked - baseline - gain) < 0.002
   assert 'are truly missing' in printed
   assert (out / 'exported/saved_model/saved_model.pb').exists()
+  assert '"masked"' in (out / 'report.html').read_text()
   again = run_stage_ok('quickstart', *flags)
   assert again.count('finished already') == 11
 

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +84,100 @@ def test_negatives_are_complementary_or_refuted():
     ('b_0', '/m/y', 'NOT_PRESENT'): 9,
     ('c_0', '/m/x', 'NOT_PRESENT'): 10,
   }
+
+
+def events_of(rows):
+  return pd.DataFrame(rows, columns=formats.STRONG_COLUMNS)
+
+
+def test_refuted_stretches_are_negatives_where_nothing_sounds():
+  strong = events_of([('a_0', 0.0, 0.96, '/m/x')])
+  stretches = events_of(
+    [
+      ('a_0', 0.0, 1.92, '/m/x'),  # the event wins; the other frame is known anyway
+      ('b_0', 0.5, 2.88, '/m/x'),  # nearly half of the first frame
+      ('b_0', 1.0, 1.5, '/m/x'),
+      ('a_0', 9.0, 9.6, '/m/y'),
+    ]
+  )
+  table = frame_table(strong, refuted_stretches=stretches)
+  refuted = table[table['present'] == 'NOT_PRESENT']
+  frames = {
+    pair: (found['start_time_seconds'] / 0.96).round().astype(int).tolist()
+    for pair, found in refuted.groupby(['segment_id', 'label'])
+  }
+  assert frames == {
+    ('a_0', '/m/x'): list(range(1, 10)),
+    ('b_0', '/m/x'): [1, 2],
+    ('a_0', '/m/y'): [9],
+  }
+  present = table[table['present'] == 'PRESENT']
+  assert present['segment_id'].tolist() == ['a_0']
+  assert not table.duplicated().any()
+
+
+def stretch_lists():
+  """Rows of events or stretches: few clips and labels, so that many share them."""
+  row = st.tuples(
+    st.sampled_from(['a_0', 'b_0']),
+    st.integers(0, 4500),
+    st.integers(0, 2500),
+    st.sampled_from(['/m/x', '/m/y']),
+  )
+  return st.lists(row, max_size=4)
+
+
+def plain_table(events, ratings, stretches, grid, clip_ms):
+  """The rows of `frame_table`, by its description, in whole milliseconds."""
+
+  def framed(rows, pair):
+    found = set()
+    for clip, start, length, label in rows:
+      if (clip, label) == pair:
+        found |= set(plain_rule(start, start + length, grid))
+    return found
+
+  every, rows = set(range(grid.frames)), []
+  for pair in {(clip, label) for clip in ('a_0', 'b_0') for label in ('/m/x', '/m/y')}:
+    positive, negative = framed(events, pair), framed(stretches, pair)
+    with_events = any((clip, label) == pair for clip, _, _, label in events)
+    if positive or ((*pair, 'NOT_PRESENT') in ratings and not with_events):
+      negative |= every
+    ends = clip_ms.get(pair[0], math.inf)
+    for frame in positive | negative:
+      if frame in positive or (frame + 1) * grid.frame_ms <= ends:
+        said = 'PRESENT' if frame in positive else 'NOT_PRESENT'
+        times = frame * grid.frame_ms / 1000, (frame + 1) * grid.frame_ms / 1000
+        rows.append((pair[0], *times, pair[1], said))
+  return sorted(rows, key=lambda row: (row[0], row[1], row[3]))
+
+
+@given(
+  stretch_lists(),
+  stretch_lists(),
+  st.sets(
+    st.tuples(
+      st.sampled_from(['a_0', 'b_0']),
+      st.sampled_from(['/m/x', '/m/y']),
+      st.sampled_from(['PRESENT', 'NOT_PRESENT']),
+    ),
+    max_size=3,
+  ),
+  st.dictionaries(st.sampled_from(['a_0', 'b_0']), st.integers(0, 5000)),
+)
+def test_tables_of_frames_follow_their_description(events, stretches, ratings, clip_ms):
+  grid = FrameGrid(frames=5)
+  tables = [
+    events_of([(c, start / 1000, (start + n) / 1000, m) for c, start, n, m in rows])
+    for rows in (events, stretches)
+  ]
+  explicit = pd.DataFrame(sorted(ratings), columns=formats.EXPLICIT_COLUMNS)
+  seconds = pd.Series(clip_ms, dtype=float) / 1000 if clip_ms else None
+  # A clip may be as much as a thousandth shorter.
+  lengths = {clip: length + 1 for clip, length in clip_ms.items()}
+  found = frame_table(tables[0], explicit, grid, seconds, tables[1])
+  expected = plain_table(events, ratings, stretches, grid, lengths)
+  assert list(found.itertuples(index=False, name=None)) == expected
 
 
 def test_the_stage_writes_googles_file(shared_data, tmp_path):

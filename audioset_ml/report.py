@@ -1,0 +1,61 @@
+"""One page of any number of evaluations: tables that sort, and figures.
+
+The page holds all it needs and opens without a server. Of several evaluations, the
+others are compared with --baseline, the first unless said otherwise: on the same clips,
+with the intervals of the differences, and by the classes' priors (ML20's Table IV and
+Fig. 3).
+
+Example:
+  python -m audioset_ml.report --evaluation=baseline_evaluation,masked_evaluation \\
+    --name=baseline,masked --prior_records=records/train --output=report.html
+"""
+
+from absl import flags
+
+from audioset_ml import folders, stage
+
+FLAGS = flags.FLAGS
+flags.DEFINE_list('evaluation', None, 'Folders that `evaluate` wrote.', required=True)
+flags.DEFINE_list('name', [], 'What the page calls them; else by their folders.')
+flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
+flags.DEFINE_string(
+  'baseline', '', 'Which of them, by name, the others are compared with.'
+)
+flags.DEFINE_string('title', 'Evaluation', 'Title of the page.')
+flags.DEFINE_string(
+  'prior_records',
+  '',
+  'Records, of the train set say, that tell how frequent each class is; empty for the '
+  'evaluated ones.',
+)
+flags.DEFINE_float(
+  'large_prior', 0.01, 'Classes above are a group of their own (ML20 VII-C).'
+)
+flags.DEFINE_float('small_prior', 0.00325, 'Classes below are another.')
+
+
+def main(_) -> None:
+  from audioset_ml.evaluation.comparison import PriorGroups, priors_of
+  from audioset_ml.reporting import evaluation_report as report
+
+  folders.require_writable(FLAGS.output)
+  models = report.read_models(FLAGS.evaluation, FLAGS.name)
+  priors = None
+  if FLAGS.prior_records:
+    priors = priors_of(FLAGS.prior_records, next(iter(models.values())))
+  baseline = FLAGS.baseline or (next(iter(models)) if len(models) > 1 else '')
+  config = report.ReportConfig(
+    title=FLAGS.title,
+    baseline=baseline,
+    groups=PriorGroups(FLAGS.large_prior, FLAGS.small_prior),
+    priors=priors,
+  )
+  counts = report.write_report(models, config, FLAGS.output)
+  print(
+    f'{FLAGS.output}: {counts["models"]} evaluations, {counts["classes"]} classes, '
+    f'{counts["figures"]} figures'
+  )
+
+
+if __name__ == '__main__':
+  stage.run(main)

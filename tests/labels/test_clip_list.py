@@ -1,0 +1,60 @@
+import pytest
+
+from audioset_ml.errors import LabelError
+from audioset_ml.labels.clip_list import read_clip_list
+
+
+def read(tmp_path, text):
+  path = tmp_path / 'clips.txt'
+  path.write_bytes(text if isinstance(text, bytes) else text.encode())
+  return read_clip_list(path)
+
+
+def test_a_line_is_a_clip(tmp_path):
+  text = '# of the paper\nb_30000\n\n  a-_x_0  \n# more\nc_10000'
+  assert read(tmp_path, text) == ('b_30000', 'a-_x_0', 'c_10000')
+
+
+def test_lines_may_end_as_windows_ends_them(tmp_path):
+  assert read(tmp_path, b'\xef\xbb\xbfa_0\r\nb_0\r\n') == ('a_0', 'b_0')
+
+
+def test_each_clip_stands_once_where_it_first_stood(tmp_path):
+  assert read(tmp_path, 'b_0\na_0\nb_0\nc_0\na_0\n') == ('b_0', 'a_0', 'c_0')
+
+
+def test_a_segments_csv_names_its_clips(tmp_path):
+  text = """# Segments csv created by Google
+# YTID, start_seconds, end_seconds, positive_labels
+--4gqARaEJE, 0.000, 10.000, "/m/068hy,/m/07q6cd_"
+-0p7hKXZ1ww, 30.000, 40.000, "/m/0dgw9r"
+"""
+  assert read(tmp_path, text) == ('--4gqARaEJE_0', '-0p7hKXZ1ww_30000')
+
+
+def test_audiosets_own_list_is_read(shared_data):
+  found = read_clip_list(shared_data('audioset/eval_segments.csv'))
+  assert len(found) == len(set(found)) == 20_371
+  assert found[0] == '--4gqARaEJE_0'
+
+
+def test_a_comma_in_a_comment_makes_no_csv(tmp_path):
+  assert read(tmp_path, '# one, two\na_0\n') == ('a_0',)
+
+
+@pytest.mark.parametrize('text', ['', '\n\n', '# a_0\n', '  \n# only this\n'])
+def test_a_list_of_nothing_is_an_error(tmp_path, text):
+  with pytest.raises(LabelError, match=r'clips\.txt: names no clips'):
+    read(tmp_path, text)
+
+
+def test_a_list_that_cannot_be_read_is_an_error(tmp_path):
+  with pytest.raises(LabelError, match=r'absent\.txt: the label file cannot be read'):
+    read_clip_list(tmp_path / 'absent.txt')
+  with pytest.raises(LabelError, match='not UTF-8'):
+    read(tmp_path, b'a_0\n\xff\xfe_0\n')
+
+
+def test_a_wrong_row_of_a_csv_is_named(tmp_path):
+  with pytest.raises(LabelError, match=r'clips\.txt: 1 wrong row\n  row 2: 3 columns'):
+    read(tmp_path, 'a, 0, 10, "/m/a"\nb, 0, 10\n')

@@ -1,0 +1,73 @@
+"""Opening a checkpoint of a run as a model."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import ModelError
+from audioset_ml.models.config import ModelConfig
+from audioset_ml.models.registry import build_model
+from audioset_ml.models.trained import TrainedModel
+from audioset_ml.training.optimization import MovingAverage
+
+
+def small_model():
+  return build_model(ModelConfig('mobilenet_v1_tiny', 3, width_multiplier=0.25))
+
+
+def checkpoint_of(folder, **parts) -> str:
+  """A checkpoint of step 7, as a run writes it."""
+  checkpoint = tf.train.Checkpoint(**parts)
+  return tf.train.CheckpointManager(checkpoint, str(folder), 1).save(7)
+
+
+@pytest.fixture
+def run(tmp_path):
+  """A finished train folder whose checkpoints differ from its model."""
+  model = small_model()
+  model.save(tmp_path / 'model.keras')
+  front_end = FrontEnd().to_dict()
+  run_json = {'stage': 'train', 'front_end': front_end}
+  (tmp_path / 'run.json').write_text(json.dumps(run_json))
+  return tmp_path, model
+
+
+def test_a_checkpoint_gives_its_own_weights(run):
+  folder, model = run
+  for weight in model.weights:
+    weight.assign(weight + 1)
+  path = checkpoint_of(folder / 'checkpoints', model=model, step=tf.Variable(7))
+  opened = TrainedModel.open(path)
+  for found, expected in zip(opened.model.weights, model.weights, strict=True):
+    assert np.array_equal(found.numpy(), expected.numpy())
+  kept = TrainedModel.open(folder).model.weights[0].numpy()
+  assert not np.array_equal(kept, model.weights[0].numpy())
+
+
+def test_a_checkpoint_with_an_average_gives_the_average(run):
+  folder, model = run
+  average = MovingAverage(model, 0.9)
+  expected = [value.numpy() for value in average.averages]
+  for weight in model.weights:
+    weight.assign(weight + 1)
+  path = checkpoint_of(folder / 'checkpoints', model=model, average=average)
+  for found, value in zip(TrainedModel.open(path).model.weights, expected, strict=True):
+    assert np.array_equal(found.numpy(), value)
+
+
+def test_a_damaged_checkpoint_is_an_error(run):
+  folder, model = run
+  path = checkpoint_of(folder / 'checkpoints', model=model)
+  data = folder / 'checkpoints' / 'ckpt-7.data-00000-of-00001'
+  data.write_bytes(data.read_bytes()[:1000])
+  with pytest.raises(ModelError, match='cannot be read as a checkpoint'):
+    TrainedModel.open(path)
+
+
+def test_a_checkpoint_outside_of_a_finished_run_is_an_error(run, tmp_path):
+  path = checkpoint_of(tmp_path / 'far/away/off', model=run[1])
+  with pytest.raises(ModelError, match='lies in no finished train folder'):
+    TrainedModel.open(path)
