@@ -28,6 +28,7 @@ _GROUPS = {
   'medium': ('green', '^'),
   'small': ('blue', 'o'),
 }
+_ENOUGH_LABELS = 10
 # Error rates that the axes of a DET curve are marked with.
 _RATES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
 
@@ -142,15 +143,19 @@ def draw_by_prior(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 @style.applied()
 def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
-  """How often a sound is there, over its score; and how many labels have that score."""
+  """How often a sound is there, over its score; and how many labels have that score.
+
+  Of scores that fewer than ten labels have, nothing is said.
+  """
   figure = style.new_figure(3.2, 3.2)
   axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
   axes.plot([0, 1], [0, 1], color='0.6', linewidth=0.7, zorder=0)
-  axes.text(0.97, 0.8, 'as it should be', ha='right', color='0.45', fontsize=6)
+  axes.text(0.99, 0.66, 'as it should be', ha='right', color='0.45', fontsize=6)
   for number, (name, table) in enumerate(tables.items()):
     look, marker = _look(number), _MARKERS[number % len(_MARKERS)]
     points = {'marker': marker, 'markersize': 3, 'linewidth': 1, **look}
-    axes.plot(table['mean_score'], table['share_present'], label=name, **points)
+    sure = table[table['labels'] >= _ENOUGH_LABELS]
+    axes.plot(sure['mean_score'], sure['share_present'], label=name, **points)
     counts.plot((table['low'] + table['high']) / 2, table['labels'], **points)
   axes.set(ylabel='share labelled present', xlim=(0, 1), ylim=(0, 1))
   counts.set(xlabel='score', ylabel='labels', yscale='log')

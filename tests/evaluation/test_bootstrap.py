@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -64,18 +64,21 @@ def check_classes(scores, states, weights, clip=None):
       assert negatives[replicate] == labels[1][:, index].sum()
 
 
+@settings(deadline=None)
 @given(resampled_frames())
 def test_replicates_are_the_metrics_of_repeated_clips(data):
   scores, states, clip, weights = data
   check_classes(scores, states, weights[clip])
 
 
+@settings(deadline=None)
 @given(resampled_frames())
 def test_replicates_of_frames_repeat_their_clips(data):
   scores, states, clip, weights = data
   check_classes(scores, states, weights, clip)
 
 
+@settings(deadline=None)
 @given(resampled_frames())
 def test_lwlraps_replicates_are_those_of_repeated_clips(data):
   scores, states, clip, weights = data
@@ -172,6 +175,7 @@ def test_the_interval_of_normal_replicates_is_the_normal_one():
   assert narrow == pytest.approx(scipy.stats.norm(3, 0.5).interval(0.5), abs=0.02)
 
 
+@settings(deadline=None)
 @given(
   hnp.arrays(
     float,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn.metrics
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from audioset_ml.errors import InputError, LabelError
@@ -156,6 +156,7 @@ def plain_lwlrap(states, scores):
   return reference.lwlrap([scores[clip][frame] for clip, frame in frames], positive)
 
 
+@settings(deadline=None)
 @given(framed_clips())
 def test_labels_of_frames_are_those_of_the_table(data):
   table, clip_ids, frames, _ = data
@@ -169,6 +170,7 @@ def test_labels_of_frames_are_those_of_the_table(data):
   assert list(zip(labels.clips, labels.frames, strict=True)) == expected
 
 
+@settings(deadline=None)
 @given(framed_clips())
 def test_values_equal_those_of_a_plain_twin(data):
   table, clip_ids, frames, scores = data
