@@ -3,12 +3,17 @@
 import os
 import pathlib
 
+import hypothesis
 import pytest
 
 from tests.small_data import write_small_data
 from tests.stages import run_stage_ok
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+# A machine that does other work, too, is no failure.
+hypothesis.settings.register_profile('patient', deadline=None)
+hypothesis.settings.load_profile('patient')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Official labels, recordings, YAMNet's weights and reference outputs; not in this repo.

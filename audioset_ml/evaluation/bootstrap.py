@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 LEVEL = 0.95
+# Values that copies of a clip change.
+TIED = ('map', 'average_precision')
 # Of the replicates, the share in which a value must be defined to have an interval.
 _ENOUGH = 0.5
 
@@ -26,35 +28,36 @@ def clip_weights(clips: int, replicates: int, seed: int) -> np.ndarray:
   return weights
 
 
-def identity(clip_ids: Sequence[str], replicates: int, seed: int) -> str:
-  """What two evaluations must share to have been drawn alike."""
-  text = '\n'.join([*clip_ids, str(replicates), str(seed)])
-  return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+def identity(clip_ids: Sequence[str]) -> str:
+  """A digest of clips in their order, which comparable evaluations share."""
+  return hashlib.blake2b('\n'.join(clip_ids).encode(), digest_size=16).hexdigest()
 
 
 def interval(
-  value: np.ndarray, replicates: np.ndarray, level: float = LEVEL
+  value: np.ndarray, replicates: np.ndarray, name: str = '', level: float = LEVEL
 ) -> np.ndarray:
-  """The interval of values: the percentiles of the replicates, moved so that their mean
-  lies on the value.
+  """The interval of values, from the spread of the replicates around their mean.
 
-  Only the replicates' spread is used and not where they lie: the copies of a positive
-  that a replicate holds tie, which raises its AP above any new set's, and d′ is convex
-  in the AUC.
+  For most values the basic bootstrap interval, value − (replicate − value), which
+  corrects a bias that the replicates have and the value has too: d′ is convex in the
+  AUC, so that it comes out too high where positives are few. AP (`TIED`) is biased in
+  the replicates alone, since the copies of a positive that one holds tie: there the
+  percentiles are moved so that the replicates' mean lies on the value. An interval
+  always holds its value.
 
   Args:
     value: of the clips themselves. Shape [...].
     replicates: shape [replicates, ...]; NaN where a value was not defined.
+    name: which value it is.
     level: share of the replicates within the interval.
 
   Returns:
     Lower and upper end, shape [2, ...]; NaN where a value was undefined in more than
-    half of the replicates.
+    half of the replicates, or defined in one alone.
   """
   ordered = np.sort(replicates.astype(float), axis=0)  # NaN last
   defined = np.count_nonzero(~np.isnan(ordered), axis=0)
   last = np.maximum(defined - 1, 0)
-  mean = np.nansum(ordered, axis=0) / np.maximum(defined, 1)
   ends = []
   for share in ((1 - level) / 2, (1 + level) / 2):
     below = np.floor(share * last).astype(int)
@@ -62,6 +65,12 @@ def interval(
       np.take_along_axis(ordered, place[np.newaxis], axis=0)[0]
       for place in (below, np.minimum(below + 1, last))
     )
-    ends.append(value + low + (share * last - below) * (high - low) - mean)
-  enough = defined >= max(1, _ENOUGH * len(replicates))
-  return np.where(enough, np.stack(ends), np.nan)
+    ends.append(low + (share * last - below) * (high - low))
+  if name in TIED:
+    mean = np.nansum(ordered, axis=0) / np.maximum(defined, 1)
+    low, high = (value + end - mean for end in ends)
+  else:
+    high, low = (2 * value - end for end in ends)
+  enough = defined >= max(2, _ENOUGH * len(replicates))
+  found = np.stack([np.minimum(low, value), np.maximum(high, value)])
+  return np.where(enough, found, np.nan)

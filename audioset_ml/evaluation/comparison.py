@@ -11,6 +11,15 @@ from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.files import STRONG_PREFIX, EvaluatedModel
 from audioset_ml.records.folder import RecordsFolder
 
+# By which evaluations of other labels are told.
+_LABEL_COUNTS = (
+  'positives',
+  'explicit_positives',
+  'explicit_negatives',
+  'strong_positives',
+  'strong_explicit_negatives',
+  'strong_complementary_negatives',
+)
 # The means that are compared class by class, too, and their columns by class.
 COMPARED = {
   'weak': {
@@ -110,7 +119,7 @@ def compare(
       found = {'baseline': old, 'model': new, 'difference': new - old}
       if None not in pairs:
         difference = pairs[1].summary[name] - pairs[0].summary[name]
-        ends = bootstrap.interval(np.array(new - old), difference)
+        ends = bootstrap.interval(np.array(new - old), difference, name)
         found['interval'] = None if np.isnan(ends).any() else ends.tolist()
       summary[section][name] = found
     for name, value in COMPARED[section].items():
@@ -120,7 +129,7 @@ def compare(
       table[f'{column}_difference'] = new - old
       if None not in pairs and name in summary[section]:
         difference = pairs[1].per_class[value] - pairs[0].per_class[value]
-        low, high = bootstrap.interval(new - old, difference)
+        low, high = bootstrap.interval(new - old, difference, name)
         table |= {f'{column}_low': low, f'{column}_high': high}
         summary[section][name] |= {
           'clearly_better': int((low > 0).sum()),
@@ -191,13 +200,19 @@ def _require_same(baseline: EvaluatedModel, model: EvaluatedModel) -> None:
   names = f'{baseline.path} and {model.path}'
   if baseline.per_class['mid'].tolist() != model.per_class['mid'].tolist():
     raise InputError(f'{names} have other classes, or in another order')
-  drawn = [one.metrics.get('bootstrap') for one in (baseline, model)]
-  if all(drawn) and drawn[0]['identity'] != drawn[1]['identity']:
+  clips = [one.metrics['clips'] for one in (baseline, model)]
+  if clips[0]['identity'] != clips[1]['identity']:
     raise InputError(
-      f'{names} are of other clips, or drawn with another --bootstrap or '
-      '--bootstrap_seed: evaluate both alike to compare them'
+      f'{names} are of other clips ({clips[0]["evaluated"]} and '
+      f'{clips[1]["evaluated"]}): evaluate both on the same, see --clip_list'
     )
-  for column in ('positives', 'explicit_negatives', 'strong_positives'):
+  drawn = [one.metrics.get('bootstrap') for one in (baseline, model)]
+  if all(drawn) and drawn[0] != drawn[1]:
+    raise InputError(
+      f'{names} have another --bootstrap or --bootstrap_seed: evaluate both alike to '
+      'compare them'
+    )
+  for column in _LABEL_COUNTS:
     if column in baseline.per_class and column in model.per_class:
       old, new = (one.per_class[column].to_numpy() for one in (baseline, model))
       if not np.array_equal(old, new):

@@ -38,7 +38,10 @@ def class_curves(
   """
   tables = []
   for index in classes:
-    state, score = states[:, index], scores[:, index]
+    state, score = states[:, index], scores[:, index].astype(float)
+    score = np.nan_to_num(
+      score, posinf=np.finfo(float).max, neginf=-np.finfo(float).max
+    )
     present = np.isin(state, PRESENT_STATES)
     if not present.any() or present.all():
       continue

@@ -6,10 +6,10 @@
 * weak, strong, detection: each value by name, null where it is not defined; a section
   that was not evaluated is absent.
 * intervals: for weak and strong the 95 % interval [low, high] of each value.
-* bootstrap: replicates, seed, level, and the identity that paired evaluations share.
-  Without a bootstrap, these two are absent.
+* bootstrap: replicates, seed and level. Without one, these two are absent.
 * notes: what was not evaluated, and why.
-* clips: how many were evaluated, how many were lost, and which list they are of.
+* clips: how many were evaluated, how many were lost, which list they are of, and the
+  identity that evaluations of the same clips share.
 * selection: where one of several models was chosen: by what, from what, which.
 * comparison: with a baseline; see `comparison.Comparison`.
 """
@@ -19,6 +19,8 @@ import json
 import os
 import pathlib
 import zipfile
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,14 +43,24 @@ SCHEMA_VERSION = 2  # of metrics.json
 STRONG_PREFIX = 'strong_'
 
 
+# What reading damaged files raises; the last three are of .npz files.
+_DAMAGE = (
+  OSError,
+  ValueError,
+  KeyError,
+  EOFError,
+  zipfile.BadZipFile,
+  zlib.error,
+  NotImplementedError,
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Resampling:
-  """A bootstrap: how many replicates, from which seed, and what two evaluations must
-  share for their replicates to be paired."""
+  """A bootstrap: how many replicates, and from which seed."""
 
   replicates: int
   seed: int
-  identity: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +83,7 @@ class EvaluatedModel:
 def assemble(
   path: str | os.PathLike,
   sections: dict[str, Evaluation],
+  clip_ids: Sequence[str],
   resampling: Resampling | None = None,
   detection: Detection | None = None,
   more: dict[str, Any] | None = None,
@@ -80,12 +93,15 @@ def assemble(
   Args:
     path: the folder that it will lie in.
     sections: weak, strong or both.
+    clip_ids: the evaluated clips.
     resampling: what their replicates were drawn with; None without.
     detection: what `evaluate_detection` found.
     more: further keys of metrics.json.
   """
   content: dict[str, Any] = {'schema_version': SCHEMA_VERSION}
   content |= {name: section.summary for name, section in sections.items()}
+  identity = bootstrap.identity(clip_ids)
+  content['clips'] = {'evaluated': len(clip_ids), 'identity': identity}
   tables = []
   for name, section in sections.items():
     table = section.table().set_index(['mid', 'display_name'])
@@ -129,6 +145,8 @@ def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
   folder = pathlib.Path(path)
   try:
     content = json.loads((folder / METRICS_FILE).read_text())
+    if not isinstance(content, dict):
+      raise ValueError(f'{METRICS_FILE} holds no object')
     version = content.get('schema_version')
     if version != SCHEMA_VERSION:
       raise InputError(
@@ -136,11 +154,13 @@ def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
         'evaluate again'
       )
     texts = {'mid': str, 'display_name': str}
-    per_class = pd.read_csv(folder / PER_CLASS_FILE, converters=texts)
+    per_class = pd.read_csv(
+      folder / PER_CLASS_FILE, converters=texts, float_precision='round_trip'
+    )
     replicates = _read_replicates(folder) if content.get('bootstrap') else {}
   except InputError:
     raise
-  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+  except _DAMAGE as error:
     raise RecordError(
       f'{path}: its evaluation cannot be read ({error}); evaluate again'
     ) from error

@@ -49,6 +49,11 @@ class FrameLabels:
   states: np.ndarray
   counts: dict[str, int]
 
+  @property
+  def has_positives(self) -> bool:
+    """Whether any frame has a positive label."""
+    return bool((self.states == FrameState.POSITIVE).any())
+
   @classmethod
   def from_table(
     cls,
@@ -97,14 +102,23 @@ class FrameLabels:
       'labels_of_other_classes': int((known & ~is_class).sum()),
       'labels_beyond_the_sound': int((known & is_class & ~reached).sum()),
     }
+    positive = (table['present'] == PRESENT).to_numpy()
+    # Also where the positive frame itself is beyond the sound.
+    pairs = clip * len(class_map) + label.fillna(0).to_numpy(dtype=np.int64)
+    with_positive = np.isin(pairs, pairs[positive & known & is_class])
+    # Rows that differ by a rounding can be of one frame; then the positive counts.
+    order = np.flatnonzero(usable)[np.argsort(~positive[usable], kind='stable')]
+    _, first = np.unique(
+      np.stack([pairs[order], frame[order]]), axis=1, return_index=True
+    )
+    usable = np.sort(order[first])
     clip, frame = clip[usable], frame[usable]
-    classes = label[usable].to_numpy(dtype=np.int64)
-    positive = (table['present'] == PRESENT).to_numpy()[usable]
-    pairs = clip * len(class_map) + classes
-    complementary = ~positive & np.isin(pairs, pairs[positive])
-    states = np.full(len(clip), FrameState.EXPLICIT_NEGATIVE, np.int8)
-    states[positive] = FrameState.POSITIVE
-    states[complementary] = FrameState.COMPLEMENTARY_NEGATIVE
+    classes = label.iloc[usable].to_numpy(dtype=np.int64)
+    states = np.select(
+      [positive[usable], with_positive[usable]],
+      [FrameState.POSITIVE, FrameState.COMPLEMENTARY_NEGATIVE],
+      FrameState.EXPLICIT_NEGATIVE,
+    ).astype(np.int8)
     with_labels = np.unique(clip)
     lengths = np.asarray(frames_of_clips)[with_labels]
     begins = np.cumsum(lengths) - lengths

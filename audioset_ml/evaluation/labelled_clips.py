@@ -153,7 +153,7 @@ class LabelledClips:
     if np.isin(self.labels.states, PRESENT_STATES).any():
       clip_scores = self.clip_scores(scores)
       found['weak'] = evaluate_weak(clip_scores, self.labels, class_map, weights)
-    if self.frames is not None and len(self.frames.rows):
+    if self.frames is not None and self.frames.has_positives:
       patches = read_patch_scores(scores)
       frame_scores = self._frame_scores(patches)
       found['strong'] = evaluate_strong(frame_scores, self.frames, class_map, weights)

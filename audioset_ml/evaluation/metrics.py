@@ -67,7 +67,8 @@ def d_prime(
   Returns:
     Shape [..., classes]; NaN where the AUC is.
   """
-  pairs = np.maximum(np.asarray(positives) * np.asarray(negatives), 1)
+  pairs = np.asarray(positives, float) * np.asarray(negatives, float)
+  pairs = np.maximum(pairs, 1)
   half_pair = 0.5 / pairs
   return np.sqrt(2) * scipy.special.ndtri(np.clip(auc, half_pair, 1 - half_pair))
 
@@ -186,6 +187,6 @@ def _check(
       raise InputError(
         f'weights have shape {weights.shape}, but the scores {scores.shape}'
       )
-    if not (weights >= 0).all():
-      raise InputError('a weight is negative or NaN')
+    if not ((weights >= 0) & np.isfinite(weights)).all():
+      raise InputError('a weight is negative, infinite or NaN')
   require_ranked(scores)

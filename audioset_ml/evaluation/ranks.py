@@ -85,7 +85,9 @@ class ClassRanks:
       called = hits + negatives - below[:-1:2]
       precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
       gains = (positive * precision).sum(axis=0)
-      auc, ap = _ratio(wins, positives * negatives), _ratio(gains, positives)
+      # Sums of weights may be off by a rounding.
+      auc = np.minimum(ratio(wins, positives * negatives), 1.0)
+      ap = np.minimum(ratio(gains, positives), 1.0)
       parts.append((auc, ap, positives, negatives))
     joined = [np.concatenate(values) for values in zip(*parts, strict=True)]
     if weights is None or weights.ndim == 1:
@@ -187,7 +189,7 @@ class LabelRanks:
     """
     gains = self.precision if weights is None else self.precision * weights
     total = np.bincount(self.classes, weights, minlength=self.num_classes)
-    return _ratio(np.bincount(self.classes, gains, minlength=self.num_classes), total)
+    return ratio(np.bincount(self.classes, gains, minlength=self.num_classes), total)
 
   def resampled(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`lwlrap` for many weightings of what `examples` name.
@@ -201,7 +203,7 @@ class LabelRanks:
     place, shape = (self.classes, self.examples), (self.num_classes, len(weights))
     total = _adding(*place, shape, weights.dtype) @ weights
     gains = scipy.sparse.csr_matrix((self.precision, place), shape=shape) @ weights
-    return _ratio(gains, total).T, total.T
+    return ratio(gains, total).T, total.T
 
 
 def _adding(
@@ -212,7 +214,7 @@ def _adding(
   return scipy.sparse.csr_matrix((ones, (rows, places)), shape=shape)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
   """part / whole, NaN where that is not defined."""
   return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
 

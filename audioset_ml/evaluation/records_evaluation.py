@@ -10,7 +10,7 @@ import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
-from audioset_ml.evaluation import bootstrap, curves, detection, files, selection
+from audioset_ml.evaluation import curves, detection, files, selection
 from audioset_ml.evaluation.chosen_clips import choose_clips, split_clips
 from audioset_ml.evaluation.comparison import PriorGroups, compare, priors_of
 from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
@@ -28,6 +28,7 @@ from audioset_ml.records.scores import (
 LOST_FILE = 'lost_clips.csv'
 SELECTION_FILE = 'selection.csv'
 _CANDIDATES = 'candidates'
+_FEWEST_REPLICATES = 20
 # Classes whose curves are kept where none are named.
 _DEFAULT_CURVES = 6
 
@@ -74,6 +75,13 @@ class EvaluateConfig:
   baseline: str = ''
   prior_records: str = ''
   groups: PriorGroups = dataclasses.field(default_factory=PriorGroups)
+
+  def __post_init__(self):
+    if 0 < self.replicates < _FEWEST_REPLICATES:
+      raise InputError(
+        f'a bootstrap of {self.replicates} replicates says nothing: at least '
+        f'{_FEWEST_REPLICATES}, or 0 for no intervals'
+      )
 
   @property
   def resampling(self) -> tuple[int, int] | None:
@@ -132,11 +140,6 @@ def evaluate_records(
   chosen = truth.of(clips)
   sections = chosen.evaluate(scores, config.resampling)
   found = chosen.detection(scores) if config.detection else None
-  more['clips'] = {
-    'evaluated': len(clips),
-    'lost': len(lost),
-    'clip_list': config.clip_list or None,
-  }
   _write_csv(output / LOST_FILE, lost)
   if scores.path != str(output):
     write_scores(output, scores)
@@ -144,11 +147,12 @@ def evaluate_records(
     _write_curves(output, chosen, scores, curve_classes)
   resampling = None
   if config.replicates:
-    identity = bootstrap.identity(
-      chosen.clip_ids, config.replicates, config.bootstrap_seed
-    )
-    resampling = files.Resampling(config.replicates, config.bootstrap_seed, identity)
-  model = files.assemble(output, sections, resampling, found, more)
+    resampling = files.Resampling(config.replicates, config.bootstrap_seed)
+  model = files.assemble(output, sections, chosen.clip_ids, resampling, found, more)
+  model.metrics['clips'] |= {
+    'lost': len(lost),
+    'clip_list': config.clip_list or None,
+  }
   if baseline is not None:
     priors = None
     if config.prior_records:

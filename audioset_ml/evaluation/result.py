@@ -43,7 +43,7 @@ class Evaluation:
     found = {}
     for name, replicates in self.replicates.summary.items():
       value = np.nan if self.summary[name] is None else self.summary[name]
-      ends = bootstrap.interval(np.array(value), replicates)
+      ends = bootstrap.interval(np.array(value), replicates, name)
       found[name] = None if np.isnan(ends).any() else ends.tolist()
     return found
 
@@ -55,7 +55,9 @@ class Evaluation:
     for name, column in self.per_class.items():
       columns[name] = column
       if name in self.replicates.per_class:
-        ends = bootstrap.interval(column.to_numpy(), self.replicates.per_class[name])
+        ends = bootstrap.interval(
+          column.to_numpy(), self.replicates.per_class[name], name
+        )
         columns[f'{name}_low'], columns[f'{name}_high'] = ends
     return pd.DataFrame(columns)
 

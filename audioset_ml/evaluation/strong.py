@@ -61,9 +61,11 @@ def evaluate_strong(
   Raises:
     InputError: a score is NaN, or no frame has a positive label.
   """
-  positive = labels.states == FrameState.POSITIVE
-  if not positive.any():
+  if not labels.has_positives:
     raise InputError('no frame has a positive label: there is nothing to evaluate')
+  shape = (len(labels.clips), len(class_map))
+  if scores.shape != shape:
+    raise InputError(f'scores have shape {scores.shape}, but the labels are of {shape}')
   metrics.require_ranked(scores)
   counts, values, replicates = _class_values(scores, labels, weights)
   summary = {name: mean_over_classes(values[name]) for name in _VALUES}

@@ -85,6 +85,10 @@ def _check(scores: np.ndarray, labels: LabelTable, class_map: ClassMap) -> None:
   shape = (len(labels.clip_ids), labels.num_classes)
   if scores.shape != shape:
     raise InputError(f'scores have shape {scores.shape}, but the labels {shape}')
+  if len(class_map) != labels.num_classes:
+    raise InputError(
+      f'the class map has {len(class_map)} classes, but the labels {labels.num_classes}'
+    )
   nan = np.isnan(scores)
   if nan.any():
     row, column = np.argwhere(nan)[0]
@@ -171,7 +175,7 @@ def _summary(
     'lwlrap': means['lwlrap'],
     'auc': means['auc'],
     'd_prime_of_mean_auc': metrics.d_prime(means['auc'], explicit, 1),
-    'lwlrap_label_weighted': labels.sum(axis=-1) / positives.sum(axis=-1),
+    'lwlrap_label_weighted': ranks.ratio(labels.sum(axis=-1), positives.sum(axis=-1)),
     'd_prime_implicit': means['d_prime_implicit'],
     'auc_implicit': means['auc_implicit'],
     'd_prime_of_mean_auc_implicit': metrics.d_prime(means['auc_implicit'], pairs, 1),

@@ -35,7 +35,7 @@ class FrameGrid:
 
 
 def frame_events(
-  start: np.ndarray, end: np.ndarray, grid: FrameGrid
+  start: np.ndarray, end: np.ndarray, grid: FrameGrid, short_ones: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
   """Which frames each event labels by the 50 % rule.
 
@@ -43,6 +43,8 @@ def frame_events(
     start: begin of each event (s, from the start of its clip). Shape [events].
     end: its end (s). Shape [events].
     grid: the frames.
+    short_ones: whether an event that covers less than half of a frame labels it too, if
+      the frame holds at least half of the event.
 
   Returns:
     Pairs (event index, frame index), each of shape [pairs], sorted by event and frame.
@@ -58,9 +60,9 @@ def frame_events(
   overlap = np.minimum(end_ms[event], (frame + 1) * grid.frame_ms) - np.maximum(
     start_ms[event], frame * grid.frame_ms
   )
-  fills_frame = 2 * overlap >= grid.frame_ms
-  holds_event = (2 * overlap >= end_ms[event] - start_ms[event]) & (overlap > 0)
-  chosen = fills_frame | holds_event
+  chosen = 2 * overlap >= grid.frame_ms
+  if short_ones:
+    chosen |= (2 * overlap >= end_ms[event] - start_ms[event]) & (overlap > 0)
   return event[chosen], frame[chosen]
 
 
@@ -92,7 +94,7 @@ def frame_table(
     clip_seconds: how long clips are (s), by id: negative frames that end later are left
       out. None leaves none out, as in Google's file.
     refuted_stretches: parts of clips that people refuted, with the columns of `strong`:
-      by the same rule, the frames that they cover are NOT_PRESENT, too.
+      frames of which one covers at least half are NOT_PRESENT, too.
 
   Returns:
     Columns segment_id, start_time_seconds, end_time_seconds, label, present; sorted by
@@ -116,7 +118,7 @@ def frame_table(
   refuted = np.setdiff1d(of_ratings, of_events)
   every = np.union1d(with_frames, refuted)
   rows = (every[:, np.newaxis] * grid.frames + np.arange(grid.frames)).ravel()
-  rows = np.union1d(rows, _framed_rows(stretches, of_stretches, grid))
+  rows = np.union1d(rows, _framed_rows(stretches, of_stretches, grid, False))
   if clip_seconds is not None:
     lengths = pd.Series(clip_ids).map(clip_seconds).fillna(np.inf).to_numpy()
     ends = grid.bounds(rows % grid.frames)[1]
@@ -139,11 +141,11 @@ def frame_table(
 
 
 def _framed_rows(
-  stretches: pd.DataFrame, pairs: np.ndarray, grid: FrameGrid
+  stretches: pd.DataFrame, pairs: np.ndarray, grid: FrameGrid, short_ones: bool = True
 ) -> np.ndarray:
   """pair · frames + frame of each frame that a stretch covers; sorted, each once."""
   times = (stretches[name].to_numpy() for name in TIMES)
-  stretch, frame = frame_events(*times, grid)
+  stretch, frame = frame_events(*times, grid, short_ones)
   return np.unique(pairs[stretch] * grid.frames + frame)
 
 

@@ -88,7 +88,7 @@ class LabelTable:
     return matrix
 
   def of_clips(self, clips: np.ndarray) -> 'LabelTable':
-    """The labels of some clips, given as indices, in their order."""
+    """The labels of some clips, given as indices, each once; in their order."""
     place = np.full(len(self.clip_ids), -1, np.int32)
     place[clips] = np.arange(len(clips), dtype=np.int32)
     rows = place[self.rows]

@@ -116,9 +116,6 @@ def test_classes_without_both_kinds_have_no_curve():
   ]
 
 
-@pytest.mark.xfail(
-  strict=True, raises=ValueError, reason='scikit-learn refuses infinite scores'
-)
 def test_infinite_scores_have_curves_too():
   """They are ranked everywhere else: the log of a probability of 0."""
   states = np.array([[NONE], [POSITIVE], [NEGATIVE], [POSITIVE]])

@@ -93,7 +93,8 @@ def test_weak_values_are_those_of_the_clips(config, scores, evaluate):
   expected = evaluate_weak(values, read_label_table(records), records.class_map)
   assert metrics['weak'] == expected.summary
   assert np.array_equal(np.load(folder / 'scores.npy'), values)
-  assert metrics['clips'] == {'evaluated': 12, 'lost': 0, 'clip_list': None}
+  assert metrics['clips']['evaluated'] == 12
+  assert metrics['clips']['lost'] == 0
 
 
 def test_events_and_the_framed_file_made_of_them_give_the_same(

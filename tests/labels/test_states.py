@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -39,7 +39,6 @@ def table_of(states):
   return LabelTable(table.clip_ids, table.num_classes, *parts)
 
 
-@settings(deadline=None)
 @given(
   hnp.arrays(
     np.int8,

@@ -38,10 +38,10 @@ def write_evaluation(folder, seed, gain, clips=60):
   scores += 0.05 * np.random.default_rng(seed).random((clips, 7))
   weights = bootstrap.clip_weights(clips, 60, 0)
   found = {'weak': evaluate_weak(scores, table, CLASSES, weights)}
-  resampling = files.Resampling(60, 0, bootstrap.identity(table.clip_ids, 60, 0))
-  more = {'clips': {'evaluated': clips, 'lost': 2, 'clip_list': None}}
+  model = files.assemble(folder, found, table.clip_ids, files.Resampling(60, 0))
+  model.metrics['clips'] |= {'lost': 2, 'clip_list': None}
   folder.mkdir(parents=True)
-  files.write_evaluation(files.assemble(folder, found, resampling, more=more))
+  files.write_evaluation(model)
   run = {'stage': 'evaluate', 'finished': '2026-01-01', 'version': '0.1'}
   (folder / 'run.json').write_text(json.dumps(run))
   return folder
