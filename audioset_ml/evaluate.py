@@ -21,7 +21,7 @@ Examples:
 
 from absl import app, flags
 
-from audioset_ml import stage
+from audioset_ml import prior_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -75,23 +75,14 @@ flags.DEFINE_bool(
 flags.DEFINE_list(
   'curve_class',
   [],
-  'Classes (mid or name) whose precision-recall and DET curves are drawn; empty for '
-  'the six with the most positives.',
+  'Classes (mids, or names without commas) whose precision-recall and DET curves are '
+  'drawn; empty for the six with the most positives.',
 )
 flags.DEFINE_bool('figures', True, 'Draw figures, as PNG and PDF.')
 flags.DEFINE_string(
   'baseline', '', 'An `evaluate` folder of the same clips to compare with.'
 )
-flags.DEFINE_string(
-  'prior_records',
-  '',
-  'Records, of the train set say, that tell how frequent each class is; empty for the '
-  'evaluated ones.',
-)
-flags.DEFINE_float(
-  'large_prior', 0.01, 'Classes above are a group of their own (ML20 VII-C).'
-)
-flags.DEFINE_float('small_prior', 0.00325, 'Classes below are another.')
+prior_flags.define_prior_flags()
 flags.DEFINE_string(
   'select',
   '',
@@ -132,18 +123,29 @@ _PATHS = (
 )
 
 
+# Flags that do nothing without another.
+_NEEDS = {
+  **dict.fromkeys(('select_on', 'validation_list', 'validation_folds'), 'select'),
+  **dict.fromkeys(prior_flags.NAMES, 'baseline'),
+  **dict.fromkeys(('class_map', 'class_mapping', 'audio_dir'), 'model'),
+}
+
+
 def main(_) -> None:
   if bool(FLAGS.model) == bool(FLAGS.scores):
     raise app.UsageError('give either --model or --scores')
   if len(FLAGS.scores) > 1 and not FLAGS.select:
     raise app.UsageError('several --scores are candidates: say how to --select')
+  for name, needed in _NEEDS.items():
+    if FLAGS[name].value != FLAGS[name].default and not FLAGS[needed].value:
+      raise app.UsageError(f'--{name} does nothing without --{needed}')
   inputs = {name: FLAGS[name].value for name in _PATHS}
   with stage.output_folder(FLAGS.output_dir, inputs) as folder:
-    from audioset_ml.evaluation import records_evaluation as evaluation
-    from audioset_ml.evaluation.comparison import PriorGroups
+    from audioset_ml.evaluation import records_evaluation
+    from audioset_ml.evaluation.evaluate_config import EvaluateConfig
     from audioset_ml.evaluation.selection import SelectConfig
 
-    config = evaluation.EvaluateConfig(
+    config = EvaluateConfig(
       records=FLAGS.records,
       models=tuple(FLAGS.model),
       scores=tuple(FLAGS.scores),
@@ -159,7 +161,7 @@ def main(_) -> None:
       curve_classes=tuple(FLAGS.curve_class),
       baseline=FLAGS.baseline,
       prior_records=FLAGS.prior_records,
-      groups=PriorGroups(FLAGS.large_prior, FLAGS.small_prior),
+      groups=prior_flags.prior_groups(),
     )
     select = None
     if FLAGS.select:
@@ -169,7 +171,9 @@ def main(_) -> None:
         validation_list=FLAGS.validation_list,
         validation_folds=FLAGS.validation_folds,
       )
-    folder.counts = evaluation.evaluate_records(config, folder.path, select)
+    folder.counts, folder.details = records_evaluation.evaluate_records(
+      config, folder.path, select
+    )
     from audioset_ml.reporting import evaluation_figures, evaluation_text, tensorboard
 
     if FLAGS.figures:

@@ -74,6 +74,10 @@ def fingerprint(path: str | Sequence[str] | None) -> str | list[str]:
     files = (SAVED_MODEL_FILE, 'variables/variables.index')
     files += ('variables/variables.data-00000-of-00001',)
     return '; '.join(file_state(folder / name) for name in files)
+  # A checkpoint is named by what its files' names begin with.
+  if (checkpoint := file_state(f'{path}.index')) and not file_state(path):
+    data = file_state(f'{path}.data-00000-of-00001')
+    return f'{checkpoint}; {data}'
   return file_state(path)
 
 

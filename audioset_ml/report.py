@@ -12,7 +12,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml import folders, stage
+from audioset_ml import folders, prior_flags, stage
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('evaluation', None, 'Folders that `evaluate` wrote.', required=True)
@@ -22,32 +22,23 @@ flags.DEFINE_string(
   'baseline', '', 'Which of them, by name, the others are compared with.'
 )
 flags.DEFINE_string('title', 'Evaluation', 'Title of the page.')
-flags.DEFINE_string(
-  'prior_records',
-  '',
-  'Records, of the train set say, that tell how frequent each class is; empty for the '
-  'evaluated ones.',
-)
-flags.DEFINE_float(
-  'large_prior', 0.01, 'Classes above are a group of their own (ML20 VII-C).'
-)
-flags.DEFINE_float('small_prior', 0.00325, 'Classes below are another.')
+prior_flags.define_prior_flags()
 
 
 def main(_) -> None:
-  from audioset_ml.evaluation.comparison import PriorGroups, priors_of
+  from audioset_ml.evaluation.comparison import priors_of
   from audioset_ml.reporting import evaluation_report as report
 
   folders.require_writable(FLAGS.output)
   models = report.read_models(FLAGS.evaluation, FLAGS.name)
-  priors = None
-  if FLAGS.prior_records:
-    priors = priors_of(FLAGS.prior_records, next(iter(models.values())))
   baseline = FLAGS.baseline or (next(iter(models)) if len(models) > 1 else '')
+  priors = None
+  if FLAGS.prior_records and baseline in models:
+    priors = priors_of(FLAGS.prior_records, models[baseline])
   config = report.ReportConfig(
     title=FLAGS.title,
     baseline=baseline,
-    groups=PriorGroups(FLAGS.large_prior, FLAGS.small_prior),
+    groups=prior_flags.prior_groups(),
     priors=priors,
   )
   counts = report.write_report(models, config, FLAGS.output)

@@ -1,6 +1,7 @@
 """Two models on the same clips: paired differences, and ML20's analysis by prior."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import bootstrap
-from audioset_ml.evaluation.files import STRONG_PREFIX, EvaluatedModel
+from audioset_ml.evaluation.files import STRONG_PREFIX, EvaluatedModel, Resampling
 from audioset_ml.records.folder import RecordsFolder
 
 # By which evaluations of other labels are told.
@@ -63,8 +64,9 @@ class Comparison:
   Attributes:
     summary: for each section and value: difference and, with replicates, its 95 %
       `interval` and in how many classes the difference is clear (its interval does not
-      hold 0): `clearly_better`, `clearly_worse`, of `classes`. Were there no true
-      difference, one class in forty would be clearly better, and as many worse.
+      hold 0): `clearly_better`, `clearly_worse`, of `classes`, those that have an
+      interval. Were there no true difference, about one class in forty would be
+      clearly better and as many worse; with few positives, up to twice as many.
     per_class: mid, display_name, prior, group and, for each value, baseline, model,
       difference, and the interval's low and high.
     groups: lωlrap by group of priors (ML20's Table IV).
@@ -119,7 +121,7 @@ def compare(
       found = {'baseline': old, 'model': new, 'difference': new - old}
       if None not in pairs:
         difference = pairs[1].summary[name] - pairs[0].summary[name]
-        ends = bootstrap.interval(np.array(new - old), difference, name)
+        ends = bootstrap.interval(np.array(new - old), difference)
         found['interval'] = None if np.isnan(ends).any() else ends.tolist()
       summary[section][name] = found
     for name, value in COMPARED[section].items():
@@ -129,7 +131,7 @@ def compare(
       table[f'{column}_difference'] = new - old
       if None not in pairs and name in summary[section]:
         difference = pairs[1].per_class[value] - pairs[0].per_class[value]
-        low, high = bootstrap.interval(new - old, difference, name)
+        low, high = bootstrap.interval(new - old, difference)
         table |= {f'{column}_low': low, f'{column}_high': high}
         summary[section][name] |= {
           'clearly_better': int((low > 0).sum()),
@@ -196,22 +198,57 @@ def _evaluated_priors(evaluation: EvaluatedModel) -> np.ndarray:
   return (table['positives'] / table['clips']).to_numpy()
 
 
-def _require_same(baseline: EvaluatedModel, model: EvaluatedModel) -> None:
-  names = f'{baseline.path} and {model.path}'
-  if baseline.per_class['mid'].tolist() != model.per_class['mid'].tolist():
+def require_comparable(
+  baseline: EvaluatedModel,
+  clip_ids: Sequence[str],
+  mids: Sequence[str],
+  resampling: Resampling | None,
+) -> None:
+  """Raises InputError unless an evaluation of these clips can be compared with another.
+
+  Args:
+    baseline: the other.
+    clip_ids: the clips that are to be evaluated.
+    mids: the classes.
+    resampling: the bootstrap; None for none.
+  """
+  drawn = None
+  if resampling is not None:
+    drawn = {**dataclasses.asdict(resampling), 'level': bootstrap.LEVEL}
+  clips = {'evaluated': len(clip_ids), 'identity': bootstrap.identity(clip_ids)}
+  _require_alike(baseline, 'this evaluation', list(mids), clips, drawn)
+
+
+def _require_alike(
+  baseline: EvaluatedModel,
+  name: str,
+  mids: list[str],
+  clips: dict[str, Any],
+  drawn: dict[str, Any] | None,
+) -> None:
+  names = f'{baseline.path} and {name}'
+  if baseline.per_class['mid'].tolist() != mids:
     raise InputError(f'{names} have other classes, or in another order')
-  clips = [one.metrics['clips'] for one in (baseline, model)]
-  if clips[0]['identity'] != clips[1]['identity']:
+  old = baseline.metrics['clips']
+  if old['identity'] != clips['identity']:
     raise InputError(
-      f'{names} are of other clips ({clips[0]["evaluated"]} and '
-      f'{clips[1]["evaluated"]}): evaluate both on the same, see --clip_list'
+      f'{names} are of other clips ({old["evaluated"]} and {clips["evaluated"]}): '
+      'evaluate both on the same; an evaluation lists its own in evaluated_clips.txt, '
+      'which is a --clip_list'
     )
-  drawn = [one.metrics.get('bootstrap') for one in (baseline, model)]
-  if all(drawn) and drawn[0] != drawn[1]:
+  theirs = baseline.metrics.get('bootstrap')
+  if drawn and theirs and drawn != theirs:
     raise InputError(
       f'{names} have another --bootstrap or --bootstrap_seed: evaluate both alike to '
       'compare them'
     )
+
+
+def _require_same(baseline: EvaluatedModel, model: EvaluatedModel) -> None:
+  names = f'{baseline.path} and {model.path}'
+  mids, metrics = model.per_class['mid'].tolist(), model.metrics
+  drawn = metrics.get('bootstrap')
+  _require_alike(baseline, model.path, mids, metrics['clips'], drawn)
   for column in _LABEL_COUNTS:
     if column in baseline.per_class and column in model.per_class:
       old, new = (one.per_class[column].to_numpy() for one in (baseline, model))

@@ -6,9 +6,15 @@ import numpy as np
 import pandas as pd
 import sklearn.metrics
 
+from audioset_ml.evaluation import files
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState
 
+# Of the files that hold them.
+COLUMNS = {
+  files.CURVES_FILE: ['mid', 'curve', 'negatives', 'x', 'y', 'threshold'],
+  files.RELIABILITY_FILE: ['low', 'high', 'labels', 'mean_score', 'share_present'],
+}
 # Points of a curve that are kept; more can't be seen.
 _POINTS = 400
 _BINS = 10
@@ -60,8 +66,9 @@ def class_curves(
       x, y, thresholds = (np.asarray(column)[points] for column in columns)
       table = {'mid': class_map.mids[index], 'curve': curve, 'negatives': negatives}
       tables.append(pd.DataFrame({**table, 'x': x, 'y': y, 'threshold': thresholds}))
-  names = ['mid', 'curve', 'negatives', 'x', 'y', 'threshold']
-  return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=names)
+  if not tables:
+    return pd.DataFrame(columns=COLUMNS[files.CURVES_FILE])
+  return pd.concat(tables, ignore_index=True)
 
 
 def reliability(scores: np.ndarray, states: np.ndarray) -> pd.DataFrame:
@@ -78,7 +85,7 @@ def reliability(scores: np.ndarray, states: np.ndarray) -> pd.DataFrame:
     A row for each of ten equal parts of [0, 1] that holds scores: low, high, labels,
     mean_score, share_present. Empty where scores are no probabilities.
   """
-  columns = ['low', 'high', 'labels', 'mean_score', 'share_present']
+  columns = COLUMNS[files.RELIABILITY_FILE]
   if scores.min() < 0 or scores.max() > 1:
     return pd.DataFrame(columns=columns)
   labels, sums, present = (np.zeros(_BINS) for _ in range(3))

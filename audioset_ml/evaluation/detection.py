@@ -79,11 +79,14 @@ def evaluate_detection(
 
   index_of = {mid: index for index, mid in enumerate(mids)}
   events = events[events['label'].isin(index_of) & events['segment_id'].isin(seconds)]
-  if events.empty:
-    raise InputError('there are no events: nothing to detect')
   grouped = merge_touching(events, seconds)
+  if grouped.empty:
+    raise InputError('there are no events: nothing to detect')
   classes = sorted({index_of[mid] for mid in grouped['label'].unique()})
   grouped = {mid: table for mid, table in grouped.groupby('label')}
+  for clip_id, values in patch_scores.items():
+    if np.isnan(values).any():
+      raise InputError(f'a score of a patch of {clip_id} is NaN')
   durations = {clip_id: float(seconds[clip_id]) for clip_id in patch_scores}
   rocs, rows = {}, []
   bar = progress_bar(total=len(classes), desc='detection', unit='class', leave=False)

@@ -157,6 +157,12 @@ def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
     per_class = pd.read_csv(
       folder / PER_CLASS_FILE, converters=texts, float_precision='round_trip'
     )
+    clips = {name: content['clips'][name] for name in ('evaluated', 'identity')}
+    section = content.get('weak') or content['strong']
+    if len(per_class) != section['classes'] or per_class.iloc[:, 2:].isna().all(
+      axis=None
+    ):
+      raise ValueError(f'{PER_CLASS_FILE} has {len(per_class)} rows of {clips}')
     replicates = _read_replicates(folder) if content.get('bootstrap') else {}
   except InputError:
     raise
@@ -167,10 +173,19 @@ def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
   return EvaluatedModel(str(path), content, per_class, replicates)
 
 
-def read_table(path: str | os.PathLike, file: str) -> pd.DataFrame | None:
-  """A further CSV of an evaluation's folder; None if it has none."""
+def read_table(
+  path: str | os.PathLike, file: str, columns: Sequence[str] = ()
+) -> pd.DataFrame | None:
+  """A further CSV of an evaluation's folder; None if it has none.
+
+  Raises:
+    RecordError: it can't be read, or lacks some of these columns.
+  """
   try:
-    return pd.read_csv(pathlib.Path(path) / file, converters={'mid': str})
+    table = pd.read_csv(pathlib.Path(path) / file, converters={'mid': str})
+    if lacking := set(columns) - set(table):
+      raise ValueError(f'no column {min(lacking)}')
+    return table
   except FileNotFoundError:
     return None
   except ValueError as error:

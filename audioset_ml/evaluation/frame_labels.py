@@ -108,9 +108,8 @@ class FrameLabels:
     with_positive = np.isin(pairs, pairs[positive & known & is_class])
     # Rows that differ by a rounding can be of one frame; then the positive counts.
     order = np.flatnonzero(usable)[np.argsort(~positive[usable], kind='stable')]
-    _, first = np.unique(
-      np.stack([pairs[order], frame[order]]), axis=1, return_index=True
-    )
+    key = pairs[order] * (frame.max(initial=0) + 1) + frame[order]
+    _, first = np.unique(key, return_index=True)
     usable = np.sort(order[first])
     clip, frame = clip[usable], frame[usable]
     classes = label.iloc[usable].to_numpy(dtype=np.int64)

@@ -85,18 +85,20 @@ class Truth:
     front_end = self.records.front_end
     step = patches_a_frame(front_end)
     patches = np.array([front_end.num_patches(row.frames) for row in rows])
-    frames = -(-patches // step)
+    seconds = np.array([row.seconds for row in rows], float)
+    # Whole frames only, of both kinds; but a shorter sound is one frame.
+    whole = (seconds + formats.TOLERANCE) // front_end.patch_window_seconds
+    frames = np.minimum(-(-patches // step), np.maximum(whole, 1)).astype(int)
     grid = framing.FrameGrid(
       round(1000 * front_end.patch_window_seconds), int(frames.max(initial=1))
     )
     table = self.framed
     if table is None:
-      seconds = pd.Series([row.seconds for row in rows], clip_ids)
       tables = (self.strong.events, self.strong.ratings, self.strong.refuted_stretches)
       events, ratings, stretches = (
-        table[table['segment_id'].isin(seconds.index)] for table in tables
+        table[table['segment_id'].isin(clip_ids)] for table in tables
       )
-      table = framing.frame_table(events, ratings, grid, seconds, stretches)
+      table = framing.frame_table(events, ratings, grid, None, stretches)
     return FrameLabels.from_table(
       table, clip_ids, frames, self.records.class_map, grid, self.framed_path
     )
@@ -149,20 +151,42 @@ class LabelledClips:
     weights = None
     if resampling is not None:
       weights = bootstrap.clip_weights(len(self.clips), *resampling)
+    try:
+      return self._evaluate(scores, weights)
+    except InputError as error:
+      raise InputError(f'{scores.path}: {error}') from error
+
+  def _evaluate(
+    self, scores: ClipScores, weights: np.ndarray | None
+  ) -> dict[str, Evaluation]:
     found, class_map = {}, self.records.class_map
     if np.isin(self.labels.states, PRESENT_STATES).any():
       clip_scores = self.clip_scores(scores)
       found['weak'] = evaluate_weak(clip_scores, self.labels, class_map, weights)
     if self.frames is not None and self.frames.has_positives:
-      patches = read_patch_scores(scores)
+      patches = self._patches(scores)
       frame_scores = self._frame_scores(patches)
       found['strong'] = evaluate_strong(frame_scores, self.frames, class_map, weights)
     if not found:
       raise InputError(
-        f'{self.records.path}: none of the {len(self.clips)} clips to evaluate has a '
+        f'none of the {len(self.clips)} clips of {self.records.path} to evaluate has a '
         'positive label: there is nothing to evaluate'
       )
     return found
+
+  def doubts(self, scores: ClipScores) -> list[str]:
+    """What looks wrong with scores, though they can be evaluated."""
+    values = self.clip_scores(scores)
+    constant = np.flatnonzero((values == values[:1]).all(axis=0))
+    if len(values) < 2 or not len(constant):
+      return []
+    names = [self.records.class_map.names[index] for index in constant[:3]]
+    more = ', …' if len(constant) > 3 else ''
+    return [
+      f'{len(constant)} classes have one and the same score for all clips '
+      f'({", ".join(names)}{more}), as those that a model lacks: they count as any '
+      'other, with an AUC of 0.5'
+    ]
 
   def detection(self, scores: ClipScores) -> Detection:
     """Detection metrics on the clips with strong labels.
@@ -175,8 +199,10 @@ class LabelledClips:
         f'{self.records.path}: has no events (prepare --strong_tsv), which --detection '
         'needs; frames are not enough'
       )
-    clips = np.unique(self.frames.clips)
-    patches = read_patch_scores(scores)
+    # The clips that were marked strongly: a weak label alone says nothing of events.
+    marked = set(self.events['segment_id'])
+    clips = [row for row, clip_id in enumerate(self.clip_ids) if clip_id in marked]
+    patches = self._patches(scores)
     rows = {self.clip_ids[clip]: int(self.clips[clip]) for clip in clips}
     return evaluate_detection(
       _PatchesByClip(patches, rows),
@@ -185,6 +211,21 @@ class LabelledClips:
       self.records.class_map.mids,
       self.records.front_end.patch_hop_seconds,
     )
+
+  def _patches(self, scores: ClipScores) -> ClipPatchScores:
+    """The scores of patches, of which every clip must have as many as its record."""
+    patches, rows = read_patch_scores(scores), self.records.read_clips()
+    expected = [
+      self.records.front_end.num_patches(rows[clip_id].frames)
+      for clip_id in self.clip_ids
+    ]
+    found = (patches.offsets[self.clips + 1] - patches.offsets[self.clips]).tolist()
+    for clip_id, number, wanted in zip(self.clip_ids, found, expected, strict=True):
+      if number != wanted:
+        raise RecordError(
+          f'has {number} patches of {clip_id}, but its record has {wanted}: score again'
+        )
+    return patches
 
   def _frame_scores(self, patches: ClipPatchScores) -> np.ndarray:
     """The scores of the labelled clips' frames. Shape [frames, classes]."""

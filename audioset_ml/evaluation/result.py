@@ -8,6 +8,9 @@ import pandas as pd
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.labels.class_map import ClassMap
 
+# Clips with positives (and with negatives) that a class needs for an interval.
+FEWEST_CLIPS = 5
+
 
 @dataclasses.dataclass(frozen=True)
 class Replicates:
@@ -43,7 +46,7 @@ class Evaluation:
     found = {}
     for name, replicates in self.replicates.summary.items():
       value = np.nan if self.summary[name] is None else self.summary[name]
-      ends = bootstrap.interval(np.array(value), replicates, name)
+      ends = _within(name, bootstrap.interval(np.array(value), replicates, name))
       found[name] = None if np.isnan(ends).any() else ends.tolist()
     return found
 
@@ -55,11 +58,30 @@ class Evaluation:
     for name, column in self.per_class.items():
       columns[name] = column
       if name in self.replicates.per_class:
-        ends = bootstrap.interval(
-          column.to_numpy(), self.replicates.per_class[name], name
-        )
-        columns[f'{name}_low'], columns[f'{name}_high'] = ends
+        replicates = self.replicates.per_class[name]
+        ends = bootstrap.interval(column.to_numpy(), replicates, name)
+        columns[f'{name}_low'], columns[f'{name}_high'] = _within(name, ends)
     return pd.DataFrame(columns)
+
+
+def _within(name: str, ends: np.ndarray) -> np.ndarray:
+  """Keeps the ends of an interval in the value's range: all but d′ are in [0, 1]."""
+  return ends if 'd_prime' in name else np.clip(ends, 0, 1)
+
+
+def replicates_of_classes(replicates: np.ndarray, *clips: np.ndarray) -> np.ndarray:
+  """The replicates of those classes of which a bootstrap can say something.
+
+  Args:
+    replicates: shape [replicates, classes].
+    *clips: in how many clips each class has what its value needs. Shape [classes] each.
+
+  Returns:
+    float32; NaN for classes with fewer than FEWEST_CLIPS of one kind: the replicates
+    hold the same one or two clips again and again, and hardly differ.
+  """
+  enough = np.all([count >= FEWEST_CLIPS for count in clips], axis=0)
+  return np.where(enough, replicates, np.nan).astype(np.float32)
 
 
 def named_classes(class_map: ClassMap) -> dict[str, tuple[str, ...]]:

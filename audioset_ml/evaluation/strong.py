@@ -17,6 +17,7 @@ from audioset_ml.evaluation.result import (
   json_number,
   mean_over_classes,
   named_classes,
+  replicates_of_classes,
 )
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.progress import progress_bar
@@ -35,7 +36,13 @@ _VALUES = (
   'auc_complementary',
   'd_prime_complementary',
 )
-_KEPT = ('d_prime', 'd_prime_explicit', 'd_prime_complementary', 'lwlrap')
+# The values that have intervals by class, and what these need clips of.
+_KEPT = {
+  'd_prime': tuple(FrameState),
+  'd_prime_explicit': (FrameState.POSITIVE, FrameState.EXPLICIT_NEGATIVE),
+  'd_prime_complementary': (FrameState.POSITIVE, FrameState.COMPLEMENTARY_NEGATIVE),
+  'lwlrap': (FrameState.POSITIVE,),
+}
 
 
 def evaluate_strong(
@@ -75,16 +82,30 @@ def evaluate_strong(
     'frames': len(labels.clips),
     'classes': len(class_map),
     **{f'classes_in_{name}': int(np.isfinite(values[name]).sum()) for name in _KEPT},
+    'classes_with_auc_clipped': int(np.isin(values['auc'], [0.0, 1.0]).sum()),
     **labels.counts,
   }
   resampled = None
   if weights is not None:
     resampled = Replicates(
       {name: mean_over_classes(replicates[name]) for name in _VALUES},
-      {name: replicates[name].astype(np.float32) for name in _KEPT},
+      {
+        name: replicates_of_classes(
+          replicates[name],
+          *(_clips_with(labels, state, len(class_map)) for state in kinds),
+        )
+        for name, kinds in _KEPT.items()
+      },
     )
   table = pd.DataFrame({**named_classes(class_map), **counts, **values})
   return Evaluation(found, table, resampled)
+
+
+def _clips_with(labels: FrameLabels, state: FrameState, classes: int) -> np.ndarray:
+  """In how many clips each class has frames of a state. Shape [classes]."""
+  chosen = labels.states == state
+  pairs = labels.clips[labels.rows[chosen]] * classes + labels.classes[chosen]
+  return np.bincount(np.unique(pairs) % classes, minlength=classes)
 
 
 def _class_values(

@@ -11,6 +11,7 @@ from audioset_ml.evaluation.result import (
   json_number,
   mean_over_classes,
   named_classes,
+  replicates_of_classes,
 )
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
@@ -25,8 +26,14 @@ _VALUES = (
   'd_prime_implicit',
   'average_precision',
 )
-# The others are only steps on the way to the summary.
-_KEPT = ('d_prime', 'lwlrap', 'd_prime_implicit', 'average_precision')
+# The values that have intervals by class, and what these need clips of; the others are
+# only steps on the way to the summary.
+_KEPT = {
+  'd_prime': ('explicit_positives', 'explicit_negatives'),
+  'lwlrap': ('positives',),
+  'd_prime_implicit': ('positives',),
+  'average_precision': ('positives',),
+}
 
 
 def evaluate_weak(
@@ -70,13 +77,19 @@ def evaluate_weak(
     'classes_in_d_prime': int(np.isfinite(values['d_prime']).sum()),
     'classes_in_lwlrap': int(np.isfinite(values['lwlrap']).sum()),
     'classes_with_auc_clipped': int(np.isin(values['auc'], [0.0, 1.0]).sum()),
+    'classes_with_auc_implicit_clipped': int(
+      np.isin(values['auc_implicit'], [0.0, 1.0]).sum()
+    ),
   }
   resampled = None
   if weights is not None:
     positives = replicates.pop('positives')
     resampled = Replicates(
       _summary(replicates, positives, counts),
-      {name: replicates[name].astype(np.float32) for name in _KEPT},
+      {
+        name: replicates_of_classes(replicates[name], *(counts[kind] for kind in kinds))
+        for name, kinds in _KEPT.items()
+      },
     )
   return Evaluation(found, pd.DataFrame(table), resampled)
 

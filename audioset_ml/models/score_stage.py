@@ -166,7 +166,7 @@ def score(
   shutil.rmtree(parts_dir)
   details = {
     'front_end': records.front_end.to_dict(),
-    'teachers': [_describe(model) for model in config.models],
+    'teachers': [describe_model(model) for model in config.models],
   }
   return counts, details
 
@@ -177,7 +177,8 @@ def is_scored(output_dir: str | os.PathLike) -> bool:
   return (folder / CLASS_MAP_FILE).is_file() and not (folder / _PARTS).exists()
 
 
-def _describe(model: str) -> dict[str, Any]:
+def describe_model(model: str) -> dict[str, Any]:
+  """What run.json says of a model that has scored."""
   fold = left_out_fold(model)
   return {
     'model': model,

@@ -59,6 +59,8 @@ class TrainedModel:
       InputError: the train folder is not finished.
     """
     path = pathlib.Path(path)
+    if path.suffix == '.index' and path.is_file():
+      path = path.with_suffix('')
     checkpoint = path if path.with_name(f'{path.name}.index').is_file() else None
     if checkpoint is not None:
       path = _train_folder_of(checkpoint)

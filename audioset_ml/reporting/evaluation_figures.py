@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from audioset_ml.evaluation import files
+from audioset_ml.evaluation.curves import COLUMNS
 from audioset_ml.reporting import style
 
 FIGURES_DIR = 'figures'
@@ -96,14 +97,14 @@ def draw_curves(
   for panel, mid in zip(panels, mids, strict=False):
     for number, (name, table) in enumerate(kept.items()):
       here = table[table['mid'] == mid]
-      x, y = here['x'].to_numpy(), here['y'].to_numpy()
+      x, y = here['x'].to_numpy(float), here['y'].to_numpy(float)
       if kind == 'det':
         x, y = (scipy.stats.norm.ppf(np.clip(one, 5e-4, 0.98)) for one in (x, y))
       look = _look(number)
       steps = 'steps-post' if kind == 'precision_recall' else 'default'
-      panel.plot(x, y, label=name, linewidth=1, drawstyle=steps, **look)
+      panel.plot(x, y, label=style.plain(name), linewidth=1, drawstyle=steps, **look)
     _label_curve(panel, kind)
-    panel.set_title(_short(names.get(mid, mid)))
+    panel.set_title(style.plain(_short(names.get(mid, mid))))
   for panel in panels[len(mids) :]:
     panel.set_axis_off()
   figure.tight_layout(pad=0.4, rect=(0, 0, 1, _room(figure, curves)))
@@ -128,7 +129,7 @@ def draw_by_prior(tables: Mapping[str, pd.DataFrame]) -> Figure:
       axes.vlines(x, low, high, color=color, linewidth=0.4, alpha=0.5)
     marker = _MARKERS[number % len(_MARKERS)]
     look = {'s': 7, 'linewidths': 0, 'alpha': 0.75, 'color': color, 'marker': marker}
-    axes.scatter(x, y, label=name, **look)
+    axes.scatter(x, y, label=style.plain(name), **look)
   axes.set_xscale('log')
   for ticks in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
     ticks(lambda share, _: f'{100 * share:g}')
@@ -155,7 +156,9 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
     look, marker = _look(number), _MARKERS[number % len(_MARKERS)]
     points = {'marker': marker, 'markersize': 3, 'linewidth': 1, **look}
     sure = table[table['labels'] >= _ENOUGH_LABELS]
-    axes.plot(sure['mean_score'], sure['share_present'], label=name, **points)
+    axes.plot(
+      sure['mean_score'], sure['share_present'], label=style.plain(name), **points
+    )
     counts.plot((table['low'] + table['high']) / 2, table['labels'], **points)
   axes.set(ylabel='share labelled present', xlim=(0, 1), ylim=(0, 1))
   counts.set(xlabel='score', ylabel='labels', yscale='log')
@@ -223,13 +226,21 @@ def _look(number: int) -> dict[str, str]:
 def _tables(
   models: Mapping[str, files.EvaluatedModel], file: str
 ) -> dict[str, pd.DataFrame]:
-  found = {name: files.read_table(model.path, file) for name, model in models.items()}
-  return {name: table for name, table in found.items() if table is not None}
+  columns = COLUMNS[file]
+  found = {}
+  for name, model in models.items():
+    table = files.read_table(model.path, file, columns)
+    # Each model keeps its place, and thereby its colour, in all figures.
+    found[name] = pd.DataFrame(columns=columns) if table is None else table
+  return found
 
 
 def _names_of_classes(models: Mapping[str, files.EvaluatedModel]) -> dict[str, str]:
-  table = next(iter(models.values())).per_class
-  return dict(zip(table['mid'], table['display_name'], strict=True))
+  names: dict[str, str] = {}
+  for model in models.values():
+    table = model.per_class
+    names |= dict(zip(table['mid'], table['display_name'], strict=True))
+  return names
 
 
 def _short(name: str) -> str:

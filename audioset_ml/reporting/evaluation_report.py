@@ -114,7 +114,8 @@ def write_report(
       figures[f'lwlrap_by_class {name}'] = evaluation_figures.draw_scatter(
         found.per_class
       )
-  classes = _classes(models)
+  classes = _classes(models, compared)
+  first = next(iter(models.values())).per_class
   data = {
     'title': config.title,
     'baseline': config.baseline,
@@ -126,6 +127,12 @@ def write_report(
       if any(_value(model, section, name) is not None for model in models.values())
     ],
     'comparisons': [_comparison(name, found) for name, found in compared.items()],
+    'sameClips': len({m.metrics['clips']['identity'] for m in models.values()}) == 1,
+    'otherClasses': [
+      name
+      for name, model in models.items()
+      if model.per_class['mid'].tolist() != first['mid'].tolist()
+    ],
     'refused': refused,
     'groups': dataclasses.asdict(config.groups),
     'classValues': {
@@ -230,8 +237,12 @@ def _comparison(name: str, found: comparison.Comparison) -> dict[str, Any]:
   return {'model': name, 'metric': _CLASS_VALUES[column], **found.to_json(), **most}
 
 
-def _classes(models: Mapping[str, files.EvaluatedModel]) -> list[dict[str, Any]]:
-  """A row a class of the first model; the values of all models beside it."""
+def _classes(
+  models: Mapping[str, files.EvaluatedModel],
+  compared: Mapping[str, comparison.Comparison],
+) -> list[dict[str, Any]]:
+  """A row a class of the first model; the values of all models beside it, and their
+  differences from the baseline."""
   first = next(iter(models.values())).per_class
   rows = [
     {
@@ -239,6 +250,7 @@ def _classes(models: Mapping[str, files.EvaluatedModel]) -> list[dict[str, Any]]
       'name': row['display_name'],
       'positives': _number(row.get('positives', row.get('strong_positives'))),
       'values': {},
+      'differences': {},
     }
     for _, row in first.iterrows()
   ]
@@ -254,6 +266,13 @@ def _classes(models: Mapping[str, files.EvaluatedModel]) -> list[dict[str, Any]]
     for row, values in zip(rows, np.stack(by_model, axis=1), strict=True):
       if not np.isnan(values).all():
         row['values'][value] = [[_number(number) for number in one] for one in values]
+    for name, found in compared.items():
+      table = found.per_class.set_index('mid').reindex(first['mid'])
+      ends = ('difference', 'low', 'high')
+      for row, (_, one) in zip(rows, table.iterrows(), strict=True):
+        if f'{value}_difference' in table:
+          numbers = [_number(one.get(f'{value}_{end}')) for end in ends]
+          row['differences'].setdefault(value, {})[name] = numbers
   return rows
 
 

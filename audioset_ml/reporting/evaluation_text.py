@@ -111,12 +111,15 @@ def notes_of(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _selection_text(selection: Mapping[str, Any]) -> str:
+  best = 'not defined on the test clips'
+  if selection['best_on_test'] is not None:
+    value = selection['best_test_value']
+    best = f'the best on the test clips has {value:.4f}, {selection["best_on_test"]}'
   return (
     f'{selection["chosen"]}: {selection["how"]} ({selection["metric"]} '
     f'{selection["value_chosen_by"]:.4f} on {selection["on"]}, of '
     f'{selection["candidates"]} candidates; {selection["validation_clips"]} validation '
-    f'and {selection["test_clips"]} test clips; the best on the test clips has '
-    f'{selection["best_test_value"]:.4f}, {selection["best_on_test"]})'
+    f'and {selection["test_clips"]} test clips; {best})'
   )
 
 

@@ -61,6 +61,11 @@ def applied() -> Iterator[None]:
     yield
 
 
+def plain(text: str) -> str:
+  """A text as it stands: matplotlib takes what is between two $ for mathematics."""
+  return text.replace('$', r'\$')
+
+
 def new_figure(width: float, height: float) -> Figure:
   """An empty figure of a size in inches, 300 dots an inch."""
   figure = Figure(figsize=(width, height), dpi=DPI)

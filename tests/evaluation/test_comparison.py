@@ -109,12 +109,12 @@ def test_differences_are_of_the_same_replicate():
   for name, column in (('d_prime', 'd_prime'), ('map', 'average_precision')):
     one = found.summary['weak'][name]
     difference = sections[1].summary[name] - sections[0].summary[name]
-    ends = bootstrap.interval(np.array(one['difference']), difference, name)
+    ends = bootstrap.interval(np.array(one['difference']), difference)
     assert one['interval'] == pytest.approx(ends, abs=1e-9)
     values = model.per_class[column] - baseline.per_class[column]
     assert found.per_class[f'{column}_difference'].tolist() == values.tolist()
     differences = sections[1].per_class[column] - sections[0].per_class[column]
-    ends = bootstrap.interval(values.to_numpy(), differences, name)
+    ends = bootstrap.interval(values.to_numpy(), differences)
     for end, expected in zip(('low', 'high'), ends, strict=True):
       column_found = found.per_class[f'{column}_{end}'].to_numpy()
       assert column_found == pytest.approx(expected, abs=1e-6)

@@ -178,3 +178,29 @@ def test_wrong_scores_are_an_error(scores, message):
 def test_no_positive_label_is_an_error():
   with pytest.raises(InputError, match='no clip has a positive label'):
     evaluate_weak(np.zeros((1, 3)), labels([([0], [NEGATIVE])]), CLASS_MAP)
+
+
+def test_classes_with_few_clips_have_no_interval_of_their_own():
+  """A replicate holds the same few clips again and again, and hardly differs."""
+  listed = [
+    ([0, 1], [POSITIVE, POSITIVE if row < 4 else NEGATIVE]) for row in range(20)
+  ]
+  listed += [([0, 1], [NEGATIVE, NEGATIVE])] * 20
+  scores = np.random.default_rng(0).random((40, 3))
+  weights = bootstrap.clip_weights(40, 50, 0)
+  table = evaluate_weak(scores, labels(listed), CLASS_MAP, weights).table()
+  for name in ('d_prime', 'lwlrap', 'average_precision', 'd_prime_implicit'):
+    assert np.isfinite(table[name][:2]).all()
+    assert np.isfinite(table[f'{name}_low']).tolist() == [True, False, False]
+
+
+def test_intervals_stay_in_the_range_of_their_value():
+  listed = [([0], [POSITIVE])] * 6 + [([0], [NEGATIVE])] * 6
+  scores = (
+    np.tile([0.9, 0.1, 0.2], (12, 1)) + np.random.default_rng(0).random((12, 3)) / 5
+  )
+  weights = bootstrap.clip_weights(12, 60, 0)
+  found = evaluate_weak(scores, labels(listed), CLASS_MAP, weights)
+  for name, ends in found.intervals().items():
+    if ends is not None and 'd_prime' not in name:
+      assert 0 <= ends[0] <= ends[1] <= 1

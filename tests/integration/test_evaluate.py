@@ -12,13 +12,15 @@ import tensorflow as tf
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import files
-from audioset_ml.evaluation.records_evaluation import EvaluateConfig, evaluate_records
+from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.evaluation.records_evaluation import evaluate_records
 from audioset_ml.evaluation.selection import SelectConfig
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels import formats, framing
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.strong_labels import read_strong_labels
+from audioset_ml.reporting import evaluation_text
 from tests.evaluation.planted_scores import write_planted_scores
 from tests.stages import run_stage, run_stage_ok
 
@@ -49,8 +51,9 @@ def evaluate(tmp_path):
   def run(config, select=None):
     folder = tmp_path / str(next(numbers))
     folder.mkdir()
-    metrics = evaluate_records(config, folder, select)
-    (folder / 'run.json').write_text('{"stage": "evaluate"}')
+    metrics, details = evaluate_records(config, folder, select)
+    run = {'stage': 'evaluate', **details}
+    (folder / 'run.json').write_text(json.dumps(run))
     return folder, metrics
 
   return run
@@ -146,8 +149,73 @@ def test_an_evaluation_serves_as_scores_and_as_baseline(config, others, evaluate
   rescored = dataclasses.replace(config, scores=(str(folder),))
   _, again = evaluate(rescored)
   assert again['weak'] == new['weak']
-  assert 'strong' not in again  # it has kept the scores of clips only
-  assert 'strong labels are not evaluated' in again['notes'][0]
+  assert again['strong'] == new['strong']
+
+
+def test_scores_of_clips_alone_give_weak_values_and_a_note(
+  config, scores, evaluate, tmp_path
+):
+  def without_patches(folder):
+    (folder / 'patch_scores.npy').unlink()
+
+  changed = copy_of(scores, tmp_path / 'changed', without_patches)
+  alone = dataclasses.replace(config, scores=(changed,))
+  _, metrics = evaluate(alone)
+  assert 'strong' not in metrics
+  assert 'strong labels are not evaluated' in metrics['notes'][0]
+  with pytest.raises(InputError, match='score with --patch_scores'):
+    evaluate(dataclasses.replace(alone, detection=True))
+
+
+def test_a_class_that_the_model_lacks_is_noted(config, scores, evaluate, tmp_path):
+  def without_a_class(folder):
+    values = np.load(folder / 'scores.npy')
+    values[:, 1] = 0
+    np.save(folder / 'scores.npy', values)
+
+  changed = copy_of(scores, tmp_path / 'changed', without_a_class)
+  _, metrics = evaluate(dataclasses.replace(config, scores=(changed,)))
+  assert (
+    '1 classes have one and the same score for all clips (Middle, tone)'
+    in (metrics['notes'][0])
+  )
+
+
+def test_a_metric_that_the_test_clips_lack_is_no_crash(
+  config, scores, others, evaluate, tmp_path
+):
+  """Only the two validation clips have both kinds of a class."""
+  clip_ids = RecordsFolder.open(config.records).clip_ids
+  (tmp_path / 'all.txt').write_text('\n'.join(clip_ids[:11]))
+  both = dataclasses.replace(
+    config, scores=(str(others), str(scores)), clip_list=str(tmp_path / 'all.txt')
+  )
+  (tmp_path / 'validation.txt').write_text('\n'.join(clip_ids[:10]))
+  select = SelectConfig('d_prime', validation_list=str(tmp_path / 'validation.txt'))
+  _, metrics = evaluate(both, select)
+  assert metrics['selection']['best_on_test'] is None
+  assert 'not defined on the test clips' in evaluation_text.text(metrics)
+
+
+def test_choosing_on_the_test_clips_takes_all_of_them(config, scores, others, evaluate):
+  both = dataclasses.replace(config, scores=(str(others), str(scores)))
+  _, metrics = evaluate(both, SelectConfig('lwlrap', on='test'))
+  assert metrics['clips']['evaluated'] == 12
+  assert 'optimistic' in metrics['selection']['how']
+
+
+@pytest.mark.parametrize(
+  ('names', 'metric', 'message'),
+  [
+    (('{a}',), 'lwlrap', 'several --model or --scores'),
+    (('{a}', '{a}/'), 'lwlrap', 'each once'),
+  ],
+)
+def test_candidates_must_differ(config, scores, tmp_path, names, metric, message):
+  names = tuple(name.format(a=scores) for name in names)
+  changed = dataclasses.replace(config, scores=names)
+  with pytest.raises(InputError, match=message):
+    evaluate_records(changed, tmp_path, SelectConfig(metric))
 
 
 def test_a_choice_is_made_on_other_clips_than_it_is_reported_on(
@@ -194,6 +262,12 @@ def with_another_clip(folder):
   (folder / 'clip_ids.txt').write_text(ids)
 
 
+def with_patches_of_other_clips(folder):
+  offsets = np.load(folder / 'patch_offsets.npy')
+  offsets[1] += 1
+  np.save(folder / 'patch_offsets.npy', offsets)
+
+
 def cut_short(folder):
   content = (folder / 'scores.npy').read_bytes()
   (folder / 'scores.npy').write_bytes(content[:100])
@@ -205,6 +279,7 @@ def cut_short(folder):
     (with_nan, r'clip clip\w+, class /m/middle is NaN'),
     (with_another_order, 'class 0 is /m/low, but in .* it is /m/middle'),
     (with_another_clip, 'of which 11 are among the 12'),
+    (with_patches_of_other_clips, r'has \d patches of clip\w+, but its record has \d'),
     (cut_short, 'scores.npy: cannot be read'),
   ],
 )
@@ -222,6 +297,11 @@ def test_scores_that_do_not_belong_here_are_errors(
     ('clip_list', '', 'names no clips'),
     ('clip_list', 'other_0\n', 'names 1 clips, other_0 for one, but none of the 12'),
     ('framed_tsv', 'a\tb\n', 'its first row must name the columns'),
+    (
+      'framed_tsv',
+      '\t'.join(formats.FRAMED_COLUMNS) + '\nother_0\t0.0\t0.96\t/m/low\tPRESENT\n',
+      'file label none of these clips',
+    ),
     (
       'framed_tsv',
       '\t'.join(formats.FRAMED_COLUMNS)
@@ -260,6 +340,10 @@ def test_other_clips_can_not_be_compared(config, evaluate, tmp_path):
   )
   with pytest.raises(InputError, match='are of other clips'):
     evaluate(dataclasses.replace(config, baseline=str(baseline)))
+  # An evaluation lists its clips for another.
+  listed = dataclasses.replace(config, clip_list=str(baseline / 'evaluated_clips.txt'))
+  _, metrics = evaluate(dataclasses.replace(listed, baseline=str(baseline)))
+  assert metrics['comparison']['weak']['lwlrap']['difference'] == 0
 
 
 @pytest.mark.parametrize(
@@ -268,6 +352,8 @@ def test_other_clips_can_not_be_compared(config, evaluate, tmp_path):
     (['--scores=absent'], 'error: absent: no such folder'),
     (['--model=a', '--scores=b'], 'give either --model or --scores'),
     (['--scores=a,b'], 'say how to --select'),
+    (['--scores=a', '--validation_list=b'], 'does nothing without --select'),
+    (['--scores=a', '--large_prior=0.1'], 'does nothing without --baseline'),
   ],
 )
 def test_wrong_flags_are_one_clear_line(small_records, tmp_path, flags, message):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from audioset_ml import folders
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.models.config import ModelConfig
@@ -71,3 +72,19 @@ def test_a_checkpoint_outside_of_a_finished_run_is_an_error(run, tmp_path):
   path = checkpoint_of(tmp_path / 'far/away/off', model=run[1])
   with pytest.raises(ModelError, match='lies in no finished train folder'):
     TrainedModel.open(path)
+
+
+def test_another_checkpoint_of_the_same_name_is_told(run):
+  folder, model = run
+  path = checkpoint_of(folder / 'checkpoints', model=model)
+  before = folders.fingerprint(path)
+  model.weights[0].assign(model.weights[0] + 1)
+  assert checkpoint_of(folder / 'checkpoints', model=model) == path
+  assert before
+  assert folders.fingerprint(path) != before
+
+
+def test_a_checkpoint_may_be_named_by_its_index_file(run):
+  folder, model = run
+  path = checkpoint_of(folder / 'checkpoints', model=model)
+  assert TrainedModel.open(f'{path}.index').class_map is None

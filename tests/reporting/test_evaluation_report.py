@@ -19,7 +19,7 @@ from tests.stages import run_stage, run_stage_ok
 
 CLASSES = ClassMap(
   tuple(f'/m/{index}' for index in range(7)),
-  ('Dog', 'Cat', '</script>&"', 'Rain', 'Siren', 'Bell', 'Unheard'),
+  ('Dog', 'Cat', '</script>&"', 'Rain $\\frac$', 'Siren', 'Bell', 'Unheard'),
 )
 
 

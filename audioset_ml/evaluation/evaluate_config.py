@@ -1,0 +1,64 @@
+"""What `evaluate` is asked to do."""
+
+import dataclasses
+
+from audioset_ml.errors import InputError
+from audioset_ml.evaluation.comparison import PriorGroups
+
+_FEWEST_REPLICATES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+  """What to evaluate on what.
+
+  Attributes:
+    records: the clips and their labels.
+    models: what to score them with (`open_scorer`): the mean of several; with `select`
+      each is a candidate of its own.
+    scores: instead of models: folders of `score`, `import_scores` or `evaluate`.
+    class_map: the models' classes, where none lie beside them.
+    class_mapping: CSV from their classes to those of the records.
+    audio_dir: the clips' sound files, for SavedModels.
+    framed_tsv: labels of frames, instead of those that follow from the records' events.
+    clip_list: the clips to evaluate, of those in the records.
+    smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
+      implicit positives (SL21 3.1's label smearing); '' for none.
+    replicates: of the bootstrap; 0 for none.
+    bootstrap_seed: of the bootstrap.
+    detection: whether PSDS1 and segment-based F1 are computed.
+    curve_classes: classes whose curves are kept; () for those with the most positives.
+    baseline: an `evaluate` folder to compare with; '' for none.
+    prior_records: records, of the train set say, whose explicit positives say how
+      frequent each class is; '' for the evaluated ones.
+    groups: how classes are grouped by that.
+  """
+
+  records: str
+  models: tuple[str, ...] = ()
+  scores: tuple[str, ...] = ()
+  class_map: str = ''
+  class_mapping: str = ''
+  audio_dir: str = ''
+  framed_tsv: str = ''
+  clip_list: str = ''
+  smear_ontology: str = ''
+  replicates: int = 1000
+  bootstrap_seed: int = 0
+  detection: bool = False
+  curve_classes: tuple[str, ...] = ()
+  baseline: str = ''
+  prior_records: str = ''
+  groups: PriorGroups = dataclasses.field(default_factory=PriorGroups)
+
+  def __post_init__(self):
+    if 0 < self.replicates < _FEWEST_REPLICATES:
+      raise InputError(
+        f'a bootstrap of {self.replicates} replicates says nothing: at least '
+        f'{_FEWEST_REPLICATES}, or 0 for no intervals'
+      )
+
+  @property
+  def resampling(self) -> tuple[int, int] | None:
+    """What `LabelledClips.evaluate` needs to know of the bootstrap."""
+    return (self.replicates, self.bootstrap_seed) if self.replicates else None

@@ -1,0 +1,94 @@
+"""The scores that are evaluated: saved ones, or those of models, made here."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+from typing import Any
+
+from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.scores import (
+  PATCH_OFFSETS_FILE,
+  PATCH_SCORES_FILE,
+  ClipScores,
+  has_patch_scores,
+  load_scores,
+  read_scores,
+  write_scores,
+)
+
+
+def have_patches(config: EvaluateConfig) -> bool:
+  """Whether all saved scores are of patches, too; those that are made here will be."""
+  return all(has_patch_scores(read_scores(path)) for path in config.scores)
+
+
+def open_scores(
+  config: EvaluateConfig,
+  names: tuple[str, ...],
+  records: RecordsFolder,
+  patches: bool,
+  folder: pathlib.Path,
+) -> ClipScores:
+  """The scores of all clips of records.
+
+  What models an earlier, killed call has scored is kept.
+
+  Args:
+    config: what is evaluated.
+    names: some of its models or of its saved scores.
+    records: the clips.
+    patches: whether the scores of patches are needed.
+    folder: where the scores of models go.
+
+  Raises:
+    InputError: they can't be used, or are of other clips or classes.
+  """
+  if config.scores:
+    saved = read_scores(names[0])
+    saved.require_of(records)
+    return saved
+  from audioset_ml.models import score_stage
+
+  if not score_stage.is_scored(folder):
+    score = score_stage.ScoreConfig(
+      models=names,
+      records=config.records,
+      class_map=config.class_map,
+      class_mapping=config.class_mapping,
+      audio_dir=config.audio_dir,
+      patch_scores=patches,
+      patch_type='float32',
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    score_stage.score(score, folder)
+  return load_scores(folder, records.front_end)
+
+
+def keep_scores(scores: ClipScores, folder: pathlib.Path) -> None:
+  """Puts scores into an evaluation's folder, from which they can be used again."""
+  if pathlib.Path(scores.path) == folder:
+    return
+  write_scores(folder, scores)
+  if has_patch_scores(scores):
+    for name in (PATCH_SCORES_FILE, PATCH_OFFSETS_FILE):
+      source, target = pathlib.Path(scores.path) / name, folder / name
+      target.unlink(missing_ok=True)
+      # The same file under another name takes no space, where the disk knows such.
+      with contextlib.suppress(OSError):
+        os.link(source, target)
+      if not target.exists():
+        shutil.copyfile(source, target)
+
+
+def describe_scores(config: EvaluateConfig, scores: ClipScores) -> dict[str, Any]:
+  """What run.json says of the scores, as `score`'s does."""
+  found: dict[str, Any] = {}
+  if scores.front_end is not None:
+    found['front_end'] = scores.front_end.to_dict()
+  if config.models:
+    from audioset_ml.models.score_stage import describe_model
+
+    found['teachers'] = [describe_model(model) for model in config.models]
+  return found
