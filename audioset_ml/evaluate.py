@@ -33,7 +33,10 @@ flags.DEFINE_list(
   'chosen.',
 )
 flags.DEFINE_list(
-  'scores', [], 'Folder of scores to use instead of a model; several with --select.'
+  'scores',
+  [],
+  'Folder of score, import_scores or evaluate to use instead of a model; several with '
+  '--select.',
 )
 flags.DEFINE_string('records', None, 'Folder of records with the labels.')
 flags.DEFINE_string('class_map', '', "The model's class map, if none lies beside it.")
@@ -46,7 +49,8 @@ flags.DEFINE_string(
 flags.DEFINE_string(
   'framed_tsv',
   '',
-  "Labels of frames, in the form of AudioSet's audioset_eval_strong_framed_posneg.tsv, "
+  "Labels of frames, in the form of AudioSet's audioset_eval_strong_framed_posneg.tsv "
+  '(frame_labels makes such a file), '
   "instead of those that follow from the records' events.",
 )
 flags.DEFINE_string(
@@ -181,6 +185,7 @@ def main(_) -> None:
     tensorboard.write_evaluation(folder.path)
     text = evaluation_text.text(folder.counts)
   print(text)
+  print(f'\n{folder.path}: metrics.json, per_class.csv, figures/ and more')
 
 
 if __name__ == '__main__':

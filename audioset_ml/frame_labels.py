@@ -7,7 +7,7 @@ which --explicit_tsv refutes the class (SL21 section 3.2).
 
 Example:
   python -m audioset_ml.frame_labels --strong_tsv=audioset_eval_strong.tsv \\
-    --output_tsv=framed.tsv
+    --explicit_tsv=eval_explicit.tsv --output_tsv=framed.tsv
 """
 
 from absl import flags

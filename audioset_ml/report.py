@@ -10,16 +10,19 @@ Example:
     --name=baseline,masked --prior_records=records/train --output=report.html
 """
 
+import os
+
 from absl import flags
 
 from audioset_ml import folders, prior_flags, stage
+from audioset_ml.errors import InputError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('evaluation', None, 'Folders that `evaluate` wrote.', required=True)
 flags.DEFINE_list('name', [], 'What the page calls them; else by their folders.')
 flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
 flags.DEFINE_string(
-  'baseline', '', 'Which of them, by name, the others are compared with.'
+  'baseline', '', 'Which of them, by name or folder, the others are compared with.'
 )
 flags.DEFINE_string('title', 'Evaluation', 'Title of the page.')
 prior_flags.define_prior_flags()
@@ -29,9 +32,17 @@ def main(_) -> None:
   from audioset_ml.evaluation.comparison import priors_of
   from audioset_ml.reporting import evaluation_report as report
 
+  if not FLAGS.output.lower().endswith(('.html', '.htm')):
+    raise InputError(f'--output={FLAGS.output}: a page must end in .html')
   folders.require_writable(FLAGS.output)
   models = report.read_models(FLAGS.evaluation, FLAGS.name)
-  baseline = FLAGS.baseline or (next(iter(models)) if len(models) > 1 else '')
+  # By its name or by its folder.
+  named = {
+    os.path.normpath(path): name
+    for path, name in zip(FLAGS.evaluation, models, strict=True)
+  }
+  wanted = named.get(os.path.normpath(FLAGS.baseline), FLAGS.baseline)
+  baseline = wanted or (next(iter(models)) if len(models) > 1 else '')
   priors = None
   if FLAGS.prior_records and baseline in models:
     priors = priors_of(FLAGS.prior_records, models[baseline])

@@ -1,7 +1,7 @@
 """Which clips of some records are evaluated, and which are lost."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -43,12 +43,17 @@ def choose_clips(
       f'{clip_list}: names {len(wanted)} clips, {wanted[0]} for one, but none of the '
       f'{len(records.clip_ids)} of {records.path} ({records.clip_ids[0]} for one)'
     )
-  reasons = skipped.set_index('clip_id')['reason']
-  lost = pd.Series(wanted)
+  return np.flatnonzero(chosen), lost_clips(records, wanted)
+
+
+def lost_clips(records: RecordsFolder, wanted: Sequence[str]) -> pd.DataFrame:
+  """Those of some clips that the records lack, and why: clip_id, reason."""
+  reasons = _skipped(records).set_index('clip_id')['reason']
+  lost = pd.Series(wanted, dtype=object)
   lost = lost[~lost.isin(records.clip_ids)]
   why = lost.map(reasons).fillna('not in the records')
   table = pd.DataFrame(dict(zip(LOST_COLUMNS, (lost, why), strict=True)))
-  return np.flatnonzero(chosen), table.reset_index(drop=True)
+  return table.reset_index(drop=True)
 
 
 def split_clips(

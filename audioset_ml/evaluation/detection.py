@@ -9,6 +9,7 @@ stays bounded.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -40,8 +41,10 @@ class Detection:
 def require_library() -> None:
   """Raises InputError if sed_scores_eval is not installed."""
   try:
-    import sed_scores_eval  # noqa: F401
-  except ImportError as error:
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')  # what it imports is deprecated
+      import sed_scores_eval  # noqa: F401
+  except (ImportError, OSError) as error:
     raise InputError(
       f'--detection needs the package sed_scores_eval ({error}): install it with '
       '`make sed`, or with pip: `pip install sed_scores_eval`'

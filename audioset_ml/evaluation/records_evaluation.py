@@ -11,7 +11,7 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import curves, detection, files, selection
-from audioset_ml.evaluation.chosen_clips import choose_clips, split_clips
+from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_clips
 from audioset_ml.evaluation.comparison import compare, priors_of, require_comparable
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
@@ -21,6 +21,7 @@ from audioset_ml.evaluation.scores_source import (
   keep_scores,
   open_scores,
 )
+from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.ontology import Ontology, smear_labels
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.folder import RecordsFolder
@@ -69,6 +70,9 @@ def evaluate_records(
     validation, test = split_clips(
       records, test, select.validation_list, select.validation_folds
     )
+  if select is not None and select.validation_list:
+    listed = read_clip_list(select.validation_list)
+    lost = pd.concat([lost, lost_clips(records, listed)]).drop_duplicates('clip_id')
   truth, notes = _read_truth(config, records)
   chosen = truth.of(test)
   resampling = None

@@ -90,6 +90,9 @@ def draw_curves(
   """
   kept = {name: table[table['curve'] == kind] for name, table in curves.items()}
   mids = list(dict.fromkeys(mid for table in kept.values() for mid in table['mid']))
+  # Evaluations may have drawn other classes: those that all have can be compared.
+  drawn = [set(table['mid']) for table in kept.values() if len(table)]
+  mids = [mid for mid in mids if all(mid in one for one in drawn)] or mids
   across = min(3, len(mids))
   down = -(-len(mids) // across)
   figure = style.new_figure(2.3 * across, 2.1 * down + 0.25)
@@ -135,7 +138,7 @@ def draw_by_prior(tables: Mapping[str, pd.DataFrame]) -> Figure:
     ticks(lambda share, _: f'{100 * share:g}')
   axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
   negatives = 'explicit labels' if explicit else 'all other clips as negatives'
-  axes.set(xlabel='clips with the class (%)', ylabel=f'd′ ({negatives})')
+  axes.set(xlabel='evaluated clips with the class (%)', ylabel=f'd′ ({negatives})')
   if len(tables) > 1:
     axes.legend(loc='best')
   figure.tight_layout(pad=0.4)

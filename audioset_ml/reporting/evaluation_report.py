@@ -34,9 +34,12 @@ _CLASS_VALUES = {
 _MOST = 10  # classes that improved or worsened most
 _FIGURES = {
   'precision_recall': 'Precision and recall; every other clip is a negative',
-  'det': 'Detection errors; a straight line if scores are normal',
+  'det': (
+    'Detection error tradeoff on explicit labels (else on all); a straight line if '
+    'scores are normal'
+  ),
   'd_prime_by_prior': 'd′ of each class by how frequent it is',
-  'calibration': 'How often a sound is there that has a certain score (calibration)',
+  'calibration': 'Calibration: the share of labels that are present, by their score',
   'lwlrap_by_class': "lωlrap of each class: the baseline and {} (ML20's Fig. 3)",
 }
 

@@ -15,8 +15,8 @@ class Value(NamedTuple):
 VALUES = {
   'weak': {
     'd_prime': Value('d′', 'd′, explicit labels'),
-    'lwlrap': Value('lωlrap', 'lωlrap'),
-    'map': Value('mAP', 'mAP'),
+    'lwlrap': Value('lωlrap', "lωlrap: how high a clip's labels rank"),
+    'map': Value('mAP', 'mean average precision, all others as negatives'),
     'd_prime_implicit': Value('d′ implicit', 'd′, all other clips as negatives'),
     'd_prime_of_mean_auc': Value('d′(AUC)', 'd′ of the mean AUC, explicit labels'),
     'd_prime_of_mean_auc_implicit': Value(
@@ -34,13 +34,17 @@ VALUES = {
     'auc': Value('AUC', 'AUC, both kinds of negatives'),
   },
   'detection': {
-    'psds1': Value('PSDS1', 'PSDS1'),
+    'psds1': Value('PSDS1', "DCASE's polyphonic sound detection score, scenario 1"),
     'segment_f1': Value('segment F1', 'segment F1 at a threshold of 0.5'),
     'segment_f1_best': Value(
       'segment F1, best', "segment F1 at each class's best threshold on these clips"
     ),
   },
 }
+
+
+# The share of classes with an AUC of 0 or 1 from which it is told.
+_MANY = 0.1
 
 
 def text(metrics: Mapping[str, Any]) -> str:
@@ -95,6 +99,14 @@ def notes_of(metrics: Mapping[str, Any]) -> list[str]:
       'd′ on explicit labels is undefined: no class has both a confirmed and a refuted '
       'clip (refuted ones come with prepare --explicit_tsv)'
     )
+  if 'weak' in metrics:
+    clipped = metrics['weak']['classes_with_auc_clipped']
+    if clipped > _MANY * metrics['weak']['classes_in_d_prime']:
+      notes.append(
+        f'{clipped} of {metrics["weak"]["classes_in_d_prime"]} classes have an AUC of '
+        '0 or 1 on explicit labels, which few ratings give; their d′ is cut off and low '
+        '(d_prime_of_mean_auc depends less on it)'
+      )
   strong = metrics.get('strong')
   if strong and strong['d_prime'] is None:
     lacking = [
@@ -104,6 +116,7 @@ def notes_of(metrics: Mapping[str, Any]) -> list[str]:
     ]
     notes.append(
       f'd′ against both kinds of negatives is undefined: no class has {lacking[0]} ones'
+      ' (explicit ones come with prepare --explicit_tsv or frame_labels --explicit_tsv)'
       if lacking
       else 'd′ against both kinds of negatives is undefined: no class has both'
     )

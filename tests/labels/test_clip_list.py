@@ -58,3 +58,9 @@ def test_a_list_that_cannot_be_read_is_an_error(tmp_path):
 def test_a_wrong_row_of_a_csv_is_named(tmp_path):
   with pytest.raises(LabelError, match=r'clips\.txt: 1 wrong row\n  row 2: 3 columns'):
     read(tmp_path, 'a, 0, 10, "/m/a"\nb, 0, 10\n')
+
+
+def test_a_csv_whose_first_column_is_clip_id_serves(tmp_path):
+  path = tmp_path / 'clips.csv'
+  path.write_text('clip_id,shard,frames\na_0,x,10\n"b_1000",x,10\n')
+  assert read_clip_list(path) == ('a_0', 'b_1000')

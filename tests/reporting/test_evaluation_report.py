@@ -187,6 +187,7 @@ def test_names_tell_folders_apart(tmp_path):
   [
     ('absent', 'report.html', 'error: absent: no such folder; `evaluate` writes it'),
     ('absent', 'nowhere/report.html', 'there is no folder nowhere'),
+    ('absent', 'list.txt', 'a page must end in .html'),
   ],
 )
 def test_what_can_not_be_done_is_one_line(tmp_path, evaluation, output, message):
