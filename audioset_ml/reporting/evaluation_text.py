@@ -100,11 +100,14 @@ def notes_of(metrics: Mapping[str, Any]) -> list[str]:
       'clip (refuted ones come with prepare --explicit_tsv)'
     )
   if 'weak' in metrics:
-    clipped = metrics['weak']['classes_with_auc_clipped']
-    if clipped > _MANY * metrics['weak']['classes_in_d_prime']:
+    clipped, classes = (
+      metrics['weak'][name]
+      for name in ('classes_with_auc_clipped', 'classes_in_d_prime')
+    )
+    if clipped > _MANY * classes:
       notes.append(
-        f'{clipped} of {metrics["weak"]["classes_in_d_prime"]} classes have an AUC of '
-        '0 or 1 on explicit labels, which few ratings give; their d′ is cut off and low '
+        f'{clipped} of {classes} classes have an AUC of 0 or 1 on explicit labels: few '
+        'ratings give such, and their d′ is cut off and low '
         '(d_prime_of_mean_auc depends less on it)'
       )
   strong = metrics.get('strong')
