@@ -9,29 +9,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import comparison, files
 from audioset_ml.reporting import evaluation_figures, style
+from audioset_ml.reporting.class_data import (
+  CLASS_VALUES,
+  classes_data,
+  comparison_data,
+)
 from audioset_ml.reporting.evaluation_text import VALUES, notes_of
 from audioset_ml.reporting.page import write_page
 from audioset_ml.run_state import FLAGS_FILE
 
-# What the per-class table can show: column of per_class.csv, and its name.
-_CLASS_VALUES = {
-  'lwlrap': 'lωlrap',
-  'd_prime': 'd′, explicit labels',
-  'd_prime_implicit': 'd′, all others as negatives',
-  'average_precision': 'average precision',
-  'strong_d_prime': 'd′ over frames',
-  'strong_lwlrap': 'lωlrap over frames',
-  'psds1': 'PSDS1 of the class alone',
-  'segment_f1': 'segment F1 at 0.5',
-}
-_MOST = 10  # classes that improved or worsened most
 _FIGURES = {
   'precision_recall': 'Precision and recall; every other clip is a negative',
   'det': (
@@ -117,7 +109,7 @@ def write_report(
       figures[f'lwlrap_by_class {name}'] = evaluation_figures.draw_scatter(
         found.per_class
       )
-  classes = _classes(models, compared)
+  classes = classes_data(models, compared)
   first = next(iter(models.values())).per_class
   data = {
     'title': config.title,
@@ -129,7 +121,7 @@ def write_report(
       for name, value in values.items()
       if any(_value(model, section, name) is not None for model in models.values())
     ],
-    'comparisons': [_comparison(name, found) for name, found in compared.items()],
+    'comparisons': [comparison_data(name, found) for name, found in compared.items()],
     'sameClips': len({m.metrics['clips']['identity'] for m in models.values()}) == 1,
     'otherClasses': [
       name
@@ -140,7 +132,7 @@ def write_report(
     'groups': dataclasses.asdict(config.groups),
     'classValues': {
       name: meaning
-      for name, meaning in _CLASS_VALUES.items()
+      for name, meaning in CLASS_VALUES.items()
       if any(name in model.per_class for model in models.values())
     },
     'classes': classes,
@@ -216,76 +208,9 @@ def _value(model: files.EvaluatedModel, section: str, name: str) -> float | None
   return model.metrics.get(section, {}).get(name)
 
 
-def _comparison(name: str, found: comparison.Comparison) -> dict[str, Any]:
-  table, most = found.per_class, {}
-  column = 'lwlrap' if 'lwlrap_difference' in table else 'strong_lwlrap'
-  ordered = table.dropna(subset=f'{column}_difference').sort_values(
-    f'{column}_difference', ascending=False, kind='stable'
-  )
-  for kind, rows in (
-    ('improved', ordered[ordered[f'{column}_difference'] > 0].head(_MOST)),
-    ('worsened', ordered[ordered[f'{column}_difference'] < 0].tail(_MOST)[::-1]),
-  ):
-    most[kind] = [
-      {
-        'name': row['display_name'],
-        'baseline': _number(row[f'{column}_baseline']),
-        'model': _number(row[f'{column}_model']),
-        'difference': _number(row[f'{column}_difference']),
-        'low': _number(row.get(f'{column}_low')),
-        'high': _number(row.get(f'{column}_high')),
-      }
-      for _, row in rows.iterrows()
-    ]
-  return {'model': name, 'metric': _CLASS_VALUES[column], **found.to_json(), **most}
-
-
-def _classes(
-  models: Mapping[str, files.EvaluatedModel],
-  compared: Mapping[str, comparison.Comparison],
-) -> list[dict[str, Any]]:
-  """A row a class of the first model; the values of all models beside it, and their
-  differences from the baseline."""
-  first = next(iter(models.values())).per_class
-  rows = [
-    {
-      'mid': row['mid'],
-      'name': row['display_name'],
-      'positives': _number(row.get('positives', row.get('strong_positives'))),
-      'values': {},
-      'differences': {},
-    }
-    for _, row in first.iterrows()
-  ]
-  for value in _CLASS_VALUES:
-    by_model = []
-    for model in models.values():
-      table = model.per_class.set_index('mid').reindex(first['mid'])
-      columns = [
-        table[name].to_numpy(float) if name in table else np.full(len(table), np.nan)
-        for name in (value, f'{value}_low', f'{value}_high')
-      ]
-      by_model.append(np.stack(columns, axis=1))
-    for row, values in zip(rows, np.stack(by_model, axis=1), strict=True):
-      if not np.isnan(values).all():
-        row['values'][value] = [[_number(number) for number in one] for one in values]
-    for name, found in compared.items():
-      table = found.per_class.set_index('mid').reindex(first['mid'])
-      ends = ('difference', 'low', 'high')
-      for row, (_, one) in zip(rows, table.iterrows(), strict=True):
-        if f'{value}_difference' in table:
-          numbers = [_number(one.get(f'{value}_{end}')) for end in ends]
-          row['differences'].setdefault(value, {})[name] = numbers
-  return rows
-
-
 def _caption(name: str) -> str:
   kind, _, model = name.partition(' ')
   return _FIGURES[kind].format(model)
-
-
-def _number(value: float | None) -> float | None:
-  return None if value is None or pd.isna(value) else round(float(value), 5)
 
 
 def _telling_apart(paths: Sequence[str]) -> list[str]:

@@ -105,6 +105,26 @@ def test_evaluating_a_model_and_its_scores_is_the_same(chain, small_records):
   assert contents[0]['weak'] == expected
 
 
+@pytest.mark.slow
+def test_a_killed_evaluation_goes_on_with_what_it_has_scored(chain, small_records):
+  flags = [f'--records={small_records}', f'--model={chain}/teacher']
+  whole, killed = chain / 'evaluated', chain / 'evaluation_killed'
+  run_stage_ok('evaluate', *flags, f'--output_dir={whole}')
+  kill_stage_when(
+    lambda: (killed / 'class_map.csv').exists(),
+    'evaluate',
+    *flags,
+    '--bootstrap=1000',
+    f'--output_dir={killed}',
+  )
+  assert not (killed / 'run.json').exists()
+  scored = (killed / 'scores.npy').stat().st_mtime_ns
+  run_stage_ok('evaluate', *flags, f'--output_dir={killed}')
+  assert (killed / 'scores.npy').stat().st_mtime_ns == scored
+  for name in ('metrics.json', 'per_class.csv'):
+    assert (killed / name).read_text() == (whole / name).read_text()
+
+
 def test_the_exported_model_names_the_sounds(chain, small_data, tmp_path):
   files = sorted((small_data / 'audio').iterdir())[:2]
   wrong = tmp_path / 'wrong.wav'
