@@ -51,18 +51,17 @@ def open_scores(
     return saved
   from audioset_ml.models import score_stage
 
-  if not score_stage.is_scored(folder):
-    score = score_stage.ScoreConfig(
-      models=names,
-      records=config.records,
-      class_map=config.class_map,
-      class_mapping=config.class_mapping,
-      audio_dir=config.audio_dir,
-      patch_scores=patches,
-      patch_type='float32',
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    score_stage.score(score, folder)
+  score = score_stage.ScoreConfig(
+    models=names,
+    records=config.records,
+    class_map=config.class_map,
+    class_mapping=config.class_mapping,
+    audio_dir=config.audio_dir,
+    patch_scores=patches,
+    patch_type='float32',
+  )
+  folder.mkdir(parents=True, exist_ok=True)
+  score_stage.score(score, folder)
   return load_scores(folder, records.front_end)
 
 

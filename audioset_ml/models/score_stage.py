@@ -19,6 +19,7 @@ from audioset_ml.records import beam_runs, scores
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 
 _PARTS = '.parts'
+_JOINED_PARTS = '.parts.joined'  # while they are deleted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,25 +146,25 @@ def score(
       f'note: {config.models[0]} has left out fold {fold.index} of {fold.folds} alone; '
       'the other clips are scored by a model that has trained on them'
     )
-  parts_dir.mkdir(exist_ok=True)
-  if runner:
-    beam_runs.run(tasks, worker, runner, 'score')
-  else:
-    total = len(records.clip_ids)
-    with progress_bar(total=total, desc='score', unit='clip', smoothing=0) as bar:
-      for task in tasks:
-        worker.write(task, bar.update)
-  parts = [parts_dir / task.part_file for task in tasks]
+  if not is_scored(output_dir):
+    parts_dir.mkdir(exist_ok=True)
+    if runner:
+      beam_runs.run(tasks, worker, runner, 'score')
+    else:
+      total = len(records.clip_ids)
+      with progress_bar(total=total, desc='score', unit='clip', smoothing=0) as bar:
+        for task in tasks:
+          worker.write(task, bar.update)
+    parts = [parts_dir / task.part_file for task in tasks]
+    _join_all(parts, output_dir, config.patch_scores)
+    scores.write_rows(output_dir, records.clip_ids, records.class_map)
+    # All parts go at once: a part that lacks some of its files would count as done.
+    parts_dir.rename(output_dir / _JOINED_PARTS)
+  shutil.rmtree(output_dir / _JOINED_PARTS, ignore_errors=True)
   counts = {'clips': len(records.clip_ids), 'classes': records.num_classes}
-  _join(parts, output_dir / scores.SCORES_FILE)
   if config.patch_scores:
-    patches = [_beside(part, 'patches') for part in parts]
-    counts['patches'] = _join(patches, output_dir / scores.PATCH_SCORES_FILE)
-    lengths = [np.load(_beside(part, 'lengths')) for part in parts]
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    _save(output_dir / scores.PATCH_OFFSETS_FILE, offsets.astype(np.int64))
-  scores.write_rows(output_dir, records.clip_ids, records.class_map)
-  shutil.rmtree(parts_dir)
+    patches = np.load(output_dir / scores.PATCH_SCORES_FILE, mmap_mode='r')
+    counts['patches'] = len(patches)
   details = {
     'front_end': records.front_end.to_dict(),
     'teachers': [describe_model(model) for model in config.models],
@@ -171,8 +172,21 @@ def score(
   return counts, details
 
 
+def _join_all(
+  parts: Sequence[pathlib.Path], output_dir: pathlib.Path, patch_scores: bool
+) -> None:
+  """Makes one file of the parts of each kind."""
+  _join(parts, output_dir / scores.SCORES_FILE)
+  if patch_scores:
+    patches = [_beside(part, 'patches') for part in parts]
+    _join(patches, output_dir / scores.PATCH_SCORES_FILE)
+    lengths = [np.load(_beside(part, 'lengths')) for part in parts]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    _save(output_dir / scores.PATCH_OFFSETS_FILE, offsets.astype(np.int64))
+
+
 def is_scored(output_dir: str | os.PathLike) -> bool:
-  """Whether `score` came to its end in a folder that another stage goes on with."""
+  """Whether all scores are in a folder, finished or not."""
   folder = pathlib.Path(output_dir)
   return (folder / CLASS_MAP_FILE).is_file() and not (folder / _PARTS).exists()
 
@@ -201,8 +215,8 @@ def _save(path: pathlib.Path, array: np.ndarray) -> None:
   os.replace(partial, path)
 
 
-def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> int:
-  """Writes arrays one after the other as one, a part at a time; its number of rows."""
+def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> None:
+  """Writes arrays one after the other as one, a part at a time."""
   # One at a time: AudioSet has more shards than a process may have open files.
   rows = sum(len(np.load(part, mmap_mode='r')) for part in parts)
   first = np.load(parts[0], mmap_mode='r')
@@ -216,4 +230,3 @@ def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> int:
     file.flush()
     os.fsync(file.fileno())
   os.replace(partial, path)
-  return rows
