@@ -21,8 +21,9 @@ sed: $(VENV)/installed
 quickstart: $(VENV)/installed
 	$(BIN)/python -m audioset_ml.quickstart --output_dir=quickstart
 
+# In the order of the files: the fewest tests, which xdist leaves for last, take longest.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow --timeout=1800
