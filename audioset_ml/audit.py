@@ -11,6 +11,8 @@ Example:
     --records=records/train --truth_csv=truth/train_segments.csv --output_dir=audit
 """
 
+import pathlib
+
 from absl import flags
 
 from audioset_ml import stage
@@ -48,7 +50,13 @@ def main(_) -> None:
     figure = audit_figure(table)
     for kind in FLAGS.formats:
       style.save(figure, folder.path / f'audit.{kind}')
+    # As others count, a key a label set: sweeps gather them.
+    rates = ['precision', 'recall', 'flagged', 'truly_missing', 'missing']
     folder.counts = {'label_sets': len(table)}
+    for row in table.to_dict('records'):
+      values = {name: row[name] for name in rates if row[name] == row[name]}  # no NaN
+      name = f'{pathlib.Path(row["folder"]).name}/{row["label_set"]}'
+      folder.counts[name] = values
   columns = ['label_set', 'flagged', 'judged', 'truly_missing', 'missing', 'precision']
   columns += ['recall', 'random_precision', 'random_recall']
   several = table['folder'].nunique() > 1

@@ -21,6 +21,7 @@ STAGES = {
   'frame_labels': "strong labels to frames, in Google's framed format",
   'data_service': 'other machines read the records for the training',
   'models': 'parameters and Mult-Adds of the architectures',
+  'sweep': 'stages over a grid of flags, into one table',
   'quickstart': 'the whole chain on generated soundscapes',
 }
 

@@ -95,6 +95,15 @@ def enter(
   return True
 
 
+def is_current(path: Path) -> bool:
+  """Whether a run has finished in a folder and its inputs are those that it read."""
+  if not folders.is_finished(path):
+    return False
+  started = json.loads((path / _INPUTS_FILE).read_text())['inputs']
+  inputs = json.loads((path / folders.RUN_FILE).read_text())['inputs']
+  return all(started.get(name) == folders.fingerprint(inputs[name]) for name in inputs)
+
+
 def _difference(
   path: Path, started: dict[str, Any], flag_lines: list[str], inputs: dict[str, Any]
 ) -> str:

@@ -1,0 +1,1 @@
+"""Sweeps: many runs of the stages, over a grid of their flags."""

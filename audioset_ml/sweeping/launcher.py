@@ -1,0 +1,104 @@
+"""Starts stages in processes that have TensorFlow imported already.
+
+Importing it takes a stage several seconds, which is as long as a small stage computes.
+So a launcher imports it once and forks itself for each stage: a fresh process, that
+runs the stage's module as `python -m` would. It takes orders on its standard input, a
+line of JSON each, and answers each with a line when all its stages have ended:
+
+  {"stages": [["train", ["--steps=10"]], …], "log": "trial/log.txt"}
+  {"status": 0, "stage": 1}
+
+A stage that fails ends its order. Linux only: when the process that gives the orders
+dies, however, the launcher is told to end, and the stage that it runs.
+"""
+
+import ctypes
+import json
+import os
+import runpy
+import signal
+import sys
+import traceback
+
+_PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
+
+
+def main() -> None:
+  """Takes orders until the input ends."""
+  _end_with_parent()
+  # Ctrl-C reaches the stage that runs, which saves its state; its end is waited for.
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  orders, answers = sys.stdin, os.fdopen(os.dup(1), 'w')
+  os.dup2(2, 1)  # nothing that is printed may be taken for an answer
+  _import_what_stages_need()
+  for line in orders:
+    order = json.loads(line)
+    answer = _obey(order['stages'], order['log'])
+    print(json.dumps(answer), file=answers, flush=True)
+
+
+def _import_what_stages_need() -> None:
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  import audioset_ml.evaluation.records_evaluation
+  import audioset_ml.reporting.tensorboard
+  import audioset_ml.training.loop  # noqa: F401
+
+
+def _obey(stages: list, log: str) -> dict[str, int]:
+  for number, (name, arguments) in enumerate(stages):
+    if status := run_forked(name, arguments, log):
+      return {'status': status, 'stage': number}
+  return {'status': 0, 'stage': len(stages)}
+
+
+def run_forked(name: str, arguments: list[str], log: str) -> int:
+  """Runs a stage in a process forked from this one; its exit status.
+
+  Args:
+    name: the stage.
+    arguments: its flags.
+    log: the file that what it prints is added to.
+
+  Returns:
+    The exit status; minus the signal's number where one ended it.
+  """
+  child = os.fork()
+  if child:
+    previous = signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    try:
+      _, status = os.waitpid(child, 0)
+    finally:
+      signal.signal(signal.SIGTERM, previous)
+    return os.waitstatus_to_exitcode(status)
+  status = 1
+  try:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _end_with_parent()
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    print('$', 'python', '-m', f'audioset_ml.{name}', *arguments, flush=True)
+    sys.argv = [name, *arguments]
+    runpy.run_module(f'audioset_ml.{name}', run_name='__main__', alter_sys=True)
+    status = 0
+  except SystemExit as end:
+    status = end.code if isinstance(end.code, int) else int(end.code is not None)
+  except BaseException:
+    traceback.print_exc()
+  finally:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # what the parent registered for its end is not this one's
+  return status
+
+
+def _end_with_parent() -> None:
+  """Has the kernel send SIGTERM when the parent dies."""
+  libc = ctypes.CDLL(None, use_errno=True)
+  libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,95 @@
+"""A sweep's results: a table of all trials, and TensorBoard's HParams."""
+
+import json
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from audioset_ml import folders
+from audioset_ml.errors import RecordError
+from audioset_ml.sweeping.grid import Trial
+from audioset_ml.sweeping.trials import Outcome, stage_folders
+
+RESULTS_FILE = 'results.csv'
+LOGS_DIR = 'logs'
+# Columns of every results.csv besides the axes and the values.
+STATUS, SECONDS, MESSAGE = 'status', 'seconds', 'message'
+
+
+def write_results(
+  path: pathlib.Path, trials: Sequence[Trial], outcomes: dict[str, Outcome]
+) -> pd.DataFrame:
+  """Writes results.csv: a row a trial that has ended, in the order of the grid.
+
+  Args:
+    path: the file.
+    trials: all trials.
+    outcomes: of those that have ended, by name.
+
+  Returns:
+    Its content: trial, a column an axis, status (finished or failed), seconds, message,
+    and what each stage counted, as `<stage>/<value>`.
+  """
+  rows = []
+  for trial in trials:
+    if (outcome := outcomes.get(trial.name)) is None:
+      continue
+    row: dict[str, Any] = {'trial': trial.name, **trial.point}
+    row[STATUS] = 'failed' if outcome.failed else 'finished'
+    row |= {SECONDS: outcome.seconds, MESSAGE: outcome.message}
+    if not outcome.failed:
+      row |= counted(trial)
+    rows.append(row)
+  table = pd.DataFrame(rows)
+  folders.write_atomically(path, table.to_csv(index=False, lineterminator='\n'))
+  return table
+
+
+def counted(trial: Trial) -> dict[str, float]:
+  """The numbers that a trial's stages counted, as `<stage>/<value>`."""
+  found: dict[str, float] = {}
+  for label, folder in stage_folders(trial).items():
+    try:
+      counts = json.loads((folder / folders.RUN_FILE).read_text())['counts']
+    except (OSError, ValueError, KeyError) as error:
+      raise RecordError(f'{folder}: its run.json cannot be read ({error})') from error
+    found |= dict(_numbers(counts, label))
+  return found
+
+
+def _numbers(value: Any, name: str) -> Iterable[tuple[str, float]]:
+  if isinstance(value, dict):
+    for key, inner in value.items():
+      yield from _numbers(inner, f'{name}/{key}')
+  elif isinstance(value, (int, float)) and not isinstance(value, bool):
+    yield name, value
+
+
+def write_hparams(
+  logs_dir: pathlib.Path, axes: Sequence[str], table: pd.DataFrame
+) -> None:
+  """Writes TensorBoard's HParams: a session a finished trial, with all its values.
+
+  Args:
+    logs_dir: the folder; what it holds of earlier calls is replaced.
+    axes: the names of the axes.
+    table: of `write_results`.
+  """
+  import tensorflow as tf
+  from tensorboard.plugins.hparams import api as hparams
+
+  finished = table[table[STATUS] == 'finished']
+  metrics = [name for name in table.columns if name.startswith('evaluate/')]
+  for row in finished.to_dict('records'):
+    folder = logs_dir / row['trial']
+    for old in folder.glob('events.out.tfevents.*'):
+      old.unlink()
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default(step=0):
+      hparams.hparams({axis: row[axis] for axis in axes}, trial_id=row['trial'])
+      for name in metrics:
+        if pd.notna(row[name]):
+          tf.summary.scalar(name.removeprefix('evaluate/'), row[name])
+    writer.close()

@@ -1,0 +1,100 @@
+"""A whole sweep: what is left to run, the results, and what is printed."""
+
+import dataclasses
+import pathlib
+import tempfile
+import time
+from collections.abc import Sequence
+
+from audioset_ml import folders
+from audioset_ml.errors import InputError
+from audioset_ml.provenance import provenance
+from audioset_ml.sweeping import results
+from audioset_ml.sweeping.grid import Trial
+from audioset_ml.sweeping.trials import Outcome, TrialRunner, interruptible, outcome_of
+
+PROVENANCE_FILE = 'provenance.json'
+_FAILURES_SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig:
+  """How a sweep runs.
+
+  Attributes:
+    axes: the names of its axes.
+    jobs: trials at once.
+    threads: of each; 0 for TensorFlow's own choice.
+  """
+
+  axes: tuple[str, ...]
+  jobs: int = 1
+  threads: int = 0
+
+
+def run(trials: Sequence[Trial], path: pathlib.Path, config: SweepConfig) -> int:
+  """Runs what has not finished yet; writes results.csv after each trial.
+
+  Args:
+    trials: the trials.
+    path: the sweep's folder.
+    config: how.
+
+  Returns:
+    How many trials failed.
+  """
+  start, outcomes = time.time(), {}
+  for trial in trials:
+    if (outcome := outcome_of(trial, path)) is not None:
+      outcomes[trial.name] = outcome
+  waiting = [trial for trial in trials if trial.name not in outcomes]
+  done = len(outcomes)
+  print(f'{path}: {len(trials)} trials, {done} finished before', flush=True)
+  results_csv = path / results.RESULTS_FILE
+  if waiting:
+    folders.write_json(path / PROVENANCE_FILE, provenance())
+    with interruptible():
+      for outcome in TrialRunner(path, config.jobs, config.threads).run(waiting, done):
+        outcomes[outcome.trial.name] = outcome
+        results.write_results(results_csv, trials, outcomes)
+  table = results.write_results(results_csv, trials, outcomes)
+  results.write_hparams(path / results.LOGS_DIR, config.axes, table)
+  failed = [outcome for outcome in outcomes.values() if outcome.failed]
+  print(
+    f'{results_csv}: {len(trials) - len(failed)} of {len(trials)} trials finished '
+    f'({time.time() - start:.0f} s)'
+  )
+  for outcome in failed[:_FAILURES_SHOWN]:
+    print(f'failed: {path / outcome.trial.name}: {outcome.message}')
+  if len(failed) > _FAILURES_SHOWN:
+    print(f'failed: {len(failed) - _FAILURES_SHOWN} more; see {results_csv}')
+  return len(failed)
+
+
+def check(trials: Sequence[Trial], config: SweepConfig) -> str:
+  """Checks all trials' flags and the inputs of their first stages (--dry_run).
+
+  Raises:
+    InputError: a trial's would fail; the first is named.
+  """
+  first = [
+    dataclasses.replace(
+      trial,
+      commands=tuple(
+        (label, name, (*arguments, '--dry_run' if number == 0 else '--only_check_args'))
+        for number, (label, name, arguments) in enumerate(trial.commands)
+      ),
+    )
+    for trial in trials
+  ]
+  failed: list[Outcome] = []
+  with tempfile.TemporaryDirectory() as folder, interruptible():
+    runner = TrialRunner(pathlib.Path(folder), config.jobs, config.threads)
+    failed = [outcome for outcome in runner.run(first, 0) if outcome.failed]
+  if failed:
+    raise InputError(
+      f'{len(failed)} of {len(trials)} trials would fail, {failed[0].trial.name} for '
+      f'one: {failed[0].message}'
+    )
+  stages = ', '.join(label for label, *_ in trials[0].commands)
+  return f'{len(trials)} trials of {stages}: flags and first inputs are as they must be'

@@ -1,0 +1,220 @@
+"""Running a sweep's trials, several at once, and what came of each."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from audioset_ml import folders, run_state
+from audioset_ml.progress import progress_bar
+from audioset_ml.sweeping.grid import Trial
+
+TRIAL_FILE = 'trial.json'
+LOG_FILE = 'log.txt'
+_LOG_SHOWN = 4000  # bytes at the log's end in which a failure's reason is looked for
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+  """How a trial ended.
+
+  Attributes:
+    trial: the trial.
+    seconds: how long its stages took together.
+    message: why it failed; '' if it didn't.
+  """
+
+  trial: Trial
+  seconds: float
+  message: str = ''
+
+  @property
+  def failed(self) -> bool:
+    return bool(self.message)
+
+
+def outcome_of(trial: Trial, sweep_dir: pathlib.Path) -> Outcome | None:
+  """A trial's outcome if it has finished with the same commands; None if it has to run.
+
+  A trial counts as unfinished, too, where an input of one of its stages has changed.
+  """
+  folder = sweep_dir / trial.name
+  try:
+    content = json.loads((folder / TRIAL_FILE).read_text())
+  except (OSError, ValueError):
+    return None
+  if content.get('commands') != _as_json(trial) or content.get('message'):
+    return None
+  if not all(run_state.is_current(path) for path in stage_folders(trial).values()):
+    return None
+  return Outcome(trial, content['seconds'])
+
+
+def stage_folders(trial: Trial) -> dict[str, pathlib.Path]:
+  """The folder that each stage writes, by its label; of those that write one."""
+  return {
+    label: pathlib.Path(argument.partition('=')[2])
+    for label, _, arguments in trial.commands
+    for argument in arguments
+    if argument.startswith('--output_dir=')
+  }
+
+
+class TrialRunner:
+  """Runs trials in `jobs` launchers at once."""
+
+  def __init__(self, sweep_dir: pathlib.Path, jobs: int, threads: int):
+    """Args: the sweep's folder; trials at once; threads of each, 0 for TensorFlow's
+    own choice."""
+    self._sweep_dir = sweep_dir
+    self._jobs, self._threads = jobs, threads
+
+  def run(self, trials: Sequence[Trial], done: int) -> Iterator[Outcome]:
+    """Runs trials and yields each one's outcome when it ends.
+
+    Args:
+      trials: the trials.
+      done: how many have been finished before, for the progress bar.
+    """
+    waiting: queue.SimpleQueue[Trial] = queue.SimpleQueue()
+    for trial in trials:
+      waiting.put(trial)
+    ended: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
+    jobs = min(self._jobs, len(trials))
+    # Launchers are started here, for a launcher ends with the thread that started it.
+    launchers = [_Launcher(self._threads) for _ in range(jobs)]
+    threads = [
+      threading.Thread(target=self._work, args=(one, waiting, ended), daemon=True)
+      for one in launchers
+    ]
+    bar = progress_bar(total=done + len(trials), initial=done, desc='trials')
+    with contextlib.ExitStack() as stack:
+      stack.callback(bar.close)
+      for launcher in launchers:
+        stack.callback(launcher.stop)
+      for thread in threads:
+        thread.start()
+      for _ in trials:
+        outcome = ended.get()
+        if isinstance(outcome, BaseException):
+          raise outcome
+        bar.update()
+        yield outcome
+
+  def _work(self, launcher: '_Launcher', waiting, ended) -> None:
+    while not launcher.stopped:
+      try:
+        trial = waiting.get_nowait()
+      except queue.Empty:
+        return
+      try:
+        ended.put(self._run_one(launcher, trial))
+      except BaseException as error:
+        ended.put(error)
+        return
+
+  def _run_one(self, launcher: '_Launcher', trial: Trial) -> Outcome:
+    folder = self._sweep_dir / trial.name
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.time()
+    stages = [[name, list(arguments)] for _, name, arguments in trial.commands]
+    log = folder / LOG_FILE
+    answer = launcher.order({'stages': stages, 'log': str(log)})
+    outcome = Outcome(trial, round(time.time() - start, 1))
+    if answer['status']:
+      label = trial.commands[answer['stage']][0]
+      outcome = dataclasses.replace(outcome, message=f'{label}: {_reason(log, answer)}')
+    content = {
+      'axes': trial.point,
+      'commands': _as_json(trial),
+      'seconds': outcome.seconds,
+      'message': outcome.message,
+    }
+    if not launcher.stopped:
+      folders.write_json(folder / TRIAL_FILE, content)
+    return outcome
+
+
+class _Launcher:
+  """A launcher process."""
+
+  def __init__(self, threads: int):
+    environment = dict(os.environ)
+    if threads:
+      for name in ('OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS'):
+        environment.setdefault(name, str(threads))
+    self._environment, self.stopped = environment, False
+    self._process = self._start()
+
+  def order(self, order: dict[str, Any]) -> dict[str, int]:
+    """Has stages run; how they ended, as the launcher says."""
+    try:
+      self._process.stdin.write(json.dumps(order) + '\n')
+      self._process.stdin.flush()
+      answer = self._process.stdout.readline()
+    except OSError:  # it has died
+      answer = ''
+    if answer:
+      return json.loads(answer)
+    status = self._process.wait()
+    if not self.stopped:
+      self._process = self._start()
+    return {'status': status or 1, 'stage': 0}
+
+  def stop(self) -> None:
+    """Ends it; a stage that runs saves its state first."""
+    self.stopped = True
+    self._process.terminate()
+    with contextlib.suppress(OSError):
+      self._process.stdin.close()
+    self._process.wait()
+
+  def _start(self) -> subprocess.Popen:
+    return subprocess.Popen(
+      [sys.executable, '-m', 'audioset_ml.sweeping.launcher'],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.DEVNULL,
+      text=True,
+      env=self._environment,
+    )
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+  """SIGTERM is taken like Ctrl-C while this lasts."""
+
+  def interrupt(*_):
+    raise KeyboardInterrupt
+
+  handler = signal.signal(signal.SIGTERM, interrupt)
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGTERM, handler)
+
+
+def _as_json(trial: Trial) -> list[list]:
+  return [[label, name, list(arguments)] for label, name, arguments in trial.commands]
+
+
+def _reason(log: pathlib.Path, answer: dict[str, int]) -> str:
+  """Why a stage failed: its own error line, or the last thing that it said."""
+  try:
+    text = log.read_bytes()[-_LOG_SHOWN:].decode(errors='replace')
+  except OSError:
+    text = ''
+  lines = [line.strip() for line in text.splitlines() if line.strip()]
+  if answer['status'] < 0:
+    return f'ended by {signal.Signals(-answer["status"]).name}'
+  told = [line for line in lines if line.startswith(('error:', 'FATAL Flags'))]
+  return (told or lines or [f'exit status {answer["status"]}'])[-1]
