@@ -8,8 +8,9 @@ the classes whose implicit negatives look most like positives (ranking.csv): lab
 errors are likely there.
 
 Other rules, to compare with: --rule=score (one score for all classes), positives (a
-percentile of the positives' scores, as in PSLA), random (the control) and cleanlab
-(confident learning; pip install cleanlab). --flagged_as=positive adds the flagged
+percentile of the positives' scores, as in PSLA), random (the control), cleanlab
+(confident learning; pip install cleanlab) and truth (the oracle, where the complete
+labels are known). --flagged_as=positive adds the flagged
 labels as positives instead (self-training).
 
 Example:
@@ -30,7 +31,7 @@ flags.DEFINE_string('records', None, 'Folder of the records that were scored.')
 flags.DEFINE_enum(
   'rule',
   'percent',
-  ['percent', 'score', 'positives', 'random', 'cleanlab'],
+  ['percent', 'score', 'positives', 'random', 'cleanlab', 'truth'],
   'What decides which implicit negatives are flagged.',
 )
 flags.DEFINE_list(
@@ -44,6 +45,9 @@ flags.DEFINE_list(
   'positive_percentile',
   ['25'],
   "positives: flags what scores above these percentiles of the class's positives.",
+)
+flags.DEFINE_string(
+  'truth_csv', '', 'truth: the complete labels of the clips, a segments CSV.'
 )
 flags.DEFINE_enum(
   'flagged_as',
@@ -67,6 +71,7 @@ _VALUES = {
   'min_score': ('score',),
   'positive_percentile': ('positives',),
   'seed': ('random',),
+  'truth_csv': ('truth',),
 }
 
 
@@ -90,8 +95,12 @@ def main(_) -> None:
   from audioset_ml.missing_labels import rules
 
   values = _values()
-  rules.build_rule(FLAGS.rule, values)  # so that wrong values are told of at once
+  if FLAGS.rule == 'truth' and not FLAGS.truth_csv:
+    raise app.UsageError('--rule=truth needs --truth_csv')
+  if FLAGS.rule != 'truth':
+    rules.build_rule(FLAGS.rule, values)  # so that wrong values are told of at once
   inputs = {'scores': FLAGS.scores, 'records': FLAGS.records}
+  inputs |= {'truth_csv': FLAGS.truth_csv} if FLAGS.truth_csv else {}
   with stage.output_folder(FLAGS.output_dir, inputs, FLAGS.seed) as folder:
     from audioset_ml.missing_labels import enhance_stage
 
@@ -103,6 +112,7 @@ def main(_) -> None:
       FLAGS.flagged_as,
       FLAGS.seed,
       tuple(FLAGS.show_class),
+      FLAGS.truth_csv,
     )
     runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
     found, text = enhance_stage.enhance(config, folder.path, runner)

@@ -1,6 +1,7 @@
 """A model's scores for every clip of the records: scores.npy and clip_ids.txt.
 
-A clip's score is the mean of the sigmoid scores of its patches, which overlap by half.
+A clip's score is the mean of the sigmoid scores of its patches, which overlap by half;
+to find missing labels of short sounds, --clip_score=max tells more.
 Several models give the mean of their scores; models that each left a fold of the clips
 out of their training (train --folds) score the clips of that fold alone, so that no
 clip is scored by a model that has learnt its labels. A run that was stopped goes on at
@@ -18,6 +19,7 @@ Example:
 from absl import flags
 
 from audioset_ml import beam_flags, stage
+from audioset_ml.models.pooling import POOLINGS
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*beam_flags.NAMES)
@@ -39,6 +41,13 @@ flags.DEFINE_string(
 flags.DEFINE_bool(
   'patch_scores', False, 'Write the scores of all patches too, in float16.'
 )
+flags.DEFINE_enum(
+  'clip_score',
+  'mean',
+  POOLINGS,
+  "How the scores of a clip's patches become one: mean, as all evaluation has it; max; "
+  'linear_softmax, the mean weighted by the scores themselves.',
+)
 beam_flags.define_beam_flags()
 flags.mark_flags_as_required(['model', 'records'])
 
@@ -56,6 +65,7 @@ def main(_) -> None:
       class_mapping=FLAGS.class_mapping,
       audio_dir=FLAGS.audio_dir,
       patch_scores=FLAGS.patch_scores,
+      clip_score=FLAGS.clip_score,
     )
     runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
     folder.counts, folder.details = score_stage.score(config, folder.path, runner)

@@ -13,6 +13,7 @@ from audioset_ml.errors import InputError
 from audioset_ml.missing_labels import rules
 from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
 from audioset_ml.missing_labels.thresholds import parse_percents
+from audioset_ml.missing_labels.truth import read_truth
 from audioset_ml.records.beam_runs import RunnerConfig
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
@@ -34,6 +35,7 @@ class EnhanceConfig:
     flagged_as: what flagged labels are in training: ignored or positive.
     seed: of random draws.
     shown: classes, by name or mid, that `describe` gives Table III of.
+    truth_csv: the complete labels of the clips, for the rule `truth`.
   """
 
   scores: str
@@ -43,6 +45,7 @@ class EnhanceConfig:
   flagged_as: str = 'ignored'
   seed: int = 0
   shown: tuple[str, ...] = ()
+  truth_csv: str = ''
 
 
 def enhance(
@@ -64,8 +67,11 @@ def enhance(
     InputError: scores or records can't be read or don't belong together, or a value is
       wrong.
   """
-  rule = rules.build_rule(config.rule, config.values, config.seed)
   records = RecordsFolder.open(config.records)
+  truth = None
+  if config.truth_csv:
+    truth = read_truth(records.clip_ids, records.class_map, config.truth_csv)
+  rule = rules.build_rule(config.rule, config.values, config.seed, truth)
   shown = [records.class_map.find(name) for name in config.shown]
   scores = read_scores(config.scores)
   scores.require_of(records)

@@ -7,6 +7,7 @@
 | `positives` | percentiles | score above that percentile of its positives (PSLA) |
 | `random` | percentages | are drawn at random, that percentage of them: the control |
 | `cleanlab` | none | cleanlab's confident learning finds (where it is installed) |
+| `truth` | none | are truly there, where that is known: the oracle |
 """
 
 import dataclasses
@@ -25,8 +26,9 @@ from audioset_ml.missing_labels.thresholds import (
   parse_percents,
   top_scored,
 )
+from audioset_ml.missing_labels.truth import Truth
 
-RULES = ('percent', 'score', 'positives', 'random', 'cleanlab')
+RULES = ('percent', 'score', 'positives', 'random', 'cleanlab', 'truth')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,6 +192,19 @@ class Cleanlab:
     return [Selection(one.implicit[issues[one.implicit]], np.nan)]
 
 
+class Oracle:
+  """Exactly the labels that are missing: what no teacher can do better."""
+
+  names, values = ('truth',), ('',)
+
+  def __init__(self, truth: Truth):
+    self._truth = truth
+
+  def select(self, one: ClassScores) -> list[Selection]:
+    _, present = self._truth.of_class(one.index)
+    return [Selection(one.implicit[present[one.implicit]], np.nan)]
+
+
 def top_percent_name(percent: str) -> str:
   """The label set of a percentage by ML20's rule: `discard_0.1`, `discard_10`.
 
@@ -199,19 +214,26 @@ def top_percent_name(percent: str) -> str:
   return TopPercent(parse_percents([percent])).names[0]
 
 
-def build_rule(name: str, values: Sequence[str], seed: int = 0) -> Rule:
+def build_rule(
+  name: str, values: Sequence[str], seed: int = 0, truth: Truth | None = None
+) -> Rule:
   """A rule by its name.
 
   Args:
     name: one of RULES.
     values: see this module's table.
     seed: of the random draws.
+    truth: what is truly there, for the rule of that name.
 
   Raises:
     InputError: a value is wrong for the rule, or stands twice.
   """
   if name == 'cleanlab':
     return Cleanlab()
+  if name == 'truth':
+    if truth is None:
+      raise InputError('the rule truth needs the truth (--truth_csv)')
+    return Oracle(truth)
   if name == 'score':
     numbers = [parse_number(text, 'score') for text in values]
     if not numbers or len(set(numbers)) < len(numbers):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from audioset_ml import folders
+from audioset_ml.models.pooling import pool
 from audioset_ml.models.scorers import left_out_fold, open_scorer
 from audioset_ml.models.scoring import Scorer
 from audioset_ml.progress import progress_bar
@@ -34,6 +35,7 @@ class ScoreConfig:
     audio_dir: the clips' sound files, for SavedModels.
     patch_scores: whether the scores of patches are written, too.
     patch_type: as which type of numbers.
+    clip_score: how the scores of a clip's patches become one, of `pooling.POOLINGS`.
   """
 
   models: tuple[str, ...]
@@ -43,6 +45,7 @@ class ScoreConfig:
   audio_dir: str = ''
   patch_scores: bool = False
   patch_type: str = 'float16'
+  clip_score: str = 'mean'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +96,11 @@ class ShardScorer:
     if self.config.patch_scores:
       _save(_beside(part, 'patches'), found.patches.astype(self.config.patch_type))
       _save(_beside(part, 'lengths'), found.lengths)
-    _save(part, found.clips)
-    return collections.Counter(clips=len(found.clips))
+    clips = found.clips
+    if self.config.clip_score != 'mean':
+      clips = pool(found.patches, found.lengths, self.config.clip_score)
+    _save(part, clips)
+    return collections.Counter(clips=len(clips))
 
 
 # Each process opens the models once.
