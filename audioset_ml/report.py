@@ -1,26 +1,37 @@
-"""One page of any number of evaluations: tables that sort, and figures.
+"""A page of evaluations; or the papers' figures and tables, of sweeps.
 
-The page holds all it needs and opens without a server. Of several evaluations, the
-others are compared with --baseline, the first unless said otherwise: on the same clips,
-with the intervals of the differences, and by the classes' priors (ML20's Table IV and
-Fig. 3).
+Of --evaluation, one page: tables that sort, and figures. It holds all it needs and
+opens without a server. Of several evaluations, the others are compared with --baseline,
+the first unless said otherwise: on the same clips, with the intervals of the
+differences, and by the classes' priors (ML20's Table IV and Fig. 3).
 
 Example:
   python -m audioset_ml.report --evaluation=baseline_evaluation,masked_evaluation \\
     --name=baseline,masked --prior_records=records/train --output=report.html
+
+Of --results, what `sweep` wrote, a folder: ML20's Fig. 2 and Table II, SL21's Table 1
+and Fig. 3, and what goes beyond them, as PDF, SVG, PNG, CSV and Markdown, with
+intervals over the seeds. A sweep is known by its axes: percent (students by discard
+percentage), way (by label set; none is the baseline, truth the oracle), labels with
+clips or mu, share; a stage named audit tells of the flags.
+
+  python -m audioset_ml.report --results=runs/students,runs/label_sets --output=figures
 """
 
 import os
 
-from absl import flags
+from absl import app, flags
 
 from audioset_ml import folders, prior_flags, stage
 from audioset_ml.errors import InputError
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list('evaluation', None, 'Folders that `evaluate` wrote.', required=True)
+flags.DEFINE_list('evaluation', [], 'Folders that `evaluate` wrote.')
+flags.DEFINE_list('results', [], 'Folders that `sweep` wrote, or their results.csv.')
 flags.DEFINE_list('name', [], 'What the page calls them; else by their folders.')
-flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
+flags.DEFINE_string(
+  'output', None, 'The page (.html), or of --results the folder.', required=True
+)
 flags.DEFINE_string(
   'baseline', '', 'Which of them, by name or folder, the others are compared with.'
 )
@@ -28,7 +39,30 @@ flags.DEFINE_string('title', 'Evaluation', 'Title of the page.')
 prior_flags.define_prior_flags()
 
 
+# Flags of the page alone.
+_OF_THE_PAGE = ('name', 'baseline', 'title', *prior_flags.NAMES)
+
+
 def main(_) -> None:
+  if bool(FLAGS.evaluation) == bool(FLAGS.results):
+    raise app.UsageError('give either --evaluation or --results')
+  if FLAGS.results:
+    _write_sweep_report()
+  else:
+    _write_page()
+
+
+def _write_sweep_report() -> None:
+  for name in _OF_THE_PAGE:
+    if FLAGS[name].present:
+      raise app.UsageError(f'--{name} does nothing with --results')
+  from audioset_ml.reporting.sweep_report import write_sweep_report
+
+  for path in write_sweep_report(FLAGS.results, FLAGS.output):
+    print(path)
+
+
+def _write_page() -> None:
   from audioset_ml.evaluation.comparison import priors_of
   from audioset_ml.reporting import evaluation_report as report
 

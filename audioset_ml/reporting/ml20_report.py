@@ -1,0 +1,184 @@
+"""ML20's figures and tables from sweeps: Fig. 2, Table II, and what goes beyond them.
+
+A sweep is known by its axes: `percent` (students by discard percentage), `way`
+(students by label set, `none` and `truth` among them); and one that audits label sets
+by its columns `audit/…`.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from audioset_ml.reporting import style
+from audioset_ml.reporting.sweep_figures import LOOKS, Panel, draw_gains, draw_lines
+from audioset_ml.sweeping.table import Mean, SweepTable, best, chosen_elsewhere, gain
+
+D_PRIME, LWLRAP = 'evaluate/weak/d_prime', 'evaluate/weak/lwlrap'
+PERCENT, WAY = 'percent', 'way'
+BASELINE, ORACLE = 'none', 'truth'
+_METRICS = {'d′': D_PRIME, 'lωlrap': LWLRAP}
+_AUDITED = re.compile(r'audit/(?P<folder>[^/]+)/(?P<set>[^/]+)/(?P<rate>\w+)')
+_DISCARD = 'percent/discard_'
+_LABEL = 'top-scored implicit negatives that are discarded (%)'
+
+
+def percent_axis(axes: Axes) -> None:
+  """Linear up to 1 %, logarithmic beyond, as the paper's percentages lie."""
+  axes.set_xscale('symlog', linthresh=1, linscale=1)
+  ticks = (0, 0.2, 0.4, 0.6, 0.8, 1, 2, 3, 5, 10, 20)
+  axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
+  axes.minorticks_off()
+  axes.set_xlim(-0.05, 22)
+
+
+def figure_2(table: SweepTable) -> Figure:
+  """ML20's Fig. 2 above, and the gains over each line's baseline below."""
+  panels = [
+    [Panel(value, label) for label, value in _METRICS.items()],
+    [Panel(value, f'gain in {label}', gains=True) for label, value in _METRICS.items()],
+  ]
+  return draw_lines(table, PERCENT, panels, _LABEL, prepare=percent_axis, marked=True)
+
+
+def table_2(table: SweepTable) -> pd.DataFrame:
+  """ML20's Table II: baseline and best operating point of each line and metric.
+
+  Beside the paper's way, the best on the evaluated clips (`best`), stands the
+  percentage that is best on the other seeds' clips (`chosen`), whose gain is not
+  optimistic; and the smallest percentage that reaches half of the best gain.
+  """
+  rows = []
+  for line in table.lines(PERCENT):
+    for name, value in _METRICS.items():
+      base = table.by_seed(value, **line, percent='0')
+      values = {
+        one: table.by_seed(value, **line, percent=one) for one in table.values(PERCENT)
+      }
+      gains = {one: gain(found, base) for one, found in values.items() if len(found)}
+      top = best({one: mean.value for one, mean in gains.items()})
+      half = next(
+        (one for one in gains if gains[one].value >= gains[top].value / 2), top
+      )
+      row = {**line, 'metric': name, 'baseline': Mean.of(base).text()}
+      row |= {'best_percent': top, 'best': Mean.of(values[top]).text()}
+      row['gain'] = gains[top].gain_text()
+      row['relative'] = f'{gains[top].value / base.mean():+.1%}'
+      row['half_of_it_at'] = half
+      if len(base) > 1:
+        found, chosen = chosen_elsewhere(table, PERCENT, value, value, **line)
+        row['chosen_percent'] = ', '.join(chosen)
+        row['chosen_gain'] = gain(found, base).gain_text()
+      last = list(gains)[-1]
+      row[f'gain_at_{last}'] = gains[last].gain_text()
+      rows.append(row)
+  return pd.DataFrame(rows)
+
+
+def audited(table: SweepTable) -> pd.DataFrame:
+  """What audits in a sweep say: a row a trial and label set.
+
+  Returns:
+    The axes, folder, label_set, and precision, recall, flagged, truly_missing, missing.
+  """
+  rows: dict[tuple, dict] = {}
+  for number, trial in table.table.iterrows():
+    for column, found in ((one, _AUDITED.fullmatch(one)) for one in table.table):
+      if found and not pd.isna(trial[column]):
+        key = (number, found['folder'], found['set'])
+        start = {axis: trial[axis] for axis in table.axes}
+        row = rows.setdefault(key, {**start, 'folder': key[1], 'label_set': key[2]})
+        row[found['rate']] = trial[column]
+  return pd.DataFrame(rows.values())
+
+
+def audit_means(found: pd.DataFrame) -> pd.DataFrame:
+  """The rates of `audited`, over the seeds, as text."""
+  rates = ['flagged', 'precision', 'recall']
+  keys = [
+    name for name in found if name not in (*rates, 'seed', 'truly_missing', 'missing')
+  ]
+  rows = []
+  for key, rows_of in found.groupby(keys, sort=False):
+    row = dict(zip(keys, key, strict=True))
+    for rate in rates:
+      digits = 0 if rate == 'flagged' else 3
+      row[rate] = Mean.of(rows_of[rate].dropna()).text(digits)
+    rows.append(row)
+  return pd.DataFrame(rows)
+
+
+@style.applied()
+def flags_figure(table: SweepTable) -> Figure:
+  """Precision and recall of the flags over the percentage, by train set."""
+  lines = [line for line in table.lines(PERCENT)]
+  figure = style.new_figure(3.5, 2.4)
+  axes = figure.subplots()
+  percent_axis(axes)
+  percents = sorted(
+    float(found['set'].removeprefix('discard_'))
+    for found in map(_AUDITED.fullmatch, table.table)
+    if found and found['folder'] == 'percent' and found['rate'] == 'recall'
+  )
+  for number, line in enumerate(lines):
+    for rate, face in (('precision', None), ('recall', 'white')):
+      points, values, halves = [], [], []
+      for percent in percents:
+        column = f'audit/{_DISCARD}{percent:g}/{rate}'
+        mean = Mean.of(table.by_seed(column, **line)) if column in table.table else None
+        if mean and mean.seeds:
+          points.append(percent)
+          values.append(mean.value)
+          halves.append(0.0 if math.isnan(mean.deviation) else mean.deviation)
+      look = {**LOOKS[number % len(LOOKS)], 'markersize': 3, 'linewidth': 0.9}
+      name = ' '.join([*line.values(), rate])
+      axes.plot(
+        points, values, label=name, markerfacecolor=face or look['color'], **look
+      )
+      low = [value - half for value, half in zip(values, halves, strict=True)]
+      high = [value + half for value, half in zip(values, halves, strict=True)]
+      axes.fill_between(points, low, high, color=look['color'], alpha=0.13, linewidth=0)
+  axes.set(xlabel=_LABEL, ylabel='precision, recall of the flags', ylim=(0, 1.02))
+  axes.legend(loc='best')
+  figure.tight_layout(pad=0.4)
+  return figure
+
+
+def ways(table: SweepTable) -> dict[str, list[Mean]]:
+  """What each label set's student gains over the baseline's, by metric."""
+  base = {name: table.by_seed(name, way=BASELINE) for name in _METRICS.values()}
+  return {
+    way: [gain(table.by_seed(name, way=way), base[name]) for name in _METRICS.values()]
+    for way in table.values(WAY)
+    if way != BASELINE
+  }
+
+
+def ways_figure(table: SweepTable) -> Figure:
+  """The gains, beside the oracle mask's and four fifths of it; without clean labels."""
+  found = ways(table)
+  marks = None
+  if ORACLE in found:
+    marks = [
+      {'80 %': 0.8 * mean.value, 'oracle mask': mean.value} for mean in found[ORACLE]
+    ]
+  shown = {way: means for way, means in found.items() if way not in (ORACLE, 'clean')}
+  labels = [f'gain in {label} over no label set' for label in _METRICS]
+  return draw_gains(shown, labels, marks)
+
+
+def ways_table(table: SweepTable) -> pd.DataFrame:
+  """The gains as text, and the shares of the oracle mask's."""
+  found, rows = ways(table), []
+  oracle: Sequence[Mean | None] = found.get(ORACLE, [None] * len(_METRICS))
+  for way, means in found.items():
+    row = {'label set': way}
+    for label, mean, best_mean in zip(_METRICS, means, oracle, strict=True):
+      row[f'gain in {label}'] = mean.gain_text()
+      if best_mean:
+        row[f'of the oracle ({label})'] = f'{mean.value / best_mean.value:.0%}'
+    rows.append(row)
+  return pd.DataFrame(rows)

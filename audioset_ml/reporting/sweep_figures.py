@@ -1,0 +1,201 @@
+"""Figures of sweeps: values over an axis, a line for each other point of the grid.
+
+Lines differ by colour, dashes and marker, so that they can be told apart in grey.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from audioset_ml.reporting import style
+from audioset_ml.sweeping.table import Mean, SweepTable, gain
+
+LOOKS = (
+  {'color': style.COLORS['blue'], 'linestyle': '-', 'marker': 'o'},
+  {'color': style.COLORS['vermilion'], 'linestyle': '--', 'marker': '^'},
+  {'color': style.COLORS['green'], 'linestyle': '-.', 'marker': 'D'},
+  {'color': style.COLORS['purple'], 'linestyle': ':', 'marker': 'v'},
+  {'color': style.COLORS['ochre'], 'linestyle': (0, (5, 1)), 'marker': 'P'},
+  {'color': style.COLORS['black'], 'linestyle': (0, (1, 1)), 'marker': 'X'},
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+  """What a panel shows.
+
+  Attributes:
+    value: the column of results.csv.
+    label: the vertical axis's.
+    gains: whether its difference from the first value of x is shown, seed by seed.
+  """
+
+  value: str
+  label: str
+  gains: bool = False
+
+
+@style.applied()
+def draw_lines(
+  table: SweepTable,
+  x: str,
+  panels: Sequence[Sequence[Panel]],
+  label: str,
+  place: Callable[[str], float] = float,
+  prepare: Callable[[Axes], object] = lambda axes: None,
+  name_of: Callable[[dict[str, str]], str] = lambda line: ' '.join(line.values()),
+  marked: bool = False,
+  levels: Mapping[str, tuple[float, str]] | None = None,
+) -> Figure:
+  """Panels of lines over an axis, each with a band: the mean's 95 % interval.
+
+  The interval is that of the difference from the first value of x, seed by seed, since
+  what seeds share (easier clips) says nothing of the axis.
+
+  Args:
+    table: the sweep.
+    x: the axis.
+    panels: by row and column.
+    label: the horizontal axis's.
+    place: where a value of x is drawn.
+    prepare: what is done to each panel, to set its scale.
+    name_of: a line's name in the legend, from its point.
+    marked: whether a square marks each line's first point, the baseline.
+    levels: horizontal lines, by column: height and name.
+  """
+  rows, columns = len(panels), max(map(len, panels))
+  figure = style.new_figure(3.5 * columns, 2.15 * rows + 0.3)
+  grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+  handles = []
+  for row, panel_row in enumerate(panels):
+    for column, panel in enumerate(panel_row):
+      axes = grid[row, column]
+      prepare(axes)
+      lines = [
+        _draw_line(
+          axes, table, x, panel, line, LOOKS[number % len(LOOKS)], place, marked
+        )
+        for number, line in enumerate(table.lines(x))
+      ]
+      handles = handles or lines
+      axes.set_ylabel(panel.label)
+      if panel.gains:
+        axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
+      if levels and panel.value in levels and not panel.gains:
+        _draw_level(axes, *levels[panel.value])
+      if row == rows - 1:
+        axes.set_xlabel(label)
+  figure.tight_layout(
+    pad=0.4, h_pad=0.8, w_pad=1.2, rect=(0, 0, 1, 1 - _legend(figure))
+  )
+  names = [style.plain(name_of(line)) for line in table.lines(x)]
+  if len(names) > 1:
+    figure.legend(
+      handles,
+      names,
+      loc='upper left',
+      ncols=len(names),
+      borderaxespad=0.2,
+      handlelength=3.2,
+    )
+  return figure
+
+
+def _legend(figure: Figure) -> float:
+  return 0.2 / figure.get_figheight()
+
+
+def _draw_line(axes, table, x, panel, line, look, place, marked):
+  points = table.values(x)
+  base = table.by_seed(panel.value, **line, **{x: points[0]})
+  places, middle, half = [], [], []
+  for point in points:
+    here = table.by_seed(panel.value, **line, **{x: point})
+    if here.empty:
+      continue
+    gained = gain(here, base)
+    places.append(place(point))
+    middle.append(gained.value if panel.gains else Mean.of(here).value)
+    half.append(gained.half if point != points[0] else 0.0)
+  middle, half = np.array(middle), np.nan_to_num(np.array(half))
+  sizes = {'markersize': 2.6, 'linewidth': 0.9}
+  (handle,) = axes.plot(places, middle, **look, **sizes)
+  axes.fill_between(
+    places, middle - half, middle + half, color=look['color'], alpha=0.13, linewidth=0
+  )
+  if marked and places:
+    axes.plot(
+      places[:1],
+      middle[:1],
+      marker='s',
+      markersize=5,
+      linestyle='none',
+      color=look['color'],
+    )
+  return handle
+
+
+def _draw_level(axes: Axes, height: float, name: str) -> None:
+  axes.axhline(height, color='0.35', linewidth=0.7, linestyle=(0, (6, 2)), zorder=0)
+  axes.annotate(
+    style.plain(name),
+    (1, height),
+    xycoords=('axes fraction', 'data'),
+    xytext=(-2, 2),
+    textcoords='offset points',
+    ha='right',
+    color='0.25',
+    fontsize=6,
+  )
+
+
+@style.applied()
+def draw_gains(
+  gains: Mapping[str, Sequence[Mean]],
+  labels: Sequence[str],
+  marks: Sequence[Mapping[str, float]] | None = None,
+) -> Figure:
+  """Rows of gains with their intervals, a panel a metric.
+
+  Args:
+    gains: by row's name, a mean a panel.
+    labels: the panels' horizontal axes'.
+    marks: vertical lines of each panel, by name.
+  """
+  names = list(gains)
+  figure = style.new_figure(3.5 * len(labels), 0.19 * len(names) + 0.75)
+  grid = figure.subplots(1, len(labels), squeeze=False, sharey=True)[0]
+  heights = np.arange(len(names))[::-1]
+  for number, axes in enumerate(grid):
+    means = [gains[name][number] for name in names]
+    axes.errorbar(
+      [mean.value for mean in means],
+      heights,
+      xerr=np.nan_to_num([mean.half for mean in means]),
+      fmt='o',
+      markersize=3.2,
+      linewidth=0.9,
+      capsize=1.5,
+      color=style.COLORS['blue'],
+    )
+    axes.axvline(0, color='0.5', linewidth=0.6, zorder=0)
+    for name, value in (marks[number] if marks else {}).items():
+      axes.axvline(value, color='0.35', linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
+      axes.annotate(
+        name,
+        (value, 1),
+        xycoords=('data', 'axes fraction'),
+        xytext=(0, 2),
+        textcoords='offset points',
+        ha='center',
+        fontsize=6,
+        color='0.25',
+      )
+    axes.set_yticks(heights, [style.plain(name) for name in names])
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.set_xlabel(labels[number])
+  figure.tight_layout(pad=0.4, w_pad=1.2)
+  return figure

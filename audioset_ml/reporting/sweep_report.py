@@ -1,0 +1,112 @@
+"""The papers' figures and tables from the results of sweeps, into a folder."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from audioset_ml import folders
+from audioset_ml.errors import InputError
+from audioset_ml.reporting import ml20_report, sl21_report, style
+from audioset_ml.sweeping.table import SweepTable
+
+FORMATS = ('pdf', 'svg', 'png')
+
+
+def write_sweep_report(
+  results: Sequence[str | os.PathLike], output_dir: str | os.PathLike
+) -> list[pathlib.Path]:
+  """Draws what the sweeps hold: see `ml20_report` and `sl21_report`.
+
+  Args:
+    results: results.csv of sweeps, or sweeps' folders.
+    output_dir: the folder, which is made.
+
+  Returns:
+    The files: figures as PDF, SVG and PNG, tables as CSV and, all together, tables.md.
+
+  Raises:
+    InputError: a results.csv can't be read, or shows nothing that is known here.
+  """
+  sweeps = [SweepTable.read(path) for path in results]
+  figures, tables = _ml20(sweeps)
+  for found, more in zip((figures, tables), _sl21(sweeps), strict=True):
+    found |= more
+  if not figures and not tables:
+    axes = '; '.join(f'{one.path}: {", ".join(one.axes)}' for one in sweeps)
+    raise InputError(
+      f"none of these sweeps is one of the papers' ({axes}): an axis `percent`, `way`, "
+      '`labels` with `clips` or `mu`, or `share` tells it'
+    )
+  folder = pathlib.Path(output_dir)
+  folder.mkdir(parents=True, exist_ok=True)
+  written = []
+  for name, figure in figures.items():
+    for kind in FORMATS:
+      written.append(folder / f'{name}.{kind}')
+      style.save(figure, written[-1])
+  for name, table in tables.items():
+    written.append(folder / f'{name}.csv')
+    folders.write_atomically(
+      written[-1], table.to_csv(index=False, lineterminator='\n')
+    )
+  written.append(folder / 'tables.md')
+  text = '\n'.join(f'## {name}\n\n{_markdown(table)}' for name, table in tables.items())
+  folders.write_atomically(written[-1], text)
+  return written
+
+
+def _ml20(
+  sweeps: Sequence[SweepTable],
+) -> tuple[dict[str, Figure], dict[str, pd.DataFrame]]:
+  figures, tables = {}, {}
+  audits = []
+  for sweep in sweeps:
+    if ml20_report.PERCENT in sweep.axes:
+      figures['ml20_figure_2'] = ml20_report.figure_2(sweep)
+      tables['ml20_table_2'] = ml20_report.table_2(sweep)
+    if ml20_report.WAY in sweep.axes:
+      figures['label_sets'] = ml20_report.ways_figure(sweep)
+      tables['label_sets'] = ml20_report.ways_table(sweep)
+    found = ml20_report.audited(sweep)
+    if len(found):
+      audits.append(ml20_report.audit_means(found))
+      if (found['folder'] == 'percent').any():
+        figures['flags'] = ml20_report.flags_figure(sweep)
+  if audits:
+    tables['flags'] = pd.concat(audits, ignore_index=True).fillna('')
+  return figures, tables
+
+
+def _sl21(
+  sweeps: Sequence[SweepTable],
+) -> tuple[dict[str, Figure], dict[str, pd.DataFrame]]:
+  scratch = mixing = shares = None
+  for sweep in sweeps:
+    axes = set(sweep.axes)
+    if {sl21_report.LABELS, sl21_report.CLIPS} <= axes:
+      scratch = sweep
+    elif {sl21_report.LABELS, sl21_report.MU} <= axes:
+      mixing = sweep
+    elif sl21_report.SHARE in axes:
+      shares = sweep
+  figures, tables = {}, {}
+  rows = sl21_report.rows_of(scratch, mixing)
+  if rows:
+    tables['sl21_table_1'] = sl21_report.table_1(rows)
+    tables['sl21_differences'] = sl21_report.differences(rows)
+  if mixing is not None:
+    figures['mixing'] = sl21_report.mu_figure(mixing)
+  if shares is not None:
+    figures['sl21_figure_3'] = sl21_report.figure_3(shares, mixing)
+  return figures, tables
+
+
+def _markdown(table: pd.DataFrame) -> str:
+  def row(cells) -> str:
+    return '| ' + ' | '.join(str(cell).replace('|', r'\|') for cell in cells) + ' |\n'
+
+  lines = [row(table.columns), row(['---'] * len(table.columns))]
+  return ''.join([*lines, *(row(cells) for cells in table.itertuples(index=False))])

@@ -1,0 +1,176 @@
+"""Reading sweeps' results.csv, and means over seeds with their intervals."""
+
+import dataclasses
+import math
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from audioset_ml.errors import RecordError
+from audioset_ml.sweeping.results import MESSAGE, RESULTS_FILE, STATUS
+
+SEED = 'seed'
+LEVEL = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepTable:
+  """The finished trials of a sweep.
+
+  Attributes:
+    path: its results.csv.
+    axes: its axes, in order.
+    table: a row a trial: the axes as text, and the values.
+  """
+
+  path: str
+  axes: tuple[str, ...]
+  table: pd.DataFrame
+
+  @classmethod
+  def read(cls, path: str | os.PathLike) -> 'SweepTable':
+    """Reads a results.csv, or that of a sweep's folder.
+
+    Raises:
+      RecordError: it can't be read, is no table of a sweep, or no trial has finished.
+    """
+    file = pathlib.Path(path)
+    file = file / RESULTS_FILE if file.is_dir() else file
+    try:
+      columns = list(pd.read_csv(file, nrows=0).columns)
+      if columns[:1] != ['trial'] or STATUS not in columns:
+        raise ValueError(f'its columns are {", ".join(columns[:4])}, …')
+      axes = tuple(columns[1 : columns.index(STATUS)])
+      texts = dict.fromkeys(('trial', *axes, STATUS, MESSAGE), str)
+      table = pd.read_csv(file, dtype=texts, keep_default_na=True)
+    except (OSError, ValueError) as error:
+      raise RecordError(f'{file}: no table of `sweep` ({error})') from error
+    finished = table[table[STATUS] == 'finished'].reset_index(drop=True)
+    if finished.empty:
+      raise RecordError(f'{file}: no trial has finished')
+    return cls(str(file), axes, finished)
+
+  def values(self, axis: str) -> list[str]:
+    """An axis's values, in the order of the grid."""
+    return list(dict.fromkeys(self.table[axis]))
+
+  def where(self, **point: str) -> 'SweepTable':
+    """The trials with these values of some axes."""
+    chosen = self.table
+    for axis, value in point.items():
+      chosen = chosen[chosen[axis] == value]
+    return dataclasses.replace(self, table=chosen)
+
+  def lines(self, x: str) -> list[dict[str, str]]:
+    """The values of all axes but `x` and the seed, each combination once."""
+    names = [axis for axis in self.axes if axis not in (x, SEED)]
+    if not names:
+      return [{}]
+    return self.table[names].drop_duplicates().to_dict('records')
+
+  def by_seed(self, value: str, **point: str) -> pd.Series:
+    """A value at a point of the grid, by seed.
+
+    Raises:
+      RecordError: the sweep has no such value, or trials with the same seed.
+    """
+    if value not in self.table:
+      raise RecordError(f'{self.path}: has no column {value}')
+    rows = self.where(**point).table
+    seeds = rows[SEED] if SEED in self.axes else pd.Series('', rows.index)
+    if seeds.duplicated().any():
+      raise RecordError(f'{self.path}: several trials of {point} have the same seed')
+    found = pd.Series(rows[value].to_numpy(float), index=seeds.to_numpy())
+    return found.dropna()
+
+
+@dataclasses.dataclass(frozen=True)
+class Mean:
+  """A mean over seeds.
+
+  Attributes:
+    value: the mean; NaN of none.
+    deviation: standard deviation over the seeds; NaN of one.
+    half: half the 95 % interval of the mean, by Student's t; NaN of one.
+    seeds: how many.
+  """
+
+  value: float
+  deviation: float
+  half: float
+  seeds: int
+
+  @classmethod
+  def of(cls, values: Sequence[float] | pd.Series) -> 'Mean':
+    numbers = np.asarray(values, float)
+    count = len(numbers)
+    if not count:
+      return cls(math.nan, math.nan, math.nan, 0)
+    if count == 1:
+      return cls(float(numbers[0]), math.nan, math.nan, 1)
+    deviation = float(numbers.std(ddof=1))
+    quantile = scipy.stats.t.ppf((1 + LEVEL) / 2, count - 1)
+    half = float(quantile * deviation / math.sqrt(count))
+    return cls(float(numbers.mean()), deviation, half, count)
+
+  def text(self, digits: int = 3) -> str:
+    """`1.234 ± .012`: mean and standard deviation."""
+    if math.isnan(self.deviation):
+      return f'{self.value:.{digits}f}'
+    return f'{self.value:.{digits}f} ± {self.deviation:.{digits}f}'
+
+  def gain_text(self, digits: int = 3) -> str:
+    """`+0.034 [+0.010, +0.058]`: mean and interval."""
+    if math.isnan(self.half):
+      return f'{self.value:+.{digits}f}'
+    low, high = self.value - self.half, self.value + self.half
+    return f'{self.value:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]'
+
+
+def gain(model: pd.Series, baseline: pd.Series) -> Mean:
+  """The mean of the differences, seed by seed; of the seeds that both have."""
+  return Mean.of((model - baseline).dropna())
+
+
+def best(means: Mapping[str, float]) -> str:
+  """The key of the highest mean, NaN left aside; the first of several."""
+  return max(means, key=lambda key: (not math.isnan(means[key]), means[key]))
+
+
+def chosen_elsewhere(
+  table: SweepTable, axis: str, by: str, value: str, **point: str
+) -> tuple[pd.Series, list[str]]:
+  """A value at the point of an axis that is best on the other seeds.
+
+  The seeds are different clips, so what is chosen has not seen those that it is
+  reported on.
+
+  Args:
+    table: the sweep.
+    axis: what is chosen from.
+    by: the value by which, the higher the better.
+    value: the value that is reported.
+    **point: the other axes' values.
+
+  Returns:
+    The value by seed, and what was chosen, seed by seed.
+  """
+  choices = {
+    one: table.by_seed(by, **point, **{axis: one}) for one in table.values(axis)
+  }
+  reported, chosen = {}, []
+  seeds = sorted(set().union(*(found.index for found in choices.values())))
+  for seed in seeds:
+    means = {
+      one: found.drop(seed, errors='ignore').mean() for one, found in choices.items()
+    }
+    picked = best(means)
+    here = table.by_seed(value, **point, **{axis: picked})
+    if seed in here.index:
+      reported[seed] = here[seed]
+      chosen.append(picked)
+  return pd.Series(reported, dtype=float), chosen
