@@ -15,7 +15,7 @@ import pathlib
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import checks, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -32,7 +32,9 @@ flags.mark_flags_as_required(['label_sets', 'records'])
 def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in ('label_sets', 'records')}
   inputs |= {'truth_csv': FLAGS.truth_csv, 'truth_tsv': FLAGS.truth_tsv}
-  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, check=lambda: checks.audit(*inputs.values())
+  ) as folder:
     from audioset_ml.missing_labels.audit import audit
     from audioset_ml.missing_labels.truth import read_truth
     from audioset_ml.records.dataset import read_label_table

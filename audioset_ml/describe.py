@@ -13,7 +13,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml import label_flags, stage
+from audioset_ml import checks, label_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -36,7 +36,9 @@ flags.DEFINE_list('formats', ['png', 'pdf'], 'Formats of the figures: png, pdf, 
 
 def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in (*label_flags.PATHS, 'qa_csv')}
-  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, check=lambda: checks.describe(label_flags.label_files())
+  ) as folder:
     from audioset_ml.reporting import description
 
     result = description.describe(

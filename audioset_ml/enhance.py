@@ -22,7 +22,7 @@ Example:
 
 from absl import app, flags
 
-from audioset_ml import beam_flags, stage
+from audioset_ml import beam_flags, checks, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*beam_flags.NAMES, 'show_class')
@@ -92,7 +92,7 @@ def _values() -> tuple[str, ...]:
 
 
 def main(_) -> None:
-  from audioset_ml.missing_labels import rules
+  from audioset_ml.missing_labels import enhance_stage, rules
 
   values = _values()
   if FLAGS.rule == 'truth' and not FLAGS.truth_csv:
@@ -101,19 +101,19 @@ def main(_) -> None:
     rules.build_rule(FLAGS.rule, values)  # so that wrong values are told of at once
   inputs = {'scores': FLAGS.scores, 'records': FLAGS.records}
   inputs |= {'truth_csv': FLAGS.truth_csv} if FLAGS.truth_csv else {}
-  with stage.output_folder(FLAGS.output_dir, inputs, FLAGS.seed) as folder:
-    from audioset_ml.missing_labels import enhance_stage
-
-    config = enhance_stage.EnhanceConfig(
-      FLAGS.scores,
-      FLAGS.records,
-      FLAGS.rule,
-      values,
-      FLAGS.flagged_as,
-      FLAGS.seed,
-      tuple(FLAGS.show_class),
-      FLAGS.truth_csv,
-    )
+  config = enhance_stage.EnhanceConfig(
+    FLAGS.scores,
+    FLAGS.records,
+    FLAGS.rule,
+    values,
+    FLAGS.flagged_as,
+    FLAGS.seed,
+    tuple(FLAGS.show_class),
+    FLAGS.truth_csv,
+  )
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: checks.enhance(config)
+  ) as folder:
     runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
     found, text = enhance_stage.enhance(config, folder.path, runner)
     folder.counts = found.flagged

@@ -21,7 +21,7 @@ Examples:
 
 from absl import app, flags
 
-from audioset_ml import prior_flags, stage
+from audioset_ml import checks, prior_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -144,37 +144,12 @@ def main(_) -> None:
     if FLAGS[name].value != FLAGS[name].default and not FLAGS[needed].value:
       raise app.UsageError(f'--{name} does nothing without --{needed}')
   inputs = {name: FLAGS[name].value for name in _PATHS}
-  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, check=lambda: checks.evaluate(*_configs())
+  ) as folder:
     from audioset_ml.evaluation import records_evaluation
-    from audioset_ml.evaluation.evaluate_config import EvaluateConfig
-    from audioset_ml.evaluation.selection import SelectConfig
 
-    config = EvaluateConfig(
-      records=FLAGS.records,
-      models=tuple(FLAGS.model),
-      scores=tuple(FLAGS.scores),
-      class_map=FLAGS.class_map,
-      class_mapping=FLAGS.class_mapping,
-      audio_dir=FLAGS.audio_dir,
-      framed_tsv=FLAGS.framed_tsv,
-      clip_list=FLAGS.clip_list,
-      smear_ontology=FLAGS.smear_ontology,
-      replicates=FLAGS.bootstrap,
-      bootstrap_seed=FLAGS.bootstrap_seed,
-      detection=FLAGS.detection,
-      curve_classes=tuple(FLAGS.curve_class),
-      baseline=FLAGS.baseline,
-      prior_records=FLAGS.prior_records,
-      groups=prior_flags.prior_groups(),
-    )
-    select = None
-    if FLAGS.select:
-      select = SelectConfig(
-        metric=FLAGS.select,
-        on=FLAGS.select_on,
-        validation_list=FLAGS.validation_list,
-        validation_folds=FLAGS.validation_folds,
-      )
+    config, select = _configs()
     folder.counts, folder.details = records_evaluation.evaluate_records(
       config, folder.path, select
     )
@@ -186,6 +161,39 @@ def main(_) -> None:
     text = evaluation_text.text(folder.counts)
   print(text)
   print(f'\n{folder.path}: metrics.json, per_class.csv, figures/ and more')
+
+
+def _configs():
+  from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+  from audioset_ml.evaluation.selection import SelectConfig
+
+  config = EvaluateConfig(
+    records=FLAGS.records,
+    models=tuple(FLAGS.model),
+    scores=tuple(FLAGS.scores),
+    class_map=FLAGS.class_map,
+    class_mapping=FLAGS.class_mapping,
+    audio_dir=FLAGS.audio_dir,
+    framed_tsv=FLAGS.framed_tsv,
+    clip_list=FLAGS.clip_list,
+    smear_ontology=FLAGS.smear_ontology,
+    replicates=FLAGS.bootstrap,
+    bootstrap_seed=FLAGS.bootstrap_seed,
+    detection=FLAGS.detection,
+    curve_classes=tuple(FLAGS.curve_class),
+    baseline=FLAGS.baseline,
+    prior_records=FLAGS.prior_records,
+    groups=prior_flags.prior_groups(),
+  )
+  select = None
+  if FLAGS.select:
+    select = SelectConfig(
+      metric=FLAGS.select,
+      on=FLAGS.select_on,
+      validation_list=FLAGS.validation_list,
+      validation_folds=FLAGS.validation_folds,
+    )
+  return config, select
 
 
 if __name__ == '__main__':

@@ -12,7 +12,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import checks, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -22,7 +22,11 @@ flags.mark_flag_as_required('model')
 
 
 def main(_) -> None:
-  with stage.output_folder(FLAGS.output_dir, {'model': FLAGS.model}) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir,
+    {'model': FLAGS.model},
+    check=lambda: checks.export(FLAGS.model, FLAGS.class_map),
+  ) as folder:
     from audioset_ml.models.saved_model import export_trained_model
 
     path = folder.path / 'saved_model'

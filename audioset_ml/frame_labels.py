@@ -15,6 +15,7 @@ from absl import flags
 from audioset_ml import stage
 
 FLAGS = flags.FLAGS
+stage.define_dry_run_flag()
 flags.DEFINE_string('strong_tsv', None, 'Events with their times.', required=True)
 flags.DEFINE_string('explicit_tsv', '', 'Labels of whole clips that people rated.')
 flags.DEFINE_string('output_tsv', None, 'File to write.', required=True)
@@ -54,6 +55,9 @@ def main(_) -> None:
   if FLAGS.explicit_tsv:
     explicit = formats.read_explicit_tsv(FLAGS.explicit_tsv, None, wrong_rows)
   table = framing.frame_table(strong, explicit, clip_seconds=seconds)
+  if FLAGS.dry_run:
+    counts = {'events': len(strong), 'frames': len(table)}
+    stage.end_dry_run(counts, f'{FLAGS.output_tsv}: would be written')
   formats.write_framed_tsv(FLAGS.output_tsv, table)
   present = int((table['present'] == formats.PRESENT).sum())
   print(

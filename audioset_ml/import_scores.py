@@ -12,7 +12,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import checks, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -38,19 +38,18 @@ flags.mark_flags_as_required(['scores', 'records'])
 def main(_) -> None:
   names = ('scores', 'clip_ids', 'class_map', 'class_mapping', 'records')
   inputs = {name: FLAGS[name].value for name in names}
-  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+  more = (FLAGS.clip_ids, FLAGS.class_map, FLAGS.class_mapping, FLAGS.key)
+  with stage.output_folder(
+    FLAGS.output_dir,
+    inputs,
+    check=lambda: checks.import_scores(FLAGS.scores, FLAGS.records, *more),
+  ) as folder:
     from audioset_ml.records.folder import RecordsFolder
     from audioset_ml.records.foreign_scores import read_foreign_scores
     from audioset_ml.records.scores import write_scores
 
-    scores, unused = read_foreign_scores(
-      FLAGS.scores,
-      RecordsFolder.open(FLAGS.records),
-      FLAGS.clip_ids,
-      FLAGS.class_map,
-      FLAGS.class_mapping,
-      FLAGS.key,
-    )
+    records = RecordsFolder.open(FLAGS.records)
+    scores, unused = read_foreign_scores(FLAGS.scores, records, *more)
     write_scores(folder.path, scores)
     folder.counts = {'clips': len(scores.clip_ids), 'rows_of_other_clips': unused}
   print(

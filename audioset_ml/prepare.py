@@ -20,7 +20,7 @@ Beam's own options follow as they are: --beam_args=--flink_master=…,--parallel
 
 from absl import app, flags
 
-from audioset_ml import beam_flags, label_flags, stage
+from audioset_ml import beam_flags, checks, label_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*beam_flags.NAMES, 'max_skipped_fraction')
@@ -53,6 +53,14 @@ flags.DEFINE_float(
   0,
   1,
 )
+flags.DEFINE_float(
+  'clip_fraction',
+  1.0,
+  'Share of the clips to use, by a hash of their ids; a smaller share is part of every '
+  "larger one. ML20's small train set is a fifth of the large one.",
+  0,
+  1,
+)
 beam_flags.define_beam_flags()
 flags.register_validator(
   'labels_only',
@@ -71,23 +79,31 @@ def main(_) -> None:
     raise app.UsageError(f'--{idle[0]} does nothing here: --labels_only reads no sound')
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
   inputs |= {'audio_dir': FLAGS.audio_dir, 'records': FLAGS.records}
-  with stage.output_folder(FLAGS.output_dir, inputs, remote=True) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, check=lambda: checks.prepare(_config()), remote=True
+  ) as folder:
     from audioset_ml.records import pipeline
 
-    config = pipeline.PrepareConfig(
-      labels=label_flags.label_files(),
-      audio_dir=FLAGS.audio_dir,
-      records=FLAGS.records,
-      decoder=FLAGS.decoder,
-      clips_per_shard=FLAGS.clips_per_shard,
-      min_seconds=FLAGS.min_seconds,
-      max_extra_seconds=FLAGS.max_extra_seconds,
-      max_skipped_fraction=FLAGS.max_skipped_fraction,
-    )
     folder.counts, folder.details = pipeline.prepare(
-      config, folder.path, beam_flags.runner_config()
+      _config(), folder.path, beam_flags.runner_config()
     )
   print(_summary(folder))
+
+
+def _config():
+  from audioset_ml.records.pipeline import PrepareConfig
+
+  return PrepareConfig(
+    labels=label_flags.label_files(),
+    audio_dir=FLAGS.audio_dir,
+    records=FLAGS.records,
+    decoder=FLAGS.decoder,
+    clips_per_shard=FLAGS.clips_per_shard,
+    min_seconds=FLAGS.min_seconds,
+    max_extra_seconds=FLAGS.max_extra_seconds,
+    max_skipped_fraction=FLAGS.max_skipped_fraction,
+    clip_fraction=FLAGS.clip_fraction,
+  )
 
 
 def _summary(folder: stage.StageFolder) -> str:

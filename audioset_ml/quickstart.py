@@ -9,6 +9,7 @@ Stopped and started again, it goes on where it was.
 
 import json
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -127,12 +128,24 @@ def _train_flags(records: pathlib.Path, learning_rate: float, steps: int) -> dic
   }
 
 
+def _arguments(flag_values: dict[str, object], *files: str) -> list[str]:
+  return [f'--{flag}={value}' for flag, value in flag_values.items()] + [*files]
+
+
+def command_line(name: str, flag_values: dict[str, object], *files: str) -> str:
+  """A stage's command, a flag a line."""
+  return ' \\\n    '.join(
+    [
+      f'python -m audioset_ml.{name}',
+      *map(shlex.quote, _arguments(flag_values, *files)),
+    ]
+  )
+
+
 def run_stage(name: str, flag_values: dict[str, object], *files: str) -> int:
   """Runs a stage in a process of its own, as a user would; its exit status."""
-  arguments = [f'--{flag}={value}' for flag, value in flag_values.items()] + [*files]
-  print(
-    f'$ python -m audioset_ml.{name} \\\n    ' + ' \\\n    '.join(arguments), flush=True
-  )
+  print(f'$ {command_line(name, flag_values, *files)}', flush=True)
+  arguments = _arguments(flag_values, *files)
   process = subprocess.Popen([sys.executable, '-m', f'audioset_ml.{name}', *arguments])
   # A stage that is asked to stop writes a checkpoint first: wait for it.
   handler = signal.signal(signal.SIGTERM, lambda *unused: process.terminate())
@@ -191,6 +204,10 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
 def main(_) -> int:
   root, start = pathlib.Path(FLAGS.output_dir), time.time()
   steps = chain(root)
+  if FLAGS.dry_run:
+    commands = [command_line(name, flag_values) for name, flag_values in steps]
+    print('\n'.join([*commands, 'dry run: nothing was run']))
+    return 0
   if FLAGS.overwrite:
     for _, flag_values in steps:
       if 'output_dir' in flag_values:

@@ -26,6 +26,7 @@ from audioset_ml import folders, prior_flags, stage
 from audioset_ml.errors import InputError
 
 FLAGS = flags.FLAGS
+stage.define_dry_run_flag()
 flags.DEFINE_list('evaluation', [], 'Folders that `evaluate` wrote.')
 flags.DEFINE_list('results', [], 'Folders that `sweep` wrote, or their results.csv.')
 flags.DEFINE_list('name', [], 'What the page calls them; else by their folders.')
@@ -57,7 +58,11 @@ def _write_sweep_report() -> None:
     if FLAGS[name].present:
       raise app.UsageError(f'--{name} does nothing with --results')
   from audioset_ml.reporting.sweep_report import write_sweep_report
+  from audioset_ml.sweeping.table import SweepTable
 
+  if FLAGS.dry_run:
+    trials = {path: len(SweepTable.read(path).table) for path in FLAGS.results}
+    stage.end_dry_run(trials, f'{FLAGS.output}: would be written')
   for path in write_sweep_report(FLAGS.results, FLAGS.output):
     print(path)
 
@@ -86,6 +91,9 @@ def _write_page() -> None:
     groups=prior_flags.prior_groups(),
     priors=priors,
   )
+  if FLAGS.dry_run:
+    clips = {name: one.metrics['clips']['evaluated'] for name, one in models.items()}
+    stage.end_dry_run(clips, f'{FLAGS.output}: would be written')
   counts = report.write_report(models, config, FLAGS.output)
   print(
     f'{FLAGS.output}: {counts["models"]} evaluations, {counts["classes"]} classes, '

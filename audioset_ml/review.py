@@ -17,6 +17,7 @@ from absl import flags
 from audioset_ml import folders, stage
 
 FLAGS = flags.FLAGS
+stage.define_dry_run_flag()
 flags.DEFINE_string('label_set', None, 'Folder of the label set.', required=True)
 flags.DEFINE_string(
   'scores', None, "Folder with the teacher's scores of the records.", required=True
@@ -57,6 +58,10 @@ def main(_) -> None:
     records=records,
     audio_dir=FLAGS.audio_dir,
   )
+  if FLAGS.dry_run:
+    flagged = int(inputs.label_set.flagged().sum())
+    counts = {'clips': len(records.clip_ids), 'flagged labels': flagged}
+    stage.end_dry_run(counts, f'{FLAGS.output}: would be written')
   config = review.ReviewConfig(
     classes=tuple(records.class_map.find(name) for name in FLAGS['class'].value),
     num_classes=FLAGS.classes,

@@ -43,6 +43,40 @@ def locked(path: Path) -> Iterator[None]:
     yield
 
 
+def look(
+  path: Path,
+  stage: str,
+  flag_lines: list[str],
+  inputs: dict[str, Any],
+  overwrite: bool,
+) -> str:
+  """What entering a folder would come to, without changing it; see `enter`.
+
+  Returns:
+    'new', 'goes on', 'replaced' or 'finished'.
+
+  Raises:
+    InputError: as `enter`.
+  """
+  content = _content(path) if path.exists() else []
+  # A run that failed before it wrote anything leaves no claim on the folder.
+  if not {entry.name for entry in content} - _BOOKKEEPING:
+    return 'new'
+  if not (path / _INPUTS_FILE).is_file():
+    raise InputError(f'{path}: holds files that no stage wrote; choose another folder')
+  started = json.loads((path / _INPUTS_FILE).read_text())
+  if (theirs := started.get('stage', stage)) != stage:
+    raise InputError(f'{path}: was written by `{theirs}`; choose another --output_dir')
+  difference = _difference(path, started, flag_lines, inputs)
+  if overwrite:
+    # The same command again, after a kill, goes on; anything else starts anew.
+    anew = difference or not (path / _REPLACED).exists()
+    return 'replaced' if anew else 'goes on'
+  if difference:
+    raise InputError(f'{path}: {difference}')
+  return 'finished' if folders.is_finished(path) else 'goes on'
+
+
 def enter(
   path: Path,
   stage: str,
@@ -65,27 +99,11 @@ def enter(
   Raises:
     InputError: the folder holds another run, or files of another origin.
   """
-  content = _content(path)
-  # A run that failed before it wrote anything leaves no claim on the folder.
-  if {entry.name for entry in content} - _BOOKKEEPING:
-    if not (path / _INPUTS_FILE).is_file():
-      raise InputError(
-        f'{path}: holds files that no stage wrote; choose another folder'
-      )
-    started = json.loads((path / _INPUTS_FILE).read_text())
-    if (theirs := started.get('stage', stage)) != stage:
-      raise InputError(
-        f'{path}: was written by `{theirs}`; choose another --output_dir'
-      )
-    difference = _difference(path, started, flag_lines, inputs)
-    if overwrite:
-      # The same command again, after a kill, goes on; anything else starts anew.
-      if difference or not (path / _REPLACED).exists():
-        _set_aside(path)
-    elif difference:
-      raise InputError(f'{path}: {difference}')
-    elif folders.is_finished(path):
-      return False
+  state = look(path, stage, flag_lines, inputs, overwrite)
+  if state == 'finished':
+    return False
+  if state == 'replaced':
+    _set_aside(path)
   started = {
     'stage': stage,
     'flags': flag_lines,

@@ -18,7 +18,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml import beam_flags, stage
+from audioset_ml import beam_flags, checks, stage
 from audioset_ml.models.pooling import POOLINGS
 
 FLAGS = flags.FLAGS
@@ -55,21 +55,28 @@ flags.mark_flags_as_required(['model', 'records'])
 def main(_) -> None:
   inputs = {'model': FLAGS.model, 'records': FLAGS.records}
   inputs |= {'class_map': FLAGS.class_map, 'class_mapping': FLAGS.class_mapping}
-  with stage.output_folder(FLAGS.output_dir, inputs) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, check=lambda: checks.score(_config())
+  ) as folder:
     from audioset_ml.models import score_stage
 
-    config = score_stage.ScoreConfig(
-      models=tuple(FLAGS.model),
-      records=FLAGS.records,
-      class_map=FLAGS.class_map,
-      class_mapping=FLAGS.class_mapping,
-      audio_dir=FLAGS.audio_dir,
-      patch_scores=FLAGS.patch_scores,
-      clip_score=FLAGS.clip_score,
-    )
     runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
-    folder.counts, folder.details = score_stage.score(config, folder.path, runner)
+    folder.counts, folder.details = score_stage.score(_config(), folder.path, runner)
   print(f'{folder.path}: scores of {folder.counts["clips"]} clips')
+
+
+def _config():
+  from audioset_ml.models.score_stage import ScoreConfig
+
+  return ScoreConfig(
+    models=tuple(FLAGS.model),
+    records=FLAGS.records,
+    class_map=FLAGS.class_map,
+    class_mapping=FLAGS.class_mapping,
+    audio_dir=FLAGS.audio_dir,
+    patch_scores=FLAGS.patch_scores,
+    clip_score=FLAGS.clip_score,
+  )
 
 
 if __name__ == '__main__':

@@ -18,7 +18,7 @@ import dataclasses
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import checks, stage
 from audioset_ml.errors import InputError
 
 FLAGS = flags.FLAGS
@@ -86,7 +86,9 @@ def main(argv):
     for name in ('source_dir', 'source_classes')
     if FLAGS[name].value
   }
-  with stage.output_folder(FLAGS.output_dir, inputs, FLAGS.seed) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: checks.soundscapes(config)
+  ) as folder:
     folder.counts.update(generate(config, folder.path, FLAGS.num_workers))
   _print_summary(folder)
 

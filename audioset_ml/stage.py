@@ -26,11 +26,11 @@ FLAGS = flags.FLAGS
 
 
 # Flags that change how a stage runs, not what it writes.
-_passing_flags = {'overwrite'}
+_passing_flags = {'overwrite', 'dry_run'}
 
 
-class _AlreadyDone(Exception):
-  """The folder holds a finished run of the same stage with the same flags."""
+class _NothingToDo(Exception):
+  """The same run has finished before, or this one was only to be checked."""
 
 
 @dataclasses.dataclass
@@ -49,7 +49,7 @@ class StageFolder:
 
 
 def define_folder_flags(*passing: str, output_dir: str | None = None) -> None:
-  """Defines --output_dir and --overwrite.
+  """Defines --output_dir, --overwrite and --dry_run.
 
   Args:
     *passing: the stage's flags that don't change what it writes (worker counts, say).
@@ -63,8 +63,17 @@ def define_folder_flags(*passing: str, output_dir: str | None = None) -> None:
   # The caller's module, so that --help shows them.
   for name in ('output_dir', 'overwrite'):
     FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+  define_dry_run_flag()
   if output_dir is None:
     flags.mark_flag_as_required('output_dir')
+
+
+def define_dry_run_flag() -> None:
+  """Defines --dry_run; for stages that write no folder."""
+  flags.DEFINE_bool(
+    'dry_run', False, 'Check the flags and the inputs and count; write nothing.'
+  )
+  FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS['dry_run'])
 
 
 def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
@@ -86,7 +95,7 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
       raise app.UsageError(f'unexpected argument {argv[1]!r}: every input is a flag')
     try:
       return main(argv) or 0
-    except _AlreadyDone as done:
+    except _NothingToDo as done:
       print(done)
       return 0
     except KeyboardInterrupt:
@@ -117,6 +126,8 @@ def output_folder(
   output_dir: str,
   inputs: dict[str, Any] | None = None,
   seed: int | None = None,
+  *,
+  check: Callable[[], dict[str, Any]],
   writes: bool = True,
   remote: bool = False,
 ) -> Iterator[StageFolder]:
@@ -130,6 +141,7 @@ def output_folder(
     output_dir: the folder.
     inputs: paths that the stage reads, by name.
     seed: the stage's seed, for run.json.
+    check: what --dry_run does instead: opens the inputs and counts (see `checks`).
     writes: whether this process writes the folder; of several that work on one stage
       together, one does.
     remote: whether the stage can write to other file systems than the disk's.
@@ -147,16 +159,18 @@ def output_folder(
   path, inputs = paths.as_path(output_dir), inputs or {}
   if path.exists() and not path.is_dir():
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
+  if FLAGS.dry_run:
+    end_dry_run(check(), f'{path}: {_outlook(path, inputs)}')
   path.mkdir(parents=True, exist_ok=True)
   if not writes:
     if folders.is_finished(path) and not FLAGS.overwrite:
-      raise _AlreadyDone(f'{path}: finished already')
+      raise _NothingToDo(f'{path}: finished already')
     yield StageFolder(path)
     return
   with run_state.locked(path):
     flag_lines = _flag_lines(comparable=True)
     if not run_state.enter(path, _stage_name(), flag_lines, inputs, FLAGS.overwrite):
-      raise _AlreadyDone(
+      raise _NothingToDo(
         f'{path}: finished already with the same flags; --overwrite makes it anew'
       )
     folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
@@ -180,6 +194,40 @@ def output_folder(
     }
     folders.write_json(path / folders.RUN_FILE, run_json)
     run_state.forget_replaced(path)
+
+
+def end_dry_run(counts: dict[str, Any], outlook: str) -> None:
+  """Prints what --dry_run has found and ends the program well.
+
+  Args:
+    counts: by name.
+    outlook: what the run would write.
+  """
+  lines = [f'{name}: {_readable(count)}' for name, count in counts.items()]
+  raise _NothingToDo('\n'.join([*lines, outlook, 'dry run: nothing was written']))
+
+
+def _readable(count: Any) -> str:
+  return f'{count:,}' if isinstance(count, int) else str(count)
+
+
+def _outlook(path: paths.Path, inputs: dict[str, Any]) -> str:
+  """What a run would do to its folder; an error if it could not."""
+  state = run_state.look(
+    path, _stage_name(), _flag_lines(comparable=True), inputs, FLAGS.overwrite
+  )
+  if not paths.is_remote(path):
+    there = path
+    while not there.exists():
+      there = there.parent
+    if not os.access(there, os.W_OK | os.X_OK):
+      raise InputError(f'{there}: cannot be written to')
+  return {
+    'new': 'would be written',
+    'goes on': 'is unfinished, and would go on from there',
+    'replaced': 'would be replaced',
+    'finished': 'finished already with the same flags',
+  }[state]
 
 
 def flag_text() -> str:

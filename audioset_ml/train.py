@@ -16,7 +16,7 @@ Example:
 
 from absl import app, flags
 
-from audioset_ml import stage
+from audioset_ml import checks, stage
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.training.config import (
   BEST_METRICS,
@@ -283,7 +283,11 @@ def main(_) -> None:
   inputs = values('records', 'mix_records', 'validation_records', 'label_set')
   inputs |= values('init_from', 'smear_ontology')
   with stage.output_folder(
-    FLAGS.output_dir, inputs, FLAGS.seed, writes=_is_chief()
+    FLAGS.output_dir,
+    inputs,
+    FLAGS.seed,
+    check=lambda: checks.train(config),
+    writes=_is_chief(),
   ) as folder:
     from audioset_ml.training import loop
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.states import LabelState
 
 
@@ -74,6 +75,24 @@ class ClipLabelTable:
       weak={class_index: states[state] for class_index, state in listed},
       strong=tuple(StrongEvent(*event) for event in events),
     )
+
+  def sample(self, fraction: float) -> 'ClipLabelTable':
+    """A share of the clips, by a hash of their ids, with their labels.
+
+    A smaller share is part of every larger one, and neither depends on the other clips.
+    """
+    limit = int(fraction * 2**64)
+    kept = [stable_hash(clip_id) < limit for clip_id in self.clips['clip_id']]
+    rows = np.flatnonzero(kept)
+    place = np.full(len(self), -1)
+    place[rows] = np.arange(len(rows))
+
+    def of_kept(labels: pd.DataFrame) -> pd.DataFrame:
+      labels = labels.assign(clip=place[labels['clip'].to_numpy()])
+      return labels[labels['clip'] >= 0].reset_index(drop=True)
+
+    clips = self.clips.iloc[rows].reset_index(drop=True)
+    return ClipLabelTable(clips, of_kept(self.weak), of_kept(self.strong))
 
   @functools.cached_property
   def _clip_ids(self) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
+from audioset_ml.labels.states import LabelTable
 from audioset_ml.missing_labels import rules
 from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
 from audioset_ml.missing_labels.thresholds import parse_percents
@@ -17,7 +18,7 @@ from audioset_ml.missing_labels.truth import read_truth
 from audioset_ml.records.beam_runs import RunnerConfig
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.scores import SCORES_FILE, read_scores
+from audioset_ml.records.scores import SCORES_FILE, ClipScores, read_scores
 
 _WORK = '.beam'
 _LISTED = 10  # classes of the ranking that are printed
@@ -48,6 +49,35 @@ class EnhanceConfig:
   truth_csv: str = ''
 
 
+@dataclasses.dataclass(frozen=True)
+class EnhanceInputs:
+  """What label sets are made of: the records, their labels, the scores, the rule."""
+
+  records: RecordsFolder
+  labels: LabelTable
+  scores: ClipScores
+  rule: rules.Rule
+
+
+def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
+  """Opens all that a configuration names.
+
+  Raises:
+    InputError: it can't be read or doesn't belong together, or a value is wrong.
+  """
+  records = RecordsFolder.open(config.records)
+  truth = None
+  if config.truth_csv:
+    truth = read_truth(records.clip_ids, records.class_map, config.truth_csv)
+  rule = rules.build_rule(config.rule, config.values, config.seed, truth)
+  scores = read_scores(config.scores)
+  scores.require_of(records)
+  # The ids of two million clips take 150 MB: kept once.
+  labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
+  scores = dataclasses.replace(scores, clip_ids=records.clip_ids)
+  return EnhanceInputs(records, labels, scores, rule)
+
+
 def enhance(
   config: EnhanceConfig,
   output_dir: str | os.PathLike,
@@ -67,17 +97,9 @@ def enhance(
     InputError: scores or records can't be read or don't belong together, or a value is
       wrong.
   """
-  records = RecordsFolder.open(config.records)
-  truth = None
-  if config.truth_csv:
-    truth = read_truth(records.clip_ids, records.class_map, config.truth_csv)
-  rule = rules.build_rule(config.rule, config.values, config.seed, truth)
+  inputs = open_inputs(config)
+  records, labels, rule = inputs.records, inputs.labels, inputs.rule
   shown = [records.class_map.find(name) for name in config.shown]
-  scores = read_scores(config.scores)
-  scores.require_of(records)
-  # The ids of two million clips take 150 MB: kept once.
-  labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
-  scores = dataclasses.replace(scores, clip_ids=records.clip_ids)
   if runner:
     if config.rule != 'percent':
       raise InputError(f'Beam finds thresholds of percentages, not of {config.rule}')
@@ -91,7 +113,7 @@ def enhance(
     rule = rules.TopPercent(percents, thresholds)
     shutil.rmtree(work_dir)
   found = write_label_sets(
-    scores.values,
+    inputs.scores.values,
     labels,
     records.class_map,
     rule,

@@ -41,6 +41,7 @@ class PrepareConfig:
     min_seconds: a shorter sound is skipped.
     max_extra_seconds: a sound longer than its clip by more is skipped.
     max_skipped_fraction: the largest share of clips that may be skipped.
+    clip_fraction: the share of the clips to use, by a hash of their ids.
   """
 
   labels: LabelFiles
@@ -52,6 +53,7 @@ class PrepareConfig:
   min_seconds: float = 0.96
   max_extra_seconds: float = 0.5
   max_skipped_fraction: float = 0.5
+  clip_fraction: float = 1.0
 
   def __post_init__(self):
     if bool(self.audio_dir) == bool(self.records):
@@ -64,6 +66,18 @@ class PrepareConfig:
       raise InputError(f'decoder {self.decoder!r} is unknown; choose from {choices}')
     if self.clips_per_shard < 1:
       raise InputError(f'clips_per_shard is {self.clips_per_shard}, but at least 1')
+    if not 0 < self.clip_fraction <= 1:
+      raise InputError(f'clip_fraction is {self.clip_fraction}, but must be in (0, 1]')
+
+
+def read_chosen_labels(config: PrepareConfig) -> JoinedLabels:
+  """The labels of the clips that a configuration chooses; see `read_labels`."""
+  joined = read_labels(config.labels)
+  if config.clip_fraction == 1:
+    return joined
+  labels = joined.labels.sample(config.clip_fraction)
+  counts = {**joined.counts, 'clips_labelled': len(labels)}
+  return dataclasses.replace(joined, labels=labels, counts=counts)
 
 
 def prepare(
@@ -86,7 +100,7 @@ def prepare(
     UnfinishedError: no clip could be used, or more were skipped than may be.
   """
   output_dir = paths.as_path(output_dir)
-  joined = read_labels(config.labels)
+  joined = read_chosen_labels(config)
   front_end, tasks, source = _plan(config, joined, output_dir)
   parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)

@@ -1,0 +1,210 @@
+"""What `--dry_run` does: opens a stage's inputs and counts, and computes nothing.
+
+Each function takes what the stage itself is given, raises the errors that the stage
+would raise for its inputs, and returns counts by name for people to read.
+"""
+
+from typing import Any
+
+from audioset_ml.errors import InputError
+
+Counts = dict[str, Any]
+
+
+def soundscapes(config) -> Counts:
+  """Of a `synthesis.config.SoundscapeConfig`."""
+  from audioset_ml.synthesis.recordings import find_recordings
+  from audioset_ml.synthesis.sound_classes import ParametricSounds
+
+  sounds = find_recordings(config) if config.source_dir else ParametricSounds()
+  return {
+    'training clips': config.train_clips,
+    'evaluation clips': config.eval_clips,
+    'classes': len(sounds.classes),
+  }
+
+
+def prepare(config) -> Counts:
+  """Of a `records.pipeline.PrepareConfig`."""
+  from audioset_ml.records.folder import RecordsFolder
+  from audioset_ml.records.pipeline import read_chosen_labels
+  from audioset_ml.records.plan import find_audio
+
+  joined = read_chosen_labels(config)
+  clip_ids = joined.labels.clips['clip_id'].tolist()
+  if config.records:
+    found, where = set(RecordsFolder.open(config.records).clip_ids), config.records
+  else:
+    found, where = set(find_audio(config.audio_dir, clip_ids)), config.audio_dir
+  used = sum(clip_id in found for clip_id in clip_ids)
+  if clip_ids and not used:
+    raise InputError(f'{where}: has none of {len(clip_ids)} clips, {clip_ids[0]} say')
+  lacking = len(clip_ids) - used
+  if not config.records and lacking > config.max_skipped_fraction * len(clip_ids):
+    raise InputError(
+      f'{where}: lacks the sound of {lacking} of {len(clip_ids)} clips, more than the '
+      f'share of {config.max_skipped_fraction:g} that --max_skipped_fraction allows'
+    )
+  return {
+    'clips': len(clip_ids),
+    'clips found': used,
+    'clips lacking': lacking,
+    'classes': len(joined.class_map),
+    **{name.replace('_', ' '): count for name, count in joined.counts.items()},
+  }
+
+
+def train(config) -> Counts:
+  """Of a `training.config.TrainConfig`."""
+  from audioset_ml.models.registry import build_model
+  from audioset_ml.records.folder import RecordsFolder
+  from audioset_ml.training.inputs import open_sources
+  from audioset_ml.training.warm_start import init_from, steps_of
+
+  sources = open_sources(config)
+  records = sources[0].records
+  found: Counts = {}
+  for source, name in zip(sources, ('', 'mixed-in '), strict=False):
+    records.require_like(source.records)
+    source.target_maker()
+    chosen = source.chosen()
+    clips = len(source.records.clip_ids if chosen is None else chosen)
+    found[f'{name}clips'] = clips
+    if source.needs_strong:
+      events = source.records.counts['clips_with_events']
+      found[f'{name}clips with events'] = events
+    if source.label_set is not None:
+      found['flagged labels'] = int(source.label_set.flagged().sum())
+  if config.validation_records:
+    validation = RecordsFolder.open(config.validation_records)
+    records.require_like(validation)
+    found['validation clips'] = len(validation.clip_ids)
+  front_end = records.front_end
+  shape = (front_end.patch_frames, front_end.mel_bands)
+  model = build_model(config.model_config(records.num_classes, shape))
+  if config.init_from:
+    init_from(model, config.init_from, records)
+    if config.init_optimizer:
+      steps_of(config.init_from)
+  epochs = config.steps * config.batch_size / max(found['clips'], 1)
+  return {
+    **found,
+    'classes': records.num_classes,
+    'parameters': model.count_params(),
+    'steps': config.steps,
+    'examples a clip': round(epochs, 1),
+  }
+
+
+def score(config) -> Counts:
+  """Of a `models.score_stage.ScoreConfig`."""
+  from audioset_ml.models.scorers import open_scorer
+  from audioset_ml.records.folder import RecordsFolder
+
+  records = RecordsFolder.open(config.records)
+  open_scorer(
+    config.models,
+    records,
+    config.class_map or None,
+    config.class_mapping or None,
+    config.audio_dir or None,
+  )
+  return {
+    'clips': len(records.clip_ids),
+    'classes': records.num_classes,
+    'models': len(config.models),
+  }
+
+
+def enhance(config) -> Counts:
+  """Of a `missing_labels.enhance_stage.EnhanceConfig`."""
+  from audioset_ml.missing_labels.enhance_stage import open_inputs
+
+  inputs = open_inputs(config)
+  labels = inputs.records.num_classes * len(inputs.records.clip_ids)
+  return {
+    'clips': len(inputs.records.clip_ids),
+    'classes': inputs.records.num_classes,
+    'implicit negatives': labels - len(inputs.labels.rows),
+    'label sets': len(inputs.rule.names),
+  }
+
+
+def audit(label_sets, records_path: str, truth_csv: str, truth_tsvs) -> Counts:
+  """Of the flags of `audit`."""
+  from audioset_ml.labels.label_set import LabelSet, find_label_sets
+  from audioset_ml.missing_labels.truth import read_truth
+  from audioset_ml.records.folder import RecordsFolder
+
+  records = RecordsFolder.open(records_path)
+  read_truth(records.clip_ids, records.class_map, truth_csv, truth_tsvs)
+  found = 0
+  for path in label_sets:
+    folders = find_label_sets(path)
+    if not folders:
+      LabelSet.read(path)  # says what is wrong
+    found += len(folders)
+  return {'clips': len(records.clip_ids), 'label sets': found}
+
+
+def evaluate(config, select) -> Counts:
+  """Of an `EvaluateConfig` and, to choose, a `SelectConfig`."""
+  from audioset_ml.evaluation import detection, files
+  from audioset_ml.evaluation.chosen_clips import choose_clips, split_clips
+  from audioset_ml.evaluation.labelled_clips import Truth
+  from audioset_ml.models.score_stage import ScoreConfig
+  from audioset_ml.records.folder import RecordsFolder
+  from audioset_ml.records.scores import read_scores
+
+  if config.detection:
+    detection.require_library()
+  records = RecordsFolder.open(config.records)
+  for name in config.curve_classes:
+    records.class_map.find(name)
+  test, lost = choose_clips(records, config.clip_list)
+  found: Counts = {'clips': len(test), 'clips lost': len(lost)}
+  if select is not None:
+    parts = split_clips(records, test, select.validation_list, select.validation_folds)
+    found |= {'validation clips': len(parts[0]), 'test clips': len(parts[1])}
+  truth = Truth.read(records, config.framed_tsv)
+  if config.baseline:
+    files.read_evaluation(config.baseline)
+  for path in config.scores:
+    read_scores(path).require_of(records)
+  for path in config.models:
+    names = ('records', 'class_map', 'class_mapping', 'audio_dir')
+    given = {name: getattr(config, name) for name in names}
+    score(ScoreConfig(models=(path,), **given))
+  return {
+    **found,
+    'classes': records.num_classes,
+    'strong labels': 'yes' if truth.has_frames else 'no',
+    'models': len(config.models or config.scores),
+  }
+
+
+def import_scores(path: str, records_path: str, *more: str) -> Counts:
+  """Of the flags of `import_scores`."""
+  from audioset_ml.records.folder import RecordsFolder
+  from audioset_ml.records.foreign_scores import read_foreign_scores
+
+  records = RecordsFolder.open(records_path)
+  scores, unused = read_foreign_scores(path, records, *more)
+  return {'clips': len(scores.clip_ids), 'rows of other clips': unused}
+
+
+def describe(files) -> Counts:
+  """Of `labels.label_files.LabelFiles`."""
+  from audioset_ml.labels.join import read_labels
+
+  joined = read_labels(files)
+  return {'clips': len(joined.labels), 'classes': len(joined.class_map)}
+
+
+def export(path: str, class_map: str) -> Counts:
+  """Of the flags of `export`."""
+  from audioset_ml.models.trained import TrainedModel
+
+  trained = TrainedModel.open(path, class_map or None)
+  classes = trained.require_class_map()
+  return {'classes': len(classes), 'parameters': trained.model.count_params()}
