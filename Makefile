@@ -2,7 +2,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-slow lint benchmarks sed
+.PHONY: quickstart experiments test test-slow lint benchmarks sed
 
 # The virtual environment, from the lock file; made anew when the lock changes.
 $(VENV)/installed: requirements.lock setup.py
@@ -20,6 +20,10 @@ sed: $(VENV)/installed
 
 quickstart: $(VENV)/installed
 	$(BIN)/python -m audioset_ml.quickstart --output_dir=quickstart
+
+# All results of experiments/*/results; stopped and started again, it goes on.
+experiments: $(VENV)/installed
+	experiments/run.sh
 
 # In the order of the files: the fewest tests, which xdist leaves for last, take longest.
 test: lint

@@ -12,8 +12,9 @@ Example:
 Of --results, what `sweep` wrote, a folder: ML20's Fig. 2 and Table II, SL21's Table 1
 and Fig. 3, and what goes beyond them, as PDF, SVG, PNG, CSV and Markdown, with
 intervals over the seeds. A sweep is known by its axes: percent (students by discard
-percentage), way (by label set; none is the baseline, truth the oracle), labels with
-clips or mu, share; a stage named audit tells of the flags.
+percentage), any axis with the value none (by label set; truth is the oracle), labels
+with clips or mu, share; stages named audit and evaluate --baseline tell of flags and
+classes, and --description adds SL21's Fig. 2 and odds ratios.
 
   python -m audioset_ml.report --results=runs/students,runs/label_sets --output=figures
 """
@@ -29,6 +30,9 @@ FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
 flags.DEFINE_list('evaluation', [], 'Folders that `evaluate` wrote.')
 flags.DEFINE_list('results', [], 'Folders that `sweep` wrote, or their results.csv.')
+flags.DEFINE_string(
+  'description', '', "A folder of `describe`, for SL21's Fig. 2 and odds ratios."
+)
 flags.DEFINE_list('name', [], 'What the page calls them; else by their folders.')
 flags.DEFINE_string(
   'output', None, 'The page (.html), or of --results the folder.', required=True
@@ -47,6 +51,8 @@ _OF_THE_PAGE = ('name', 'baseline', 'title', *prior_flags.NAMES)
 def main(_) -> None:
   if bool(FLAGS.evaluation) == bool(FLAGS.results):
     raise app.UsageError('give either --evaluation or --results')
+  if FLAGS.description and not FLAGS.results:
+    raise app.UsageError('--description does nothing without --results')
   if FLAGS.results:
     _write_sweep_report()
   else:
@@ -63,7 +69,7 @@ def _write_sweep_report() -> None:
   if FLAGS.dry_run:
     trials = {path: len(SweepTable.read(path).table) for path in FLAGS.results}
     stage.end_dry_run(trials, f'{FLAGS.output}: would be written')
-  for path in write_sweep_report(FLAGS.results, FLAGS.output):
+  for path in write_sweep_report(FLAGS.results, FLAGS.output, FLAGS.description):
     print(path)
 
 

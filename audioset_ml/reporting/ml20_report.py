@@ -1,11 +1,12 @@
 """ML20's figures and tables from sweeps: Fig. 2, Table II, and what goes beyond them.
 
-A sweep is known by its axes: `percent` (students by discard percentage), `way`
-(students by label set, `none` and `truth` among them); and one that audits label sets
-by its columns `audit/…`.
+A sweep is known by its axes: `percent` (students by discard percentage), or one with
+the value `none` (students by label set, `truth` being the oracle mask); one that audits
+label sets by its columns `audit/…`.
 """
 
 import math
+import pathlib
 import re
 from collections.abc import Sequence
 
@@ -13,13 +14,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from audioset_ml.evaluation.comparison import group_table
+from audioset_ml.evaluation.files import COMPARISON_FILE
 from audioset_ml.reporting import style
 from audioset_ml.reporting.sweep_figures import LOOKS, Panel, draw_gains, draw_lines
 from audioset_ml.sweeping.table import Mean, SweepTable, best, chosen_elsewhere, gain
 
 D_PRIME, LWLRAP = 'evaluate/weak/d_prime', 'evaluate/weak/lwlrap'
-PERCENT, WAY = 'percent', 'way'
+PERCENT = 'percent'
 BASELINE, ORACLE = 'none', 'truth'
+_OFF_SCALE = (ORACLE, 'clean')
 _METRICS = {'d′': D_PRIME, 'lωlrap': LWLRAP}
 _AUDITED = re.compile(r'audit/(?P<folder>[^/]+)/(?P<set>[^/]+)/(?P<rate>\w+)')
 _DISCARD = 'percent/discard_'
@@ -147,38 +151,81 @@ def flags_figure(table: SweepTable) -> Figure:
   return figure
 
 
-def ways(table: SweepTable) -> dict[str, list[Mean]]:
-  """What each label set's student gains over the baseline's, by metric."""
-  base = {name: table.by_seed(name, way=BASELINE) for name in _METRICS.values()}
+def baseline_axis(table: SweepTable) -> str | None:
+  """The axis that has a value `none`: what its other values gain is compared."""
+  return next((axis for axis in table.axes if BASELINE in table.values(axis)), None)
+
+
+def gains(table: SweepTable, axis: str) -> dict[str, list[Mean]]:
+  """What each value of an axis gains over `none`, by metric."""
+  base = {name: table.by_seed(name, **{axis: BASELINE}) for name in _METRICS.values()}
   return {
-    way: [gain(table.by_seed(name, way=way), base[name]) for name in _METRICS.values()]
-    for way in table.values(WAY)
-    if way != BASELINE
+    one: [
+      gain(table.by_seed(name, **{axis: one}), base[name]) for name in _METRICS.values()
+    ]
+    for one in table.values(axis)
+    if one != BASELINE
   }
 
 
-def ways_figure(table: SweepTable) -> Figure:
+def gains_figure(table: SweepTable, axis: str) -> Figure:
   """The gains, beside the oracle mask's and four fifths of it; without clean labels."""
-  found = ways(table)
+  found = gains(table, axis)
   marks = None
   if ORACLE in found:
     marks = [
       {'80 %': 0.8 * mean.value, 'oracle mask': mean.value} for mean in found[ORACLE]
     ]
-  shown = {way: means for way, means in found.items() if way not in (ORACLE, 'clean')}
+  shown = {name: means for name, means in found.items() if name not in _OFF_SCALE}
   labels = [f'gain in {label} over no label set' for label in _METRICS]
   return draw_gains(shown, labels, marks)
 
 
-def ways_table(table: SweepTable) -> pd.DataFrame:
+def gains_table(table: SweepTable, axis: str) -> pd.DataFrame:
   """The gains as text, and the shares of the oracle mask's."""
-  found, rows = ways(table), []
+  found, rows = gains(table, axis), []
   oracle: Sequence[Mean | None] = found.get(ORACLE, [None] * len(_METRICS))
-  for way, means in found.items():
-    row = {'label set': way}
+  for name, means in found.items():
+    row = {axis: name}
     for label, mean, best_mean in zip(_METRICS, means, oracle, strict=True):
       row[f'gain in {label}'] = mean.gain_text()
       if best_mean:
         row[f'of the oracle ({label})'] = f'{mean.value / best_mean.value:.0%}'
     rows.append(row)
   return pd.DataFrame(rows)
+
+
+def table_3(table: SweepTable) -> pd.DataFrame | None:
+  """ML20's Table III of the first trial that made label sets, where its files are there.
+
+  Of the label set with the smallest percentage that flags anything, the classes with the
+  fewest and the most explicit labels.
+  """
+  for path in _files(table, '*/table_iii.csv')[:1]:
+    rows = pd.read_csv(path, dtype={'value': str})
+    flagged = rows.groupby('label_set', sort=False)['flagged'].sum()
+    rows = rows[rows['label_set'] == flagged[flagged > 0].index[0]]
+    rows = rows.sort_values('explicit', kind='stable').iloc[[0, -1]]
+    columns = ['display_name', 'label_set', 'total', 'explicit', 'implicit', 'flagged']
+    return rows[columns]
+  return None
+
+
+def comparisons(table: SweepTable) -> pd.DataFrame | None:
+  """The classes of all trials that were compared with a baseline; None of none."""
+  found = [pd.read_csv(path) for path in _files(table, f'*/{COMPARISON_FILE}')]
+  found = [one for one in found if 'lwlrap_baseline' in one]
+  return pd.concat(found, ignore_index=True) if found else None
+
+
+def table_4(compared: pd.DataFrame) -> pd.DataFrame:
+  """ML20's Table IV, over the classes of all trials."""
+  return group_table(compared).round(4)
+
+
+def _files(table: SweepTable, pattern: str) -> list[pathlib.Path]:
+  """Files in the trials' folders, in their order, if these lie beside the table."""
+  folder, found = pathlib.Path(table.path).parent, []
+  for trial in table.table['trial']:
+    found += sorted((folder / trial).glob(pattern))
+  return found

@@ -5,10 +5,14 @@ A sweep is known by its axes: `labels` and `clips` (networks from random weights
 """
 
 import itertools
+import os
+import pathlib
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from audioset_ml.errors import RecordError
+from audioset_ml.reporting.label_figures import prior_scatter
 from audioset_ml.reporting.sweep_figures import Panel, draw_lines
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
@@ -19,6 +23,7 @@ _VALUES = {
   for label, column in (('d′', 'd_prime'), ('lωlrap', 'lwlrap'))
 }
 _STRONG_D_PRIME = 'evaluate/strong/d_prime'
+_MIN_BOTH, _SHOWN = 10, 5
 CLIPS, LABELS, MU, SHARE = 'clips', 'labels', 'mu', 'share'
 _PANELS = [
   [
@@ -127,3 +132,35 @@ def figure_3(table: SweepTable, weak_only: SweepTable | None = None) -> Figure:
     name_of=lambda line: ' '.join(line.values()).replace('_', '-'),
     levels=levels,
   )
+
+
+def figure_2(description_dir: str | os.PathLike) -> Figure:
+  """SL21's Fig. 2, the classes' priors, from a folder that `describe` wrote."""
+  return prior_scatter(_read(description_dir, 'classes.csv'))
+
+
+def odds_ratios(description_dir: str | os.PathLike) -> pd.DataFrame:
+  """The strong labels with the largest odds ratios with the most frequent weak label,
+  and the other way round, as SL21 3.1 has them; at least ten clips have both."""
+  pairs = _read(description_dir, 'odds_ratios.csv')
+  pairs, found = pairs[pairs['both'] >= _MIN_BOTH], []
+  for given, other in (('weak', 'strong'), ('strong', 'weak')):
+    totals = pairs.groupby(f'{given}_name')['both'].sum()
+    if len(totals):
+      name = totals.idxmax()
+      best = pairs[pairs[f'{given}_name'] == name].nlargest(_SHOWN, 'odds_ratio')
+      table = best[[f'{other}_name', 'odds_ratio', 'low', 'high', 'both']].round(2)
+      table = table.set_axis(['with', *table.columns[1:]], axis=1)
+      table.insert(0, 'label', f'{given}: {name}')
+      found.append(table)
+  return pd.concat(found, ignore_index=True) if found else pairs.head(0)
+
+
+def _read(folder: str | os.PathLike, file: str) -> pd.DataFrame:
+  path = pathlib.Path(folder) / file
+  try:
+    return pd.read_csv(path)
+  except (OSError, ValueError) as error:
+    raise RecordError(
+      f'{path}: cannot be read; `describe` writes it ({error})'
+    ) from error

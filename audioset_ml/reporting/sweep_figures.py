@@ -68,6 +68,7 @@ def draw_lines(
   """
   rows, columns = len(panels), max(map(len, panels))
   figure = style.new_figure(3.5 * columns, 2.15 * rows + 0.3)
+  figure.set_layout_engine('constrained')
   grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
   handles = []
   for row, panel_row in enumerate(panels):
@@ -88,24 +89,12 @@ def draw_lines(
         _draw_level(axes, *levels[panel.value])
       if row == rows - 1:
         axes.set_xlabel(label)
-  figure.tight_layout(
-    pad=0.4, h_pad=0.8, w_pad=1.2, rect=(0, 0, 1, 1 - _legend(figure))
-  )
   names = [style.plain(name_of(line)) for line in table.lines(x)]
   if len(names) > 1:
     figure.legend(
-      handles,
-      names,
-      loc='upper left',
-      ncols=len(names),
-      borderaxespad=0.2,
-      handlelength=3.2,
+      handles, names, loc='outside upper left', ncols=len(names), handlelength=3.2
     )
   return figure
-
-
-def _legend(figure: Figure) -> float:
-  return 0.2 / figure.get_figheight()
 
 
 def _draw_line(axes, table, x, panel, line, look, place, marked):

@@ -10,19 +10,24 @@ from matplotlib.figure import Figure
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.reporting import ml20_report, sl21_report, style
+from audioset_ml.reporting.evaluation_figures import draw_scatter
 from audioset_ml.sweeping.table import SweepTable
 
 FORMATS = ('pdf', 'svg', 'png')
 
 
 def write_sweep_report(
-  results: Sequence[str | os.PathLike], output_dir: str | os.PathLike
+  results: Sequence[str | os.PathLike],
+  output_dir: str | os.PathLike,
+  description_dir: str | os.PathLike = '',
 ) -> list[pathlib.Path]:
   """Draws what the sweeps hold: see `ml20_report` and `sl21_report`.
 
   Args:
     results: results.csv of sweeps, or sweeps' folders.
     output_dir: the folder, which is made.
+    description_dir: what `describe` wrote, for SL21's Fig. 2 and odds ratios; '' for
+      none.
 
   Returns:
     The files: figures as PDF, SVG and PNG, tables as CSV and, all together, tables.md.
@@ -34,11 +39,14 @@ def write_sweep_report(
   figures, tables = _ml20(sweeps)
   for found, more in zip((figures, tables), _sl21(sweeps), strict=True):
     found |= more
+  if description_dir:
+    figures['sl21_figure_2'] = sl21_report.figure_2(description_dir)
+    tables['sl21_odds_ratios'] = sl21_report.odds_ratios(description_dir)
   if not figures and not tables:
     axes = '; '.join(f'{one.path}: {", ".join(one.axes)}' for one in sweeps)
     raise InputError(
-      f"none of these sweeps is one of the papers' ({axes}): an axis `percent`, `way`, "
-      '`labels` with `clips` or `mu`, or `share` tells it'
+      f"none of these sweeps is one of the papers' ({axes}): an axis `percent`, one "
+      'with the value `none`, `labels` with `clips` or `mu`, or `share` tells it'
     )
   folder = pathlib.Path(output_dir)
   folder.mkdir(parents=True, exist_ok=True)
@@ -67,14 +75,19 @@ def _ml20(
     if ml20_report.PERCENT in sweep.axes:
       figures['ml20_figure_2'] = ml20_report.figure_2(sweep)
       tables['ml20_table_2'] = ml20_report.table_2(sweep)
-    if ml20_report.WAY in sweep.axes:
-      figures['label_sets'] = ml20_report.ways_figure(sweep)
-      tables['label_sets'] = ml20_report.ways_table(sweep)
+    if (axis := ml20_report.baseline_axis(sweep)) is not None:
+      figures[f'by_{axis}'] = ml20_report.gains_figure(sweep, axis)
+      tables[f'by_{axis}'] = ml20_report.gains_table(sweep, axis)
+    if (compared := ml20_report.comparisons(sweep)) is not None:
+      figures['ml20_figure_3'] = draw_scatter(compared)
+      tables['ml20_table_4'] = ml20_report.table_4(compared)
     found = ml20_report.audited(sweep)
     if len(found):
       audits.append(ml20_report.audit_means(found))
       if (found['folder'] == 'percent').any():
         figures['flags'] = ml20_report.flags_figure(sweep)
+        if (counts := ml20_report.table_3(sweep)) is not None:
+          tables['ml20_table_3'] = counts
   if audits:
     tables['flags'] = pd.concat(audits, ignore_index=True).fillna('')
   return figures, tables
