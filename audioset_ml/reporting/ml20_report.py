@@ -196,10 +196,10 @@ def gains_table(table: SweepTable, axis: str) -> pd.DataFrame:
 
 
 def table_3(table: SweepTable) -> pd.DataFrame | None:
-  """ML20's Table III of the first trial that made label sets, where its files are there.
+  """ML20's Table III of the first trial that made label sets, if its files are there.
 
-  Of the label set with the smallest percentage that flags anything, the classes with the
-  fewest and the most explicit labels.
+  Of the first label set that flags anything, the classes with the fewest and the most
+  explicit labels.
   """
   for path in _files(table, '*/table_iii.csv')[:1]:
     rows = pd.read_csv(path, dtype={'value': str})
