@@ -1,9 +1,10 @@
 """Starts stages in processes that have TensorFlow imported already.
 
 Importing it takes a stage several seconds, which is as long as a small stage computes.
-So a launcher imports it once and forks itself for each stage: a fresh process, that
-runs the stage's module as `python -m` would. It takes orders on its standard input, a
-line of JSON each, and answers each with a line when all its stages have ended:
+So a launcher imports it once, when a stage needs it, and forks itself for each stage: a
+fresh process, that runs the stage's module as `python -m` would. It takes orders on its
+standard input, a line of JSON each, and answers each with a line when all its stages
+have ended:
 
   {"stages": [["train", ["--steps=10"]], …], "log": "trial/log.txt"}
   {"status": 0, "stage": 1}
@@ -21,6 +22,8 @@ import sys
 import traceback
 
 _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
+# Stages that need no TensorFlow: for them alone it is not imported.
+_LIGHT_STAGES = {'soundscapes', 'describe', 'frame_labels', 'report'}
 
 
 def main() -> None:
@@ -30,9 +33,10 @@ def main() -> None:
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   orders, answers = sys.stdin, os.fdopen(os.dup(1), 'w')
   os.dup2(2, 1)  # nothing that is printed may be taken for an answer
-  _import_what_stages_need()
   for line in orders:
     order = json.loads(line)
+    if any(name not in _LIGHT_STAGES for name, _ in order['stages']):
+      _import_what_stages_need()
     answer = _obey(order['stages'], order['log'])
     print(json.dumps(answer), file=answers, flush=True)
 

@@ -70,18 +70,20 @@ def _numbers(value: Any, name: str) -> Iterable[tuple[str, float]]:
 def write_hparams(
   logs_dir: pathlib.Path, axes: Sequence[str], table: pd.DataFrame
 ) -> None:
-  """Writes TensorBoard's HParams: a session a finished trial, with all its values.
+  """Writes TensorBoard's HParams: a session a finished trial, with what it evaluated.
 
   Args:
     logs_dir: the folder; what it holds of earlier calls is replaced.
     axes: the names of the axes.
     table: of `write_results`.
   """
+  metrics = [name for name in table.columns if name.startswith('evaluate/')]
+  if not metrics:  # there is nothing to compare
+    return
   import tensorflow as tf
   from tensorboard.plugins.hparams import api as hparams
 
   finished = table[table[STATUS] == 'finished']
-  metrics = [name for name in table.columns if name.startswith('evaluate/')]
   for row in finished.to_dict('records'):
     folder = logs_dir / row['trial']
     for old in folder.glob('events.out.tfevents.*'):

@@ -1,0 +1,208 @@
+"""Sweeps as a user runs them: resumed, extended, with failures, killed."""
+
+import json
+import os
+import signal
+import time
+
+import pandas as pd
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.stages import kill_stage_when, run_stage, run_stage_ok
+
+CLIPS = '--train_clips=3 --eval_clips=2 --num_workers=1'
+
+
+def flags(folder, *more, seeds='1,2'):
+  return (
+    f'--output_dir={folder}',
+    f'--axis=seed={seeds}',
+    f'--stage=soundscapes {CLIPS} --seed={{seed}}',
+    *more,
+  )
+
+
+def finished_at(folder):
+  return {
+    path.parent.name: path.stat().st_mtime_ns for path in folder.glob('*/run.json')
+  }
+
+
+@pytest.fixture(scope='module')
+def trained(small_records, tmp_path_factory):
+  """A sweep of training and evaluation, in which a trial fails."""
+  folder = tmp_path_factory.mktemp('sweep') / 'out'
+  network = '--architecture=mobilenet_v1_tiny --width_multiplier=0.25 --batch_size=4'
+  arguments = (
+    f'--output_dir={folder}',
+    '--axis=rate=1e-3,0,1e-2',
+    f'--stage=train --records={small_records} {network} --steps=2 '
+    '--learning_rate={rate}',
+    f'--stage=evaluate --model={{trial}}/train --records={small_records} --nofigures',
+    '--jobs=2',
+  )
+  return folder, arguments, run_stage('sweep', *arguments)
+
+
+def test_one_table_holds_all_trials_and_a_failure_stops_no_other(trained):
+  folder, _, done = trained
+  assert done.returncode == 1
+  table = pd.read_csv(folder / 'results.csv').set_index('trial')
+  assert table['status'].to_dict() == {
+    'rate_1e-3': 'finished',
+    'rate_0': 'failed',
+    'rate_1e-2': 'finished',
+  }
+  assert 'learning_rate is 0.0' in table.loc['rate_0', 'message']
+  assert f'failed: {folder}/rate_0: train: error: learning_rate is 0.0' in done.stdout
+  metrics = json.loads((folder / 'rate_1e-2/evaluate/metrics.json').read_text())
+  value = table.loc['rate_1e-2', 'evaluate/weak/lwlrap']
+  assert value == pytest.approx(metrics['weak']['lwlrap'], rel=1e-12)
+  assert table.loc['rate_1e-3', 'train/steps'] == 2
+
+
+@pytest.mark.slow
+def test_a_trial_is_what_its_commands_give_by_themselves(trained, tmp_path):
+  folder, _, _ = trained
+  flagfile = folder / 'rate_1e-2/train/flags.txt'
+  run_stage_ok('train', f'--flagfile={flagfile}', f'--output_dir={tmp_path}/alone')
+  run_stage_ok(
+    'evaluate',
+    f'--flagfile={folder}/rate_1e-2/evaluate/flags.txt',
+    f'--model={tmp_path}/alone',
+    f'--output_dir={tmp_path}/evaluated',
+  )
+  ours = json.loads((tmp_path / 'evaluated/metrics.json').read_text())
+  table = pd.read_csv(folder / 'results.csv').set_index('trial')
+  value = table.loc['rate_1e-2', 'evaluate/weak/lwlrap']
+  assert value == pytest.approx(ours['weak']['lwlrap'], abs=1e-6)
+
+
+def test_tensorboard_has_a_session_a_finished_trial(trained):
+  folder, _, _ = trained
+  assert {path.name for path in (folder / 'logs').iterdir()} == {
+    'rate_1e-3',
+    'rate_1e-2',
+  }
+  events = EventAccumulator(str(folder / 'logs/rate_1e-2')).Reload()
+  assert '_hparams_/session_start_info' in events.PluginTagToContent('hparams')
+  assert 'weak/lwlrap' in events.Tags()['tensors']
+
+
+def test_what_made_the_results_is_told(trained):
+  folder, _, _ = trained
+  made_by = json.loads((folder / 'provenance.json').read_text())
+  assert {'version', 'commit', 'tensorflow', 'numpy', 'processor'} <= set(made_by)
+  assert made_by['tensorflow'].startswith('2.')
+
+
+def test_finished_trials_are_not_repeated_and_failed_ones_are(trained):
+  folder, arguments, _ = trained
+  before = {path: path.stat().st_mtime_ns for path in folder.glob('*/trial.json')}
+  again = run_stage('sweep', *arguments)
+  assert '3 trials, 2 finished before' in again.stdout
+  after = {path: path.stat().st_mtime_ns for path in folder.glob('*/trial.json')}
+  assert [path.parent.name for path in before if before[path] != after[path]] == [
+    'rate_0'
+  ]
+
+
+def test_new_values_extend_a_sweep_and_changed_inputs_repeat_it(tmp_path):
+  out = tmp_path / 'out'
+  run_stage_ok('sweep', *flags(out, seeds='1'))
+  first = (out / 'seed_1/soundscapes/run.json').stat().st_mtime_ns
+  text = run_stage_ok('sweep', *flags(out))
+  assert '2 trials, 1 finished before' in text
+  assert (out / 'seed_1/soundscapes/run.json').stat().st_mtime_ns == first
+  (out / 'seed_2/soundscapes/run.json').unlink()
+  assert '2 trials, 1 finished before' in run_stage_ok('sweep', *flags(out))
+
+
+def test_a_sweep_that_was_killed_goes_on(tmp_path):
+  out = tmp_path / 'out'
+  arguments = flags(out, seeds='1,2,3')
+  kill_stage_when((out / 'seed_1/trial.json').exists, 'sweep', *arguments)
+  first = (out / 'seed_1/trial.json').stat().st_mtime_ns
+  run_stage_ok('sweep', *arguments)
+  table = pd.read_csv(out / 'results.csv')
+  assert table['status'].tolist() == ['finished'] * 3
+  assert (out / 'seed_1/trial.json').stat().st_mtime_ns == first
+
+
+def test_the_stages_end_with_a_sweep_that_is_killed(tmp_path):
+  out = tmp_path / 'out'
+  stage = '--stage=soundscapes --train_clips=20000 --eval_clips=1 --num_workers=1'
+  some_audio = out / 'trial/soundscapes/audio/train'
+  kill_stage_when(
+    lambda: some_audio.exists() and any(some_audio.iterdir()),
+    'sweep',
+    f'--output_dir={out}',
+    stage,
+  )
+  deadline = time.monotonic() + 30
+  while processes_of(out):
+    assert time.monotonic() < deadline, processes_of(out)
+    time.sleep(0.1)
+
+
+def test_an_interrupted_sweep_says_how_to_go_on(tmp_path):
+  out = tmp_path / 'out'
+  status = kill_stage_when(
+    (out / 'seed_1/trial.json').exists,
+    'sweep',
+    *flags(out, seeds='1,2,3,4,5,6'),
+    signal_number=signal.SIGTERM,
+  )
+  assert status == 130
+  assert not processes_of(out)
+
+
+def processes_of(folder):
+  """Processes whose command line or open files name a folder."""
+  found = []
+  for process in os.listdir('/proc'):
+    if process.isdigit() and int(process) != os.getpid():
+      try:
+        files = [
+          os.readlink(f'/proc/{process}/fd/{one}')
+          for one in os.listdir(f'/proc/{process}/fd')
+        ]
+      except OSError:
+        continue
+      if any(file.startswith(str(folder)) for file in files):
+        found.append(process)
+  return found
+
+
+def test_the_commands_are_printed_instead(tmp_path):
+  text = run_stage_ok('sweep', *flags(tmp_path / 'out'), '--print_commands')
+  assert [line.partition(' --')[0] for line in text.splitlines()] == [
+    'python -m audioset_ml.soundscapes'
+  ] * 2
+  assert not (tmp_path / 'out').exists()
+
+
+def test_a_dry_run_finds_what_would_fail(tmp_path, small_records):
+  out = tmp_path / 'out'
+  good = run_stage_ok('sweep', *flags(out), '--dry_run')
+  assert '2 trials of soundscapes' in good
+  later = '--stage=evaluate --model={trial}/train --record=' + str(small_records)
+  misspelt = run_stage('sweep', *flags(out, later), '--dry_run')
+  assert misspelt.returncode == 1
+  assert '2 of 2 trials would fail, seed_1 for one: evaluate' in misspelt.stderr
+  assert "Unknown command line flag 'record'" in misspelt.stderr
+  lacking = f'--stage=train --records={tmp_path}/nowhere'
+  refused = run_stage('sweep', f'--output_dir={out}', lacking, '--dry_run')
+  assert f'{tmp_path}/nowhere: no such folder' in refused.stderr
+  assert not out.exists()
+
+
+def test_wrong_flags_are_named(tmp_path):
+  done = run_stage('sweep', f'--output_dir={tmp_path}/out', '--stage=trian')
+  assert done.returncode == 1
+  assert "begins with 'trian'" in done.stderr
+  assert 'Traceback' not in done.stderr
+  (tmp_path / 'file').write_text('')
+  done = run_stage('sweep', *flags(tmp_path / 'file'))
+  assert 'is a file, but --output_dir must be a folder' in done.stderr

@@ -1,0 +1,165 @@
+"""The papers' figures and tables from planted sweeps."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audioset_ml.errors import InputError
+from audioset_ml.reporting import ml20_report, sl21_report
+from audioset_ml.reporting.sweep_report import FORMATS, write_sweep_report
+from audioset_ml.sweeping.table import SweepTable
+
+SEEDS = ('1', '2', '3')
+PERCENTS = ('0', '0.1', '0.2', '1', '3', '10', '20')
+# A rise, a sweet spot at 3 %, and a decay, as in ML20's Fig. 2.
+CURVE = dict(zip(PERCENTS, (0.0, 0.01, 0.032, 0.04, 0.06, 0.01, -0.02), strict=True))
+
+
+def write_results(folder, axes, values_of):
+  """A results.csv of all points of some axes; `values_of(point)` gives the values."""
+  rows = []
+  for values in itertools.product(*axes.values()):
+    point = dict(zip(axes, values, strict=True))
+    rows.append(
+      {
+        'trial': '-'.join(f'{name}_{value}' for name, value in point.items()),
+        **point,
+        'status': 'finished',
+        'seconds': 1.0,
+        'message': '',
+        **values_of(point),
+      }
+    )
+  folder.mkdir()
+  pd.DataFrame(rows).to_csv(folder / 'results.csv', index=False)
+  return folder
+
+
+def metrics(height, seed=0.0):
+  return {
+    f'evaluate/{section}/{name}': scale * (height + 0.1 * float(seed))
+    for section in ('weak', 'strong')
+    for name, scale in (('d_prime', 1.0), ('lwlrap', 0.5))
+  }
+
+
+@pytest.fixture
+def students(tmp_path):
+  def values_of(point):
+    gain = CURVE[point['percent']] * (2 if point['size'] == 'small' else 1)
+    return metrics(1.0 + gain, point['seed'])
+
+  axes = {'seed': SEEDS, 'size': ('large', 'small'), 'percent': PERCENTS}
+  return write_results(tmp_path / 'students', axes, values_of)
+
+
+def line_of(axes, number):
+  return axes.get_lines()[number].get_xydata()
+
+
+def test_figure_2_shows_the_planted_curve(students):
+  table = SweepTable.read(students)
+  figure = ml20_report.figure_2(table)
+  d_prime, _, gains, _ = figure.axes
+  expected = [1.2 + CURVE[percent] for percent in PERCENTS]
+  np.testing.assert_allclose(line_of(d_prime, 0)[:, 1], expected)
+  np.testing.assert_allclose(line_of(d_prime, 0)[:, 0], [float(p) for p in PERCENTS])
+  np.testing.assert_allclose(line_of(gains, 0)[:, 1], list(CURVE.values()), atol=1e-12)
+  assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+    'large',
+    'small',
+  ]
+
+
+def test_the_baselines_are_marked_with_squares(students):
+  figure = ml20_report.figure_2(SweepTable.read(students))
+  squares = [line for line in figure.axes[0].get_lines() if line.get_marker() == 's']
+  assert [line.get_xydata().tolist() for line in squares] == [[[0.0, 1.2]]] * 2
+
+
+def test_lines_can_be_told_apart_in_grey(students):
+  figure = ml20_report.figure_2(SweepTable.read(students))
+  lines = [line for line in figure.axes[0].get_lines() if line.get_marker() != 's']
+  looks = {(str(line.get_linestyle()), line.get_marker()) for line in lines}
+  assert len(looks) == len(lines) == 2
+
+
+def test_bands_are_the_intervals_of_gains_and_not_of_values(students):
+  # The seeds differ by .1, but their gains are the same: no band has a width.
+  figure = ml20_report.figure_2(SweepTable.read(students))
+  band = figure.axes[0].collections[0].get_paths()[0].vertices
+  assert np.ptp(band[np.isclose(band[:, 0], 3), 1]) < 1e-9
+
+
+def test_table_2_finds_the_sweet_spot_and_where_half_of_it_is_reached(students):
+  table = ml20_report.table_2(SweepTable.read(students)).set_index(['size', 'metric'])
+  row = table.loc[('large', 'd′')]
+  assert row['best_percent'] == '3'
+  assert row['half_of_it_at'] == '0.2'
+  assert row['baseline'] == '1.200 ± 0.100'
+  assert row['gain'].startswith('+0.060 [')
+  assert row['relative'] == '+5.0%'
+  assert row['chosen_percent'] == '3, 3, 3'
+  assert table.loc[('small', 'lωlrap'), 'gain'].startswith('+0.060 [')
+
+
+def test_gains_are_set_against_the_oracle_masks(tmp_path):
+  heights = {'none': 1.0, 'max_3': 1.08, 'random_3': 0.99, 'truth': 1.1, 'clean': 1.5}
+  folder = write_results(
+    tmp_path / 'alternatives',
+    {'seed': SEEDS, 'label_set': tuple(heights)},
+    lambda point: metrics(heights[point['label_set']], point['seed']),
+  )
+  sweep = SweepTable.read(folder)
+  assert ml20_report.baseline_axis(sweep) == 'label_set'
+  table = ml20_report.gains_table(sweep, 'label_set').set_index('label_set')
+  assert table.loc['max_3', 'of the oracle (d′)'] == '80%'
+  assert table.loc['random_3', 'of the oracle (d′)'] == '-10%'
+  figure = ml20_report.gains_figure(sweep, 'label_set')
+  names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+  assert names == ['max_3', 'random_3']  # in whose scale the others would not fit
+
+
+def test_table_1_separates_what_labels_restore_from_what_times_add(tmp_path):
+  heights = {'weak': 1.0, 'weak_complete': 1.3, 'diffuse': 1.3, 'strong': 1.6}
+  scratch = write_results(
+    tmp_path / 'scratch',
+    {'seed': SEEDS, 'labels': tuple(heights), 'clips': ('subset', 'all')},
+    lambda p: metrics(heights[p['labels']] + (p['clips'] == 'all'), p['seed']),
+  )
+  mixing = write_results(
+    tmp_path / 'mixing',
+    {'seed': SEEDS, 'labels': ('diffuse', 'strong'), 'mu': ('0', '0.5', '1')},
+    lambda p: metrics(2 + {'0': 0, '0.5': 0.4, '1': 0.2}[p['mu']], p['seed']),
+  )
+  rows = sl21_report.rows_of(SweepTable.read(scratch), SweepTable.read(mixing))
+  table = sl21_report.table_1(rows).set_index('training labels')
+  assert table.loc['strong, subset', 'Weak eval d′'] == '1.800 ± 0.100'
+  assert table.loc['+ strong, μ = 0.5', 'Strong eval d′'] == '2.600 ± 0.100'
+  differences = sl21_report.differences(rows).set_index(['from', 'to'])
+  steps = differences['Strong eval d′']
+  assert steps['weak, subset', 'weak_complete, subset'].startswith('+0.300 [')
+  assert steps['weak_complete, subset', 'diffuse, subset'].startswith('+0.000 [')
+  assert steps['diffuse, subset', 'strong, subset'].startswith('+0.300 [')
+
+
+def test_everything_is_written_in_three_formats_and_the_same_twice(students, tmp_path):
+  written = write_sweep_report([students], tmp_path / 'first')
+  names = {path.name for path in written}
+  assert {f'ml20_figure_2.{kind}' for kind in FORMATS} <= names
+  assert {'ml20_table_2.csv', 'tables.md'} <= names
+  write_sweep_report([students], tmp_path / 'second')
+  for path in written:
+    assert path.read_bytes() == (tmp_path / 'second' / path.name).read_bytes()
+  text = (tmp_path / 'first' / 'tables.md').read_text()
+  assert '| large | d′ | 1.200 ± 0.100 |' in text
+
+
+def test_a_sweep_of_something_else_is_named(tmp_path):
+  folder = write_results(tmp_path / 'rates', {'rate': ('1', '2')}, lambda _: metrics(1))
+  with pytest.raises(
+    InputError, match=r'none of these sweeps .*rates/results.csv: rate'
+  ):
+    write_sweep_report([folder], tmp_path / 'out')
