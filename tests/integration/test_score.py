@@ -72,6 +72,15 @@ def test_patch_scores_are_those_whose_mean_is_the_clips(by_one, small_records):
   assert np.diff(patches.offsets).tolist() == counts
 
 
+def test_a_clips_score_may_be_that_of_its_highest_patch(
+  by_one, models, small_records, tmp_path
+):
+  highest, _, _ = score(tmp_path / 'max', small_records, models[:1], clip_score='max')
+  patches = score_files.read_patch_scores(score_files.read_scores(by_one))
+  for row, values in enumerate(highest):
+    assert values == pytest.approx(patches.of(row).max(axis=0), abs=5e-4)  # float16
+
+
 def test_a_folder_of_scores_tells_its_teacher(by_one, models, small_records):
   run_json = json.loads((by_one / 'run.json').read_text())
   assert run_json['teachers'][0]['model'] == models[0]

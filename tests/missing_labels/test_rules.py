@@ -1,12 +1,15 @@
 """The alternatives to ML20's rule."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis.strategies import integers
 
 from audioset_ml.errors import InputError
 from audioset_ml.missing_labels.rules import ClassScores, build_rule, top_percent_name
-from tests.missing_labels.states import flagged_by, scores_and_states
+from audioset_ml.missing_labels.truth import Truth
+from tests.missing_labels.states import class_map, flagged_by, scores_and_states
 
 
 @given(data=scores_and_states())
@@ -102,3 +105,20 @@ def test_label_sets_are_named_by_rule_and_value():
 def test_wrong_values_are_named(rule, values, message):
   with pytest.raises(InputError, match=message):
     build_rule(rule, values)
+
+
+@given(data=scores_and_states(), seed=integers(0, 99))
+def test_the_oracle_flags_exactly_what_is_missing(data, seed):
+  scores, states = data
+  present = np.random.default_rng(seed).random(states.shape) < 0.3
+  clips, classes = np.nonzero(present)
+  judged = pd.DataFrame({'clip': clips, 'class_index': classes, 'present': True})
+  ids = tuple(f'c{i}_0' for i in range(len(states)))
+  truth = Truth(ids, class_map(states.shape[1]), judged, complete=True)
+  (flags,), _ = flagged_by(build_rule('truth', [], truth=truth), scores, states)
+  assert np.array_equal(flags, present & (states == 0))
+
+
+def test_the_oracle_needs_the_truth():
+  with pytest.raises(InputError, match='needs the truth'):
+    build_rule('truth', [])
