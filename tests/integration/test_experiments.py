@@ -1,0 +1,194 @@
+"""The experiments' flagfiles: that each can be used, and AudioSet's from end to end."""
+
+import json
+import re
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from tests.stages import ROOT, run_stage_ok
+
+FLAGFILES = sorted((ROOT / 'experiments').glob('*/*/*.flags'))
+SWEEPS = [path for path in FLAGFILES if '--stage=' in path.read_text()]
+CLIPS, SECONDS, RATE = 24, 10, 16_000
+
+
+def name_of(path):
+  return str(path.relative_to(ROOT / 'experiments'))
+
+
+def command_of(path):
+  """The command that a flagfile's head names: stage and flags."""
+  found = re.search(r'^#   python -m audioset_ml\.(\w+) (.*)$', path.read_text(), re.M)
+  return found and (found.group(1), shlex.split(found.group(2)))
+
+
+@pytest.mark.parametrize('path', FLAGFILES, ids=name_of)
+def test_a_flagfile_says_what_it_is_and_how_to_run_it(path):
+  head = ''.join(
+    line for line in path.read_text().splitlines(True) if line.startswith('#')
+  )
+  assert re.search(r'ML20|SL21|students|rules', head)
+  command = command_of(path)
+  if path.name != 'network.flags':  # which others include
+    assert command[1] == [f'--flagfile={path.relative_to(ROOT)}']
+
+
+@pytest.mark.parametrize('path', SWEEPS, ids=name_of)
+def test_a_sweeps_commands_can_be_printed(path):
+  text = run_stage_ok('sweep', f'--flagfile={path}', '--print_commands', folder=ROOT)
+  commands = text.splitlines()
+  assert len(set(commands)) == len(commands) > 0
+  assert '{' not in text
+
+
+def write_audioset(folder, shared_data):
+  """A folder laid out like AudioSet: rows of the official files, generated sound."""
+  csvs = folder / 'audioset'
+  (csvs / 'audio').mkdir(parents=True)
+  for name in ('class_labels_indices.csv', 'ontology.json'):
+    (csvs / name).write_bytes(shared_data(f'audioset/{name}').read_bytes())
+  strong = {
+    split: pd.read_csv(
+      shared_data(f'audioset_strong/audioset_{split}_strong_subset.tsv'), sep='\t'
+    )
+    for split in ('train', 'eval')
+  }
+  official = {
+    split: shared_data(f'audioset/{name}').read_text().splitlines(True)
+    for split, name in (
+      ('train', 'balanced_train_segments.csv'),
+      ('eval', 'eval_segments.csv'),
+    )
+  }
+  random = np.random.default_rng(0)
+  for split, lines in official.items():
+    head, rows = lines[:3], lines[3:]
+    ids = [clip_id(row) for row in rows]
+    labelled = set(strong[split]['segment_id'])
+    # Half of the clips have events in the official strong files.
+    chosen = [r for r, one in zip(rows, ids, strict=True) if one in labelled]
+    others = [r for r, one in zip(rows, ids, strict=True) if one not in labelled]
+    chosen = chosen[: CLIPS // 2] + others[: CLIPS - len(chosen[: CLIPS // 2])]
+    names = {'train': 'balanced_train_segments.csv', 'eval': 'eval_segments.csv'}
+    (csvs / names[split]).write_text(''.join([*head, *chosen]))
+    events = strong[split]
+    wanted = {clip_id(row) for row in chosen}
+    events = events[events['segment_id'].isin(wanted)]
+    events.to_csv(csvs / f'audioset_{split}_strong.tsv', sep='\t', index=False)
+    (csvs / 'audio' / split).mkdir()
+    for one in wanted:
+      sound = 0.1 * random.standard_normal(SECONDS * RATE)
+      soundfile.write(csvs / 'audio' / split / f'{one}.flac', sound, RATE)
+  # None of these few clips is in the larger file, which is not among the test data.
+  (csvs / 'unbalanced_train_segments.csv').write_text(''.join(official['train'][:3]))
+  framed = shared_data(
+    'audioset_strong/audioset_eval_strong_framed_posneg_subset.tsv'
+  ).read_bytes()
+  (csvs / 'audioset_eval_strong_framed_posneg.tsv').write_bytes(framed)
+  (folder / 'experiments').symlink_to(ROOT / 'experiments')
+
+
+def clip_id(row):
+  name, start = row.split(', ')[:2]
+  return f'{name}_{round(1000 * float(start))}'
+
+
+@pytest.fixture(scope='module')
+def audioset(shared_data, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('audioset')
+  write_audioset(folder, shared_data)
+  return folder
+
+
+# In their order; of a sweep, the trials that are run.
+ML20 = (
+  'prepare_large',
+  'prepare_small',
+  'prepare_eval',
+  'teacher',
+  'score_large',
+  'score_small',
+  'enhance_large',
+  'enhance_small',
+  ('students', ('size_small-network_resnet50-percent_0/', 'resnet50-percent_3/')),
+  'by_prior',
+  'report',
+)
+SL21 = (
+  'prepare_train',
+  'prepare_eval',
+  'describe',
+  ('scratch', ('labels_weak-clips_all/', 'labels_strong-clips_subset/')),
+  ('mixing', ('labels_strong-mu_0/', 'labels_strong-mu_0.8/')),
+  ('shares', ('share_1/',)),
+  'report',
+)
+TEN_STEPS = ('--steps=10', '--batch_size=4', '--shuffle_buffer=8')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ('paper', 'steps'),
+  [('missing_labels', ML20), ('strong_labels', SL21)],
+  ids=['ml20', 'sl21'],
+)
+def test_audiosets_flagfiles_pass_a_dry_run_and_run_for_ten_steps(
+  paper, steps, audioset
+):
+  for step in steps:
+    name, trials = (step, None) if isinstance(step, str) else step
+    flagfile = f'experiments/{paper}/audioset/{name}.flags'
+    if trials is not None:
+      run_sweep(flagfile, trials, audioset)
+      continue
+    stage, flags = command_of(ROOT / flagfile)
+    more = TEN_STEPS if stage == 'train' else ()
+    told = run_stage_ok(stage, *flags, *more, '--dry_run', folder=audioset)
+    assert 'dry run: nothing was written' in told
+    run_stage_ok(stage, *flags, *more, folder=audioset)
+  results = audioset / 'runs/audioset' / paper / 'results'
+  assert (results / 'tables.md').is_file()
+
+
+def run_sweep(flagfile, trials, folder):
+  """Checks a sweep whose inputs are there, and runs some of its trials, shortened."""
+  flags = run_stage_ok('sweep', f'--flagfile={flagfile}', '--dry_run', folder=folder)
+  assert 'flags and first inputs are as they must be' in flags
+  text = run_stage_ok(
+    'sweep', f'--flagfile={flagfile}', '--print_commands', folder=folder
+  )
+  lines = [line for line in text.splitlines() if any(one in line for one in trials)]
+  assert len(lines) >= len(trials)
+  for line in lines:
+    for command in line.split(' && '):
+      words = shlex.split(command)
+      stage = words[2].removeprefix('audioset_ml.')
+      more = TEN_STEPS if stage == 'train' else ()
+      run_stage_ok(stage, *words[3:], *more, folder=folder)
+  gather(flagfile, folder)
+
+
+def gather(flagfile, folder):
+  """Writes results.csv of the trials that have run, as a sweep that ran them would."""
+  # A sweep of the same trials with the shortened commands would run them again; what
+  # the report needs is its table.
+  text = (folder / flagfile).read_text()
+  sweep = folder / re.search(r'^--output_dir=(.*)$', text, re.M).group(1)
+  axes = re.findall(r'^--axis=(\w+)=', text, re.M)
+  rows = []
+  for path in sorted(sweep.glob('*/evaluate/run.json')):
+    trial = path.parts[-3]
+    point = dict(part.split('_', 1) for part in trial.split('-'))
+    counts = json.loads(path.read_text())['counts']
+    values = {
+      f'evaluate/{section}/{name}': counts.get(section, {}).get(name)
+      for section in ('weak', 'strong')
+      for name in ('d_prime', 'lwlrap')
+    }
+    row = {'trial': trial, **{axis: point[axis] for axis in axes}}
+    rows.append({**row, 'status': 'finished', 'seconds': 1, 'message': '', **values})
+  pd.DataFrame(rows).to_csv(sweep / 'results.csv', index=False)
