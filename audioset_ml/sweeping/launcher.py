@@ -66,7 +66,7 @@ def run_forked(name: str, arguments: list[str], log: str) -> int:
   Returns:
     The exit status; minus the signal's number where one ended it.
   """
-  child = os.fork()
+  parent, child = os.getpid(), os.fork()
   if child:
     previous = signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     try:
@@ -79,6 +79,8 @@ def run_forked(name: str, arguments: list[str], log: str) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _end_with_parent()
+    if os.getppid() != parent:  # it has died before that
+      os._exit(1)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.dup2(output, 1)
     os.dup2(output, 2)
