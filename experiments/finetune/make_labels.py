@@ -56,7 +56,9 @@ _LONGEST_ID = 80  # characters; a file's name has at most 255 bytes
 
 def main(_) -> None:
   inputs = {'recordings': FLAGS.recordings, 'labels_csv': FLAGS.labels_csv}
-  with stage.output_folder(FLAGS.output_dir, inputs, FLAGS.seed) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, FLAGS.seed, check=_check
+  ) as folder:
     found = _read()
     seconds = reading.lengths(found)
     found = reading.with_copies_grouped(found)
@@ -79,6 +81,12 @@ def main(_) -> None:
     ClassMap(tuple(mids.values()), names).write(folder.path / 'class_map.csv')
     folder.counts['classes'] = len(mids)
   _print_summary(folder, sides)
+
+
+def _check() -> dict[str, int]:
+  """What --dry_run counts."""
+  found = _read()
+  return {'recordings': len(found), 'groups': len({one.group for one in found})}
 
 
 def _read() -> list[Recording]:
