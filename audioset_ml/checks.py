@@ -37,7 +37,9 @@ def prepare(config) -> Counts:
   else:
     found, where = set(find_audio(config.audio_dir, clip_ids)), config.audio_dir
   used = sum(clip_id in found for clip_id in clip_ids)
-  if clip_ids and not used:
+  if not clip_ids:
+    raise InputError('the label files and --clip_fraction leave no clip')
+  if not used:
     raise InputError(f'{where}: has none of {len(clip_ids)} clips, {clip_ids[0]} say')
   lacking = len(clip_ids) - used
   if not config.records and lacking > config.max_skipped_fraction * len(clip_ids):
@@ -121,6 +123,8 @@ def enhance(config) -> Counts:
   from audioset_ml.missing_labels.enhance_stage import open_inputs
 
   inputs = open_inputs(config)
+  for name in config.shown:
+    inputs.records.class_map.find(name)
   labels = inputs.records.num_classes * len(inputs.records.clip_ids)
   return {
     'clips': len(inputs.records.clip_ids),
@@ -141,9 +145,10 @@ def audit(label_sets, records_path: str, truth_csv: str, truth_tsvs) -> Counts:
   found = 0
   for path in label_sets:
     folders = find_label_sets(path)
-    if not folders:
-      LabelSet.read(path)  # says what is wrong
-    found += len(folders)
+    for folder in folders or [path]:  # of none, reading says what is wrong
+      if LabelSet.read(folder).clip_ids != records.clip_ids:
+        raise InputError(f'{folder}: is of other clips than {records_path}')
+      found += 1
   return {'clips': len(records.clip_ids), 'label sets': found}
 
 
@@ -151,10 +156,12 @@ def evaluate(config, select) -> Counts:
   """Of an `EvaluateConfig` and, to choose, a `SelectConfig`."""
   from audioset_ml.evaluation import detection, files
   from audioset_ml.evaluation.chosen_clips import choose_clips, split_clips
+  from audioset_ml.evaluation.comparison import require_comparable
   from audioset_ml.evaluation.labelled_clips import Truth
+  from audioset_ml.labels.ontology import Ontology
   from audioset_ml.models.score_stage import ScoreConfig
   from audioset_ml.records.folder import RecordsFolder
-  from audioset_ml.records.scores import read_scores
+  from audioset_ml.records.scores import read_patch_scores, read_scores
 
   if config.detection:
     detection.require_library()
@@ -167,10 +174,22 @@ def evaluate(config, select) -> Counts:
     parts = split_clips(records, test, select.validation_list, select.validation_folds)
     found |= {'validation clips': len(parts[0]), 'test clips': len(parts[1])}
   truth = Truth.read(records, config.framed_tsv)
+  if config.prior_records:
+    others = RecordsFolder.open(config.prior_records)
+    others.require_class_map(records.class_map, str(records.path))
+  if config.smear_ontology:
+    Ontology.read(config.smear_ontology)
   if config.baseline:
-    files.read_evaluation(config.baseline)
+    ids = [records.clip_ids[clip] for clip in test]
+    mids = records.class_map.mids
+    require_comparable(
+      files.read_evaluation(config.baseline), ids, mids, config.resampling
+    )
   for path in config.scores:
-    read_scores(path).require_of(records)
+    scores = read_scores(path)
+    scores.require_of(records)
+    if config.framed_tsv or config.detection:
+      read_patch_scores(scores)
   for path in config.models:
     names = ('records', 'class_map', 'class_mapping', 'audio_dir')
     given = {name: getattr(config, name) for name in names}
@@ -193,11 +212,15 @@ def import_scores(path: str, records_path: str, *more: str) -> Counts:
   return {'clips': len(scores.clip_ids), 'rows of other clips': unused}
 
 
-def describe(files) -> Counts:
-  """Of `labels.label_files.LabelFiles`."""
+def describe(files, config) -> Counts:
+  """Of `labels.label_files.LabelFiles` and a `reporting.description.DescribeConfig`."""
   from audioset_ml.labels.join import read_labels
+  from audioset_ml.reporting.description import require_formats
 
+  require_formats(config)
   joined = read_labels(files)
+  for label in config.labels:
+    joined.class_map.find(label)
   return {'clips': len(joined.labels), 'classes': len(joined.class_map)}
 
 

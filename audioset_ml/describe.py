@@ -37,19 +37,24 @@ flags.DEFINE_list('formats', ['png', 'pdf'], 'Formats of the figures: png, pdf, 
 def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in (*label_flags.PATHS, 'qa_csv')}
   with stage.output_folder(
-    FLAGS.output_dir, inputs, check=lambda: checks.describe(label_flags.label_files())
+    FLAGS.output_dir,
+    inputs,
+    check=lambda: checks.describe(label_flags.label_files(), _config()),
   ) as folder:
     from audioset_ml.reporting import description
 
-    result = description.describe(
-      label_flags.label_files(),
-      description.DescribeConfig(
-        FLAGS.qa_csv, tuple(FLAGS.label), FLAGS.min_both, tuple(FLAGS.formats)
-      ),
-      folder.path,
-    )
+    files = label_flags.label_files()
+    result = description.describe(files, _config(), folder.path)
     folder.counts = result.summary
   print(result.text)
+
+
+def _config():
+  from audioset_ml.reporting.description import DescribeConfig
+
+  return DescribeConfig(
+    FLAGS.qa_csv, tuple(FLAGS.label), FLAGS.min_both, tuple(FLAGS.formats)
+  )
 
 
 if __name__ == '__main__':

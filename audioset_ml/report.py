@@ -63,11 +63,12 @@ def _write_sweep_report() -> None:
   for name in _OF_THE_PAGE:
     if FLAGS[name].present:
       raise app.UsageError(f'--{name} does nothing with --results')
-  from audioset_ml.reporting.sweep_report import write_sweep_report
+  from audioset_ml.reporting.sweep_report import draw, write_sweep_report
   from audioset_ml.sweeping.table import SweepTable
 
   if FLAGS.dry_run:
     trials = {path: len(SweepTable.read(path).table) for path in FLAGS.results}
+    draw(FLAGS.results, FLAGS.description)
     stage.end_dry_run(trials, f'{FLAGS.output}: would be written')
   for path in write_sweep_report(FLAGS.results, FLAGS.output, FLAGS.description):
     print(path)

@@ -250,7 +250,9 @@ def _flag_lines(comparable: bool = False) -> list[str]:
   """
   left_out = _passing_flags | ({'output_dir'} if comparable else set())
   lines = []
-  for flag in FLAGS.get_key_flags_for_module(sys.argv[0]):
+  key_flags = FLAGS.get_key_flags_for_module(sys.argv[0])
+  for flag in sorted(key_flags, key=lambda flag: flag.name):
     if flag.name not in left_out and flag.value is not None:
       lines += flag.serialize().splitlines()
-  return sorted(line.rstrip('/') if comparable else line for line in lines if line)
+  # The lines of one flag stay in their order: of a sweep's stages it says the order.
+  return [line.rstrip('/') if comparable else line for line in lines if line]

@@ -51,6 +51,11 @@ flags.DEFINE_integer(
 )
 flags.DEFINE_bool('print_commands', False, 'Print the commands; run nothing.')
 flags.DEFINE_bool(
+  'overwrite',
+  False,
+  'Make trials anew that other flags made, or whose inputs have changed since.',
+)
+flags.DEFINE_bool(
   'dry_run',
   False,
   "Check all trials' flags, and the inputs of their first stages; compute nothing.",
@@ -77,18 +82,30 @@ def main(_) -> int:
     threads = max((os.cpu_count() or 1) // FLAGS.jobs, 1) if FLAGS.jobs > 1 else 0
   from audioset_ml.sweeping import runs
 
-  config = runs.SweepConfig(tuple(axis.name for axis in axes), FLAGS.jobs, threads)
+  axis_names = tuple(axis.name for axis in axes)
+  config = runs.SweepConfig(axis_names, FLAGS.jobs, threads, FLAGS.overwrite)
   if FLAGS.dry_run:
     print(runs.check(trials, config))
     return 0
   path = pathlib.Path(FLAGS.output_dir)
   if path.exists() and not path.is_dir():
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
+  _require_ours(path)
   path.mkdir(parents=True, exist_ok=True)
   with run_state.locked(path):
     folders.write_atomically(path / run_state.FLAGS_FILE, stage.flag_text())
     failed = runs.run(trials, path, config)
   return 1 if failed else 0
+
+
+def _require_ours(path: pathlib.Path) -> None:
+  """Raises InputError if a folder holds what no sweep wrote."""
+  flags_file = path / run_state.FLAGS_FILE
+  names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+  if names - {'.lock'} and not (
+    flags_file.is_file() and 'audioset_ml.sweep ' in flags_file.read_text()
+  ):
+    raise InputError(f'{path}: holds files that no sweep wrote; choose another folder')
 
 
 if __name__ == '__main__':

@@ -7,9 +7,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 runs=runs/experiments
 
-sweep() { # sweep <flagfile>: one that has failed trials does not stop the others
-  echo "== $1"
-  $python -m audioset_ml.sweep --flagfile="experiments/$1.flags" || failed=1
+run() { # run <stage> <flagfile>: a failure does not stop the others, Ctrl-C does
+  local status=0
+  echo "== $2"
+  $python -m "audioset_ml.$1" --flagfile="experiments/$2.flags" || status=$?
+  if [ $status -ge 128 ]; then exit $status; fi
+  if [ $status -ne 0 ]; then failed=1; fi
 }
 
 publish() { # publish <experiment> <sweep> ...: results.csv and what made them
@@ -18,25 +21,27 @@ publish() { # publish <experiment> <sweep> ...: results.csv and what made them
   mkdir -p "experiments/$experiment/results"
   for name in "$@"; do
     for file in results.csv provenance.json; do
-      cp "$runs/$experiment/$name/$file" "experiments/$experiment/results/${name}_$file"
+      if [ -f "$runs/$experiment/$name/$file" ]; then
+        cp "$runs/$experiment/$name/$file" "experiments/$experiment/results/${name}_$file"
+      fi
     done
   done
 }
 
 failed=0
-sweep data
+run sweep data
 for name in teachers label_sets students own_label_sets own_students \
   other_label_sets alternatives by_prior; do
-  sweep "missing_labels/soundscapes/$name"
+  run sweep "missing_labels/soundscapes/$name"
 done
 for name in scratch mixing shares; do
-  sweep "strong_labels/soundscapes/$name"
+  run sweep "strong_labels/soundscapes/$name"
 done
-$python -m audioset_ml.describe --flagfile=experiments/strong_labels/soundscapes/describe.flags
+run describe strong_labels/soundscapes/describe
 
 publish missing_labels teachers label_sets students own_label_sets own_students \
   other_label_sets alternatives by_prior
 publish strong_labels scratch mixing shares
-$python -m audioset_ml.report --flagfile=experiments/missing_labels/soundscapes/report.flags
-$python -m audioset_ml.report --flagfile=experiments/strong_labels/soundscapes/report.flags
+run report missing_labels/soundscapes/report
+run report strong_labels/soundscapes/report
 exit $failed

@@ -44,6 +44,12 @@ class Description:
   text: str
 
 
+def require_formats(config: DescribeConfig) -> None:
+  """Raises InputError if there is no such format of figures."""
+  for kind in config.formats:
+    style.require_format(f'figure.{kind}')
+
+
 def describe(
   files: LabelFiles, config: DescribeConfig, output_dir: str | os.PathLike
 ) -> Description:
@@ -54,8 +60,7 @@ def describe(
     InputError: there is no such format of figures.
   """
   folder = as_path(output_dir)
-  for kind in config.formats:
-    style.require_writable(folder / f'figure.{kind}')
+  require_formats(config)
   joined = read_labels(files)
   chosen = [joined.class_map.find(label) for label in config.labels]
   classes = statistics.class_table(joined)

@@ -5,15 +5,16 @@ the value `none` (students by label set, `truth` being the oracle mask); one tha
 label sets by its columns `audit/…`.
 """
 
+import dataclasses
 import math
 import pathlib
 import re
-from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from audioset_ml.errors import RecordError
 from audioset_ml.evaluation.comparison import group_table
 from audioset_ml.evaluation.files import COMPARISON_FILE
 from audioset_ml.reporting import style
@@ -24,10 +25,24 @@ D_PRIME, LWLRAP = 'evaluate/weak/d_prime', 'evaluate/weak/lwlrap'
 PERCENT = 'percent'
 BASELINE, ORACLE = 'none', 'truth'
 _OFF_SCALE = (ORACLE, 'clean')
-_METRICS = {'d′': D_PRIME, 'lωlrap': LWLRAP}
+_METRICS = {
+  'd′': D_PRIME,
+  'd′ (implicit negatives)': 'evaluate/weak/d_prime_implicit',
+  'lωlrap': LWLRAP,
+}
 _AUDITED = re.compile(r'audit/(?P<folder>[^/]+)/(?P<set>[^/]+)/(?P<rate>\w+)')
 _DISCARD = 'percent/discard_'
 _LABEL = 'top-scored implicit negatives that are discarded (%)'
+
+
+def metrics_of(table: SweepTable) -> dict[str, str]:
+  """The columns of d′ and lωlrap; public labels have no explicit negatives for d′."""
+  found = {name: value for name, value in _METRICS.items() if value in table.table}
+  if 'd′' in found:
+    found.pop('d′ (implicit negatives)', None)
+  if not found:
+    raise RecordError(f'{table.path}: has none of {", ".join(_METRICS.values())}')
+  return found
 
 
 def percent_axis(axes: Axes) -> None:
@@ -41,9 +56,10 @@ def percent_axis(axes: Axes) -> None:
 
 def figure_2(table: SweepTable) -> Figure:
   """ML20's Fig. 2 above, and the gains over each line's baseline below."""
+  metrics = metrics_of(table)
   panels = [
-    [Panel(value, label) for label, value in _METRICS.items()],
-    [Panel(value, f'gain in {label}', gains=True) for label, value in _METRICS.items()],
+    [Panel(value, label) for label, value in metrics.items()],
+    [Panel(value, f'gain in {label}', gains=True) for label, value in metrics.items()],
   ]
   return draw_lines(table, PERCENT, panels, _LABEL, prepare=percent_axis, marked=True)
 
@@ -57,7 +73,7 @@ def table_2(table: SweepTable) -> pd.DataFrame:
   """
   rows = []
   for line in table.lines(PERCENT):
-    for name, value in _METRICS.items():
+    for name, value in metrics_of(table).items():
       base = table.by_seed(value, **line, percent='0')
       values = {
         one: table.by_seed(value, **line, percent=one) for one in table.values(PERCENT)
@@ -67,8 +83,9 @@ def table_2(table: SweepTable) -> pd.DataFrame:
       half = next(
         (one for one in gains if gains[one].value >= gains[top].value / 2), top
       )
-      row = {**line, 'metric': name, 'baseline': Mean.of(base).text()}
-      row |= {'best_percent': top, 'best': Mean.of(values[top]).text()}
+      shared = values[top].index.intersection(base.index)
+      row = {**line, 'metric': name, 'baseline': Mean.of(base[shared]).text()}
+      row |= {'best_percent': top, 'best': Mean.of(values[top][shared]).text()}
       row['gain'] = gains[top].gain_text()
       row['relative'] = f'{gains[top].value / base.mean():+.1%}'
       row['half_of_it_at'] = half
@@ -136,7 +153,7 @@ def flags_figure(table: SweepTable) -> Figure:
         if mean and mean.seeds:
           points.append(percent)
           values.append(mean.value)
-          halves.append(0.0 if math.isnan(mean.deviation) else mean.deviation)
+          halves.append(0.0 if math.isnan(mean.half) else mean.half)
       look = {**LOOKS[number % len(LOOKS)], 'markersize': 3, 'linewidth': 0.9}
       name = ' '.join([*line.values(), rate])
       axes.plot(
@@ -158,11 +175,10 @@ def baseline_axis(table: SweepTable) -> str | None:
 
 def gains(table: SweepTable, axis: str) -> dict[str, list[Mean]]:
   """What each value of an axis gains over `none`, by metric."""
-  base = {name: table.by_seed(name, **{axis: BASELINE}) for name in _METRICS.values()}
+  columns = metrics_of(table).values()
+  base = {name: table.by_seed(name, **{axis: BASELINE}) for name in columns}
   return {
-    one: [
-      gain(table.by_seed(name, **{axis: one}), base[name]) for name in _METRICS.values()
-    ]
+    one: [gain(table.by_seed(name, **{axis: one}), base[name]) for name in columns]
     for one in table.values(axis)
     if one != BASELINE
   }
@@ -177,22 +193,46 @@ def gains_figure(table: SweepTable, axis: str) -> Figure:
       {'80 %': 0.8 * mean.value, 'oracle mask': mean.value} for mean in found[ORACLE]
     ]
   shown = {name: means for name, means in found.items() if name not in _OFF_SCALE}
-  labels = [f'gain in {label} over no label set' for label in _METRICS]
+  labels = [f'gain in {label} over no label set' for label in metrics_of(table)]
   return draw_gains(shown, labels, marks)
 
 
 def gains_table(table: SweepTable, axis: str) -> pd.DataFrame:
-  """The gains as text, and the shares of the oracle mask's."""
-  found, rows = gains(table, axis), []
-  oracle: Sequence[Mean | None] = found.get(ORACLE, [None] * len(_METRICS))
-  for name, means in found.items():
-    row = {axis: name}
-    for label, mean, best_mean in zip(_METRICS, means, oracle, strict=True):
-      row[f'gain in {label}'] = mean.gain_text()
-      if best_mean:
-        row[f'of the oracle ({label})'] = f'{mean.value / best_mean.value:.0%}'
-    rows.append(row)
-  return pd.DataFrame(rows)
+  """The gains as text, and the shares of the oracle mask's gain.
+
+  A share is that of the mean gains; in brackets its range over the seeds. The last row
+  is the label set that is best on the other seeds' clips.
+  """
+  metrics = metrics_of(table)
+  names = [one for one in table.values(axis) if one != BASELINE]
+  candidates = dataclasses.replace(
+    table, table=table.table[~table.table[axis].isin((*_OFF_SCALE, BASELINE))]
+  )
+  rows: dict[str, dict[str, str]] = {name: {axis: name} for name in names}
+  last: dict[str, str] = {}
+  for label, value in metrics.items():
+    base = table.by_seed(value, **{axis: BASELINE})
+    oracle = table.by_seed(value, **{axis: ORACLE}) - base
+    for name in names:
+      gained = table.by_seed(value, **{axis: name}) - base
+      rows[name] |= _gain_cells(label, gained, oracle)
+    if len(base) > 1 and len(candidates.table):
+      found, chosen = chosen_elsewhere(candidates, axis, value, value)
+      last[f'chosen by {label}'] = ', '.join(chosen)
+      last |= _gain_cells(label, found - base, oracle)
+  chosen_row = {axis: 'best on the other seeds', **last}
+  return pd.DataFrame([*rows.values(), *([chosen_row] if last else [])]).fillna('')
+
+
+def _gain_cells(label: str, gained: pd.Series, oracle: pd.Series) -> dict[str, str]:
+  cells = {f'gain in {label}': Mean.of(gained.dropna()).gain_text()}
+  both = pd.DataFrame({'gained': gained, 'oracle': oracle}).dropna()
+  if len(both):
+    share = both['gained'].mean() / both['oracle'].mean()
+    each = both['gained'] / both['oracle']
+    text = f'{share:.0%} ({each.min():.0%} to {each.max():.0%})'
+    cells[f'of the oracle ({label})'] = text
+  return cells
 
 
 def table_3(table: SweepTable) -> pd.DataFrame | None:

@@ -4,7 +4,7 @@ A sweep is known by its axes: `labels` and `clips` (networks from random weights
 `labels` and `mu` (trained further on a mixture), `share` (the share of strong clips).
 """
 
-import itertools
+import dataclasses
 import os
 import pathlib
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from audioset_ml.errors import RecordError
 from audioset_ml.reporting.label_figures import prior_scatter
-from audioset_ml.reporting.sweep_figures import Panel, draw_lines
+from audioset_ml.reporting.sweep_figures import Panel, available, draw_lines
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
 SECTIONS = {'weak': 'Weak eval', 'strong': 'Strong eval'}
@@ -25,6 +25,27 @@ _VALUES = {
 _STRONG_D_PRIME = 'evaluate/strong/d_prime'
 _MIN_BOTH, _SHOWN = 10, 5
 CLIPS, LABELS, MU, SHARE = 'clips', 'labels', 'mu', 'share'
+_AT_ZERO = {'strong': 'more weak', 'strong_masked': 'masked weak'}
+_STEPS = (
+  *(
+    step
+    for clips in ('subset', 'all')
+    for step in (
+      (('weak', clips), ('weak_complete', clips), 'labels restored'),
+      (('weak_complete', clips), ('diffuse', clips), 'diffusion alone'),
+      (('weak', clips), ('diffuse', clips), 'both of these'),
+      (('diffuse', clips), ('strong', clips), 'times'),
+    )
+  ),
+  (('strong', 'subset'), ('weak', 'all'), 'many weak labels for few strong ones'),
+  (('weak', 'all'), ('more weak', '+'), 'longer training'),
+  (('more weak', '+'), ('diffuse', '+'), 'complete labels of few clips'),
+  (('diffuse', '+'), ('strong', '+'), 'their times'),
+  (('more weak', '+'), ('strong', '+'), 'both of these'),
+  (('more weak', '+'), ('masked weak', '+'), 'loss masking (ML20)'),
+  (('strong', '+'), ('strong_masked', '+'), 'masking besides strong labels'),
+  (('masked weak', '+'), ('strong_masked', '+'), 'strong labels besides masking'),
+)
 _PANELS = [
   [
     Panel('evaluate/strong/d_prime', 'd′, Strong eval'),
@@ -37,66 +58,93 @@ _PANELS = [
 ]
 
 
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """A row of Table 1: its name, and each value by seed."""
+
+  name: str
+  values: dict[str, pd.Series]
+
+
 def rows_of(
   scratch: SweepTable | None, mixing: SweepTable | None
-) -> dict[str, dict[str, pd.Series]]:
-  """Table 1's rows: each value by seed.
+) -> dict[tuple[str, str], Row]:
+  """Table 1's rows, by labels and by what they are added to ('subset', 'all', '+').
 
   μ of a mixture is the one that is best on the other seeds, by d′ of the Strong eval.
   """
-  rows: dict[str, dict[str, pd.Series]] = {}
+  rows: dict[tuple[str, str], Row] = {}
   if scratch is not None:
-    for clips in reversed(sorted(scratch.values(CLIPS))):
-      for labels in scratch.values(LABELS):
+    for clips in sorted(scratch.values(CLIPS), reverse=True):
+      for labels in scratch.where(clips=clips).values(LABELS):
         point = {LABELS: labels, CLIPS: clips}
-        rows[f'{labels}, {clips}'] = {
-          name: scratch.by_seed(value, **point) for name, value in _VALUES.items()
+        values = {
+          name: scratch.by_seed(value, **point)
+          for name, value in _values(scratch).items()
         }
+        rows[labels, clips] = Row(f'{labels}, {clips}', values)
   if mixing is not None:
     for labels in mixing.values(LABELS):
-      if '0' in mixing.where(labels=labels).values(MU):
-        rows[f'+ {_at_zero(labels)}'] = {
-          name: mixing.by_seed(value, labels=labels, mu='0')
-          for name, value in _VALUES.items()
+      there = mixing.where(labels=labels)
+      if '0' in there.values(MU):
+        name = _AT_ZERO.get(labels, f'{labels} at μ = 0')
+        values = {
+          key: there.by_seed(value, mu='0') for key, value in _values(mixing).items()
         }
-      at = mixing.where(labels=labels)
-      at = SweepTable(at.path, at.axes, at.table[at.table[MU] != '0'])
-      found, chosen = {}, []
-      for name, value in _VALUES.items():
-        found[name], chosen = chosen_elsewhere(
-          at, MU, _STRONG_D_PRIME, value, labels=labels
-        )
-      rows[f'+ {labels}, μ = {", ".join(dict.fromkeys(chosen))}'] = found
+        rows[name, '+'] = Row(f'all + {name}', values)
+      mixed = dataclasses.replace(there, table=there.table[there.table[MU] != '0'])
+      values, chosen = {}, []
+      for key, value in _values(mixing).items():
+        values[key], chosen = chosen_elsewhere(mixed, MU, _STRONG_D_PRIME, value)
+      # Of a single seed: its own best.
+      seen = ', the best on these clips' if len(chosen) == 1 else ''
+      mu = ', '.join(dict.fromkeys(chosen))
+      rows[labels, '+'] = Row(f'all + {labels} (μ = {mu}{seen})', values)
   return rows
 
 
-def _at_zero(labels: str) -> str:
-  return 'more weak' if labels == 'strong' else f'more weak, {labels.split("_")[-1]}'
+def _values(table: SweepTable) -> dict[str, str]:
+  """The values of Table 1 that a sweep has."""
+  return {name: value for name, value in _VALUES.items() if value in table.table}
 
 
-def table_1(rows: dict[str, dict[str, pd.Series]]) -> pd.DataFrame:
+def table_1(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
   """SL21's Table 1: mean ± standard deviation over the seeds."""
   return pd.DataFrame(
-    {'training labels': name, **{key: Mean.of(row[key]).text() for key in _VALUES}}
-    for name, row in rows.items()
+    {
+      'training labels': row.name,
+      **{key: Mean.of(values).text() for key, values in row.values.items()},
+    }
+    for row in rows.values()
   )
 
 
-def differences(rows: dict[str, dict[str, pd.Series]]) -> pd.DataFrame:
-  """Each row of Table 1 against the one before it, seed by seed, with intervals."""
-  names, found = list(rows), []
-  for before, after in itertools.pairwise(names):
-    row = {'from': before, 'to': after}
-    for key in _VALUES:
-      row[key] = gain(rows[after][key], rows[before][key]).gain_text()
-    found.append(row)
+def differences(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
+  """What each step from labels to labels gains, seed by seed, with intervals.
+
+  Of the steps that SL21 4.1 speaks of, and of both papers at once, those whose two rows
+  are there.
+  """
+  found = []
+  for before, after, what in _STEPS:
+    if before in rows and after in rows:
+      old, new = rows[before], rows[after]
+      gains = {
+        key: gain(new.values[key], old.values[key]).gain_text()
+        for key in new.values
+        if key in old.values
+      }
+      found.append({'from': old.name, 'to': new.name, 'what it tells': what, **gains})
   return pd.DataFrame(found)
 
 
 def mu_figure(table: SweepTable) -> Figure:
   """Both evaluations over the mixing fraction."""
   return draw_lines(
-    table, MU, _PANELS, "μ: share of examples from the strong labels' clips"
+    table,
+    MU,
+    available(table, _PANELS),
+    "μ: share of examples from the strong labels' clips",
   )
 
 
@@ -114,7 +162,7 @@ def figure_3(table: SweepTable, weak_only: SweepTable | None = None) -> Figure:
         Mean.of(weak_only.by_seed(value, labels='strong', mu='0')).value,
         'weak labels alone',
       )
-      for value in _VALUES.values()
+      for value in _values(weak_only).values()
     }
 
   def log(axes):
@@ -126,7 +174,7 @@ def figure_3(table: SweepTable, weak_only: SweepTable | None = None) -> Figure:
   return draw_lines(
     table,
     SHARE,
-    _PANELS,
+    available(table, _PANELS),
     'clips with strong labels (%)',
     prepare=log,
     name_of=lambda line: ' '.join(line.values()).replace('_', '-'),

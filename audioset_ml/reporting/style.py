@@ -88,10 +88,15 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
 
 def require_writable(path: str | os.PathLike) -> None:
   """Raises InputError if a figure can't be saved there, before it is drawn."""
+  require_format(path)
+  folders.require_writable(path)
+
+
+def require_format(path: str | os.PathLike) -> None:
+  """Raises InputError if a file's name says no format of figures."""
   if _ending(path) not in _METADATA:
     endings = ', '.join(f'.{kind}' for kind in _METADATA)
     raise InputError(f'{os.fspath(path)}: its ending says no format; use {endings}')
-  folders.require_writable(path)
 
 
 def _ending(path: str | os.PathLike) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from audioset_ml.errors import RecordError
 from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import Mean, SweepTable, gain
 
@@ -38,6 +39,22 @@ class Panel:
   gains: bool = False
 
 
+def available(
+  table: SweepTable, panels: Sequence[Sequence[Panel]]
+) -> list[list[Panel]]:
+  """The panels whose values a sweep has; without explicit negatives there is no d′.
+
+  Raises:
+    RecordError: it has none of them.
+  """
+  found = [[one for one in row if one.value in table.table] for row in panels]
+  found = [row for row in found if row]
+  if not found:
+    wanted = ', '.join(dict.fromkeys(one.value for row in panels for one in row))
+    raise RecordError(f'{table.path}: has none of the columns {wanted}')
+  return found
+
+
 @style.applied()
 def draw_lines(
   table: SweepTable,
@@ -53,7 +70,8 @@ def draw_lines(
   """Panels of lines over an axis, each with a band: the mean's 95 % interval.
 
   The interval is that of the difference from the first value of x, seed by seed, since
-  what seeds share (easier clips) says nothing of the axis.
+  what seeds share (easier clips) says nothing of the axis; of a line that lacks this
+  value, that of the mean itself.
 
   Args:
     table: the sweep.
@@ -108,7 +126,8 @@ def _draw_line(axes, table, x, panel, line, look, place, marked):
     gained = gain(here, base)
     places.append(place(point))
     middle.append(gained.value if panel.gains else Mean.of(here).value)
-    half.append(gained.half if point != points[0] else 0.0)
+    own = Mean.of(here).half if base.empty else gained.half
+    half.append(0.0 if point == points[0] else own)
   middle, half = np.array(middle), np.nan_to_num(np.array(half))
   sizes = {'markersize': 2.6, 'linewidth': 0.9}
   (handle,) = axes.plot(places, middle, **look, **sizes)

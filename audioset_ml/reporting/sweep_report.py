@@ -35,19 +35,7 @@ def write_sweep_report(
   Raises:
     InputError: a results.csv can't be read, or shows nothing that is known here.
   """
-  sweeps = [SweepTable.read(path) for path in results]
-  figures, tables = _ml20(sweeps)
-  for found, more in zip((figures, tables), _sl21(sweeps), strict=True):
-    found |= more
-  if description_dir:
-    figures['sl21_figure_2'] = sl21_report.figure_2(description_dir)
-    tables['sl21_odds_ratios'] = sl21_report.odds_ratios(description_dir)
-  if not figures and not tables:
-    axes = '; '.join(f'{one.path}: {", ".join(one.axes)}' for one in sweeps)
-    raise InputError(
-      f"none of these sweeps is one of the papers' ({axes}): an axis `percent`, one "
-      'with the value `none`, `labels` with `clips` or `mu`, or `share` tells it'
-    )
+  figures, tables = draw(results, description_dir)
   folder = pathlib.Path(output_dir)
   folder.mkdir(parents=True, exist_ok=True)
   written = []
@@ -64,6 +52,26 @@ def write_sweep_report(
   text = '\n'.join(f'## {name}\n\n{_markdown(table)}' for name, table in tables.items())
   folders.write_atomically(written[-1], text)
   return written
+
+
+def draw(
+  results: Sequence[str | os.PathLike], description_dir: str | os.PathLike = ''
+) -> tuple[dict[str, Figure], dict[str, pd.DataFrame]]:
+  """What `write_sweep_report` writes: figures and tables by name."""
+  sweeps = [SweepTable.read(path) for path in results]
+  figures, tables = _ml20(sweeps)
+  for found, more in zip((figures, tables), _sl21(sweeps), strict=True):
+    found |= more
+  if description_dir:
+    figures['sl21_figure_2'] = sl21_report.figure_2(description_dir)
+    tables['sl21_odds_ratios'] = sl21_report.odds_ratios(description_dir)
+  if not figures and not tables:
+    axes = '; '.join(f'{one.path}: {", ".join(one.axes)}' for one in sweeps)
+    raise InputError(
+      f"none of these sweeps is one of the papers' ({axes}): an axis `percent`, one "
+      'with the value `none`, `labels` with `clips` or `mu`, or `share` tells it'
+    )
+  return figures, tables
 
 
 def _ml20(

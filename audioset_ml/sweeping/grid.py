@@ -10,13 +10,28 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from audioset_ml.cli import STAGES
 from audioset_ml.errors import InputError
 
 _NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*')
 _VALUE = re.compile(r'[A-Za-z0-9_.+-]+')
 _PLACEHOLDER = re.compile(r'\{(\w*)\}')
 TRIAL = 'trial'  # the placeholder of the trial's folder
+_RESERVED = (TRIAL, 'status', 'seconds', 'message', 'commit')  # columns of results.csv
+# The stages that write a folder.
+_STAGES = tuple(
+  [
+    'soundscapes',
+    'prepare',
+    'train',
+    'score',
+    'import_scores',
+    'enhance',
+    'audit',
+    'evaluate',
+    'export',
+    'describe',
+  ]
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +105,11 @@ def parse_axis(text: str) -> Axis:
   """
   name, sign, values = text.partition('=')
   found = tuple(value.strip() for value in values.split(','))
-  if not sign or not _NAME.fullmatch(name) or name == TRIAL:
-    raise InputError(f'--axis={text}: should be NAME=VALUE,VALUE,… (seed=1,2,3)')
+  if not sign or not _NAME.fullmatch(name) or name in _RESERVED:
+    raise InputError(
+      f'--axis={text}: should be NAME=VALUE,VALUE,… (seed=1,2,3), and NAME none of '
+      f'{", ".join(_RESERVED)}'
+    )
   for value in found:
     if not _VALUE.fullmatch(value):
       raise InputError(
@@ -112,12 +130,10 @@ def parse_stage(text: str) -> Stage:
   words = _words(text, '--stage')
   label, sign, name = words[0].partition(':')
   name = name if sign else label
-  if (
-    name not in STAGES or name in ('sweep', 'quickstart') or not _NAME.fullmatch(label)
-  ):
+  if name not in _STAGES or not _NAME.fullmatch(label):
     raise InputError(
-      f'--stage={text}: begins with {words[0]!r}, but should begin with a stage '
-      '(train, evaluate, …), or with a name for its folder, a colon and a stage'
+      f'--stage={text}: begins with {words[0]!r}, but should begin with one of '
+      f'{", ".join(_STAGES)}, or with a name for its folder, a colon and one of them'
     )
   return Stage(label, name, tuple(words[1:]))
 
@@ -181,6 +197,7 @@ def expand(
       trials.append(_trial(point, stages, where, output_dir))
   if not trials:
     raise InputError('--skip leaves no trial')
+  _require_distinct('--axis: the folder of two trials', (one.name for one in trials))
   return trials
 
 
@@ -199,7 +216,6 @@ def _trial(
       if condition.label == stage.label and condition.holds(point):
         arguments += condition.arguments
     filled = list(_filled(arguments, {**point, TRIAL: folder}))
-    # `report` writes a file and has no folder.
     if not any(text.startswith('--output_dir=') for text in filled):
       filled.append(f'--output_dir={folder}/{stage.label}')
     commands.append((stage.label, stage.name, tuple(filled)))

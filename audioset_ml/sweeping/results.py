@@ -15,7 +15,7 @@ from audioset_ml.sweeping.trials import Outcome, stage_folders
 RESULTS_FILE = 'results.csv'
 LOGS_DIR = 'logs'
 # Columns of every results.csv besides the axes and the values.
-STATUS, SECONDS, MESSAGE = 'status', 'seconds', 'message'
+STATUS, SECONDS, MESSAGE, COMMIT = 'status', 'seconds', 'message', 'commit'
 
 
 def write_results(
@@ -29,8 +29,8 @@ def write_results(
     outcomes: of those that have ended, by name.
 
   Returns:
-    Its content: trial, a column an axis, status (finished or failed), seconds, message,
-    and what each stage counted, as `<stage>/<value>`.
+    Its content: trial, a column an axis, status (finished or failed), seconds,
+    message, commit, and what each stage counted, as `<stage>/<value>`.
   """
   rows = []
   for trial in trials:
@@ -39,6 +39,7 @@ def write_results(
     row: dict[str, Any] = {'trial': trial.name, **trial.point}
     row[STATUS] = 'failed' if outcome.failed else 'finished'
     row |= {SECONDS: outcome.seconds, MESSAGE: outcome.message}
+    row[COMMIT] = outcome.commit
     if not outcome.failed:
       row |= counted(trial)
     rows.append(row)

@@ -25,11 +25,14 @@ class SweepConfig:
     axes: the names of its axes.
     jobs: trials at once.
     threads: of each; 0 for TensorFlow's own choice.
+    overwrite: whether trials of other flags, or of inputs that have changed, are made
+      anew.
   """
 
   axes: tuple[str, ...]
   jobs: int = 1
   threads: int = 0
+  overwrite: bool = False
 
 
 def run(trials: Sequence[Trial], path: pathlib.Path, config: SweepConfig) -> int:
@@ -52,9 +55,13 @@ def run(trials: Sequence[Trial], path: pathlib.Path, config: SweepConfig) -> int
   print(f'{path}: {len(trials)} trials, {done} finished before', flush=True)
   results_csv = path / results.RESULTS_FILE
   if waiting:
-    folders.write_json(path / PROVENANCE_FILE, provenance())
+    made_by = provenance()
+    folders.write_json(path / PROVENANCE_FILE, made_by)
+    commit = f'{made_by["commit"] or ""}{" changed" if made_by["changed"] else ""}'
+    more = ('--overwrite',) if config.overwrite else ()
+    runner = TrialRunner(path, config.jobs, config.threads, commit, more)
     with interruptible():
-      for outcome in TrialRunner(path, config.jobs, config.threads).run(waiting, done):
+      for outcome in runner.run(waiting, done):
         outcomes[outcome.trial.name] = outcome
         results.write_results(results_csv, trials, outcomes)
   table = results.write_results(results_csv, trials, outcomes)

@@ -45,8 +45,9 @@ class SweepTable:
       if columns[:1] != ['trial'] or STATUS not in columns:
         raise ValueError(f'its columns are {", ".join(columns[:4])}, …')
       axes = tuple(columns[1 : columns.index(STATUS)])
+      # As they stand: an axis may have the value `None` or `null`.
       texts = dict.fromkeys(('trial', *axes, STATUS, MESSAGE), str)
-      table = pd.read_csv(file, dtype=texts, keep_default_na=True)
+      table = pd.read_csv(file, converters=texts)
     except (OSError, ValueError) as error:
       raise RecordError(f'{file}: no table of `sweep` ({error})') from error
     finished = table[table[STATUS] == 'finished'].reset_index(drop=True)
@@ -55,8 +56,12 @@ class SweepTable:
     return cls(str(file), axes, finished)
 
   def values(self, axis: str) -> list[str]:
-    """An axis's values, in the order of the grid."""
-    return list(dict.fromkeys(self.table[axis]))
+    """An axis's values: numbers ascending, others in the order of the grid."""
+    found = list(dict.fromkeys(self.table[axis]))
+    try:
+      return sorted(found, key=float)
+    except ValueError:
+      return found
 
   def where(self, **point: str) -> 'SweepTable':
     """The trials with these values of some axes."""
@@ -147,7 +152,7 @@ def chosen_elsewhere(
   """A value at the point of an axis that is best on the other seeds.
 
   The seeds are different clips, so what is chosen has not seen those that it is
-  reported on.
+  reported on. Of a single seed the choice is its own best, which is optimistic.
 
   Args:
     table: the sweep.
@@ -159,16 +164,14 @@ def chosen_elsewhere(
   Returns:
     The value by seed, and what was chosen, seed by seed.
   """
-  choices = {
-    one: table.by_seed(by, **point, **{axis: one}) for one in table.values(axis)
-  }
+  found = {one: table.by_seed(by, **point, **{axis: one}) for one in table.values(axis)}
+  # Of the seeds that all have: means over others would tell seeds apart, not choices.
+  values = pd.DataFrame({one: seeds for one, seeds in found.items() if len(seeds)})
+  values = values.dropna()
   reported, chosen = {}, []
-  seeds = sorted(set().union(*(found.index for found in choices.values())))
-  for seed in seeds:
-    means = {
-      one: found.drop(seed, errors='ignore').mean() for one, found in choices.items()
-    }
-    picked = best(means)
+  for seed in values.index:
+    others = values.drop(seed)
+    picked = (others if len(others) else values).mean().idxmax()
     here = table.by_seed(value, **point, **{axis: picked})
     if seed in here.index:
       reported[seed] = here[seed]

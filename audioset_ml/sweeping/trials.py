@@ -20,6 +20,7 @@ from audioset_ml.sweeping.grid import Trial
 
 TRIAL_FILE = 'trial.json'
 LOG_FILE = 'log.txt'
+LAUNCHERS_FILE = 'launchers.txt'
 _LOG_SHOWN = 4000  # bytes at the log's end in which a failure's reason is looked for
 
 
@@ -29,13 +30,15 @@ class Outcome:
 
   Attributes:
     trial: the trial.
-    seconds: how long its stages took together.
+    seconds: how long its stages took together; of a failed one, how long it lasted.
     message: why it failed; '' if it didn't.
+    commit: of the code that ran it, as far as is known.
   """
 
   trial: Trial
   seconds: float
   message: str = ''
+  commit: str = ''
 
   @property
   def failed(self) -> bool:
@@ -56,7 +59,7 @@ def outcome_of(trial: Trial, sweep_dir: pathlib.Path) -> Outcome | None:
     return None
   if not all(run_state.is_current(path) for path in stage_folders(trial).values()):
     return None
-  return Outcome(trial, content['seconds'])
+  return Outcome(trial, content['seconds'], commit=content.get('commit') or '')
 
 
 def stage_folders(trial: Trial) -> dict[str, pathlib.Path]:
@@ -69,13 +72,28 @@ def stage_folders(trial: Trial) -> dict[str, pathlib.Path]:
   }
 
 
+def _wall_seconds(trial: Trial) -> float:
+  """How long its stages took, in whatever attempts."""
+  runs = [folder / folders.RUN_FILE for folder in stage_folders(trial).values()]
+  runs = [json.loads(file.read_text()) for file in runs if file.exists()]
+  return round(sum(run['wall_seconds'] for run in runs), 1)
+
+
 class TrialRunner:
   """Runs trials in `jobs` launchers at once."""
 
-  def __init__(self, sweep_dir: pathlib.Path, jobs: int, threads: int):
+  def __init__(
+    self,
+    sweep_dir: pathlib.Path,
+    jobs: int,
+    threads: int,
+    commit: str = '',
+    more_flags: Sequence[str] = (),
+  ):
     """Args: the sweep's folder; trials at once; threads of each, 0 for TensorFlow's
-    own choice."""
-    self._sweep_dir = sweep_dir
+    own choice; the commit that the trials are noted to be of; flags of all stages."""
+    self._sweep_dir, self._commit = sweep_dir, commit
+    self._more_flags = list(more_flags)
     self._jobs, self._threads = jobs, threads
 
   def run(self, trials: Sequence[Trial], done: int) -> Iterator[Outcome]:
@@ -91,7 +109,7 @@ class TrialRunner:
     ended: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
     jobs = min(self._jobs, len(trials))
     # Launchers are started here, for a launcher ends with the thread that started it.
-    launchers = [_Launcher(self._threads) for _ in range(jobs)]
+    launchers = [_Launcher(self._sweep_dir, self._threads) for _ in range(jobs)]
     threads = [
       threading.Thread(target=self._work, args=(one, waiting, ended), daemon=True)
       for one in launchers
@@ -99,8 +117,7 @@ class TrialRunner:
     bar = progress_bar(total=done + len(trials), initial=done, desc='trials')
     with contextlib.ExitStack() as stack:
       stack.callback(bar.close)
-      for launcher in launchers:
-        stack.callback(launcher.stop)
+      stack.callback(_stop_all, launchers)
       for thread in threads:
         thread.start()
       for _ in trials:
@@ -126,16 +143,21 @@ class TrialRunner:
     folder = self._sweep_dir / trial.name
     folder.mkdir(parents=True, exist_ok=True)
     start = time.time()
-    stages = [[name, list(arguments)] for _, name, arguments in trial.commands]
+    stages = [
+      [name, [*arguments, *self._more_flags]] for _, name, arguments in trial.commands
+    ]
     log = folder / LOG_FILE
     answer = launcher.order({'stages': stages, 'log': str(log)})
-    outcome = Outcome(trial, round(time.time() - start, 1))
+    outcome = Outcome(trial, round(time.time() - start, 1), commit=self._commit)
     if answer['status']:
       label = trial.commands[answer['stage']][0]
       outcome = dataclasses.replace(outcome, message=f'{label}: {_reason(log, answer)}')
+    else:
+      outcome = dataclasses.replace(outcome, seconds=_wall_seconds(trial))
     content = {
       'axes': trial.point,
       'commands': _as_json(trial),
+      'commit': self._commit,
       'seconds': outcome.seconds,
       'message': outcome.message,
     }
@@ -147,7 +169,8 @@ class TrialRunner:
 class _Launcher:
   """A launcher process."""
 
-  def __init__(self, threads: int):
+  def __init__(self, sweep_dir: pathlib.Path, threads: int):
+    self._said = sweep_dir / LAUNCHERS_FILE
     environment = dict(os.environ)
     if threads:
       for name in ('OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS'):
@@ -168,25 +191,37 @@ class _Launcher:
     status = self._process.wait()
     if not self.stopped:
       self._process = self._start()
-    return {'status': status or 1, 'stage': 0}
+    return {'status': status or 1, 'stage': 0, 'said': str(self._said)}
 
-  def stop(self) -> None:
-    """Ends it; a stage that runs saves its state first."""
+  def ask_to_stop(self) -> None:
+    """Asks it to end; a stage that runs saves its state first."""
     self.stopped = True
     self._process.terminate()
     with contextlib.suppress(OSError):
       self._process.stdin.close()
+
+  def wait(self) -> None:
+    """Waits for its end."""
     self._process.wait()
 
   def _start(self) -> subprocess.Popen:
-    return subprocess.Popen(
-      [sys.executable, '-m', 'audioset_ml.sweeping.launcher'],
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.DEVNULL,
-      text=True,
-      env=self._environment,
-    )
+    with open(self._said, 'a') as said:
+      return subprocess.Popen(
+        [sys.executable, '-m', 'audioset_ml.sweeping.launcher'],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=said,
+        text=True,
+        env=self._environment,
+      )
+
+
+def _stop_all(launchers: Sequence[_Launcher]) -> None:
+  # All are asked before one is waited for, or another would begin a new trial.
+  for launcher in launchers:
+    launcher.ask_to_stop()
+  for launcher in launchers:
+    launcher.wait()
 
 
 @contextlib.contextmanager
@@ -213,7 +248,10 @@ def _reason(log: pathlib.Path, answer: dict[str, int]) -> str:
     text = log.read_bytes()[-_LOG_SHOWN:].decode(errors='replace')
   except OSError:
     text = ''
+  text = text.rpartition('\n$ python -m ')[2]  # of earlier attempts, nothing
   lines = [line.strip() for line in text.splitlines() if line.strip()]
+  if 'said' in answer:
+    return f'its launcher ended (status {answer["status"]}); see {answer["said"]}'
   if answer['status'] < 0:
     return f'ended by {signal.Signals(-answer["status"]).name}'
   told = [line for line in lines if line.startswith(('error:', 'FATAL Flags'))]

@@ -108,15 +108,54 @@ def test_finished_trials_are_not_repeated_and_failed_ones_are(trained):
   ]
 
 
-def test_new_values_extend_a_sweep_and_changed_inputs_repeat_it(tmp_path):
+def test_new_values_extend_a_sweep(tmp_path):
   out = tmp_path / 'out'
   run_stage_ok('sweep', *flags(out, seeds='1'))
   first = (out / 'seed_1/soundscapes/run.json').stat().st_mtime_ns
   text = run_stage_ok('sweep', *flags(out))
   assert '2 trials, 1 finished before' in text
   assert (out / 'seed_1/soundscapes/run.json').stat().st_mtime_ns == first
-  (out / 'seed_2/soundscapes/run.json').unlink()
-  assert '2 trials, 1 finished before' in run_stage_ok('sweep', *flags(out))
+
+
+def test_a_changed_input_is_told_of_and_overwrite_makes_the_trial_anew(tmp_path):
+  out, source = tmp_path / 'out', tmp_path / 'clips'
+  run_stage_ok('soundscapes', *CLIPS.split(), f'--output_dir={source}')
+  stage = (
+    f'--stage=describe --segments_csv={source}/train_segments.csv '
+    f'--class_map={source}/class_labels_indices.csv'
+  )
+  run_stage_ok('sweep', f'--output_dir={out}', stage)
+  os.utime(source / 'train_segments.csv')
+  refused = run_stage('sweep', f'--output_dir={out}', stage)
+  assert refused.returncode == 1
+  assert 'has changed since; replace it with --overwrite' in refused.stdout
+  again = run_stage_ok('sweep', f'--output_dir={out}', stage, '--overwrite')
+  assert '1 of 1 trials finished' in again
+  assert '1 trials, 1 finished' in run_stage_ok('sweep', f'--output_dir={out}', stage)
+
+
+def test_a_sweeps_flagfile_repeats_it(tmp_path):
+  out = tmp_path / 'out'
+  arguments = (
+    f'--output_dir={out}',
+    '--axis=seed=1',
+    '--axis=clips=2',
+    '--stage=soundscapes --train_clips={clips} --eval_clips=1 --seed={seed}',
+    '--stage=describe --segments_csv={trial}/soundscapes/train_segments.csv '
+    '--class_map={trial}/soundscapes/class_labels_indices.csv',
+  )
+  run_stage_ok('sweep', *arguments)
+  flagfile = f'--flagfile={out}/flags.txt'
+  printed = run_stage_ok('sweep', flagfile, '--print_commands')
+  assert printed == run_stage_ok('sweep', *arguments, '--print_commands')
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+  (tmp_path / 'thesis.txt').write_text('mine')
+  done = run_stage('sweep', *flags(tmp_path))
+  assert done.returncode == 1
+  assert 'holds files that no sweep wrote' in done.stderr
+  assert [path.name for path in tmp_path.iterdir()] == ['thesis.txt']
 
 
 def test_a_sweep_that_was_killed_goes_on(tmp_path):

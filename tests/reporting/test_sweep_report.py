@@ -115,8 +115,11 @@ def test_gains_are_set_against_the_oracle_masks(tmp_path):
   sweep = SweepTable.read(folder)
   assert ml20_report.baseline_axis(sweep) == 'label_set'
   table = ml20_report.gains_table(sweep, 'label_set').set_index('label_set')
-  assert table.loc['max_3', 'of the oracle (d′)'] == '80%'
-  assert table.loc['random_3', 'of the oracle (d′)'] == '-10%'
+  assert table.loc['max_3', 'of the oracle (d′)'] == '80% (80% to 80%)'
+  assert table.loc['random_3', 'of the oracle (d′)'] == '-10% (-10% to -10%)'
+  chosen = table.loc['best on the other seeds']
+  assert chosen['chosen by d′'] == 'max_3, max_3, max_3'
+  assert chosen['of the oracle (d′)'] == '80% (80% to 80%)'
   figure = ml20_report.gains_figure(sweep, 'label_set')
   names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
   assert names == ['max_3', 'random_3']  # in whose scale the others would not fit
@@ -137,12 +140,39 @@ def test_table_1_separates_what_labels_restore_from_what_times_add(tmp_path):
   rows = sl21_report.rows_of(SweepTable.read(scratch), SweepTable.read(mixing))
   table = sl21_report.table_1(rows).set_index('training labels')
   assert table.loc['strong, subset', 'Weak eval d′'] == '1.800 ± 0.100'
-  assert table.loc['+ strong, μ = 0.5', 'Strong eval d′'] == '2.600 ± 0.100'
+  assert table.loc['all + strong (μ = 0.5)', 'Strong eval d′'] == '2.600 ± 0.100'
   differences = sl21_report.differences(rows).set_index(['from', 'to'])
   steps = differences['Strong eval d′']
+  assert steps['all + diffuse (μ = 0.5)', 'all + strong (μ = 0.5)'] == (
+    '+0.000 [+0.000, +0.000]'
+  )
+  assert steps['all + more weak', 'all + strong (μ = 0.5)'].startswith('+0.400 [')
   assert steps['weak, subset', 'weak_complete, subset'].startswith('+0.300 [')
   assert steps['weak_complete, subset', 'diffuse, subset'].startswith('+0.000 [')
   assert steps['diffuse, subset', 'strong, subset'].startswith('+0.300 [')
+
+
+def test_lines_go_from_the_lowest_value_on_whatever_was_skipped(tmp_path):
+  mixing = write_results(
+    tmp_path / 'mixing',
+    {'seed': SEEDS, 'labels': ('diffuse', 'strong'), 'mu': ('0', '0.5', '1')},
+    lambda p: metrics(float(p['mu']), p['seed']),
+  )
+  path = mixing / 'results.csv'
+  table = pd.read_csv(path, dtype={'mu': str})
+  table[(table['labels'] == 'strong') | (table['mu'] != '0')].to_csv(path, index=False)
+  figure = sl21_report.mu_figure(SweepTable.read(mixing))
+  lines = [line.get_xdata().tolist() for line in figure.axes[0].get_lines()]
+  assert lines == [[0.5, 1.0], [0.0, 0.5, 1.0]]
+
+
+def test_without_explicit_negatives_another_d_prime_is_shown_and_named(students):
+  path = students / 'results.csv'
+  table = pd.read_csv(path, dtype={'percent': str})
+  name = 'evaluate/weak/d_prime'
+  table.rename(columns={name: f'{name}_implicit'}).to_csv(path, index=False)
+  figure = ml20_report.figure_2(SweepTable.read(students))
+  assert figure.axes[0].get_ylabel() == 'd′ (implicit negatives)'
 
 
 def test_everything_is_written_in_three_formats_and_the_same_twice(students, tmp_path):

@@ -12,7 +12,7 @@ from audioset_ml.errors import InputError
 from audioset_ml.sweeping import grid
 
 NAMES = strategies.from_regex(r'[a-z]{1,6}', fullmatch=True).filter(
-  lambda name: name != grid.TRIAL
+  lambda name: name not in ('trial', 'status', 'commit')
 )
 VALUES = strategies.lists(
   strategies.from_regex(r'[A-Za-z0-9_.+]{1,6}', fullmatch=True),
@@ -110,6 +110,9 @@ def test_the_printed_commands_are_what_a_shell_takes():
     ({'axes': ['seed=1,1']}, 'a value stands twice'),
     ({'axes': ['path=a/b']}, "the value 'a/b' must be of letters"),
     ({'axes': ['trial=1']}, 'should be NAME=VALUE'),
+    ({'axes': ['status=1']}, 'NAME none of trial, status'),
+    ({'axes': ['a=1,1-b_2', 'b=2-b_3,3']}, "'a_1-b_2-b_3' stands twice"),
+    ({'stages': ['report --output=a']}, "begins with 'report'"),
     ({'axes': ['seed=1', 'seed=2']}, "--axis: 'seed' stands twice"),
     ({'stages': ['trian --steps=1']}, "begins with 'trian'"),
     ({'stages': ['train steps=1']}, "'steps=1' is no flag"),

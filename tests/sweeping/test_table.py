@@ -26,7 +26,7 @@ def write(path, rows, axes):
 
 @pytest.fixture
 def sweep(tmp_path):
-  values = {'0': (0.5, 0.6, 0.7), '1': (0.6, 0.7, 0.9), '10': (0.3, 0.95, 0.5)}
+  values = {'0': (0.5, 0.6, 0.7), '1': (0.6, 0.7, 0.9), '10': (0.5, 1.6, 0.5)}
   rows = [
     {'seed': seed, 'percent': percent, LWLRAP: value}
     for percent, of_seeds in values.items()
@@ -63,10 +63,42 @@ def test_axes_values_and_lines_are_in_the_order_of_the_grid(sweep):
 
 
 def test_what_is_chosen_has_not_seen_the_seed_it_is_reported_on(sweep):
-  # Seed 2 itself is best at 10 %, the other two at 1 %.
+  # Seed 2 is so much better at 10 % that all three together are, too; but of it itself
+  # the others choose 1 %.
   values, chosen = chosen_elsewhere(sweep, 'percent', LWLRAP, LWLRAP)
-  assert chosen == ['1', '1', '1']
-  assert values.tolist() == [0.6, 0.7, 0.9]
+  assert chosen == ['10', '1', '10']
+  assert values.tolist() == [0.5, 0.7, 0.5]
+
+
+def test_choices_are_compared_on_the_seeds_that_all_have(tmp_path):
+  # Seed 3 is easy; at 10 % its trial failed.
+  values = {('1', '1'): 0.5, ('2', '1'): 0.5, ('3', '1'): 5.0}
+  values |= {('1', '10'): 0.6, ('2', '10'): 0.6}
+  rows = [
+    {'seed': seed, 'percent': percent, LWLRAP: value}
+    for (seed, percent), value in values.items()
+  ]
+  sweep = write(tmp_path / 'results.csv', rows, ('seed', 'percent'))
+  found, chosen = chosen_elsewhere(sweep, 'percent', LWLRAP, LWLRAP)
+  assert chosen == ['10', '10']
+  assert found.to_dict() == {'1': 0.6, '2': 0.6}
+
+
+def test_of_one_seed_its_own_best_is_chosen(sweep):
+  alone = sweep.where(seed='2')
+  found, chosen = chosen_elsewhere(alone, 'percent', LWLRAP, LWLRAP)
+  assert (found.to_dict(), chosen) == ({'2': 1.6}, ['10'])
+
+
+def test_numbers_are_in_their_order_whatever_was_skipped(tmp_path):
+  rows = [
+    {'labels': 'a', 'mu': '0.5', LWLRAP: 1},
+    {'labels': 'None', 'mu': '0', LWLRAP: 1},
+    {'labels': 'None', 'mu': '0.5', LWLRAP: 1},
+  ]
+  sweep = write(tmp_path / 'results.csv', rows, ('labels', 'mu'))
+  assert sweep.values('mu') == ['0', '0.5']
+  assert sweep.values('labels') == ['a', 'None']
 
 
 def test_the_best_leaves_nan_aside():
