@@ -189,9 +189,7 @@ def gains_figure(table: SweepTable, axis: str) -> Figure:
   found = gains(table, axis)
   marks = None
   if ORACLE in found:
-    marks = [
-      {'80 %': 0.8 * mean.value, 'oracle mask': mean.value} for mean in found[ORACLE]
-    ]
+    marks = [{'80 %': 0.8 * mean.value, 'oracle': mean.value} for mean in found[ORACLE]]
   shown = {name: means for name, means in found.items() if name not in _OFF_SCALE}
   labels = [f'gain in {label} over no label set' for label in metrics_of(table)]
   return draw_gains(shown, labels, marks)

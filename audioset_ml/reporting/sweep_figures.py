@@ -190,20 +190,29 @@ def draw_gains(
       color=style.COLORS['blue'],
     )
     axes.axvline(0, color='0.5', linewidth=0.6, zorder=0)
-    for name, value in (marks[number] if marks else {}).items():
-      axes.axvline(value, color='0.35', linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
-      axes.annotate(
-        name,
-        (value, 1),
-        xycoords=('data', 'axes fraction'),
-        xytext=(0, 2),
-        textcoords='offset points',
-        ha='center',
-        fontsize=6,
-        color='0.25',
-      )
+    if marks:
+      _draw_marks(axes, marks[number])
     axes.set_yticks(heights, [style.plain(name) for name in names])
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_xlabel(labels[number])
   figure.tight_layout(pad=0.4, w_pad=1.2)
   return figure
+
+
+def _draw_marks(axes: Axes, marks: Mapping[str, float]) -> None:
+  """Vertical lines, named above: all but the last to their left, for room."""
+  last = list(marks)[-1]
+  for name, value in marks.items():
+    axes.axvline(value, color='0.35', linewidth=0.7, linestyle=(0, (4, 2)), zorder=0)
+    axes.annotate(
+      name,
+      (value, 1),
+      xycoords=('data', 'axes fraction'),
+      xytext=(2 if name == last else -2, 2),
+      textcoords='offset points',
+      ha='left' if name == last else 'right',
+      fontsize=6,
+      color='0.25',
+    )
+  low, high = axes.get_xlim()
+  axes.set_xlim(low, max(high, marks[last] + 0.14 * (high - low)))
