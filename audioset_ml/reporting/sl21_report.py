@@ -26,6 +26,7 @@ _STRONG_D_PRIME = 'evaluate/strong/d_prime'
 _MIN_BOTH, _SHOWN = 10, 5
 CLIPS, LABELS, MU, SHARE = 'clips', 'labels', 'mu', 'share'
 _AT_ZERO = {'strong': 'more weak', 'strong_masked': 'masked weak'}
+_BOTH = ('strong', 'strong_masked')
 _STEPS = (
   *(
     step
@@ -135,6 +136,20 @@ def differences(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
         if key in old.values
       }
       found.append({'from': old.name, 'to': new.name, 'what it tells': what, **gains})
+  return pd.DataFrame(found)
+
+
+def masking_by_mu(mixing: SweepTable) -> pd.DataFrame:
+  """What masking likely missing labels gains besides strong ones, at the same μ each."""
+  found = []
+  for mu in mixing.values(MU):
+    pairs = {
+      key: [mixing.by_seed(value, labels=labels, mu=mu) for labels in _BOTH]
+      for key, value in _values(mixing).items()
+    }
+    if all(len(one) for pair in pairs.values() for one in pair):
+      gains = {key: gain(new, old).gain_text() for key, (old, new) in pairs.items()}
+      found.append({'μ': mu, **gains})
   return pd.DataFrame(found)
 
 

@@ -120,6 +120,8 @@ def _sl21(
     tables['sl21_differences'] = sl21_report.differences(rows)
   if mixing is not None:
     figures['mixing'] = sl21_report.mu_figure(mixing)
+    if len(masking := sl21_report.masking_by_mu(mixing)):
+      tables['masking_by_mu'] = masking
   if shares is not None:
     figures['sl21_figure_3'] = sl21_report.figure_3(shares, mixing)
   return figures, tables

@@ -152,6 +152,18 @@ def test_table_1_separates_what_labels_restore_from_what_times_add(tmp_path):
   assert steps['diffuse, subset', 'strong, subset'].startswith('+0.300 [')
 
 
+def test_masking_is_compared_at_the_same_mu(tmp_path):
+  gains = {'strong': 0.0, 'strong_masked': 0.2}
+  mixing = write_results(
+    tmp_path / 'mixing',
+    {'seed': SEEDS, 'labels': tuple(gains), 'mu': ('0', '0.5')},
+    lambda p: metrics(float(p['mu']) * (1 + gains[p['labels']]), p['seed']),
+  )
+  table = sl21_report.masking_by_mu(SweepTable.read(mixing)).set_index('μ')
+  assert table.loc['0', 'Weak eval d′'] == '+0.000 [+0.000, +0.000]'
+  assert table.loc['0.5', 'Strong eval d′'] == '+0.100 [+0.100, +0.100]'
+
+
 def test_lines_go_from_the_lowest_value_on_whatever_was_skipped(tmp_path):
   mixing = write_results(
     tmp_path / 'mixing',
