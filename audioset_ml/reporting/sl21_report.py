@@ -140,7 +140,7 @@ def differences(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
 
 
 def masking_by_mu(mixing: SweepTable) -> pd.DataFrame:
-  """What masking likely missing labels gains besides strong ones, at the same μ each."""
+  """What masking likely missing labels gains besides strong ones, at each μ."""
   found = []
   for mu in mixing.values(MU):
     pairs = {
