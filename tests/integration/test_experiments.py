@@ -75,8 +75,14 @@ def write_audioset(folder, shared_data):
     chosen = [r for r, one in zip(rows, ids, strict=True) if one in labelled]
     others = [r for r, one in zip(rows, ids, strict=True) if one not in labelled]
     chosen = chosen[: CLIPS // 2] + others[: CLIPS - len(chosen[: CLIPS // 2])]
-    names = {'train': 'balanced_train_segments.csv', 'eval': 'eval_segments.csv'}
-    (csvs / names[split]).write_text(''.join([*head, *chosen]))
+    files = {'eval_segments.csv': chosen}
+    if split == 'train':  # the larger file is not among the test data
+      files = {
+        'balanced_train_segments.csv': chosen[::2],
+        'unbalanced_train_segments.csv': chosen[1::2],
+      }
+    for name, some in files.items():
+      (csvs / name).write_text(''.join([*head, *some]))
     events = strong[split]
     wanted = {clip_id(row) for row in chosen}
     events = events[events['segment_id'].isin(wanted)]
@@ -85,8 +91,6 @@ def write_audioset(folder, shared_data):
     for one in wanted:
       sound = 0.1 * random.standard_normal(SECONDS * RATE)
       soundfile.write(csvs / 'audio' / split / f'{one}.flac', sound, RATE)
-  # None of these few clips is in the larger file, which is not among the test data.
-  (csvs / 'unbalanced_train_segments.csv').write_text(''.join(official['train'][:3]))
   framed = shared_data(
     'audioset_strong/audioset_eval_strong_framed_posneg_subset.tsv'
   ).read_bytes()
