@@ -136,6 +136,7 @@ def test_a_failed_overwrite_keeps_the_old_model(teacher, tmp_path):
   assert (out / 'run.json').exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_diverged_keeps_its_checkpoints_when_it_replaced_another(
   teacher, tmp_path
 ):

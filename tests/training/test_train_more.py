@@ -114,6 +114,7 @@ def test_the_optimisers_state_can_be_taken_over(run, first):
   assert 0 < np.median(moved[1]) < 0.008
 
 
+@pytest.mark.slow
 def test_an_optimiser_taken_over_twice_begins_its_schedule_anew(run, first):
   flags = ('--init_optimizer', '--schedule=cosine', '--log_every=1')
   second, _ = run('second', f'--init_from={first}', *flags, steps=3)
