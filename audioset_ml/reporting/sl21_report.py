@@ -22,7 +22,11 @@ _VALUES = {
   for section, name in SECTIONS.items()
   for label, column in (('d′', 'd_prime'), ('lωlrap', 'lwlrap'))
 }
-_STRONG_D_PRIME = 'evaluate/strong/d_prime'
+_CHOSEN_BY = (
+  'evaluate/strong/d_prime',
+  'evaluate/strong/lwlrap',
+  *_VALUES.values(),
+)
 _MIN_BOTH, _SHOWN = 10, 5
 CLIPS, LABELS, MU, SHARE = 'clips', 'labels', 'mu', 'share'
 _AT_ZERO = {'strong': 'more weak', 'strong_masked': 'masked weak'}
@@ -72,7 +76,8 @@ def rows_of(
 ) -> dict[tuple[str, str], Row]:
   """Table 1's rows, by labels and by what they are added to ('subset', 'all', '+').
 
-  μ of a mixture is the one that is best on the other seeds, by d′ of the Strong eval.
+  μ of a mixture is the one that is best on the other seeds, by d′ of the Strong eval
+  or, where no explicit negatives give one, by its lωlrap.
   """
   rows: dict[tuple[str, str], Row] = {}
   if scratch is not None:
@@ -85,6 +90,7 @@ def rows_of(
         }
         rows[labels, clips] = Row(f'{labels}, {clips}', values)
   if mixing is not None:
+    by = next(value for value in _CHOSEN_BY if value in mixing.table)
     for labels in mixing.values(LABELS):
       there = mixing.where(labels=labels)
       if '0' in there.values(MU):
@@ -96,7 +102,7 @@ def rows_of(
       mixed = dataclasses.replace(there, table=there.table[there.table[MU] != '0'])
       values, chosen = {}, []
       for key, value in _values(mixing).items():
-        values[key], chosen = chosen_elsewhere(mixed, MU, _STRONG_D_PRIME, value)
+        values[key], chosen = chosen_elsewhere(mixed, MU, by, value)
       # Of a single seed: its own best.
       seen = ', the best on these clips' if len(chosen) == 1 else ''
       mu = ', '.join(dict.fromkeys(chosen))

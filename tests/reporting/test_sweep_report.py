@@ -152,6 +152,19 @@ def test_table_1_separates_what_labels_restore_from_what_times_add(tmp_path):
   assert steps['diffuse, subset', 'strong, subset'].startswith('+0.300 [')
 
 
+def test_without_d_prime_the_mixing_fraction_is_chosen_by_lwlrap(tmp_path):
+  heights = {'0': 0.0, '0.5': 0.4, '1': 0.2}
+  mixing = write_results(
+    tmp_path / 'mixing',
+    {'labels': ('strong',), 'mu': tuple(heights)},
+    lambda p: {'evaluate/strong/lwlrap': heights[p['mu']]},
+  )
+  rows = sl21_report.rows_of(None, SweepTable.read(mixing))
+  row = rows['strong', '+']
+  assert row.name == 'all + strong (μ = 0.5, the best on these clips)'
+  assert row.values['Strong eval lωlrap'].tolist() == [0.4]
+
+
 def test_masking_is_compared_at_the_same_mu(tmp_path):
   gains = {'strong': 0.0, 'strong_masked': 0.2}
   mixing = write_results(
