@@ -182,9 +182,10 @@ def evaluate(config, select) -> Counts:
   if config.baseline:
     ids = [records.clip_ids[clip] for clip in test]
     mids = records.class_map.mids
-    require_comparable(
-      files.read_evaluation(config.baseline), ids, mids, config.resampling
-    )
+    resampling = None
+    if config.replicates:
+      resampling = files.Resampling(config.replicates, config.bootstrap_seed)
+    require_comparable(files.read_evaluation(config.baseline), ids, mids, resampling)
   for path in config.scores:
     scores = read_scores(path)
     scores.require_of(records)
