@@ -100,17 +100,9 @@ def train(config) -> Counts:
 
 def score(config) -> Counts:
   """Of a `models.score_stage.ScoreConfig`."""
-  from audioset_ml.models.scorers import open_scorer
-  from audioset_ml.records.folder import RecordsFolder
+  from audioset_ml.models.score_stage import open_inputs
 
-  records = RecordsFolder.open(config.records)
-  open_scorer(
-    config.models,
-    records,
-    config.class_map or None,
-    config.class_mapping or None,
-    config.audio_dir or None,
-  )
+  records, _ = open_inputs(config)
   return {
     'clips': len(records.clip_ids),
     'classes': records.num_classes,
@@ -182,10 +174,8 @@ def evaluate(config, select) -> Counts:
   if config.baseline:
     ids = [records.clip_ids[clip] for clip in test]
     mids = records.class_map.mids
-    resampling = None
-    if config.replicates:
-      resampling = files.Resampling(config.replicates, config.bootstrap_seed)
-    require_comparable(files.read_evaluation(config.baseline), ids, mids, resampling)
+    baseline = files.read_evaluation(config.baseline)
+    require_comparable(baseline, ids, mids, config.resampling)
   for path in config.scores:
     scores = read_scores(path)
     scores.require_of(records)

@@ -4,6 +4,7 @@ import dataclasses
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation.comparison import PriorGroups
+from audioset_ml.evaluation.files import Resampling
 
 _FEWEST_REPLICATES = 20
 
@@ -59,6 +60,8 @@ class EvaluateConfig:
       )
 
   @property
-  def resampling(self) -> tuple[int, int] | None:
-    """What `LabelledClips.evaluate` needs to know of the bootstrap."""
-    return (self.replicates, self.bootstrap_seed) if self.replicates else None
+  def resampling(self) -> Resampling | None:
+    """The bootstrap; None for none."""
+    if not self.replicates:
+      return None
+    return Resampling(self.replicates, self.bootstrap_seed)

@@ -11,6 +11,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection, evaluate_detection
+from audioset_ml.evaluation.files import Resampling
 from audioset_ml.evaluation.frame_labels import FrameLabels
 from audioset_ml.evaluation.result import Evaluation
 from audioset_ml.evaluation.strong import evaluate_strong
@@ -133,14 +134,14 @@ class LabelledClips:
     return np.asarray(scores.values[self.clips])
 
   def evaluate(
-    self, scores: ClipScores, resampling: tuple[int, int] | None = None
+    self, scores: ClipScores, resampling: Resampling | None = None
   ) -> dict[str, Evaluation]:
     """Evaluates scores, with weak labels, strong labels or both.
 
     Args:
       scores: of all of the records' clips; with patch scores beside them where there
         are labels of frames.
-      resampling: replicates and seed of a bootstrap; None for none.
+      resampling: a bootstrap; None for none.
 
     Returns:
       By section: weak where a clip has a positive label, strong where a frame has.
@@ -150,7 +151,9 @@ class LabelledClips:
     """
     weights = None
     if resampling is not None:
-      weights = bootstrap.clip_weights(len(self.clips), *resampling)
+      weights = bootstrap.clip_weights(
+        len(self.clips), resampling.replicates, resampling.seed
+      )
     try:
       return self._evaluate(scores, weights)
     except InputError as error:

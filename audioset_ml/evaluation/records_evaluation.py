@@ -75,14 +75,11 @@ def evaluate_records(
     lost = pd.concat([lost, lost_clips(records, listed)]).drop_duplicates('clip_id')
   truth, notes = _read_truth(config, records)
   chosen = truth.of(test)
-  resampling = None
-  if config.replicates:
-    resampling = files.Resampling(config.replicates, config.bootstrap_seed)
   baseline = None
   if config.baseline:
     baseline = files.read_evaluation(config.baseline)
     mids = records.class_map.mids
-    require_comparable(baseline, chosen.clip_ids, mids, resampling)
+    require_comparable(baseline, chosen.clip_ids, mids, config.resampling)
   more: dict[str, Any] = {'notes': notes}
   names = config.models or config.scores
   if select is None:
@@ -105,7 +102,9 @@ def evaluate_records(
   keep_scores(scores, output)
   if 'weak' in sections:
     _write_curves(output, chosen, scores, curve_classes)
-  model = files.assemble(output, sections, chosen.clip_ids, resampling, found, more)
+  model = files.assemble(
+    output, sections, chosen.clip_ids, config.resampling, found, more
+  )
   model.metrics['clips'] |= {
     'lost': len(lost),
     'clip_list': config.clip_list or None,

@@ -103,9 +103,8 @@ class ShardScorer:
     return collections.Counter(clips=len(clips))
 
 
-# Each process opens the models once.
-@functools.lru_cache(maxsize=1)
-def _opened(config: ScoreConfig) -> tuple[list[RecordsFolder], Scorer]:
+def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, Scorer]:
+  """Opens the records and the models to score them with; see `open_scorer`."""
   records = RecordsFolder.open(config.records)
   scorer = open_scorer(
     config.models,
@@ -114,6 +113,13 @@ def _opened(config: ScoreConfig) -> tuple[list[RecordsFolder], Scorer]:
     config.class_mapping or None,
     config.audio_dir or None,
   )
+  return records, scorer
+
+
+# Each process opens the models once.
+@functools.lru_cache(maxsize=1)
+def _opened(config: ScoreConfig) -> tuple[list[RecordsFolder], Scorer]:
+  records, scorer = open_inputs(config)
   return records.split(), scorer
 
 

@@ -135,7 +135,6 @@ def audit_means(found: pd.DataFrame) -> pd.DataFrame:
 @style.applied()
 def flags_figure(table: SweepTable) -> Figure:
   """Precision and recall of the flags over the percentage, by train set."""
-  lines = [line for line in table.lines(PERCENT)]
   figure = style.new_figure(3.5, 2.4)
   axes = figure.subplots()
   percent_axis(axes)
@@ -144,7 +143,7 @@ def flags_figure(table: SweepTable) -> Figure:
     for found in map(_AUDITED.fullmatch, table.table)
     if found and found['folder'] == 'percent' and found['rate'] == 'recall'
   )
-  for number, line in enumerate(lines):
+  for number, line in enumerate(table.lines(PERCENT)):
     for rate, face in (('precision', None), ('recall', 'white')):
       points, values, halves = [], [], []
       for percent in percents:

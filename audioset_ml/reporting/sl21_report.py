@@ -22,11 +22,6 @@ _VALUES = {
   for section, name in SECTIONS.items()
   for label, column in (('d′', 'd_prime'), ('lωlrap', 'lwlrap'))
 }
-_CHOSEN_BY = (
-  'evaluate/strong/d_prime',
-  'evaluate/strong/lwlrap',
-  *_VALUES.values(),
-)
 _MIN_BOTH, _SHOWN = 10, 5
 CLIPS, LABELS, MU, SHARE = 'clips', 'labels', 'mu', 'share'
 _AT_ZERO = {'strong': 'more weak', 'strong_masked': 'masked weak'}
@@ -90,7 +85,7 @@ def rows_of(
         }
         rows[labels, clips] = Row(f'{labels}, {clips}', values)
   if mixing is not None:
-    by = next(value for value in _CHOSEN_BY if value in mixing.table)
+    by = available(mixing, _PANELS)[0][0].value
     for labels in mixing.values(LABELS):
       there = mixing.where(labels=labels)
       if '0' in there.values(MU):

@@ -61,7 +61,6 @@ def draw_lines(
   x: str,
   panels: Sequence[Sequence[Panel]],
   label: str,
-  place: Callable[[str], float] = float,
   prepare: Callable[[Axes], object] = lambda axes: None,
   name_of: Callable[[dict[str, str]], str] = lambda line: ' '.join(line.values()),
   marked: bool = False,
@@ -78,7 +77,6 @@ def draw_lines(
     x: the axis.
     panels: by row and column.
     label: the horizontal axis's.
-    place: where a value of x is drawn.
     prepare: what is done to each panel, to set its scale.
     name_of: a line's name in the legend, from its point.
     marked: whether a square marks each line's first point, the baseline.
@@ -94,9 +92,7 @@ def draw_lines(
       axes = grid[row, column]
       prepare(axes)
       lines = [
-        _draw_line(
-          axes, table, x, panel, line, LOOKS[number % len(LOOKS)], place, marked
-        )
+        _draw_line(axes, table, x, panel, line, LOOKS[number % len(LOOKS)], marked)
         for number, line in enumerate(table.lines(x))
       ]
       handles = handles or lines
@@ -115,7 +111,7 @@ def draw_lines(
   return figure
 
 
-def _draw_line(axes, table, x, panel, line, look, place, marked):
+def _draw_line(axes, table, x, panel, line, look, marked):
   points = table.values(x)
   base = table.by_seed(panel.value, **line, **{x: points[0]})
   places, middle, half = [], [], []
@@ -124,7 +120,7 @@ def _draw_line(axes, table, x, panel, line, look, place, marked):
     if here.empty:
       continue
     gained = gain(here, base)
-    places.append(place(point))
+    places.append(float(point))
     middle.append(gained.value if panel.gains else Mean.of(here).value)
     own = Mean.of(here).half if base.empty else gained.half
     half.append(0.0 if point == points[0] else own)

@@ -18,32 +18,30 @@ LOGS_DIR = 'logs'
 STATUS, SECONDS, MESSAGE, COMMIT = 'status', 'seconds', 'message', 'commit'
 
 
+def row_of(outcome: Outcome) -> dict[str, Any]:
+  """A trial's row of results.csv: trial, a column an axis, status (finished or failed),
+  seconds, message, commit, and what each stage counted, as `<stage>/<value>`."""
+  row: dict[str, Any] = {'trial': outcome.trial.name, **outcome.trial.point}
+  row[STATUS] = 'failed' if outcome.failed else 'finished'
+  row |= {SECONDS: outcome.seconds, MESSAGE: outcome.message}
+  row[COMMIT] = outcome.commit
+  return row if outcome.failed else row | counted(outcome.trial)
+
+
 def write_results(
-  path: pathlib.Path, trials: Sequence[Trial], outcomes: dict[str, Outcome]
+  path: pathlib.Path, trials: Sequence[Trial], rows: dict[str, dict[str, Any]]
 ) -> pd.DataFrame:
   """Writes results.csv: a row a trial that has ended, in the order of the grid.
 
   Args:
     path: the file.
     trials: all trials.
-    outcomes: of those that have ended, by name.
+    rows: `row_of` those that have ended, by name.
 
   Returns:
-    Its content: trial, a column an axis, status (finished or failed), seconds,
-    message, commit, and what each stage counted, as `<stage>/<value>`.
+    Its content.
   """
-  rows = []
-  for trial in trials:
-    if (outcome := outcomes.get(trial.name)) is None:
-      continue
-    row: dict[str, Any] = {'trial': trial.name, **trial.point}
-    row[STATUS] = 'failed' if outcome.failed else 'finished'
-    row |= {SECONDS: outcome.seconds, MESSAGE: outcome.message}
-    row[COMMIT] = outcome.commit
-    if not outcome.failed:
-      row |= counted(trial)
-    rows.append(row)
-  table = pd.DataFrame(rows)
+  table = pd.DataFrame([rows[one.name] for one in trials if one.name in rows])
   folders.write_atomically(path, table.to_csv(index=False, lineterminator='\n'))
   return table
 

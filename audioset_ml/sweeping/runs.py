@@ -52,6 +52,7 @@ def run(trials: Sequence[Trial], path: pathlib.Path, config: SweepConfig) -> int
       outcomes[trial.name] = outcome
   waiting = [trial for trial in trials if trial.name not in outcomes]
   done = len(outcomes)
+  rows = {name: results.row_of(outcome) for name, outcome in outcomes.items()}
   print(f'{path}: {len(trials)} trials, {done} finished before', flush=True)
   results_csv = path / results.RESULTS_FILE
   if waiting:
@@ -63,8 +64,9 @@ def run(trials: Sequence[Trial], path: pathlib.Path, config: SweepConfig) -> int
     with interruptible():
       for outcome in runner.run(waiting, done):
         outcomes[outcome.trial.name] = outcome
-        results.write_results(results_csv, trials, outcomes)
-  table = results.write_results(results_csv, trials, outcomes)
+        rows[outcome.trial.name] = results.row_of(outcome)
+        results.write_results(results_csv, trials, rows)
+  table = results.write_results(results_csv, trials, rows)
   results.write_hparams(path / results.LOGS_DIR, config.axes, table)
   failed = [outcome for outcome in outcomes.values() if outcome.failed]
   print(

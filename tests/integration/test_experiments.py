@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from audioset_ml.sweeping.grid import Trial
-from audioset_ml.sweeping.results import write_results
+from audioset_ml.sweeping.results import row_of, write_results
 from audioset_ml.sweeping.trials import Outcome
 from tests.stages import ROOT, run_stage_ok
 
@@ -203,5 +203,5 @@ def gather(flagfile, folder, commands):
       for label in ('train', 'evaluate')
     )
     trials.append(Trial(name, {axis: point[axis] for axis in axes}, stages))
-  outcomes = {trial.name: Outcome(trial, 1.0) for trial in trials}
-  write_results(sweep / 'results.csv', trials, outcomes)
+  rows = {trial.name: row_of(Outcome(trial, 1.0)) for trial in trials}
+  write_results(sweep / 'results.csv', trials, rows)
