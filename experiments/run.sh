@@ -31,7 +31,7 @@ publish() { # publish <experiment> <sweep> ...: results.csv and what made them
 failed=0
 run sweep data
 for name in teachers label_sets students own_label_sets own_students \
-  other_label_sets alternatives by_prior; do
+  other_teachers other_label_sets alternatives by_prior; do
   run sweep "missing_labels/soundscapes/$name"
 done
 for name in scratch mixing shares; do
@@ -40,7 +40,7 @@ done
 run describe strong_labels/soundscapes/describe
 
 publish missing_labels teachers label_sets students own_label_sets own_students \
-  other_label_sets alternatives by_prior
+  other_teachers other_label_sets alternatives by_prior
 publish strong_labels scratch mixing shares
 run report missing_labels/soundscapes/report
 run report strong_labels/soundscapes/report

@@ -5,6 +5,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -43,26 +44,37 @@ def run_stage_ok(
 def kill_stage_when(
   condition, stage: str, *arguments: object, signal_number: int = signal.SIGKILL
 ) -> int:
-  """Starts a stage, ends it by a signal once `condition()` holds; its exit status."""
-  process = subprocess.Popen(
-    _command(stage, arguments),
-    env=_environment(),
-    stdout=subprocess.DEVNULL,
-    stderr=subprocess.DEVNULL,
-    # A shell that runs the tests in the background has them ignore Ctrl-C.
-    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-  )
-  deadline = time.monotonic() + 240
-  try:
-    while not condition():
-      assert process.poll() is None, f'{stage} ended before it could be killed'
-      assert time.monotonic() < deadline, f'{stage} never got that far'
-      time.sleep(0.002)
-    process.send_signal(signal_number)
-    return process.wait(timeout=60)
-  finally:
-    process.kill()
-    process.wait()
+  """Starts a stage, ends it by a signal once `condition()` holds; its exit status.
+
+  A stage that has ended well upon Ctrl-C or SIGTERM may end by SIGINT instead of exiting
+  with 130 (CPython, where the interrupt fell into the making of a named tuple, as
+  imports do); shells say 130 of either, and so does this.
+  """
+  with tempfile.TemporaryFile('w+') as said:
+    process = subprocess.Popen(
+      _command(stage, arguments),
+      env=_environment(),
+      stdout=subprocess.DEVNULL,
+      stderr=said,
+      # A shell that runs the tests in the background has them ignore Ctrl-C.
+      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    deadline = time.monotonic() + 240
+    try:
+      while not condition():
+        assert process.poll() is None, f'{stage} ended before it could be killed'
+        assert time.monotonic() < deadline, f'{stage} never got that far'
+        time.sleep(0.002)
+      process.send_signal(signal_number)
+      status = process.wait(timeout=60)
+    finally:
+      process.kill()
+      process.wait()
+    said.seek(0)
+    text = said.read()
+  if status == -signal.SIGINT and 'interrupted' in text and 'Traceback' not in text:
+    return 130
+  return status
 
 
 def _command(stage: str, arguments: tuple) -> list[str]:
