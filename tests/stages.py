@@ -46,7 +46,7 @@ def kill_stage_when(
 ) -> int:
   """Starts a stage, ends it by a signal once `condition()` holds; its exit status.
 
-  A stage that has ended well upon Ctrl-C or SIGTERM may end by SIGINT instead of exiting
+  A stage that ends well upon Ctrl-C or SIGTERM may end by SIGINT instead of exiting
   with 130 (CPython, where the interrupt fell into the making of a named tuple, as
   imports do); shells say 130 of either, and so does this.
   """
