@@ -10,8 +10,13 @@ errors are likely there.
 Other rules, to compare with: --rule=score (one score for all classes), positives (a
 percentile of the positives' scores, as in PSLA), random (the control), cleanlab
 (confident learning; pip install cleanlab) and truth (the oracle, where the complete
-labels are known). --flagged_as=positive adds the flagged
-labels as positives instead (self-training).
+labels are known). --flagged_as=positive adds the flagged labels as positives instead
+(self-training).
+
+--rule=chosen makes one label set, discard_chosen, in which each class has that one of
+the percentages whose student is best in it (with --choose_for=all, all have the one
+that is best on average): --evaluation names evaluations of the percentages' students on
+validation clips, in the order of --discard_percent.
 
 Example:
   python -m audioset_ml.enhance --scores=scores --records=records/train \\
@@ -31,14 +36,28 @@ flags.DEFINE_string('records', None, 'Folder of the records that were scored.')
 flags.DEFINE_enum(
   'rule',
   'percent',
-  ['percent', 'score', 'positives', 'random', 'cleanlab', 'truth'],
+  ['percent', 'chosen', 'score', 'positives', 'random', 'cleanlab', 'truth'],
   'What decides which implicit negatives are flagged.',
 )
 flags.DEFINE_list(
   'discard_percent',
   ['0.1', '1', '5'],
-  'percent, random: percentages of implicit negatives to flag; ml20 for the 18 of the '
-  'paper.',
+  'percent, random, chosen: percentages of implicit negatives to flag, or to choose '
+  'from; ml20 for the 18 of the paper.',
+)
+flags.DEFINE_list(
+  'evaluation',
+  [],
+  "chosen: evaluations of the percentages' students, in their order.",
+)
+flags.DEFINE_string(
+  'choose_by', 'lwlrap', "chosen: what decides, a column of evaluate's per_class.csv."
+)
+flags.DEFINE_enum(
+  'choose_for',
+  'class',
+  ['class', 'all'],
+  'chosen: a percentage for each class, or one for all.',
 )
 flags.DEFINE_list('min_score', ['0.5'], 'score: flags what scores above.')
 flags.DEFINE_list(
@@ -67,7 +86,10 @@ flags.mark_flags_as_required(['scores', 'records'])
 
 # Which rules a flag has an effect on.
 _VALUES = {
-  'discard_percent': ('percent', 'random'),
+  'discard_percent': ('percent', 'random', 'chosen'),
+  'evaluation': ('chosen',),
+  'choose_by': ('chosen',),
+  'choose_for': ('chosen',),
   'min_score': ('score',),
   'positive_percentile': ('positives',),
   'seed': ('random',),
@@ -97,10 +119,13 @@ def main(_) -> None:
   values = _values()
   if FLAGS.rule == 'truth' and not FLAGS.truth_csv:
     raise app.UsageError('--rule=truth needs --truth_csv')
-  if FLAGS.rule != 'truth':
+  if FLAGS.rule == 'chosen' and not FLAGS.evaluation:
+    raise app.UsageError('--rule=chosen needs --evaluation')
+  if FLAGS.rule not in ('truth', 'chosen'):
     rules.build_rule(FLAGS.rule, values)  # so that wrong values are told of at once
   inputs = {'scores': FLAGS.scores, 'records': FLAGS.records}
   inputs |= {'truth_csv': FLAGS.truth_csv} if FLAGS.truth_csv else {}
+  inputs |= {'evaluation': FLAGS.evaluation} if FLAGS.evaluation else {}
   config = enhance_stage.EnhanceConfig(
     FLAGS.scores,
     FLAGS.records,
@@ -110,6 +135,9 @@ def main(_) -> None:
     FLAGS.seed,
     tuple(FLAGS.show_class),
     FLAGS.truth_csv,
+    tuple(FLAGS.evaluation),
+    FLAGS.choose_by,
+    FLAGS.choose_for,
   )
   with stage.output_folder(
     FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: checks.enhance(config)

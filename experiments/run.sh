@@ -28,20 +28,21 @@ publish() { # publish <experiment> <sweep> ...: results.csv and what made them
   done
 }
 
+missing_labels=(teachers label_sets students own_label_sets own_students
+  other_teachers other_label_sets validation chosen_label_sets alternatives by_prior)
+strong_labels=(scratch mixing shares)
 failed=0
 run sweep data
-for name in teachers label_sets students own_label_sets own_students \
-  other_teachers other_label_sets alternatives by_prior; do
+for name in "${missing_labels[@]}"; do
   run sweep "missing_labels/soundscapes/$name"
 done
-for name in scratch mixing shares; do
+for name in "${strong_labels[@]}"; do
   run sweep "strong_labels/soundscapes/$name"
 done
 run describe strong_labels/soundscapes/describe
 
-publish missing_labels teachers label_sets students own_label_sets own_students \
-  other_teachers other_label_sets alternatives by_prior
-publish strong_labels scratch mixing shares
+publish missing_labels "${missing_labels[@]}"
+publish strong_labels "${strong_labels[@]}"
 run report missing_labels/soundscapes/report
 run report strong_labels/soundscapes/report
 exit $failed

@@ -10,16 +10,19 @@ import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
+from audioset_ml.evaluation.files import read_evaluation
 from audioset_ml.labels.states import LabelTable
 from audioset_ml.missing_labels import rules
+from audioset_ml.missing_labels.class_percents import choose_class_percents
 from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
-from audioset_ml.missing_labels.thresholds import parse_percents
+from audioset_ml.missing_labels.thresholds import parse_percent, parse_percents
 from audioset_ml.missing_labels.truth import read_truth
 from audioset_ml.records.beam_runs import RunnerConfig
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import SCORES_FILE, ClipScores, read_scores
 
+CLASS_PERCENTS_FILE = 'class_percents.csv'
 _WORK = '.beam'
 _LISTED = 10  # classes of the ranking that are printed
 
@@ -32,11 +35,14 @@ class EnhanceConfig:
     scores: folder with a teacher's scores of the records.
     records: folder of the records that were scored.
     rule: one of `rules.RULES`.
-    values: its values, as text.
+    values: its values, as text; of the rule `chosen` what is chosen from.
     flagged_as: what flagged labels are in training: ignored or positive.
     seed: of random draws.
     shown: classes, by name or mid, that `describe` gives Table III of.
     truth_csv: the complete labels of the clips, for the rule `truth`.
+    evaluations: of a student of each percentage, for the rule `chosen`.
+    choose_by: what percentages are chosen by, a column of per_class.csv.
+    choose_for: class, for a percentage each, or all, for one.
   """
 
   scores: str
@@ -47,16 +53,24 @@ class EnhanceConfig:
   seed: int = 0
   shown: tuple[str, ...] = ()
   truth_csv: str = ''
+  evaluations: tuple[str, ...] = ()
+  choose_by: str = 'lwlrap'
+  choose_for: str = 'class'
 
 
 @dataclasses.dataclass(frozen=True)
 class EnhanceInputs:
-  """What label sets are made of: the records, their labels, the scores, the rule."""
+  """What label sets are made of: the records, their labels, the scores, the rule.
+
+  Attributes:
+    class_percents: how the classes' percentages were chosen, for the rule `chosen`.
+  """
 
   records: RecordsFolder
   labels: LabelTable
   scores: ClipScores
   rule: rules.Rule
+  class_percents: pd.DataFrame | None = None
 
 
 def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
@@ -69,13 +83,23 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
   truth = None
   if config.truth_csv:
     truth = read_truth(records.clip_ids, records.class_map, config.truth_csv)
-  rule = rules.build_rule(config.rule, config.values, config.seed, truth)
+  chosen = percents = None
+  if config.rule == 'chosen':
+    chosen = choose_class_percents(
+      parse_percents(config.values),
+      [read_evaluation(path) for path in config.evaluations],
+      config.choose_by,
+      records.class_map,
+      one_for_all=config.choose_for == 'all',
+    )
+    percents = [parse_percent(text) for text in chosen['percent']]
+  rule = rules.build_rule(config.rule, config.values, config.seed, truth, percents)
   scores = read_scores(config.scores)
   scores.require_of(records)
   # The ids of two million clips take 150 MB: kept once.
   labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
   scores = dataclasses.replace(scores, clip_ids=records.clip_ids)
-  return EnhanceInputs(records, labels, scores, rule)
+  return EnhanceInputs(records, labels, scores, rule, chosen)
 
 
 def enhance(
@@ -121,7 +145,12 @@ def enhance(
     config.flagged_as,
     origin=folders.fingerprint(config.scores),
   )
-  return found, describe(found, shown)
+  text = describe(found, shown)
+  if (chosen := inputs.class_percents) is not None:
+    folder = pathlib.Path(output_dir)
+    chosen.to_csv(folder / CLASS_PERCENTS_FILE, index=False, lineterminator='\n')
+    text = f'{describe_percents(chosen, config.choose_by)}\n\n{text}'
+  return found, text
 
 
 def describe(found: Enhancement, shown: Sequence[int]) -> str:
@@ -150,6 +179,14 @@ def describe(found: Enhancement, shown: Sequence[int]) -> str:
     columns.append('look_positive_per_positive')
     lines.append(_text(suspects[columns].rename(columns={columns[-1]: 'per_positive'})))
   return '\n'.join(lines).lstrip('\n')
+
+
+def describe_percents(chosen: pd.DataFrame, metric: str) -> str:
+  """How many classes have which percentage."""
+  counts = chosen['percent'].value_counts()
+  counts = counts.loc[sorted(counts.index, key=float)]
+  each = ', '.join(f'{percent} % ({count})' for percent, count in counts.items())
+  return f'percentage by {metric} (classes): {each}; see {CLASS_PERCENTS_FILE}'
 
 
 def _text(table: pd.DataFrame) -> str:

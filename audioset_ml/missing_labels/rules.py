@@ -3,6 +3,7 @@
 | rule | values | flags those implicit negatives of a class that |
 |---|---|---|
 | `percent` | percentages | score highest, that percentage of them (ML20 III) |
+| `chosen` | none | score highest, each class's own percentage (`class_percents`) |
 | `score` | scores | score above that |
 | `positives` | percentiles | score above that percentile of its positives (PSLA) |
 | `random` | percentages | are drawn at random, that percentage of them: the control |
@@ -28,7 +29,7 @@ from audioset_ml.missing_labels.thresholds import (
 )
 from audioset_ml.missing_labels.truth import Truth
 
-RULES = ('percent', 'score', 'positives', 'random', 'cleanlab', 'truth')
+RULES = ('percent', 'chosen', 'score', 'positives', 'random', 'cleanlab', 'truth')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +111,21 @@ class TopPercent(_ValueRule):
     known = None if self._thresholds is None else self._thresholds[one.index]
     found = top_scored(one.scores[one.implicit], self._values, known)
     return [Selection(one.implicit[places], limit) for limit, places in found]
+
+
+class TopPercentByClass:
+  """The top-scored implicit negatives, a percentage of its own for each class."""
+
+  names, values = ('discard_chosen',), ('',)
+
+  def __init__(self, percents: Sequence[Decimal]):
+    """Args: the discard percentage of each class. Shape [classes]."""
+    self._percents = tuple(percents)
+
+  def select(self, one: ClassScores) -> list[Selection]:
+    percents = [self._percents[one.index]]
+    ((limit, places),) = top_scored(one.scores[one.implicit], percents)
+    return [Selection(one.implicit[places], limit)]
 
 
 class AboveScore(_ValueRule):
@@ -215,7 +231,11 @@ def top_percent_name(percent: str) -> str:
 
 
 def build_rule(
-  name: str, values: Sequence[str], seed: int = 0, truth: Truth | None = None
+  name: str,
+  values: Sequence[str],
+  seed: int = 0,
+  truth: Truth | None = None,
+  class_percents: Sequence[Decimal] | None = None,
 ) -> Rule:
   """A rule by its name.
 
@@ -224,6 +244,7 @@ def build_rule(
     values: see this module's table.
     seed: of the random draws.
     truth: what is truly there, for the rule of that name.
+    class_percents: each class's percentage, for the rule `chosen`.
 
   Raises:
     InputError: a value is wrong for the rule, or stands twice.
@@ -234,6 +255,10 @@ def build_rule(
     if truth is None:
       raise InputError('the rule truth needs the truth (--truth_csv)')
     return Oracle(truth)
+  if name == 'chosen':
+    if class_percents is None:
+      raise InputError('the rule chosen needs a percentage of each class')
+    return TopPercentByClass(class_percents)
   if name == 'score':
     numbers = [parse_number(text, 'score') for text in values]
     if not numbers or len(set(numbers)) < len(numbers):

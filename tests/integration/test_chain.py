@@ -2,8 +2,10 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import tensorflow as tf
@@ -125,6 +127,40 @@ def test_a_killed_evaluation_goes_on_with_what_it_has_scored(chain, small_record
     assert (killed / name).read_text() == (whole / name).read_text()
 
 
+def test_each_class_gets_the_percentage_that_suits_it(chain, small_records, tmp_path):
+  records, scores = f'--records={small_records}', f'--scores={chain}/scores'
+  plain, other = tmp_path / 'plain', tmp_path / 'other'
+  run_stage_ok(
+    'evaluate', records, scores, '--bootstrap=0', '--nofigures', f'--output_dir={plain}'
+  )
+  # As if another student were better in the first class and worse in the others.
+  shutil.copytree(plain, other)
+  table = pd.read_csv(other / 'per_class.csv')
+  table['lwlrap'] += np.where(table.index == 0, 0.1, -0.1)
+  table.to_csv(other / 'per_class.csv', index=False)
+  out = tmp_path / 'label_sets'
+  told = run_stage_ok(
+    'enhance',
+    records,
+    scores,
+    '--rule=chosen',
+    '--discard_percent=0,40',
+    f'--evaluation={plain},{other}',
+    f'--output_dir={out}',
+  )
+  assert 'percentage by lwlrap (classes): 0 % (2), 40 % (1)' in told
+  chosen = pd.read_csv(out / 'class_percents.csv')
+  assert chosen['percent'].tolist() == [40, 0, 0]
+  counts = pd.read_csv(out / 'table_iii.csv')
+  assert counts['label_set'].unique().tolist() == ['discard_chosen']
+  assert counts['flagged'].tolist() == [counts['implicit'][0] * 40 // 100, 0, 0]
+  flags = LabelSet.read(out / 'discard_chosen').flagged()
+  uniform = LabelSet.read(chain / 'label_sets' / 'discard_40').flagged()
+  assert flags.any()
+  assert np.array_equal(flags[:, 0], uniform[:, 0])
+  assert not flags[:, 1:].any()
+
+
 def test_the_exported_model_names_the_sounds(chain, small_data, tmp_path):
   files = sorted((small_data / 'audio').iterdir())[:2]
   wrong = tmp_path / 'wrong.wav'
@@ -191,6 +227,11 @@ def test_the_saved_model_serves_waveforms(chain):
       'enhance',
       ['--scores={root}/teacher', '--records={records}'],
       'written by `train`, but a `score` folder is needed',
+    ),
+    (
+      'enhance',
+      ['--scores={root}/scores', '--records={records}', '--rule=chosen'],
+      '--rule=chosen needs --evaluation',
     ),
     (
       'evaluate',

@@ -1,0 +1,107 @@
+"""A discard percentage for each class, chosen on validation clips.
+
+ML20 discards one percentage of the implicit negatives of every class; but classes lack
+different shares of their labels. Here students of several percentages say which of them
+suits which class.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import InputError
+from audioset_ml.evaluation.files import EvaluatedModel
+from audioset_ml.labels.class_map import ClassMap
+
+_NO_METRICS = ('mid', 'display_name')
+
+
+def choose_class_percents(
+  percents: Sequence[Decimal],
+  evaluations: Sequence[EvaluatedModel],
+  metric: str,
+  class_map: ClassMap,
+  one_for_all: bool = False,
+) -> pd.DataFrame:
+  """The percentage whose student is best in each class, or on average over them.
+
+  A student's value of a class is taken as the mean of its own, counted twice, and those
+  of the next lower and higher percentages: these students differ by little more than
+  chance, and of many noisy values the highest is mostly noise. Of equal ones the lower
+  percentage is taken; where no student has a value, the one that is best on average.
+
+  Args:
+    percents: the percentages.
+    evaluations: of each one's student, all on the same validation clips.
+    metric: a column of their per_class.csv; the higher the better.
+    class_map: the classes.
+    one_for_all: whether all classes have the percentage that is best on average.
+
+  Returns:
+    A row a class: mid, display_name, percent, and the value that each student has, in
+    the columns percent_<percentage>.
+
+  Raises:
+    InputError: percentages and evaluations don't belong together, the evaluations are
+      of different clips or other classes, or lack the metric.
+  """
+  if len(percents) != len(evaluations):
+    raise InputError(
+      f'{len(percents)} percentages, but {len(evaluations)} evaluations: give one of '
+      'each percentage, in the same order'
+    )
+  order = np.argsort(percents)
+  names = [f'percent_{percents[place].normalize():f}' for place in order]
+  values = np.stack(
+    [_values(evaluations[place], metric, class_map) for place in order], axis=1
+  )  # [classes, percents]
+  _require_same_clips(evaluations)
+  smooth = _with_neighbours(values)
+  if np.isnan(smooth).all():
+    raise InputError(f'no class has a value of {metric} in {evaluations[0].path}')
+  best_of_all = int(np.nanargmax(_mean(smooth, axis=0)))
+  known = ~np.isnan(smooth).all(axis=1) & (not one_for_all)
+  chosen = np.full(len(class_map), best_of_all)
+  chosen[known] = np.nanargmax(smooth[known], axis=1)
+  found = {'mid': class_map.mids, 'display_name': class_map.names}
+  found['percent'] = [f'{percents[order[place]].normalize():f}' for place in chosen]
+  columns = dict(zip(names, values.T, strict=True))
+  return pd.DataFrame({**found, **columns})
+
+
+def _values(model: EvaluatedModel, metric: str, class_map: ClassMap) -> np.ndarray:
+  """A metric's value of each class. Shape [classes]."""
+  if tuple(model.per_class['mid']) != class_map.mids:
+    raise InputError(f'{model.path}: is of other classes than the records')
+  if metric not in model.per_class or metric in _NO_METRICS:
+    known = [name for name in model.per_class if name not in _NO_METRICS]
+    raise InputError(
+      f'{model.path}: its classes have no {metric!r}, but {", ".join(known)}'
+    )
+  return model.per_class[metric].to_numpy(float)
+
+
+def _require_same_clips(evaluations: Sequence[EvaluatedModel]) -> None:
+  first = evaluations[0]
+  for other in evaluations[1:]:
+    if other.metrics['clips']['identity'] != first.metrics['clips']['identity']:
+      raise InputError(
+        f'{other.path}: is of other clips than {first.path}; evaluate all students on '
+        'the same validation clips'
+      )
+
+
+def _with_neighbours(values: np.ndarray) -> np.ndarray:
+  """Means of each column (twice) and those beside it. Shape [classes, percents]."""
+  padded = np.pad(values, ((0, 0), (1, 1)), constant_values=np.nan)
+  return _mean(np.stack([padded[:, :-2], values, values, padded[:, 2:]]), axis=0)
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+  """The mean of what is known; NaN where nothing is."""
+  known = ~np.isnan(values)
+  total = np.where(known, values, 0).sum(axis=axis)
+  with np.errstate(invalid='ignore'):
+    return total / known.sum(axis=axis)
