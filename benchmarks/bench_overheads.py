@@ -33,10 +33,10 @@ CLIPS, FRAMES, CLASSES, STEPS = 400, 1008, 527, 40
 FRONT_END = FrontEnd()
 
 
-def write_records(folder: pathlib.Path) -> RecordsFolder:
+def write_records(folder: pathlib.Path, clips: int = CLIPS) -> RecordsFolder:
   random = np.random.default_rng(0)
   mids = tuple(f'/m/{index}' for index in range(CLASSES))
-  ids = tuple(f'clip{number}_0' for number in range(CLIPS))
+  ids = tuple(f'clip{number}_0' for number in range(clips))
   shard = str(folder / 'records.tfrecord')
   with tf.io.TFRecordWriter(shard) as writer:
     for clip_id in ids:

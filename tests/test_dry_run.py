@@ -9,7 +9,7 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores, write_scores
 from tests.conftest import prepare_flags
 from tests.integration.test_score import write_model
-from tests.stages import run_stage
+from tests.stages import run_stage, run_stage_ok
 
 
 @pytest.fixture(scope='module')
@@ -26,11 +26,20 @@ def inputs(small_data, small_records, tmp_path_factory):
   write_scores(folder / 'scores', scores)
   run_json = {'stage': 'score', 'inputs': {}, 'counts': {}}
   (folder / 'scores/run.json').write_text(json.dumps(run_json))
+  run_stage_ok(
+    'evaluate',
+    f'--records={small_records}',
+    f'--scores={folder}/scores',
+    '--bootstrap=30',
+    '--nofigures',
+    f'--output_dir={folder}/evaluation',
+  )
   return {
     'data': small_data,
     'records': small_records,
     'model': model,
     'scores': folder / 'scores',
+    'evaluation': folder / 'evaluation',
   }
 
 
@@ -50,7 +59,11 @@ GOOD = [
     'label sets: 3',
     marks=pytest.mark.slow,
   ),
-  ('evaluate', '--records={records} --model={model}', 'strong labels: yes'),
+  (
+    'evaluate',
+    '--records={records} --model={model} --bootstrap=30 --baseline={evaluation}',
+    'strong labels: yes',
+  ),
   pytest.param(
     'evaluate',
     '--records={records} --scores={scores} --bootstrap=0',
@@ -107,6 +120,11 @@ BAD = [
     '--records={records} --model={model} --clip_list={data}/no',
     'small/no',
     marks=pytest.mark.slow,
+  ),
+  (
+    'evaluate',
+    '--records={records} --model={model} --bootstrap=20 --baseline={evaluation}',
+    'have another --bootstrap',
   ),
   pytest.param(
     'export', '--model={scores}', 'written by `score`', marks=pytest.mark.slow
