@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from audioset_ml.errors import RecordError
 from audioset_ml.reporting.label_figures import prior_scatter
-from audioset_ml.reporting.sweep_figures import Panel, available, draw_lines
+from audioset_ml.reporting.sweep_figures import Level, Panel, available, draw_lines
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
 SECTIONS = {'weak': 'Weak eval', 'strong': 'Strong eval'}
@@ -154,6 +154,19 @@ def masking_by_mu(mixing: SweepTable) -> pd.DataFrame:
   return pd.DataFrame(found)
 
 
+def weak_alone(mixing: SweepTable) -> dict[str, Level]:
+  """The network of weak labels alone after as many steps more: μ = 0; {} without it."""
+  found = {
+    value: mixing.by_seed(value, labels='strong', mu='0')
+    for value in _values(mixing).values()
+  }
+  return {
+    value: Level('weak labels alone', seeds)
+    for value, seeds in found.items()
+    if len(seeds)
+  }
+
+
 def mu_figure(table: SweepTable) -> Figure:
   """Both evaluations over the mixing fraction."""
   return draw_lines(
@@ -161,25 +174,17 @@ def mu_figure(table: SweepTable) -> Figure:
     MU,
     available(table, _PANELS),
     "μ: share of examples from the strong labels' clips",
+    levels=weak_alone(table),
   )
 
 
-def figure_3(table: SweepTable, weak_only: SweepTable | None = None) -> Figure:
+def figure_3(table: SweepTable, mixing: SweepTable | None = None) -> Figure:
   """SL21's Fig. 3: over the share of strongly labelled clips.
 
   Args:
     table: the sweep.
-    weak_only: the mixing sweep, whose μ = 0 is drawn as a level.
+    mixing: the mixing sweep, whose μ = 0 all points are compared with.
   """
-  levels = None
-  if weak_only is not None:
-    levels = {
-      value: (
-        Mean.of(weak_only.by_seed(value, labels='strong', mu='0')).value,
-        'weak labels alone',
-      )
-      for value in _values(weak_only).values()
-    }
 
   def log(axes):
     shares = [float(share) for share in table.values(SHARE)]
@@ -193,8 +198,7 @@ def figure_3(table: SweepTable, weak_only: SweepTable | None = None) -> Figure:
     available(table, _PANELS),
     'clips with strong labels (%)',
     prepare=log,
-    name_of=lambda line: ' '.join(line.values()).replace('_', '-'),
-    levels=levels,
+    levels=weak_alone(mixing) if mixing is not None else None,
   )
 
 

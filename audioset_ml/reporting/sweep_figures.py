@@ -7,12 +7,15 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from audioset_ml.errors import RecordError
 from audioset_ml.reporting import style
-from audioset_ml.sweeping.table import Mean, SweepTable, gain
+from audioset_ml.sweeping.table import SEED, Mean, SweepTable, gain
 
 LOOKS = (
   {'color': style.COLORS['blue'], 'linestyle': '-', 'marker': 'o'},
@@ -39,6 +42,19 @@ class Panel:
   gains: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class Level:
+  """What all points of a panel are compared with, drawn as a horizontal line.
+
+  Attributes:
+    name: what it is.
+    values: by seed.
+  """
+
+  name: str
+  values: pd.Series
+
+
 def available(
   table: SweepTable, panels: Sequence[Sequence[Panel]]
 ) -> list[list[Panel]]:
@@ -55,6 +71,11 @@ def available(
   return found
 
 
+def spoken(line: Mapping[str, str]) -> str:
+  """A line's name: its values, as words."""
+  return ' '.join(line.values()).replace('_', ' ')
+
+
 @style.applied()
 def draw_lines(
   table: SweepTable,
@@ -62,15 +83,13 @@ def draw_lines(
   panels: Sequence[Sequence[Panel]],
   label: str,
   prepare: Callable[[Axes], object] = lambda axes: None,
-  name_of: Callable[[dict[str, str]], str] = lambda line: ' '.join(line.values()),
   marked: bool = False,
-  levels: Mapping[str, tuple[float, str]] | None = None,
+  levels: Mapping[str, Level] | None = None,
 ) -> Figure:
-  """Panels of lines over an axis, each with a band: the mean's 95 % interval.
+  """Panels of lines over an axis, each with a band: a mean's 95 % interval.
 
-  The interval is that of the difference from the first value of x, seed by seed, since
-  what seeds share (easier clips) says nothing of the axis; of a line that lacks this
-  value, that of the mean itself.
+  It is that of the difference from the level or, without one, from the line's first
+  point, seed by seed, since what seeds share (easier clips) says nothing of the axis.
 
   Args:
     table: the sweep.
@@ -78,68 +97,73 @@ def draw_lines(
     panels: by row and column.
     label: the horizontal axis's.
     prepare: what is done to each panel, to set its scale.
-    name_of: a line's name in the legend, from its point.
     marked: whether a square marks each line's first point, the baseline.
-    levels: horizontal lines, by column: height and name.
+    levels: by column of results.csv.
   """
+  levels = levels or {}
   rows, columns = len(panels), max(map(len, panels))
   figure = style.new_figure(3.5 * columns, 2.15 * rows + 0.3)
   figure.set_layout_engine('constrained')
   grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+  lines = table.lines(x)
   handles = []
   for row, panel_row in enumerate(panels):
     for column, panel in enumerate(panel_row):
-      axes = grid[row, column]
+      axes, level = grid[row, column], levels.get(panel.value)
       prepare(axes)
-      lines = [
-        _draw_line(axes, table, x, panel, line, LOOKS[number % len(LOOKS)], marked)
-        for number, line in enumerate(table.lines(x))
+      drawn = [
+        _draw_line(axes, table, x, panel, line, LOOKS[number % len(LOOKS)], level)
+        for number, line in enumerate(lines)
       ]
-      handles = handles or lines
+      if marked:
+        for handle in drawn:
+          _mark_first(axes, handle)
+      handles = handles or drawn
       axes.set_ylabel(panel.label)
       if panel.gains:
         axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
-      if levels and panel.value in levels and not panel.gains:
-        _draw_level(axes, *levels[panel.value])
+      elif level is not None:
+        _draw_level(axes, Mean.of(level.values).value, level.name)
       if row == rows - 1:
         axes.set_xlabel(label)
-  names = [style.plain(name_of(line)) for line in table.lines(x)]
-  if len(names) > 1:
+  names = [style.plain(spoken(line)) for line in lines] if len(lines) > 1 else []
+  handles = handles[: len(names)]
+  if len(table.values(SEED) if SEED in table.axes else ()) > 1:
+    start = 'the baseline' if marked else 'the first point'
+    other = next((level.name for level in levels.values()), start)
+    handles.append(Patch(color='0.85'))
+    names.append(f'95 % interval of the difference from {other}')
+  if names:
     figure.legend(
-      handles, names, loc='outside upper left', ncols=len(names), handlelength=3.2
+      handles, names, loc='outside upper left', ncols=len(names), handlelength=3
     )
   return figure
 
 
-def _draw_line(axes, table, x, panel, line, look, marked):
+def _draw_line(axes, table, x, panel, line, look, level):
   points = table.values(x)
-  base = table.by_seed(panel.value, **line, **{x: points[0]})
+  first = table.by_seed(panel.value, **line, **{x: points[0]})
+  base = first if level is None else level.values
   places, middle, half = [], [], []
   for point in points:
     here = table.by_seed(panel.value, **line, **{x: point})
     if here.empty:
       continue
-    gained = gain(here, base)
     places.append(float(point))
-    middle.append(gained.value if panel.gains else Mean.of(here).value)
-    own = Mean.of(here).half if base.empty else gained.half
-    half.append(0.0 if point == points[0] else own)
+    middle.append(gain(here, first).value if panel.gains else Mean.of(here).value)
+    half.append(gain(here, base).half)
   middle, half = np.array(middle), np.nan_to_num(np.array(half))
-  sizes = {'markersize': 2.6, 'linewidth': 0.9}
-  (handle,) = axes.plot(places, middle, **look, **sizes)
+  (handle,) = axes.plot(places, middle, **look, markersize=2.6, linewidth=0.9)
   axes.fill_between(
     places, middle - half, middle + half, color=look['color'], alpha=0.13, linewidth=0
   )
-  if marked and places:
-    axes.plot(
-      places[:1],
-      middle[:1],
-      marker='s',
-      markersize=5,
-      linestyle='none',
-      color=look['color'],
-    )
   return handle
+
+
+def _mark_first(axes: Axes, line: Line2D) -> None:
+  """A square at a line's first point: the baseline, as in ML20's Fig. 2."""
+  places, heights = line.get_xdata()[:1], line.get_ydata()[:1]
+  axes.plot(places, heights, 's', markersize=5, color=line.get_color())
 
 
 def _draw_level(axes: Axes, height: float, name: str) -> None:
@@ -188,7 +212,7 @@ def draw_gains(
     axes.axvline(0, color='0.5', linewidth=0.6, zorder=0)
     if marks:
       _draw_marks(axes, marks[number])
-    axes.set_yticks(heights, [style.plain(name) for name in names])
+    axes.set_yticks(heights, [style.plain(name.replace('_', ' ')) for name in names])
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_xlabel(labels[number])
   figure.tight_layout(pad=0.4, w_pad=1.2)

@@ -70,6 +70,7 @@ def test_figure_2_shows_the_planted_curve(students):
   assert [text.get_text() for text in figure.legends[0].get_texts()] == [
     'large',
     'small',
+    '95 % interval of the difference from the baseline',
   ]
 
 
@@ -122,7 +123,7 @@ def test_gains_are_set_against_the_oracle_masks(tmp_path):
   assert chosen['of the oracle (d′)'] == '80% (80% to 80%)'
   figure = ml20_report.gains_figure(sweep, 'label_set')
   names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-  assert names == ['max_3', 'random_3']  # in whose scale the others would not fit
+  assert names == ['max 3', 'random 3']  # in whose scale the others would not fit
 
 
 def test_table_1_separates_what_labels_restore_from_what_times_add(tmp_path):
@@ -187,8 +188,35 @@ def test_lines_go_from_the_lowest_value_on_whatever_was_skipped(tmp_path):
   table = pd.read_csv(path, dtype={'mu': str})
   table[(table['labels'] == 'strong') | (table['mu'] != '0')].to_csv(path, index=False)
   figure = sl21_report.mu_figure(SweepTable.read(mixing))
-  lines = [line.get_xdata().tolist() for line in figure.axes[0].get_lines()]
-  assert lines == [[0.5, 1.0], [0.0, 0.5, 1.0]]
+  lines = [list(line.get_xdata()) for line in figure.axes[0].get_lines()]
+  assert lines[:2] == [[0.5, 1.0], [0.0, 0.5, 1.0]]
+
+
+def test_points_are_compared_with_weak_labels_alone(tmp_path):
+  mixing = write_results(
+    tmp_path / 'mixing',
+    {'seed': SEEDS, 'labels': ('strong',), 'mu': ('0', '1')},
+    lambda p: metrics(1.0 + float(p['mu']), p['seed']),
+  )
+  # At a share of 0.1 the seeds gain alike; at 0.5, by different steps.
+  shares = write_results(
+    tmp_path / 'shares',
+    {'seed': SEEDS, 'share': ('0.1', '0.5')},
+    lambda p: metrics(2.0, float(p['seed']) * (1 if p['share'] == '0.1' else 3)),
+  )
+  figure = sl21_report.figure_3(SweepTable.read(shares), SweepTable.read(mixing))
+  axes = figure.axes[0]
+  line, level = axes.get_lines()
+  assert level.get_ydata() == pytest.approx([1.2, 1.2])
+  assert line.get_ydata() == pytest.approx([2.2, 2.6])
+  band = axes.collections[0].get_paths()[0].vertices
+  widths = [np.ptp(band[np.isclose(band[:, 0], share), 1]) for share in (0.1, 0.5)]
+  # The differences 1.2, 1.4, 1.6: Student's t of two degrees of freedom.
+  assert widths == pytest.approx([0, 2 * 4.302653 * 0.2 / np.sqrt(3)], abs=1e-6)
+  (legend,) = figure.legends
+  assert [text.get_text() for text in legend.get_texts()] == [
+    '95 % interval of the difference from weak labels alone'
+  ]
 
 
 def test_without_explicit_negatives_another_d_prime_is_shown_and_named(students):
