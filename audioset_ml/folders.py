@@ -115,14 +115,19 @@ def require_writable(path: str | os.PathLike) -> None:
     return
   if not path.parent.is_dir():
     raise InputError(f'{path}: there is no folder {path.parent} to write it to')
-  trial = path.with_name(f'.{path.name}.partial')
+  trial = path.with_name(partial_name(path.name))
   trial.touch()
   trial.unlink()
 
 
+def partial_name(name: str) -> str:
+  """The name under which a file is written; a kill may leave it."""
+  return f'.{name}.partial'
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
   """Writes a file under another name and renames it, so that no half file is seen."""
-  partial = path.with_name(f'.{path.name}.partial')
+  partial = path.with_name(partial_name(path.name))
   data = content.encode() if isinstance(content, str) else content
   if isinstance(partial, GfilePath):
     partial.write_bytes(data)

@@ -2,7 +2,8 @@
 
 `.inputs.json` says what the run started from: its flags, and fingerprints of its
 inputs. `.lock` keeps two processes apart. `.replaced` holds what --overwrite set aside
-until the new content is finished.
+until the new content is finished, `..replaced.partial` what it is just setting aside.
+After a kill at any point the same call goes on.
 """
 
 import contextlib
@@ -21,6 +22,12 @@ _INPUTS_FILE = '.inputs.json'
 _LOCK_FILE = '.lock'
 _REPLACED = '.replaced'
 _BOOKKEEPING = {_INPUTS_FILE, FLAGS_FILE}
+# What is no content: our own, and what a kill leaves of the writing of it.
+APART = {
+  _LOCK_FILE,
+  _REPLACED,
+  *map(folders.partial_name, (_REPLACED, *_BOOKKEEPING, folders.RUN_FILE)),
+}
 
 
 @contextlib.contextmanager
@@ -104,6 +111,8 @@ def enter(
     return False
   if state == 'replaced':
     _set_aside(path)
+  elif state == 'new' and _moving(path).exists():
+    _moving(path).rename(path / _REPLACED)  # all is set aside
   started = {
     'stage': stage,
     'flags': flag_lines,
@@ -142,34 +151,49 @@ def _difference(
 
 
 def _content(path: Path) -> list[Path]:
-  apart = (_LOCK_FILE, _REPLACED)
-  return [entry for entry in path.iterdir() if entry.name not in apart]
+  """What is in a folder, in the order in which it may go.
+
+  What says that all is there goes first, what says whose it is last: a kill in between
+  leaves nothing that seems whole, or that seems nobody's.
+  """
+  ranks = {folders.RUN_FILE: -1, _INPUTS_FILE: 1}
+  found = [entry for entry in path.iterdir() if entry.name not in APART]
+  return sorted(found, key=lambda entry: ranks.get(entry.name, 0))
+
+
+def _moving(path: Path) -> Path:
+  """Where content is on its way to be set aside, or back."""
+  return path / folders.partial_name(_REPLACED)
 
 
 def _set_aside(path: Path) -> None:
   """Moves the content out of the way, until the new one is finished."""
-  aside = path / _REPLACED
+  aside, moving = path / _REPLACED, _moving(path)
   if aside.exists():  # of a run that was killed: the oldest content is worth keeping
     _delete(_content(path))
     return
-  aside.mkdir()
+  if not moving.exists():
+    moving.mkdir()
   for entry in _content(path):
-    entry.rename(aside / entry.name)
+    entry.rename(moving / entry.name)
+  moving.rename(aside)
 
 
 def restore(path: Path) -> None:
   """Brings back what --overwrite set aside, when the new run failed."""
-  aside = path / _REPLACED
+  aside, moving = path / _REPLACED, _moving(path)
   if aside.exists():
     _delete(_content(path))
-    for entry in list(aside.iterdir()):
+    aside.rename(moving)
+    for entry in reversed(_content(moving)):
       entry.rename(path / entry.name)
-    paths.delete_tree(aside)
+    paths.delete_tree(moving)
 
 
 def forget_replaced(path: Path) -> None:
   """Deletes what --overwrite set aside, when the new run has finished."""
-  paths.delete_tree(path / _REPLACED)
+  for aside in (path / _REPLACED, _moving(path)):
+    paths.delete_tree(aside)
 
 
 def _delete(entries: Sequence[Path]) -> None:

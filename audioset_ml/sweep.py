@@ -102,7 +102,7 @@ def _require_ours(path: pathlib.Path) -> None:
   """Raises InputError if a folder holds what no sweep wrote."""
   flags_file = path / run_state.FLAGS_FILE
   names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-  if names - {'.lock'} and not (
+  if names - run_state.APART and not (
     flags_file.is_file() and 'audioset_ml.sweep ' in flags_file.read_text()
   ):
     raise InputError(f'{path}: holds files that no sweep wrote; choose another folder')

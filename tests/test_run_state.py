@@ -1,0 +1,134 @@
+"""Output folders after a kill at any point of what changes them."""
+
+import itertools
+import json
+import os
+import pathlib
+
+import pytest
+
+from audioset_ml import folders, run_state
+from audioset_ml.errors import InputError
+
+OLD, NEW = ['--steps=1'], ['--steps=2']
+
+
+class Killed(BaseException):
+  """Stands for a kill: nothing catches it."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+  """Makes the n-th change of the file system raise; a callable that sets n."""
+  left = [0]
+
+  def counted(function):
+    def call(*arguments, **more):
+      if left[0] == 1:
+        left[0] = 0
+        raise Killed
+      left[0] = max(left[0] - 1, 0)
+      return function(*arguments, **more)
+
+    return call
+
+  for owner, names in (
+    (os, ('replace', 'fsync')),
+    (pathlib.Path, ('rename', 'mkdir', 'unlink', 'write_text')),
+  ):
+    for name in names:
+      monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
+
+  def set_at(number):
+    left[0] = number
+
+  return set_at
+
+
+def finish(path, flags, text):
+  """What a stage does: enters, writes, finishes."""
+  if not run_state.enter(path, 'train', flags, {}, overwrite=True):
+    return
+  folders.write_atomically(path / run_state.FLAGS_FILE, text)
+  (path / 'model').write_text(text)
+  (path / 'logs').mkdir(exist_ok=True)
+  (path / 'logs' / 'events').write_text(text)
+  folders.write_json(path / folders.RUN_FILE, {'stage': 'train', 'inputs': {}})
+  run_state.forget_replaced(path)
+
+
+def content_of(path):
+  names = ('model', 'logs/events', run_state.FLAGS_FILE)
+  return [(path / name).read_text() for name in names]
+
+
+def test_a_kill_at_any_point_of_a_run_is_made_good_by_the_same_command(
+  tmp_path, killed_at
+):
+  """Also by --overwrite over a finished run of other flags."""
+  for number in itertools.count(1):
+    path = tmp_path / str(number)
+    path.mkdir()
+    finish(path, OLD, 'old')
+    killed_at(number)
+    try:
+      finish(path, NEW, 'new')
+    except Killed:
+      killed_at(0)
+      assert not folders.is_finished(path) or content_of(path) in (
+        ['old'] * 3,
+        ['new'] * 3,
+      )
+      finish(path, NEW, 'new')
+    else:
+      killed_at(0)
+      assert number > 10
+      return
+    assert content_of(path) == ['new'] * 3
+    assert folders.is_finished(path)
+    left = {entry.name for entry in path.iterdir()}
+    assert left - {'.inputs.json', 'flags.txt', 'model', 'logs', 'run.json'} == set()
+
+
+def test_a_kill_while_the_old_content_is_brought_back_loses_none_of_it(
+  tmp_path, killed_at
+):
+  for number in itertools.count(1):
+    path = tmp_path / str(number)
+    path.mkdir()
+    finish(path, OLD, 'old')
+    run_state.enter(path, 'train', NEW, {}, overwrite=True)
+    (path / 'model').write_text('half')
+    killed_at(number)
+    try:
+      run_state.restore(path)
+    except Killed:
+      killed_at(0)
+      # The same command fails again, this time in peace.
+      run_state.enter(path, 'train', NEW, {}, overwrite=True)
+      (path / 'model').write_text('half')
+      run_state.restore(path)
+      assert content_of(path) == ['old'] * 3
+      assert folders.is_finished(path)
+    else:
+      killed_at(0)
+      assert number > 3
+      return
+
+
+def test_a_new_folder_that_was_killed_at_once_can_be_entered(tmp_path, killed_at):
+  for number in (1, 2):
+    path = tmp_path / str(number)
+    path.mkdir()
+    killed_at(number)
+    with pytest.raises(Killed):
+      run_state.enter(path, 'train', OLD, {}, overwrite=False)
+    killed_at(0)
+    assert run_state.enter(path, 'train', OLD, {}, overwrite=False)
+    assert json.loads((path / '.inputs.json').read_text())['flags'] == OLD
+
+
+def test_what_no_stage_wrote_is_still_refused(tmp_path):
+  (tmp_path / '.thesis.partial').write_text('mine')
+  with pytest.raises(InputError, match='holds files that no stage wrote'):
+    run_state.enter(tmp_path, 'train', OLD, {}, overwrite=True)
