@@ -50,8 +50,14 @@ flags.DEFINE_list(
   [],
   "chosen: evaluations of the percentages' students, in their order.",
 )
-flags.DEFINE_string(
-  'choose_by', 'lwlrap', "chosen: what decides, a column of evaluate's per_class.csv."
+flags.DEFINE_enum(
+  'choose_by',
+  'lwlrap',
+  [
+    *('lwlrap', 'd_prime', 'd_prime_implicit', 'average_precision'),
+    *('strong_lwlrap', 'strong_d_prime'),
+  ],
+  "chosen: what decides, of what evaluate's per_class.csv has.",
 )
 flags.DEFINE_enum(
   'choose_for',

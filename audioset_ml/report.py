@@ -63,7 +63,7 @@ def _write_sweep_report() -> None:
   for name in _OF_THE_PAGE:
     if FLAGS[name].present:
       raise app.UsageError(f'--{name} does nothing with --results')
-  from audioset_ml.reporting.sweep_report import draw, write_sweep_report
+  from audioset_ml.reporting.sweep_report import FAILED, draw, write_sweep_report
   from audioset_ml.sweeping.table import SweepTable
 
   if FLAGS.dry_run:
@@ -72,6 +72,8 @@ def _write_sweep_report() -> None:
     stage.end_dry_run(trials, f'{FLAGS.output}: would be written')
   for path in write_sweep_report(FLAGS.results, FLAGS.output, FLAGS.description):
     print(path)
+    if path.stem == FAILED:
+      print(f'warning: trials failed and are left out; {path} names them')
 
 
 def _write_page() -> None:

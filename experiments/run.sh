@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# All experiments on soundscapes, and the figures and tables of their results; two to
-# three hours on two cores. Stopped and started again, it goes on where it was.
+# All experiments on soundscapes, and the figures and tables of their results; HOURS on
+# two cores. Stopped and started again, it goes on where it was.
 #   make experiments
+# When flagfiles or the package have changed, `experiments/run.sh --overwrite` makes anew
+# what they change; its flags are those of each sweep.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=.venv/bin/python
 runs=runs/experiments
 
-run() { # run <stage> <flagfile>: a failure does not stop the others, Ctrl-C does
-  local status=0
-  echo "== $2"
-  $python -m "audioset_ml.$1" --flagfile="experiments/$2.flags" || status=$?
+run() { # run <stage> <flagfile> [flags]: a failure stops no other, Ctrl-C does
+  local status=0 stage=$1 flagfile=$2
+  shift 2
+  echo "== $flagfile"
+  $python -m "audioset_ml.$stage" --flagfile="experiments/$flagfile.flags" "$@" ||
+    status=$?
   if [ $status -ge 128 ]; then exit $status; fi
   if [ $status -ne 0 ]; then failed=1; fi
 }
@@ -32,12 +36,12 @@ missing_labels=(teachers label_sets students own_label_sets own_students
   other_teachers other_label_sets validation chosen_label_sets alternatives by_prior)
 strong_labels=(scratch mixing shares)
 failed=0
-run sweep data
+run sweep data "$@"
 for name in "${missing_labels[@]}"; do
-  run sweep "missing_labels/soundscapes/$name"
+  run sweep "missing_labels/soundscapes/$name" "$@"
 done
 for name in "${strong_labels[@]}"; do
-  run sweep "strong_labels/soundscapes/$name"
+  run sweep "strong_labels/soundscapes/$name" "$@"
 done
 run describe strong_labels/soundscapes/describe
 

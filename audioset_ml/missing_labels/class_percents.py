@@ -5,12 +5,14 @@ different shares of their labels. Here students of several percentages say which
 suits which class.
 """
 
+import pathlib
 from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
+from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation.files import EvaluatedModel
 from audioset_ml.labels.class_map import ClassMap
@@ -69,6 +71,24 @@ def choose_class_percents(
   found['percent'] = [f'{percents[order[place]].normalize():f}' for place in chosen]
   columns = dict(zip(names, values.T, strict=True))
   return pd.DataFrame({**found, **columns})
+
+
+def require_percent(evaluation: str, percent: Decimal) -> None:
+  """Raises InputError if an evaluation is of another percentage's student.
+
+  As far as that is known: the student's folder may be gone, or its label set renamed.
+  """
+  try:
+    (student,) = folders.read_run(evaluation, 'evaluate')['inputs']['model']
+    label_set = folders.read_run(student, 'train')['inputs']['label_set']
+  except (InputError, KeyError, ValueError):
+    return
+  name, wanted = pathlib.Path(label_set).name, f'discard_{percent.normalize():f}'
+  if name.startswith('discard_') and name != wanted:
+    raise InputError(
+      f'{evaluation}: is of a student of {name}, but stands where one of {wanted} '
+      'should: give the evaluations in the order of --discard_percent'
+    )
 
 
 def _values(model: EvaluatedModel, metric: str, class_map: ClassMap) -> np.ndarray:

@@ -13,7 +13,10 @@ from audioset_ml.errors import InputError
 from audioset_ml.evaluation.files import read_evaluation
 from audioset_ml.labels.states import LabelTable
 from audioset_ml.missing_labels import rules
-from audioset_ml.missing_labels.class_percents import choose_class_percents
+from audioset_ml.missing_labels.class_percents import (
+  choose_class_percents,
+  require_percent,
+)
 from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
 from audioset_ml.missing_labels.thresholds import parse_percent, parse_percents
 from audioset_ml.missing_labels.truth import read_truth
@@ -85,9 +88,13 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
     truth = read_truth(records.clip_ids, records.class_map, config.truth_csv)
   chosen = percents = None
   if config.rule == 'chosen':
+    candidates = parse_percents(config.values)
+    evaluations = [read_evaluation(path) for path in config.evaluations]
+    for percent, path in zip(candidates, config.evaluations, strict=False):
+      require_percent(path, percent)
     chosen = choose_class_percents(
-      parse_percents(config.values),
-      [read_evaluation(path) for path in config.evaluations],
+      candidates,
+      evaluations,
       config.choose_by,
       records.class_map,
       one_for_all=config.choose_for == 'all',

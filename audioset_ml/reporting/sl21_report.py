@@ -13,14 +13,17 @@ from matplotlib.figure import Figure
 
 from audioset_ml.errors import RecordError
 from audioset_ml.reporting.label_figures import prior_scatter
-from audioset_ml.reporting.sweep_figures import Level, Panel, available, draw_lines
+from audioset_ml.reporting.sweep_figures import Level, Panel, draw_lines
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
-SECTIONS = {'weak': 'Weak eval', 'strong': 'Strong eval'}
+_WEAK, _STRONG = 'Weak eval', 'Strong eval'
+_D_PRIME, _IMPLICIT = f'{_WEAK} d′', f'{_WEAK} d′ (implicit negatives)'
 _VALUES = {
-  f'{name} {label}': f'evaluate/{section}/{column}'
-  for section, name in SECTIONS.items()
-  for label, column in (('d′', 'd_prime'), ('lωlrap', 'lwlrap'))
+  _D_PRIME: 'evaluate/weak/d_prime',
+  _IMPLICIT: 'evaluate/weak/d_prime_implicit',
+  f'{_WEAK} lωlrap': 'evaluate/weak/lwlrap',
+  f'{_STRONG} d′': 'evaluate/strong/d_prime',
+  f'{_STRONG} lωlrap': 'evaluate/strong/lwlrap',
 }
 _MIN_BOTH, _SHOWN = 10, 5
 CLIPS, LABELS, MU, SHARE = 'clips', 'labels', 'mu', 'share'
@@ -33,7 +36,7 @@ _STEPS = (
     for step in (
       (('weak', clips), ('weak_complete', clips), 'labels restored'),
       (('weak_complete', clips), ('diffuse', clips), 'diffusion alone'),
-      (('weak', clips), ('diffuse', clips), 'both of these'),
+      (('weak', clips), ('diffuse', clips), 'restored and diffuse'),
       (('diffuse', clips), ('strong', clips), 'times'),
     )
   ),
@@ -41,21 +44,10 @@ _STEPS = (
   (('weak', 'all'), ('more weak', '+'), 'longer training'),
   (('more weak', '+'), ('diffuse', '+'), 'complete labels of few clips'),
   (('diffuse', '+'), ('strong', '+'), 'their times'),
-  (('more weak', '+'), ('strong', '+'), 'both of these'),
+  (('more weak', '+'), ('strong', '+'), 'complete labels with times'),
   (('more weak', '+'), ('masked weak', '+'), 'loss masking (ML20)'),
-  (('strong', '+'), ('strong_masked', '+'), 'masking besides strong labels'),
   (('masked weak', '+'), ('strong_masked', '+'), 'strong labels besides masking'),
 )
-_PANELS = [
-  [
-    Panel('evaluate/strong/d_prime', 'd′, Strong eval'),
-    Panel('evaluate/strong/lwlrap', 'lωlrap, Strong eval'),
-  ],
-  [
-    Panel('evaluate/weak/d_prime', 'd′, Weak eval'),
-    Panel('evaluate/weak/lwlrap', 'lωlrap, Weak eval'),
-  ],
-]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +77,7 @@ def rows_of(
         }
         rows[labels, clips] = Row(f'{labels}, {clips}', values)
   if mixing is not None:
-    by = available(mixing, _PANELS)[0][0].value
+    by = _panels(mixing)[0][0].value
     for labels in mixing.values(LABELS):
       there = mixing.where(labels=labels)
       if '0' in there.values(MU):
@@ -106,8 +98,28 @@ def rows_of(
 
 
 def _values(table: SweepTable) -> dict[str, str]:
-  """The values of Table 1 that a sweep has."""
-  return {name: value for name, value in _VALUES.items() if value in table.table}
+  """The values of Table 1 that a sweep has.
+
+  Public weak labels have no explicit negatives: d′ of the Weak eval is then that
+  against implicit negatives, and named so.
+  """
+  found = {name: value for name, value in _VALUES.items() if value in table.table}
+  if _D_PRIME in found:
+    found.pop(_IMPLICIT, None)
+  if not found:
+    wanted = ', '.join(_VALUES.values())
+    raise RecordError(f'{table.path}: has none of the columns {wanted}')
+  return found
+
+
+def _panels(table: SweepTable) -> list[list[Panel]]:
+  """A row of panels an evaluation, the strong one first."""
+  found = _values(table)
+  rows = [
+    [Panel(value, name) for name, value in found.items() if name.startswith(section)]
+    for section in (_STRONG, _WEAK)
+  ]
+  return [row for row in rows if row]
 
 
 def table_1(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
@@ -172,7 +184,7 @@ def mu_figure(table: SweepTable) -> Figure:
   return draw_lines(
     table,
     MU,
-    available(table, _PANELS),
+    _panels(table),
     "μ: share of examples from the strong labels' clips",
     levels=weak_alone(table),
   )
@@ -195,7 +207,7 @@ def figure_3(table: SweepTable, mixing: SweepTable | None = None) -> Figure:
   return draw_lines(
     table,
     SHARE,
-    available(table, _PANELS),
+    _panels(table),
     'clips with strong labels (%)',
     prepare=log,
     levels=weak_alone(mixing) if mixing is not None else None,
@@ -213,9 +225,10 @@ def odds_ratios(description_dir: str | os.PathLike) -> pd.DataFrame:
   pairs = _read(description_dir, 'odds_ratios.csv')
   pairs, found = pairs[pairs['both'] >= _MIN_BOTH], []
   for given, other in (('weak', 'strong'), ('strong', 'weak')):
-    totals = pairs.groupby(f'{given}_name')['both'].sum()
-    if len(totals):
-      name = totals.idxmax()
+    # Of a pair's clips, those with the one label: all that have it.
+    counts = (pairs['both'] + pairs[f'{given}_only']).set_axis(pairs[f'{given}_name'])
+    if len(counts):
+      name = counts.idxmax()
       best = pairs[pairs[f'{given}_name'] == name].nlargest(_SHOWN, 'odds_ratio')
       table = best[[f'{other}_name', 'odds_ratio', 'low', 'high', 'both']].round(2)
       table = table.set_axis(['with', *table.columns[1:]], axis=1)

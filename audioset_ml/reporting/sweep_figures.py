@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from audioset_ml.errors import RecordError
 from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import SEED, Mean, SweepTable, gain
 
@@ -53,22 +52,6 @@ class Level:
 
   name: str
   values: pd.Series
-
-
-def available(
-  table: SweepTable, panels: Sequence[Sequence[Panel]]
-) -> list[list[Panel]]:
-  """The panels whose values a sweep has; without explicit negatives there is no d′.
-
-  Raises:
-    RecordError: it has none of them.
-  """
-  found = [[one for one in row if one.value in table.table] for row in panels]
-  found = [row for row in found if row]
-  if not found:
-    wanted = ', '.join(dict.fromkeys(one.value for row in panels for one in row))
-    raise RecordError(f'{table.path}: has none of the columns {wanted}')
-  return found
 
 
 def spoken(line: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from audioset_ml.reporting.evaluation_figures import draw_scatter
 from audioset_ml.sweeping.table import SweepTable
 
 FORMATS = ('pdf', 'svg', 'png')
+FAILED = 'failed'
 
 
 def write_sweep_report(
@@ -57,7 +58,10 @@ def write_sweep_report(
 def draw(
   results: Sequence[str | os.PathLike], description_dir: str | os.PathLike = ''
 ) -> tuple[dict[str, Figure], dict[str, pd.DataFrame]]:
-  """What `write_sweep_report` writes: figures and tables by name."""
+  """What `write_sweep_report` writes: figures and tables by name.
+
+  The table `failed` lists the trials that failed, and so are in no other.
+  """
   sweeps = [SweepTable.read(path) for path in results]
   figures, tables = _ml20(sweeps)
   for found, more in zip((figures, tables), _sl21(sweeps), strict=True):
@@ -71,6 +75,13 @@ def draw(
       f"none of these sweeps is one of the papers' ({axes}): an axis `percent`, one "
       'with the value `none`, `labels` with `clips` or `mu`, or `share` tells it'
     )
+  if any(sweep.failed for sweep in sweeps):
+    rows = [
+      {'sweep': sweep.path, 'trial': trial, 'message': message}
+      for sweep in sweeps
+      for trial, message in sweep.failed.items()
+    ]
+    tables = {FAILED: pd.DataFrame(rows), **tables}
   return figures, tables
 
 

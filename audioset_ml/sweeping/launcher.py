@@ -23,7 +23,7 @@ import traceback
 
 _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 # Stages that need no TensorFlow: for them alone it is not imported.
-_LIGHT_STAGES = {'soundscapes', 'describe', 'frame_labels', 'report'}
+_LIGHT_STAGES = {'soundscapes', 'describe'}
 
 
 def main() -> None:
@@ -97,7 +97,6 @@ def run_forked(name: str, arguments: list[str], log: str) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # what the parent registered for its end is not this one's
-  return status
 
 
 def _end_with_parent() -> None:

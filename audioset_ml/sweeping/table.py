@@ -25,11 +25,13 @@ class SweepTable:
     path: its results.csv.
     axes: its axes, in order.
     table: a row a trial: the axes as text, and the values.
+    failed: why trials failed, by their names.
   """
 
   path: str
   axes: tuple[str, ...]
   table: pd.DataFrame
+  failed: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   @classmethod
   def read(cls, path: str | os.PathLike) -> 'SweepTable':
@@ -50,10 +52,12 @@ class SweepTable:
       table = pd.read_csv(file, converters=texts)
     except (OSError, ValueError) as error:
       raise RecordError(f'{file}: no table of `sweep` ({error})') from error
-    finished = table[table[STATUS] == 'finished'].reset_index(drop=True)
+    is_finished = table[STATUS] == 'finished'
+    finished = table[is_finished].reset_index(drop=True)
     if finished.empty:
       raise RecordError(f'{file}: no trial has finished')
-    return cls(str(file), axes, finished)
+    failed = table[~is_finished].set_index('trial')[MESSAGE].to_dict()
+    return cls(str(file), axes, finished, failed)
 
   def values(self, axis: str) -> list[str]:
     """An axis's values: numbers ascending, others in the order of the grid."""

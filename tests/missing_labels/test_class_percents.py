@@ -1,5 +1,6 @@
 """A percentage for each class, chosen by students' evaluations."""
 
+import json
 import re
 from decimal import Decimal
 
@@ -12,7 +13,10 @@ from hypothesis.extra import numpy as hnp
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation.files import EvaluatedModel
-from audioset_ml.missing_labels.class_percents import choose_class_percents
+from audioset_ml.missing_labels.class_percents import (
+  choose_class_percents,
+  require_percent,
+)
 from audioset_ml.missing_labels.rules import build_rule
 from tests.missing_labels.states import class_map, flagged_by, scores_and_states
 
@@ -110,6 +114,23 @@ def test_what_does_not_belong_together_is_named():
   models = [evaluation([0.1]), evaluation([0.2], 'other', mids=['/m/9'])]
   with pytest.raises(InputError, match='other: is of other classes than the records'):
     choose_class_percents(two, models, 'lwlrap', class_map(1))
+
+
+def test_an_evaluation_in_another_ones_place_is_told(tmp_path):
+  runs = {
+    'train': {'label_set': 'label_sets/discard_0.1'},
+    'evaluate': {'model': [str(tmp_path / 'train')]},
+  }
+  for stage, inputs in runs.items():
+    (tmp_path / stage).mkdir()
+    run = {'stage': stage, 'inputs': inputs}
+    (tmp_path / stage / 'run.json').write_text(json.dumps(run))
+  path = str(tmp_path / 'evaluate')
+  require_percent(path, Decimal('0.10'))
+  with pytest.raises(InputError, match=r'of discard_0.1, but .* one of discard_1 '):
+    require_percent(path, Decimal('1'))
+  (tmp_path / 'train' / 'run.json').unlink()
+  require_percent(path, Decimal('1'))  # nobody can know
 
 
 @given(data=scores_and_states(), seed=st.integers(0, 99))

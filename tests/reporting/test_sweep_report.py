@@ -9,7 +9,8 @@ import pytest
 from audioset_ml.errors import InputError
 from audioset_ml.reporting import ml20_report, sl21_report
 from audioset_ml.reporting.sweep_report import FORMATS, write_sweep_report
-from audioset_ml.sweeping.table import SweepTable
+from audioset_ml.sweeping.table import Mean, SweepTable
+from tests.stages import run_stage_ok
 
 SEEDS = ('1', '2', '3')
 PERCENTS = ('0', '0.1', '0.2', '1', '3', '10', '20')
@@ -107,7 +108,7 @@ def test_table_2_finds_the_sweet_spot_and_where_half_of_it_is_reached(students):
 
 
 def test_gains_are_set_against_the_oracle_masks(tmp_path):
-  heights = {'none': 1.0, 'max_3': 1.08, 'random_3': 0.99, 'truth': 1.1, 'clean': 1.5}
+  heights = {'none': 1.0, 'ml20_3': 1.08, 'random_3': 0.99, 'truth': 1.1, 'clean': 1.5}
   folder = write_results(
     tmp_path / 'alternatives',
     {'seed': SEEDS, 'label_set': tuple(heights)},
@@ -116,14 +117,16 @@ def test_gains_are_set_against_the_oracle_masks(tmp_path):
   sweep = SweepTable.read(folder)
   assert ml20_report.baseline_axis(sweep) == 'label_set'
   table = ml20_report.gains_table(sweep, 'label_set').set_index('label_set')
-  assert table.loc['max_3', 'of the oracle (d′)'] == '80% (80% to 80%)'
+  assert table.loc['ml20_3', 'of the oracle (d′)'] == '80% (80% to 80%)'
   assert table.loc['random_3', 'of the oracle (d′)'] == '-10% (-10% to -10%)'
+  assert table.loc['random_3', 'over ml20_3 (d′)'] == '-0.090 [-0.090, -0.090]'
+  assert table.loc['ml20_3', 'over ml20_3 (d′)'] == ''
   chosen = table.loc['best on the other seeds']
-  assert chosen['chosen by d′'] == 'max_3, max_3, max_3'
+  assert chosen['chosen by d′'] == 'ml20_3, ml20_3, ml20_3'
   assert chosen['of the oracle (d′)'] == '80% (80% to 80%)'
   figure = ml20_report.gains_figure(sweep, 'label_set')
   names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-  assert names == ['max 3', 'random 3']  # in whose scale the others would not fit
+  assert names == ['ml20 3', 'random 3']  # in whose scale the others would not fit
 
 
 def test_table_1_separates_what_labels_restore_from_what_times_add(tmp_path):
@@ -238,6 +241,56 @@ def test_everything_is_written_in_three_formats_and_the_same_twice(students, tmp
     assert path.read_bytes() == (tmp_path / 'second' / path.name).read_bytes()
   text = (tmp_path / 'first' / 'tables.md').read_text()
   assert '| large | d′ | 1.200 ± 0.100 |' in text
+
+
+def test_failed_trials_are_told_of(students, tmp_path):
+  path = students / 'results.csv'
+  table = pd.read_csv(path, dtype=str)
+  table.loc[3, ['status', 'message']] = 'failed', 'train: the loss is NaN'
+  table.to_csv(path, index=False)
+  text = run_stage_ok('report', f'--results={students}', f'--output={tmp_path}/out')
+  assert f'warning: trials failed and are left out; {tmp_path}/out/failed.csv' in text
+  found = pd.read_csv(tmp_path / 'out' / 'failed.csv').to_dict('records')
+  assert found == [
+    {
+      'sweep': str(path),
+      'trial': 'seed_1-size_large-percent_1',
+      'message': 'train: the loss is NaN',
+    }
+  ]
+  text = (tmp_path / 'out' / 'tables.md').read_text()
+  assert text.startswith('## failed\n')
+
+
+@pytest.mark.parametrize(
+  ('gains', 'expected'),
+  [
+    ([0, 1, 3, 6, 2], '2'),
+    ([0, 3, 2, 6, 2], '3'),  # a first crossing that is not kept does not count
+    ([0, 6, 2, 1, 0], '1'),
+    ([4, 3, 4, 6, 0], '0'),
+  ],
+)
+def test_half_of_the_gain_is_where_it_stays_above(gains, expected):
+  means = {str(place): Mean.of([value]) for place, value in enumerate(gains)}
+  top = max(means, key=lambda one: means[one].value)
+  assert ml20_report.half_reached(means, top) == expected
+
+
+def test_public_weak_labels_show_another_d_prime_and_say_so(tmp_path):
+  def values_of(point):
+    found = metrics(1.0, point['seed'])
+    found['evaluate/weak/d_prime_implicit'] = found.pop('evaluate/weak/d_prime')
+    return found
+
+  axes = {'seed': SEEDS, 'labels': ('strong',), 'mu': ('0', '1')}
+  mixing = write_results(tmp_path / 'mixing', axes, values_of)
+  table = SweepTable.read(mixing)
+  found = sl21_report.table_1(sl21_report.rows_of(None, table))
+  assert 'Weak eval d′ (implicit negatives)' in found
+  assert 'Weak eval d′' not in found
+  labels = {axes.get_ylabel() for axes in sl21_report.mu_figure(table).axes}
+  assert 'Weak eval d′ (implicit negatives)' in labels
 
 
 def test_a_sweep_of_something_else_is_named(tmp_path):
