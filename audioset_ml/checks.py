@@ -66,7 +66,12 @@ def train(config) -> Counts:
   sources = open_sources(config)
   records = sources[0].records
   found: Counts = {}
-  for source, name in zip(sources, ('', 'mixed-in '), strict=False):
+  examples = config.steps * config.batch_size
+  mixed = config.mix_fraction if len(sources) > 1 else 0.0
+  each: Counts = {}
+  for source, name, share in zip(
+    sources, ('', 'mixed-in '), (1 - mixed, mixed), strict=False
+  ):
     records.require_like(source.records)
     source.target_maker()
     chosen = source.chosen()
@@ -75,6 +80,8 @@ def train(config) -> Counts:
     if source.needs_strong:
       events = source.records.counts['clips_with_events']
       found[f'{name}clips with events'] = events
+      clips = min(clips, events)  # the others are passed over
+    each[f'examples a {name}clip'] = round(share * examples / max(clips, 1), 1)
     if source.label_set is not None:
       found['flagged labels'] = int(source.label_set.flagged().sum())
   if config.validation_records:
@@ -88,13 +95,12 @@ def train(config) -> Counts:
     init_from(model, config.init_from, records)
     if config.init_optimizer:
       steps_of(config.init_from)
-  epochs = config.steps * config.batch_size / max(found['clips'], 1)
   return {
     **found,
     'classes': records.num_classes,
     'parameters': model.count_params(),
     'steps': config.steps,
-    'examples a clip': round(epochs, 1),
+    **each,
   }
 
 

@@ -190,7 +190,12 @@ def draw_scatter(comparison: pd.DataFrame) -> Figure:
         marker=marker,
         label=f'{group} prior ({len(chosen)})',
       )
-  axes.set(xlabel='lωlrap of the baseline', ylabel='lωlrap', xlim=(0, 1), ylim=(0, 1))
+  axes.set(
+    xlabel='lωlrap of the baseline',
+    ylabel='lωlrap of the model',
+    xlim=(0, 1),
+    ylim=(0, 1),
+  )
   axes.set_aspect('equal')
   axes.legend(loc='lower right')
   figure.tight_layout(pad=0.4)

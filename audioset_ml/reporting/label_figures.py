@@ -25,10 +25,11 @@ def prior_scatter(classes: pd.DataFrame) -> Figure:
   weak, strong = (classes[f'{kind}_prior'].to_numpy() for kind in ('weak', 'strong'))
   positive = np.concatenate([weak[weak > 0], strong[strong > 0]])
   floor = positive.min() / 2
+  top = min(1.0, max(2 * positive.max(), 40 * floor))  # so that all lines are in sight
   shown = (weak > 0) | (strong > 0)
   x, y = np.maximum(weak, floor), np.maximum(strong, floor)
   for factor, line in ((1, '-'), (10, '--'), (0.1, '--')):
-    ends = np.array([floor, 1])
+    ends = np.array([floor, top])
     axes.plot(ends, factor * ends, line, color='0.6', linewidth=0.6, zorder=1)
     left = 1.7 * floor / min(factor, 1)
     place = (left, left * factor)
@@ -49,9 +50,11 @@ def prior_scatter(classes: pd.DataFrame) -> Figure:
     x[one], y[one], color=style.COLORS['vermilion'], marker='D', clip_on=False, **dots
   )
   _name_extremes(axes, classes, both, x, y)
-  axes.set(xscale='log', yscale='log', xlim=(floor, 1), ylim=(floor, 1))
+  axes.set(xscale='log', yscale='log', xlim=(floor, top), ylim=(floor, top))
   axes.set(xlabel='prior, weak labels', ylabel='prior, strong labels', aspect='equal')
-  note = f'{both.sum()} classes with both kinds of labels, {one.sum()} with one (◆)'
+  note = f'{both.sum()} classes with both kinds of labels'
+  if one.any():
+    note += f', {one.sum()} with one (◆)'
   axes.set_title(f'{note}\nof the clips with events')
   figure.tight_layout(pad=0.4)
   return figure
@@ -165,13 +168,16 @@ def odds_ratio_bars(pairs: pd.DataFrame, name: str, title: str) -> Figure:
 def _name_extremes(
   axes: Axes, classes: pd.DataFrame, both: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> None:
-  """Names the classes whose prior changed the most, those apart from each other."""
+  """Names the classes whose prior changed the most, those apart from each other.
+
+  Those that changed by less than a factor of three stand close together.
+  """
   change = np.abs(np.log(y / x)) * both
   named: list[tuple[float, float]] = []
   for index in np.argsort(-change, kind='stable'):
     place = np.log10([x[index], y[index]])
     apart = all(abs(place[1] - b) > 0.11 or abs(place[0] - a) > 0.9 for a, b in named)
-    if change[index] > 0 and apart and len(named) < _NAMED:
+    if change[index] > np.log(3) and apart and len(named) < _NAMED:
       named.append(tuple(place))
       axes.annotate(
         classes['display_name'].iloc[index],

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from audioset_ml.errors import RecordError
 from audioset_ml.reporting.label_figures import prior_scatter
-from audioset_ml.reporting.sweep_figures import Level, Panel, draw_lines
+from audioset_ml.reporting.sweep_figures import Level, Panel, draw_lines, points_of
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
 _WEAK, _STRONG = 'Weak eval', 'Strong eval'
@@ -214,6 +214,12 @@ def figure_3(table: SweepTable, mixing: SweepTable | None = None) -> Figure:
   )
 
 
+def points(table: SweepTable, x: str, mixing: SweepTable | None = None) -> pd.DataFrame:
+  """What `mu_figure` and `figure_3` show, as a table."""
+  levels = weak_alone(mixing) if mixing is not None else None
+  return points_of(table, x, _values(table), levels)
+
+
 def figure_2(description_dir: str | os.PathLike) -> Figure:
   """SL21's Fig. 2, the classes' priors, from a folder that `describe` wrote."""
   return prior_scatter(_read(description_dir, 'classes.csv'))
@@ -221,7 +227,8 @@ def figure_2(description_dir: str | os.PathLike) -> Figure:
 
 def odds_ratios(description_dir: str | os.PathLike) -> pd.DataFrame:
   """The strong labels with the largest odds ratios with the most frequent weak label,
-  and the other way round, as SL21 3.1 has them; at least ten clips have both."""
+  and the other way round, as SL21 3.1 has them; at least ten clips have both. Infinite
+  where one label never comes without the other (the interval adds half a clip)."""
   pairs = _read(description_dir, 'odds_ratios.csv')
   pairs, found = pairs[pairs['both'] >= _MIN_BOTH], []
   for given, other in (('weak', 'strong'), ('strong', 'weak')):

@@ -123,6 +123,42 @@ def draw_lines(
   return figure
 
 
+def points_of(
+  table: SweepTable,
+  x: str,
+  values: Mapping[str, str],
+  levels: Mapping[str, Level] | None = None,
+) -> pd.DataFrame:
+  """What `draw_lines` shows, as a table: a row a point.
+
+  Args:
+    table, x, levels: as there.
+    values: columns of results.csv, by what they are called.
+
+  Returns:
+    The axes; of each value the mean ± standard deviation over the seeds, and the mean
+    difference from the level or, without one, the line's first point, with its 95 %
+    interval.
+  """
+  rows, first = [], table.values(x)[0]
+  for line in table.lines(x):
+    for point in table.values(x):
+      row: dict[str, str] = {}
+      for name, value in values.items():
+        here = table.by_seed(value, **line, **{x: point})
+        level = (levels or {}).get(value)
+        base = table.by_seed(value, **line, **{x: first})
+        other = f'{x} {first}'
+        if level is not None:
+          base, other = level.values, level.name
+        if len(here):
+          row[name] = Mean.of(here).text()
+          row[f'{name}: over {other}'] = gain(here, base).gain_text()
+      if row:
+        rows.append({**line, x: point, **row})
+  return pd.DataFrame(rows).fillna('')
+
+
 def _draw_line(axes, table, x, panel, line, look, level):
   points = table.values(x)
   first = table.by_seed(panel.value, **line, **{x: points[0]})

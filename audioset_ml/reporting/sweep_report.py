@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
-from audioset_ml.reporting import ml20_report, sl21_report, style
+from audioset_ml.reporting import label_set_report, ml20_report, sl21_report, style
 from audioset_ml.reporting.evaluation_figures import draw_scatter
 from audioset_ml.sweeping.table import SweepTable
 
@@ -49,6 +49,8 @@ def write_sweep_report(
     folders.write_atomically(
       written[-1], table.to_csv(index=False, lineterminator='\n')
     )
+  if FAILED not in tables:
+    (folder / f'{FAILED}.csv').unlink(missing_ok=True)  # of an earlier report
   written.append(folder / 'tables.md')
   text = '\n'.join(f'## {name}\n\n{_markdown(table)}' for name, table in tables.items())
   folders.write_atomically(written[-1], text)
@@ -93,18 +95,19 @@ def _ml20(
   for sweep in sweeps:
     if ml20_report.PERCENT in sweep.axes:
       figures['ml20_figure_2'] = ml20_report.figure_2(sweep)
+      tables['ml20_figure_2'] = ml20_report.figure_2_points(sweep)
       tables['ml20_table_2'] = ml20_report.table_2(sweep)
-    if (axis := ml20_report.baseline_axis(sweep)) is not None:
-      figures[f'by_{axis}'] = ml20_report.gains_figure(sweep, axis)
-      tables[f'by_{axis}'] = ml20_report.gains_table(sweep, axis)
+    if (axis := label_set_report.baseline_axis(sweep)) is not None:
+      figures[f'by_{axis}'] = label_set_report.gains_figure(sweep, axis)
+      tables[f'by_{axis}'] = label_set_report.gains_table(sweep, axis)
     if (compared := ml20_report.comparisons(sweep)) is not None:
       figures['ml20_figure_3'] = draw_scatter(compared)
       tables['ml20_table_4'] = ml20_report.table_4(compared)
-    found = ml20_report.audited(sweep)
+    found = label_set_report.audited(sweep)
     if len(found):
-      audits.append(ml20_report.audit_means(found))
+      audits.append(label_set_report.audit_means(found))
       if (found['folder'] == 'percent').any():
-        figures['flags'] = ml20_report.flags_figure(sweep)
+        figures['flags'] = label_set_report.flags_figure(sweep)
         if (counts := ml20_report.table_3(sweep)) is not None:
           tables['ml20_table_3'] = counts
   if audits:
@@ -131,10 +134,12 @@ def _sl21(
     tables['sl21_differences'] = sl21_report.differences(rows)
   if mixing is not None:
     figures['mixing'] = sl21_report.mu_figure(mixing)
+    tables['mixing'] = sl21_report.points(mixing, sl21_report.MU, mixing)
     if len(masking := sl21_report.masking_by_mu(mixing)):
       tables['masking_by_mu'] = masking
   if shares is not None:
     figures['sl21_figure_3'] = sl21_report.figure_3(shares, mixing)
+    tables['sl21_figure_3'] = sl21_report.points(shares, sl21_report.SHARE, mixing)
   return figures, tables
 
 

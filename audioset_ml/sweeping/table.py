@@ -127,13 +127,17 @@ class Mean:
     return cls(float(numbers.mean()), deviation, half, count)
 
   def text(self, digits: int = 3) -> str:
-    """`1.234 ± .012`: mean and standard deviation."""
+    """`1.234 ± .012`: mean and standard deviation; '' of nothing."""
+    if not self.seeds:
+      return ''
     if math.isnan(self.deviation):
       return f'{self.value:.{digits}f}'
     return f'{self.value:.{digits}f} ± {self.deviation:.{digits}f}'
 
   def gain_text(self, digits: int = 3) -> str:
-    """`+0.034 [+0.010, +0.058]`: mean and interval."""
+    """`+0.034 [+0.010, +0.058]`: mean and interval; '' of nothing."""
+    if not self.seeds:
+      return ''
     if math.isnan(self.half):
       return f'{self.value:+.{digits}f}'
     low, high = self.value - self.half, self.value + self.half

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from audioset_ml.errors import InputError
-from audioset_ml.reporting import ml20_report, sl21_report
+from audioset_ml.reporting import label_set_report, ml20_report, sl21_report
 from audioset_ml.reporting.sweep_report import FORMATS, write_sweep_report
 from audioset_ml.sweeping.table import Mean, SweepTable
 from tests.stages import run_stage_ok
@@ -115,8 +115,8 @@ def test_gains_are_set_against_the_oracle_masks(tmp_path):
     lambda point: metrics(heights[point['label_set']], point['seed']),
   )
   sweep = SweepTable.read(folder)
-  assert ml20_report.baseline_axis(sweep) == 'label_set'
-  table = ml20_report.gains_table(sweep, 'label_set').set_index('label_set')
+  assert label_set_report.baseline_axis(sweep) == 'label_set'
+  table = label_set_report.gains_table(sweep, 'label_set').set_index('label_set')
   assert table.loc['ml20_3', 'of the oracle (d′)'] == '80% (80% to 80%)'
   assert table.loc['random_3', 'of the oracle (d′)'] == '-10% (-10% to -10%)'
   assert table.loc['random_3', 'over ml20_3 (d′)'] == '-0.090 [-0.090, -0.090]'
@@ -124,7 +124,7 @@ def test_gains_are_set_against_the_oracle_masks(tmp_path):
   chosen = table.loc['best on the other seeds']
   assert chosen['chosen by d′'] == 'ml20_3, ml20_3, ml20_3'
   assert chosen['of the oracle (d′)'] == '80% (80% to 80%)'
-  figure = ml20_report.gains_figure(sweep, 'label_set')
+  figure = label_set_report.gains_figure(sweep, 'label_set')
   names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
   assert names == ['ml20 3', 'random 3']  # in whose scale the others would not fit
 
@@ -216,6 +216,11 @@ def test_points_are_compared_with_weak_labels_alone(tmp_path):
   widths = [np.ptp(band[np.isclose(band[:, 0], share), 1]) for share in (0.1, 0.5)]
   # The differences 1.2, 1.4, 1.6: Student's t of two degrees of freedom.
   assert widths == pytest.approx([0, 2 * 4.302653 * 0.2 / np.sqrt(3)], abs=1e-6)
+  table = sl21_report.points(SweepTable.read(shares), 'share', SweepTable.read(mixing))
+  assert table['share'].tolist() == ['0.1', '0.5']
+  over = table['Weak eval d′: over weak labels alone'].tolist()
+  assert over == ['+1.000 [+1.000, +1.000]', '+1.400 [+0.903, +1.897]']
+  assert table['Weak eval d′'].tolist() == ['2.200 ± 0.100', '2.600 ± 0.300']
   (legend,) = figure.legends
   assert [text.get_text() for text in legend.get_texts()] == [
     '95 % interval of the difference from weak labels alone'

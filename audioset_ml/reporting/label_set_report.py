@@ -1,0 +1,161 @@
+"""What label sets are worth, from sweeps: their flags, and what students gain.
+
+A sweep that audits label sets is known by its columns `audit/…`, one of students by
+label set by an axis with the value `none`; on it, `truth` is the oracle mask.
+"""
+
+import dataclasses
+import math
+import re
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from audioset_ml.reporting import style
+from audioset_ml.reporting.ml20_report import LABEL, PERCENT, metrics_of, percent_axis
+from audioset_ml.reporting.sweep_figures import LOOKS, draw_gains
+from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
+
+BASELINE, ORACLE = 'none', 'truth'
+_OFF_SCALE = (ORACLE, 'clean')
+_PAPERS_RULE = re.compile(r'ml20_[\d.]+')  # a label set of its rule: ml20_3
+_AUDITED = re.compile(r'audit/(?P<folder>[^/]+)/(?P<set>[^/]+)/(?P<rate>\w+)')
+_DISCARD = 'percent/discard_'
+
+
+def audited(table: SweepTable) -> pd.DataFrame:
+  """What audits in a sweep say: a row a trial and label set.
+
+  Returns:
+    The axes, folder, label_set, and precision, recall, flagged, truly_missing, missing.
+  """
+  rows: dict[tuple, dict] = {}
+  for number, trial in table.table.iterrows():
+    for column, found in ((one, _AUDITED.fullmatch(one)) for one in table.table):
+      if found and not pd.isna(trial[column]):
+        key = (number, found['folder'], found['set'])
+        start = {axis: trial[axis] for axis in table.axes}
+        row = rows.setdefault(key, {**start, 'folder': key[1], 'label_set': key[2]})
+        row[found['rate']] = trial[column]
+  return pd.DataFrame(rows.values())
+
+
+def audit_means(found: pd.DataFrame) -> pd.DataFrame:
+  """The rates of `audited`, over the seeds, as text."""
+  rates = ['flagged', 'precision', 'recall']
+  keys = [
+    name for name in found if name not in (*rates, 'seed', 'truly_missing', 'missing')
+  ]
+  rows = []
+  for key, rows_of in found.groupby(keys, sort=False):
+    row = dict(zip(keys, key, strict=True))
+    for rate in rates:
+      digits = 0 if rate == 'flagged' else 3
+      row[rate] = Mean.of(rows_of[rate].dropna()).text(digits)
+    rows.append(row)
+  return pd.DataFrame(rows)
+
+
+@style.applied()
+def flags_figure(table: SweepTable) -> Figure:
+  """Precision and recall of the flags over the percentage, by train set."""
+  figure = style.new_figure(3.5, 2.4)
+  axes = figure.subplots()
+  percent_axis(axes)
+  percents = sorted(
+    float(found['set'].removeprefix('discard_'))
+    for found in map(_AUDITED.fullmatch, table.table)
+    if found and found['folder'] == 'percent' and found['rate'] == 'recall'
+  )
+  for number, line in enumerate(table.lines(PERCENT)):
+    for rate, face in (('precision', None), ('recall', 'white')):
+      points, values, halves = [], [], []
+      for percent in percents:
+        column = f'audit/{_DISCARD}{percent:g}/{rate}'
+        mean = Mean.of(table.by_seed(column, **line)) if column in table.table else None
+        if mean and mean.seeds:
+          points.append(percent)
+          values.append(mean.value)
+          halves.append(0.0 if math.isnan(mean.half) else mean.half)
+      look = {**LOOKS[number % len(LOOKS)], 'markersize': 3, 'linewidth': 0.9}
+      name = ' '.join([*line.values(), rate])
+      axes.plot(
+        points, values, label=name, markerfacecolor=face or look['color'], **look
+      )
+      low = [value - half for value, half in zip(values, halves, strict=True)]
+      high = [value + half for value, half in zip(values, halves, strict=True)]
+      axes.fill_between(points, low, high, color=look['color'], alpha=0.13, linewidth=0)
+  axes.set(xlabel=LABEL, ylabel='precision, recall of the flags', ylim=(0, 1.02))
+  axes.legend(loc='best')
+  figure.tight_layout(pad=0.4)
+  return figure
+
+
+def baseline_axis(table: SweepTable) -> str | None:
+  """The axis that has a value `none`: what its other values gain is compared."""
+  return next((axis for axis in table.axes if BASELINE in table.values(axis)), None)
+
+
+def gains(table: SweepTable, axis: str) -> dict[str, list[Mean]]:
+  """What each value of an axis gains over `none`, by metric."""
+  columns = metrics_of(table).values()
+  base = {name: table.by_seed(name, **{axis: BASELINE}) for name in columns}
+  return {
+    one: [gain(table.by_seed(name, **{axis: one}), base[name]) for name in columns]
+    for one in table.values(axis)
+    if one != BASELINE
+  }
+
+
+def gains_figure(table: SweepTable, axis: str) -> Figure:
+  """The gains, beside the oracle mask's and four fifths of it; without clean labels."""
+  found = gains(table, axis)
+  marks = None
+  if ORACLE in found:
+    marks = [{'80 %': 0.8 * mean.value, 'oracle': mean.value} for mean in found[ORACLE]]
+  shown = {name: means for name, means in found.items() if name not in _OFF_SCALE}
+  labels = [f'gain in {label} over no label set' for label in metrics_of(table)]
+  return draw_gains(shown, labels, marks)
+
+
+def gains_table(table: SweepTable, axis: str) -> pd.DataFrame:
+  """The gains as text, and the shares of the oracle mask's gain.
+
+  A share is that of the mean gains; in brackets its range over the seeds. Beside it,
+  the difference from the paper's rule (of several percentages the first). The last row
+  is the label set that is best on the other seeds' clips.
+  """
+  metrics = metrics_of(table)
+  names = [one for one in table.values(axis) if one != BASELINE]
+  candidates = dataclasses.replace(
+    table, table=table.table[~table.table[axis].isin((*_OFF_SCALE, BASELINE))]
+  )
+  paper = next((name for name in names if _PAPERS_RULE.fullmatch(name)), None)
+  rows: dict[str, dict[str, str]] = {name: {axis: name} for name in names}
+  last: dict[str, str] = {}
+  for label, value in metrics.items():
+    base = table.by_seed(value, **{axis: BASELINE})
+    oracle = table.by_seed(value, **{axis: ORACLE}) - base
+    for name in names:
+      gained = table.by_seed(value, **{axis: name}) - base
+      rows[name] |= _gain_cells(label, gained, oracle)
+      if paper and name != paper:
+        more = gain(gained, table.by_seed(value, **{axis: paper}) - base)
+        rows[name][f'over {paper} ({label})'] = more.gain_text()
+    if len(base) > 1 and len(candidates.table):
+      found, chosen = chosen_elsewhere(candidates, axis, value, value)
+      last[f'chosen by {label}'] = ', '.join(chosen)
+      last |= _gain_cells(label, found - base, oracle)
+  chosen_row = {axis: 'best on the other seeds', **last}
+  return pd.DataFrame([*rows.values(), *([chosen_row] if last else [])]).fillna('')
+
+
+def _gain_cells(label: str, gained: pd.Series, oracle: pd.Series) -> dict[str, str]:
+  cells = {f'gain in {label}': Mean.of(gained.dropna()).gain_text()}
+  both = pd.DataFrame({'gained': gained, 'oracle': oracle}).dropna()
+  if len(both):
+    share = both['gained'].mean() / both['oracle'].mean()
+    each = both['gained'] / both['oracle']
+    text = f'{share:.0%} ({each.min():.0%} to {each.max():.0%})'
+    cells[f'of the oracle ({label})'] = text
+  return cells
