@@ -158,6 +158,8 @@ def parse_condition(text: str, axes: Sequence[Axis], flag: str) -> Condition:
       raise InputError(f'{flag}={text}: the axis {axis} has no value {lacking[0]!r}')
   if not sign:
     return Condition(values)
+  if flag == '--skip':
+    raise InputError(f'{flag}={text}: takes no stage; --where gives one further flags')
   words = _words(rest, flag)
   return Condition(values, words[0], tuple(words[1:]))
 

@@ -150,8 +150,10 @@ class TrialRunner:
     answer = launcher.order({'stages': stages, 'log': str(log)})
     outcome = Outcome(trial, round(time.time() - start, 1), commit=self._commit)
     if answer['status']:
-      label = trial.commands[answer['stage']][0]
-      outcome = dataclasses.replace(outcome, message=f'{label}: {_reason(log, answer)}')
+      message = _reason(log, answer)
+      if (stage := answer.get('stage')) is not None:
+        message = f'{trial.commands[stage][0]}: {message}'
+      outcome = dataclasses.replace(outcome, message=message)
     else:
       outcome = dataclasses.replace(outcome, seconds=_wall_seconds(trial))
     content = {
@@ -191,7 +193,7 @@ class _Launcher:
     status = self._process.wait()
     if not self.stopped:
       self._process = self._start()
-    return {'status': status or 1, 'stage': 0, 'said': str(self._said)}
+    return {'status': status or 1, 'said': str(self._said)}
 
   def ask_to_stop(self) -> None:
     """Asks it to end; a stage that runs saves its state first."""

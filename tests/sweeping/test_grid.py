@@ -126,6 +126,7 @@ def test_the_printed_commands_are_what_a_shell_takes():
     ({'where': ['seed=1: evaluate --a=1']}, "'evaluate' is none of the stages train"),
     ({'where': ['seed=1']}, "'' is none of the stages"),
     ({'skip': ['seed=1']}, '--skip leaves no trial'),
+    ({'skip': ['seed=1: train --a=1']}, 'takes no stage'),
   ],
 )
 def test_what_cannot_be_is_named(flags, message):
