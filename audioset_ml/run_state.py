@@ -7,6 +7,7 @@ After a kill at any point the same call goes on.
 """
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,34 @@ APART = {
   _REPLACED,
   *map(folders.partial_name, (_REPLACED, *_BOOKKEEPING, folders.RUN_FILE)),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+  """A run's flags, spelled so that they can be compared.
+
+  Attributes:
+    lines: a line a flag; in `.inputs.json`, too.
+    defaults: those lines that say what would hold without them.
+  """
+
+  lines: tuple[str, ...]
+  defaults: frozenset[str] = frozenset()
+
+  def unlike(self, theirs: Sequence[str]) -> tuple[set[str], set[str]]:
+    """Our lines that an earlier run lacks, and its lines that we lack.
+
+    A flag that the earlier run did not know, of an older version, was as by default.
+    """
+    known = set().union(*map(_names, theirs))
+    new = {line for line in self.defaults if not _names(line) & known}
+    return set(self.lines) - set(theirs) - new, set(theirs) - set(self.lines)
+
+
+def _names(line: str) -> set[str]:
+  """What the flag of a line may be called: `--noflag` is either one's."""
+  name, value, _ = line.removeprefix('--').partition('=')
+  return {name} if value else {name, name.removeprefix('no')}
 
 
 @contextlib.contextmanager
@@ -53,7 +82,7 @@ def locked(path: Path) -> Iterator[None]:
 def look(
   path: Path,
   stage: str,
-  flag_lines: list[str],
+  flags: Flags,
   inputs: dict[str, Any],
   overwrite: bool,
 ) -> str:
@@ -74,7 +103,7 @@ def look(
   started = json.loads((path / _INPUTS_FILE).read_text())
   if (theirs := started.get('stage', stage)) != stage:
     raise InputError(f'{path}: was written by `{theirs}`; choose another --output_dir')
-  difference = _difference(path, started, flag_lines, inputs)
+  difference = _difference(path, started, flags, inputs)
   if overwrite:
     # The same command again, after a kill, goes on; anything else starts anew.
     anew = difference or not (path / _REPLACED).exists()
@@ -87,7 +116,7 @@ def look(
 def enter(
   path: Path,
   stage: str,
-  flag_lines: list[str],
+  flags: Flags,
   inputs: dict[str, Any],
   overwrite: bool,
 ) -> bool:
@@ -96,7 +125,7 @@ def enter(
   Args:
     path: the folder.
     stage: the run's stage: what another one has written is never replaced.
-    flag_lines: the run's flags, spelled so that they can be compared.
+    flags: the run's flags.
     inputs: paths that the run reads, by name.
     overwrite: whether another run's content may go.
 
@@ -106,7 +135,7 @@ def enter(
   Raises:
     InputError: the folder holds another run, or files of another origin.
   """
-  state = look(path, stage, flag_lines, inputs, overwrite)
+  state = look(path, stage, flags, inputs, overwrite)
   if state == 'finished':
     return False
   if state == 'replaced':
@@ -115,7 +144,7 @@ def enter(
     _moving(path).rename(path / _REPLACED)  # all is set aside
   started = {
     'stage': stage,
-    'flags': flag_lines,
+    'flags': flags.lines,
     'inputs': {name: folders.fingerprint(value) for name, value in inputs.items()},
   }
   folders.write_json(path / _INPUTS_FILE, started)
@@ -132,12 +161,12 @@ def is_current(path: Path) -> bool:
 
 
 def _difference(
-  path: Path, started: dict[str, Any], flag_lines: list[str], inputs: dict[str, Any]
+  path: Path, started: dict[str, Any], flags: Flags, inputs: dict[str, Any]
 ) -> str:
   """What sets the folder's run apart from this one; '' for nothing."""
-  ours, theirs = set(flag_lines), set(started['flags'])
-  if ours != theirs:
-    now, then = (', '.join(sorted(flags)) for flags in (ours - theirs, theirs - ours))
+  ours, theirs = flags.unlike(started['flags'])
+  if ours or theirs:
+    now, then = (', '.join(sorted(lines)) for lines in (ours, theirs))
     change = f'{then or "without"}, now {now or "without"}'
     return (
       f'holds a run with other flags ({change}); choose another --output_dir, or '

@@ -168,8 +168,8 @@ def output_folder(
     yield StageFolder(path)
     return
   with run_state.locked(path):
-    flag_lines = _flag_lines(comparable=True)
-    if not run_state.enter(path, _stage_name(), flag_lines, inputs, FLAGS.overwrite):
+    own = _comparable_flags()
+    if not run_state.enter(path, _stage_name(), own, inputs, FLAGS.overwrite):
       raise _NothingToDo(
         f'{path}: finished already with the same flags; --overwrite makes it anew'
       )
@@ -214,7 +214,7 @@ def _readable(count: Any) -> str:
 def _outlook(path: paths.Path, inputs: dict[str, Any]) -> str:
   """What a run would do to its folder; an error if it could not."""
   state = run_state.look(
-    path, _stage_name(), _flag_lines(comparable=True), inputs, FLAGS.overwrite
+    path, _stage_name(), _comparable_flags(), inputs, FLAGS.overwrite
   )
   if not paths.is_remote(path):
     there = path
@@ -232,8 +232,9 @@ def _outlook(path: paths.Path, inputs: dict[str, Any]) -> str:
 
 def flag_text() -> str:
   """The flagfile that repeats the stage."""
+  lines = [line for flag in _own_flags() for line in flag.serialize().splitlines()]
   text = f'# python -m audioset_ml.{_stage_name()} --flagfile=<this file>\n'
-  return text + ''.join(f'{line}\n' for line in _flag_lines())
+  return text + ''.join(f'{line}\n' for line in lines if line)
 
 
 def _stage_name() -> str:
@@ -242,17 +243,23 @@ def _stage_name() -> str:
   return name.removesuffix('.__main__').rpartition('.')[2]
 
 
-def _flag_lines(comparable: bool = False) -> list[str]:
-  """The stage's flags, one a line, those of absl itself left out.
+def _own_flags() -> list[flags.Flag]:
+  """The stage's flags that say what it writes, those of absl itself left out."""
+  own = FLAGS.get_key_flags_for_module(sys.argv[0])
+  own = [flag for flag in own if flag.name not in _passing_flags]
+  return sorted(
+    (flag for flag in own if flag.value is not None), key=lambda flag: flag.name
+  )
 
-  Args:
-    comparable: leaves out where the folder is, and how paths are spelled at their end.
-  """
-  left_out = _passing_flags | ({'output_dir'} if comparable else set())
-  lines = []
-  key_flags = FLAGS.get_key_flags_for_module(sys.argv[0])
-  for flag in sorted(key_flags, key=lambda flag: flag.name):
-    if flag.name not in left_out and flag.value is not None:
-      lines += flag.serialize().splitlines()
-  # The lines of one flag stay in their order: of a sweep's stages it says the order.
-  return [line.rstrip('/') if comparable else line for line in lines if line]
+
+def _comparable_flags() -> run_state.Flags:
+  """Without where the folder is, and how paths are spelled at their end."""
+  lines, defaults = [], set()
+  for flag in _own_flags():
+    if flag.name != 'output_dir':
+      # One flag's lines stay in their order: that of a sweep's stages, for one.
+      found = [line.rstrip('/') for line in flag.serialize().splitlines() if line]
+      lines += found
+      if flag.value == flag.default:
+        defaults.update(found)
+  return run_state.Flags(tuple(lines), frozenset(defaults))

@@ -9,8 +9,9 @@ import pytest
 
 from audioset_ml import folders, run_state
 from audioset_ml.errors import InputError
+from audioset_ml.run_state import Flags
 
-OLD, NEW = ['--steps=1'], ['--steps=2']
+OLD, NEW = Flags(('--steps=1',)), Flags(('--steps=2',))
 
 
 class Killed(BaseException):
@@ -125,10 +126,37 @@ def test_a_new_folder_that_was_killed_at_once_can_be_entered(tmp_path, killed_at
       run_state.enter(path, 'train', OLD, {}, overwrite=False)
     killed_at(0)
     assert run_state.enter(path, 'train', OLD, {}, overwrite=False)
-    assert json.loads((path / '.inputs.json').read_text())['flags'] == OLD
+    assert json.loads((path / '.inputs.json').read_text())['flags'] == ['--steps=1']
 
 
 def test_what_no_stage_wrote_is_still_refused(tmp_path):
   (tmp_path / '.thesis.partial').write_text('mine')
   with pytest.raises(InputError, match='holds files that no stage wrote'):
     run_state.enter(tmp_path, 'train', OLD, {}, overwrite=True)
+
+
+@pytest.mark.parametrize(
+  ('lines', 'defaults', 'same'),
+  [
+    (['--steps=1', '--folds=0'], ['--folds=0'], True),  # a newer version's flag
+    (['--steps=1', '--nofigures'], ['--nofigures'], True),
+    (['--steps=1', '--figures'], ['--figures'], True),
+    (['--steps=1', '--folds=3'], [], False),  # as nobody can have meant
+    (['--steps=1', '--notes=0'], ['--notes=0'], True),
+    (['--steps=2'], ['--steps=2'], False),  # known then, and set to something else
+    (['--steps=1', '--mixed'], ['--mixed'], False),  # it was --nomixed
+    ([], [], False),  # a flag that is gone
+  ],
+)
+def test_a_flag_that_an_older_version_lacked_was_as_by_default(
+  tmp_path, lines, defaults, same
+):
+  known = ('--steps=1', '--nomixed') if '--mixed' in lines else ('--steps=1',)
+  run_state.enter(tmp_path, 'train', Flags(known), {}, overwrite=False)
+  (tmp_path / 'model').write_text('')
+  flags = Flags(tuple(lines), frozenset(defaults))
+  if same:
+    assert run_state.look(tmp_path, 'train', flags, {}, False) == 'goes on'
+  else:
+    with pytest.raises(InputError, match='holds a run with other flags'):
+      run_state.look(tmp_path, 'train', flags, {}, False)
