@@ -45,6 +45,7 @@ for name in "${strong_labels[@]}"; do
 done
 run describe strong_labels/soundscapes/describe
 
+publish . data
 publish missing_labels "${missing_labels[@]}"
 publish strong_labels "${strong_labels[@]}"
 run report missing_labels/soundscapes/report
