@@ -13,16 +13,20 @@ percentile of the positives' scores, as in PSLA), random (the control), cleanlab
 labels are known). --flagged_as=positive adds the flagged labels as positives instead
 (self-training).
 
---rule=chosen makes one label set, discard_chosen, in which each class has that one of
-the percentages whose student is best in it (with --choose_for=all, all have the one
-that is best on average): --evaluation names evaluations of the percentages' students on
-validation clips, in the order of --discard_percent.
+--rule=chosen makes one label set, discard_chosen, with the percentage whose student is
+best on validation clips; with --choose_for=class each class has its own. --evaluation
+names evaluations of the percentages' students, in the order of --discard_percent. A
+student's value counts twice and those of the next lower and higher percentages once,
+for neighbours differ by little more than chance.
 
 Example:
   python -m audioset_ml.enhance --scores=scores --records=records/train \\
     --discard_percent=0.1,1,5 --output_dir=label_sets
   python -m audioset_ml.enhance --scores=scores --records=records/train \\
     --discard_percent=ml20 --show_class=Siren --output_dir=label_sets_ml20
+  python -m audioset_ml.enhance --scores=scores --records=records/train --rule=chosen \\
+    --discard_percent=0,1,5 --evaluation=validated_0,validated_1,validated_5 \\
+    --output_dir=label_sets_chosen
 """
 
 from absl import app, flags
@@ -61,9 +65,9 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_enum(
   'choose_for',
-  'class',
-  ['class', 'all'],
-  'chosen: a percentage for each class, or one for all.',
+  'all',
+  ['all', 'class'],
+  'chosen: one percentage for all classes, or one for each.',
 )
 flags.DEFINE_list('min_score', ['0.5'], 'score: flags what scores above.')
 flags.DEFINE_list(

@@ -116,8 +116,13 @@ def require_writable(path: str | os.PathLike) -> None:
   if not path.parent.is_dir():
     raise InputError(f'{path}: there is no folder {path.parent} to write it to')
   trial = path.with_name(partial_name(path.name))
-  trial.touch()
-  trial.unlink()
+  try:
+    trial.touch()
+    trial.unlink()
+  except OSError as error:
+    raise InputError(
+      f'{path}: cannot be written ({error.strerror}); name another path'
+    ) from error
 
 
 def partial_name(name: str) -> str:

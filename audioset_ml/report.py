@@ -63,6 +63,13 @@ def _write_sweep_report() -> None:
   for name in _OF_THE_PAGE:
     if FLAGS[name].present:
       raise app.UsageError(f'--{name} does nothing with --results')
+  if FLAGS.output.lower().endswith(('.html', '.htm')):
+    raise InputError(
+      f'--output={FLAGS.output}: with --results a folder of figures and tables is '
+      'written, no page; name a folder'
+    )
+  if os.path.isfile(FLAGS.output):
+    raise InputError(f'{FLAGS.output}: is a file, but --output must be a folder')
   from audioset_ml.reporting.sweep_report import FAILED, draw, write_sweep_report
   from audioset_ml.sweeping.table import SweepTable
 

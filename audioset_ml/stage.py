@@ -29,6 +29,9 @@ FLAGS = flags.FLAGS
 _passing_flags = {'overwrite', 'dry_run'}
 
 
+_HELP = {'--help', '-help', '--helpshort', '--helpfull', '-h'}
+
+
 class _NothingToDo(Exception):
   """The same run has finished before, or this one was only to be checked."""
 
@@ -101,13 +104,29 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
     except KeyboardInterrupt:
       print('interrupted; the same command goes on from here', file=sys.stderr)
       return 130
+    except app.UsageError as error:
+      print(f'error: {error}; --help explains the flags', file=sys.stderr)
+      return 1
     except Exception as error:
       if not _is_the_users_to_mend(error):
         raise
-      print(f'error: {error}', file=sys.stderr)
+      print(f'error: {_message(error)}', file=sys.stderr)
       return 1
 
-  app.run(guarded)
+  try:
+    app.run(guarded)
+  except SystemExit:
+    if _HELP & set(sys.argv[1:]):  # absl calls it a failure
+      sys.exit(0)
+    raise
+
+
+def _message(error: Exception) -> str:
+  """What an error says; of the system's own, the path first, and what to do."""
+  ours = isinstance(error, InputError) or not isinstance(error, OSError)
+  if ours or error.filename is None or not error.strerror:
+    return str(error)
+  return f'{error.filename}: cannot be used ({error.strerror}); name another path'
 
 
 def _is_the_users_to_mend(error: Exception) -> bool:

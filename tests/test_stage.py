@@ -68,13 +68,29 @@ def test_a_second_process_waits_for_the_first(tmp_path):
   assert folders.is_finished(out)
 
 
-@pytest.mark.parametrize('target', ['/proc/nowhere/out', 'file'])
-def test_a_path_that_cannot_be_written_is_one_clear_line(tmp_path, target):
+@pytest.mark.parametrize(
+  ('target', 'told'),
+  [
+    ('/proc/nowhere/out', '/proc/nowhere: cannot be used (No such file or directory)'),
+    ('file', 'file: is a file, but --output_dir must be a folder'),
+    ('file/out', 'cannot be used (Not a directory); name another path'),
+  ],
+)
+def test_a_path_that_cannot_be_written_is_one_clear_line(tmp_path, target, told):
   (tmp_path / 'file').write_text('')
   done = run_stage('soundscapes', *CLIPS, f'--output_dir={tmp_path / target}')
   assert done.returncode == 1
   assert done.stderr.startswith('error: ')
+  assert told in done.stderr
   assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_wrong_use_is_one_clear_line():
+  done = run_stage('report', '--output=x')
+  assert done.returncode == 1
+  assert done.stderr == (
+    'error: give either --evaluation or --results; --help explains the flags\n'
+  )
 
 
 def test_a_folder_of_another_stage_or_a_damaged_one_is_refused(tmp_path):

@@ -66,6 +66,9 @@ class LabelSet:
     if not (folder / _DESCRIPTION).is_file():
       hint = [found.name for found in find_label_sets(folder)]
       inside = f'; it holds the label sets {", ".join(hint)}: name one' if hint else ''
+      beside = [found.name for found in find_label_sets(folder.parent)]
+      if not folder.exists() and beside:
+        inside = f'; {folder.parent} holds {", ".join(beside)}'
       raise LabelError(f'{path}: no label set (no {_DESCRIPTION} in it){inside}')
     try:
       packed = np.load(folder / _FLAGS, allow_pickle=False)

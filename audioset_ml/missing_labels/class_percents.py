@@ -5,6 +5,7 @@ different shares of their labels. Here students of several percentages say which
 suits which class.
 """
 
+import json
 import pathlib
 from collections.abc import Sequence
 from decimal import Decimal
@@ -42,8 +43,8 @@ def choose_class_percents(
     one_for_all: whether all classes have the percentage that is best on average.
 
   Returns:
-    A row a class: mid, display_name, percent, and the value that each student has, in
-    the columns percent_<percentage>.
+    A row a class: mid, display_name, percent, the value that each student has, in the
+    columns percent_<percentage>, and what was compared, in smoothed_<percentage>.
 
   Raises:
     InputError: percentages and evaluations don't belong together, the evaluations are
@@ -55,7 +56,7 @@ def choose_class_percents(
       'each percentage, in the same order'
     )
   order = np.argsort(percents)
-  names = [f'percent_{percents[place].normalize():f}' for place in order]
+  names = [f'{percents[place].normalize():f}' for place in order]
   values = np.stack(
     [_values(evaluations[place], metric, class_map) for place in order], axis=1
   )  # [classes, percents]
@@ -69,26 +70,40 @@ def choose_class_percents(
   chosen[known] = np.nanargmax(smooth[known], axis=1)
   found = {'mid': class_map.mids, 'display_name': class_map.names}
   found['percent'] = [f'{percents[order[place]].normalize():f}' for place in chosen]
-  columns = dict(zip(names, values.T, strict=True))
-  return pd.DataFrame({**found, **columns})
+  for prefix, columns in (('percent', values), ('smoothed', smooth)):
+    for name, column in zip(names, columns.T, strict=True):
+      found[f'{prefix}_{name}'] = column
+  return pd.DataFrame(found)
 
 
 def require_percent(evaluation: str, percent: Decimal) -> None:
   """Raises InputError if an evaluation is of another percentage's student.
 
-  As far as that is known: the student's folder may be gone, or its label set renamed.
+  As far as that is known: the student's folder may be gone. One without a label set is
+  that of 0 %.
   """
   try:
     (student,) = folders.read_run(evaluation, 'evaluate')['inputs']['model']
     label_set = folders.read_run(student, 'train')['inputs']['label_set']
   except (InputError, KeyError, ValueError):
     return
-  name, wanted = pathlib.Path(label_set).name, f'discard_{percent.normalize():f}'
-  if name.startswith('discard_') and name != wanted:
+  name = _name_of(label_set) if label_set else 'discard_0'
+  wanted = f'discard_{percent.normalize():f}'
+  if name != wanted:
     raise InputError(
-      f'{evaluation}: is of a student of {name}, but stands where one of {wanted} '
-      'should: give the evaluations in the order of --discard_percent'
+      f'{evaluation}: is of a student of {name if label_set else "no label set"}, but '
+      f'stands where one of {wanted} should: give the evaluations in the order of '
+      '--discard_percent'
     )
+
+
+def _name_of(label_set: str) -> str:
+  """What a label set was named as it was made; its folder's name if that is gone."""
+  folder = pathlib.Path(label_set)
+  try:
+    return str(json.loads((folder / folders.LABEL_SET_FILE).read_text())['name'])
+  except (OSError, ValueError, KeyError):
+    return folder.name
 
 
 def _values(model: EvaluatedModel, metric: str, class_map: ClassMap) -> np.ndarray:

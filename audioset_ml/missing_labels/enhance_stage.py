@@ -45,7 +45,7 @@ class EnhanceConfig:
     truth_csv: the complete labels of the clips, for the rule `truth`.
     evaluations: of a student of each percentage, for the rule `chosen`.
     choose_by: what percentages are chosen by, a column of per_class.csv.
-    choose_for: class, for a percentage each, or all, for one.
+    choose_for: all, for one percentage, or class, for one each.
   """
 
   scores: str
@@ -58,7 +58,7 @@ class EnhanceConfig:
   truth_csv: str = ''
   evaluations: tuple[str, ...] = ()
   choose_by: str = 'lwlrap'
-  choose_for: str = 'class'
+  choose_for: str = 'all'
 
 
 @dataclasses.dataclass(frozen=True)

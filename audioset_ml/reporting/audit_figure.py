@@ -50,7 +50,7 @@ def audit_figure(table: pd.DataFrame) -> Figure:
       'flagged at random',
       (1, chance),
       xycoords=('axes fraction', 'data'),
-      xytext=(-2, -8),
+      xytext=(-2, 2),
       textcoords='offset points',
       ha='right',
       color='0.35',

@@ -82,7 +82,8 @@ def table_2(table: SweepTable) -> pd.DataFrame:
       row = {**line, 'metric': name, 'baseline': Mean.of(base[shared]).text()}
       row |= {'best_percent': top, 'best': Mean.of(values[top][shared]).text()}
       row['gain'] = gains[top].gain_text()
-      row['relative'] = f'{gains[top].value / base.mean():+.1%}'
+      relative = gains[top].value / base.mean()
+      row['relative'] = f'{relative:+.1%}' if base.mean() > 0 else ''
       row['half_of_it_at'] = half
       if len(base) > 1:
         found, chosen = chosen_elsewhere(table, PERCENT, value, value, **line)
@@ -92,7 +93,7 @@ def table_2(table: SweepTable) -> pd.DataFrame:
       row[f'gain_at_{last}'] = gains[last].gain_text()
       row[f'best_to_{last}'] = gain(values[last], values[top]).gain_text()
       rows.append(row)
-  return pd.DataFrame(rows)
+  return pd.DataFrame(rows).fillna('')
 
 
 def half_reached(gains: Mapping[str, Mean], top: str) -> str:

@@ -15,6 +15,35 @@ from audioset_ml.sweeping.table import SweepTable
 
 FORMATS = ('pdf', 'svg', 'png')
 FAILED = 'failed'
+_HEAD = """Means over seeds ± standard deviation; in square brackets 95 % intervals over
+the seeds (Student's t) of differences taken seed by seed. One seed has neither.
+"""
+# What tables.md says of each.
+_CAPTIONS = {
+  FAILED: 'Trials that failed and are in no other table.',
+  'ml20_figure_2': "What ML20's Fig. 2 shows.",
+  'ml20_table_2': (
+    "ML20's Table II. best: on the evaluated clips; chosen: the percentage that is "
+    "best on the other seeds' clips; half_of_it_at: from this percentage on at least "
+    'half of the gain is reached; best_to_…: from the best percentage to the highest.'
+  ),
+  'ml20_table_3': (
+    "ML20's Table III: the classes with the fewest and the most explicit labels."
+  ),
+  'ml20_table_4': "ML20's Table IV: classes by their share of the train clips.",
+  'flags': (
+    'How many of the flagged labels are missing ones (precision), and of the missing '
+    'ones flagged (recall).'
+  ),
+  'by_label_set': 'What students gain over no label set.',
+  'by_small_set': "What the small set's students gain over no label set.",
+  'sl21_table_1': "SL21's Table 1.",
+  'sl21_differences': "What each step between rows of SL21's Table 1 gains.",
+  'mixing': 'Over the mixing fraction μ (SL21 section 4).',
+  'masking_by_mu': 'What masking missing labels (ML20) gains beside strong ones.',
+  'sl21_figure_3': "What SL21's Fig. 3 shows.",
+  'sl21_odds_ratios': 'Labels that go together (SL21 section 3.1).',
+}
 
 
 def write_sweep_report(
@@ -52,7 +81,15 @@ def write_sweep_report(
   if FAILED not in tables:
     (folder / f'{FAILED}.csv').unlink(missing_ok=True)  # of an earlier report
   written.append(folder / 'tables.md')
-  text = '\n'.join(f'## {name}\n\n{_markdown(table)}' for name, table in tables.items())
+  text = '\n'.join(
+    [
+      _HEAD,
+      *(
+        f'## {name}\n\n{_CAPTIONS.get(name, "")}\n\n{_markdown(table)}'
+        for name, table in tables.items()
+      ),
+    ]
+  )
   folders.write_atomically(written[-1], text)
   return written
 

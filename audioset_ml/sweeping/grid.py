@@ -108,7 +108,7 @@ def parse_axis(text: str) -> Axis:
   if not sign or not _NAME.fullmatch(name) or name in _RESERVED:
     raise InputError(
       f'--axis={text}: should be NAME=VALUE,VALUE,… (seed=1,2,3), and NAME none of '
-      f'{", ".join(_RESERVED)}'
+      f'{", ".join(_RESERVED)}{_quotes(text)}'
     )
   for value in found:
     if not _VALUE.fullmatch(value):
@@ -119,6 +119,10 @@ def parse_axis(text: str) -> Axis:
   if len(set(found)) < len(found):
     raise InputError(f'--axis={text}: a value stands twice')
   return Axis(name, found)
+
+
+def _quotes(text: str) -> str:
+  return '; a flagfile needs no quotes' if text[:1] in '"\'' else ''
 
 
 def parse_stage(text: str) -> Stage:

@@ -144,6 +144,7 @@ def test_each_class_gets_the_percentage_that_suits_it(chain, small_records, tmp_
     records,
     scores,
     '--rule=chosen',
+    '--choose_for=class',
     '--discard_percent=0,40',
     f'--evaluation={plain},{other}',
     f'--output_dir={out}',

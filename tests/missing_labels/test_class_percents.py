@@ -69,7 +69,10 @@ def test_each_class_has_the_percentage_of_its_best_student(values):
     expected = slow_choice(row)
     if expected is not None:
       assert percent in {str(PERCENTS[place]) for place in expected}
-  assert np.array_equal(found.iloc[:, 3:].to_numpy(), values, equal_nan=True)
+  own = found.filter(like='percent_').to_numpy()
+  assert np.array_equal(own, values, equal_nan=True)
+  smoothed = found.filter(like='smoothed_').to_numpy()
+  assert np.array_equal(np.isnan(smoothed).all(axis=1), np.isnan(values).all(axis=1))
 
 
 def test_a_single_lucky_student_is_not_believed():
@@ -128,6 +131,11 @@ def test_an_evaluation_in_another_ones_place_is_told(tmp_path):
   path = str(tmp_path / 'evaluate')
   require_percent(path, Decimal('0.10'))
   with pytest.raises(InputError, match=r'of discard_0.1, but .* one of discard_1 '):
+    require_percent(path, Decimal('1'))
+  run = {'stage': 'train', 'inputs': {'label_set': ''}}
+  (tmp_path / 'train' / 'run.json').write_text(json.dumps(run))
+  require_percent(path, Decimal('0'))
+  with pytest.raises(InputError, match='a student of no label set'):
     require_percent(path, Decimal('1'))
   (tmp_path / 'train' / 'run.json').unlink()
   require_percent(path, Decimal('1'))  # nobody can know

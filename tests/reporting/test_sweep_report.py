@@ -10,7 +10,7 @@ from audioset_ml.errors import InputError
 from audioset_ml.reporting import label_set_report, ml20_report, sl21_report
 from audioset_ml.reporting.sweep_report import FORMATS, write_sweep_report
 from audioset_ml.sweeping.table import Mean, SweepTable
-from tests.stages import run_stage_ok
+from tests.stages import run_stage, run_stage_ok
 
 SEEDS = ('1', '2', '3')
 PERCENTS = ('0', '0.1', '0.2', '1', '3', '10', '20')
@@ -264,7 +264,7 @@ def test_failed_trials_are_told_of(students, tmp_path):
     }
   ]
   text = (tmp_path / 'out' / 'tables.md').read_text()
-  assert text.startswith('## failed\n')
+  assert text.index('## failed\n') < text.index('## ml20_figure_2\n')
 
 
 @pytest.mark.parametrize(
@@ -296,6 +296,28 @@ def test_public_weak_labels_show_another_d_prime_and_say_so(tmp_path):
   assert 'Weak eval d′' not in found
   labels = {axes.get_ylabel() for axes in sl21_report.mu_figure(table).axes}
   assert 'Weak eval d′ (implicit negatives)' in labels
+
+
+@pytest.mark.parametrize(
+  ('output', 'message'),
+  [('figures.html', 'a folder of figures and tables'), ('file', 'is a file, but')],
+)
+def test_the_report_of_sweeps_is_a_folder(students, tmp_path, output, message):
+  (tmp_path / 'file').write_text('mine')
+  done = run_stage('report', f'--results={students}', f'--output={tmp_path}/{output}')
+  assert done.returncode == 1
+  assert done.stderr.startswith('error: ')
+  assert message in done.stderr
+
+
+def test_a_baseline_of_nothing_has_no_relative_gain(tmp_path):
+  axes = {'seed': SEEDS, 'percent': PERCENTS}
+  height = {percent: gain - 0.5 for percent, gain in CURVE.items()}
+  folder = write_results(
+    tmp_path / 'poor', axes, lambda p: metrics(height[p['percent']])
+  )
+  table = ml20_report.table_2(SweepTable.read(folder))
+  assert table['relative'].tolist() == ['', '']
 
 
 def test_a_sweep_of_something_else_is_named(tmp_path):

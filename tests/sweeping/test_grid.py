@@ -108,6 +108,7 @@ def test_the_printed_commands_are_what_a_shell_takes():
   [
     ({'axes': ['seed']}, '--axis=seed: should be NAME=VALUE'),
     ({'axes': ['seed=1,1']}, 'a value stands twice'),
+    ({'axes': ['"seed=1,2"']}, 'a flagfile needs no quotes'),
     ({'axes': ['path=a/b']}, "the value 'a/b' must be of letters"),
     ({'axes': ['trial=1']}, 'should be NAME=VALUE'),
     ({'axes': ['status=1']}, 'NAME none of trial, status'),
