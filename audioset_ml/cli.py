@@ -13,7 +13,7 @@ STAGES = {
   'review': 'a page on which people listen to flagged labels',
   'audit': 'how many flagged labels are truly missing',
   'evaluate': 'metrics of a model or of saved scores',
-  'report': 'one page of several evaluations',
+  'report': "one page of several evaluations; the papers' figures of sweeps",
   'export': 'a trained model to a SavedModel that takes waveforms',
   'tag': 'name the sounds in audio files',
   'inspect': 'what is in records, and a picture of one clip',

@@ -1,8 +1,8 @@
-"""A discard percentage for each class, chosen on validation clips.
+"""Discard percentages chosen on validation clips, one for all classes or one for each.
 
-ML20 discards one percentage of the implicit negatives of every class; but classes lack
-different shares of their labels. Here students of several percentages say which of them
-suits which class.
+ML20 discards one percentage of the implicit negatives of every class, chosen on the
+evaluated clips; but classes lack different shares of their labels. Here students of
+several percentages say which of them suits, on clips that are used for nothing else.
 """
 
 import json
