@@ -26,9 +26,8 @@ _VALUES = {
   f'{_STRONG} lωlrap': 'evaluate/strong/lwlrap',
 }
 _MIN_BOTH, _SHOWN = 10, 5
-CLIPS, LABELS, MU, SHARE = 'clips', 'labels', 'mu', 'share'
+CLIPS, LABELS, MU, SHARE, START = 'clips', 'labels', 'mu', 'share', 'start'
 _AT_ZERO = {'strong': 'more weak', 'strong_masked': 'masked weak'}
-_BOTH = ('strong', 'strong_masked')
 _STEPS = (
   *(
     step
@@ -154,15 +153,28 @@ def differences(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
 
 def masking_by_mu(mixing: SweepTable) -> pd.DataFrame:
   """What masking likely missing labels gains besides strong ones, at each μ."""
+  found = _gains_at_each(mixing, MU, LABELS, ('strong', 'strong_masked'))
+  return found.rename(columns={MU: 'μ'})
+
+
+def over_scratch(shares: SweepTable) -> pd.DataFrame:
+  """What strong labels gain where weak ones came first, at each share of clips."""
+  return _gains_at_each(shares, SHARE, START, ('scratch', 'fine_tuned'))
+
+
+def _gains_at_each(
+  table: SweepTable, x: str, axis: str, pair: tuple[str, str]
+) -> pd.DataFrame:
+  """What the second value of an axis gains over the first, where x has both."""
   found = []
-  for mu in mixing.values(MU):
-    pairs = {
-      key: [mixing.by_seed(value, labels=labels, mu=mu) for labels in _BOTH]
-      for key, value in _values(mixing).items()
+  for point in table.values(x) if axis in table.axes else ():
+    both = {
+      key: [table.by_seed(value, **{axis: one, x: point}) for one in pair]
+      for key, value in _values(table).items()
     }
-    if all(len(one) for pair in pairs.values() for one in pair):
-      gains = {key: gain(new, old).gain_text() for key, (old, new) in pairs.items()}
-      found.append({'μ': mu, **gains})
+    if all(len(one) for values in both.values() for one in values):
+      gains = {key: gain(new, old).gain_text() for key, (old, new) in both.items()}
+      found.append({x: point, **gains})
   return pd.DataFrame(found)
 
 

@@ -42,6 +42,7 @@ _CAPTIONS = {
   'mixing': 'Over the mixing fraction μ (SL21 section 4).',
   'masking_by_mu': 'What masking missing labels (ML20) gains beside strong ones.',
   'sl21_figure_3': "What SL21's Fig. 3 shows.",
+  'over_scratch': 'What strong labels gain where weak ones came first (Fig. 3).',
   'sl21_odds_ratios': 'Labels that go together (SL21 section 3.1).',
 }
 
@@ -177,6 +178,8 @@ def _sl21(
   if shares is not None:
     figures['sl21_figure_3'] = sl21_report.figure_3(shares, mixing)
     tables['sl21_figure_3'] = sl21_report.points(shares, sl21_report.SHARE, mixing)
+    if len(gained := sl21_report.over_scratch(shares)):
+      tables['over_scratch'] = gained
   return figures, tables
 
 

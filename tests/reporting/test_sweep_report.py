@@ -181,6 +181,22 @@ def test_masking_is_compared_at_the_same_mu(tmp_path):
   assert table.loc['0.5', 'Strong eval d′'] == '+0.100 [+0.100, +0.100]'
 
 
+def test_what_weak_labels_first_gain_is_told_where_there_are_both(tmp_path):
+  starts = {'fine_tuned': 0.5, 'scratch': 0.0}
+  shares = write_results(
+    tmp_path / 'shares',
+    {'seed': SEEDS, 'start': tuple(starts), 'share': ('0.1', '1')},
+    lambda p: metrics(starts[p['start']] * (1 - float(p['share'])), p['seed']),
+  )
+  table = sl21_report.over_scratch(SweepTable.read(shares)).set_index('share')
+  assert table.loc['0.1', 'Strong eval d′'] == '+0.450 [+0.450, +0.450]'
+  assert table.loc['1', 'Weak eval lωlrap'] == '+0.000 [+0.000, +0.000]'
+  alone = write_results(
+    tmp_path / 'alone', {'seed': SEEDS, 'share': ('0.1', '1')}, lambda _: metrics(1)
+  )
+  assert sl21_report.over_scratch(SweepTable.read(alone)).empty
+
+
 def test_lines_go_from_the_lowest_value_on_whatever_was_skipped(tmp_path):
   mixing = write_results(
     tmp_path / 'mixing',
