@@ -87,8 +87,12 @@ def test_two_replicas_and_two_workers_train_as_one_device(tmp_path):
   )
   assert moved > 1e-3  # what is compared has been trained
   for name in ('two', 'worker_0', 'worker_1'):
-    for a, b in zip(one, weights(tmp_path / f'{name}.npz'), strict=True):
-      assert np.abs(a - b).max() < 1e-6, name
+    other = weights(tmp_path / f'{name}.npz')
+    # The losses of the first steps show a fault; rounding grows with every step, to
+    # 3e-7 on one CPU and 7e-6 on another.
+    assert np.abs(one[0][:5] - other[0][:5]).max() < 1e-6, name
+    for a, b in zip(one, other, strict=True):
+      assert np.abs(a - b).max() < 1e-5, name
 
 
 def worker_arguments(records, out, *changes):
