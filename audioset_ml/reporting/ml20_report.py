@@ -11,29 +11,29 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from audioset_ml.errors import RecordError
 from audioset_ml.evaluation.comparison import group_table
 from audioset_ml.evaluation.files import COMPARISON_FILE
-from audioset_ml.reporting.sweep_figures import Panel, draw_lines, points_of
+from audioset_ml.reporting.sweep_figures import (
+  IMPLICIT,
+  Panel,
+  draw_lines,
+  points_of,
+  values_of,
+)
 from audioset_ml.sweeping.table import Mean, SweepTable, best, chosen_elsewhere, gain
 
 PERCENT = 'percent'
 _METRICS = {
   'd′': 'evaluate/weak/d_prime',
-  'd′ (implicit negatives)': 'evaluate/weak/d_prime_implicit',
+  f'd′{IMPLICIT}': 'evaluate/weak/d_prime_implicit',
   'lωlrap': 'evaluate/weak/lwlrap',
 }
 LABEL = 'top-scored implicit negatives that are discarded (%)'
 
 
 def metrics_of(table: SweepTable) -> dict[str, str]:
-  """The columns of d′ and lωlrap; public labels have no explicit negatives for d′."""
-  found = {name: value for name, value in _METRICS.items() if value in table.table}
-  if 'd′' in found:
-    found.pop('d′ (implicit negatives)', None)
-  if not found:
-    raise RecordError(f'{table.path}: has none of {", ".join(_METRICS.values())}')
-  return found
+  """The columns of d′ and lωlrap; see `values_of`."""
+  return values_of(table, _METRICS)
 
 
 def percent_axis(axes: Axes) -> None:

@@ -13,14 +13,20 @@ from matplotlib.figure import Figure
 
 from audioset_ml.errors import RecordError
 from audioset_ml.reporting.label_figures import prior_scatter
-from audioset_ml.reporting.sweep_figures import Level, Panel, draw_lines, points_of
+from audioset_ml.reporting.sweep_figures import (
+  IMPLICIT,
+  Level,
+  Panel,
+  draw_lines,
+  points_of,
+  values_of,
+)
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
 _WEAK, _STRONG = 'Weak eval', 'Strong eval'
-_D_PRIME, _IMPLICIT = f'{_WEAK} d′', f'{_WEAK} d′ (implicit negatives)'
 _VALUES = {
-  _D_PRIME: 'evaluate/weak/d_prime',
-  _IMPLICIT: 'evaluate/weak/d_prime_implicit',
+  f'{_WEAK} d′': 'evaluate/weak/d_prime',
+  f'{_WEAK} d′{IMPLICIT}': 'evaluate/weak/d_prime_implicit',
   f'{_WEAK} lωlrap': 'evaluate/weak/lwlrap',
   f'{_STRONG} d′': 'evaluate/strong/d_prime',
   f'{_STRONG} lωlrap': 'evaluate/strong/lwlrap',
@@ -97,18 +103,8 @@ def rows_of(
 
 
 def _values(table: SweepTable) -> dict[str, str]:
-  """The values of Table 1 that a sweep has.
-
-  Public weak labels have no explicit negatives: d′ of the Weak eval is then that
-  against implicit negatives, and named so.
-  """
-  found = {name: value for name, value in _VALUES.items() if value in table.table}
-  if _D_PRIME in found:
-    found.pop(_IMPLICIT, None)
-  if not found:
-    wanted = ', '.join(_VALUES.values())
-    raise RecordError(f'{table.path}: has none of the columns {wanted}')
-  return found
+  """The values of Table 1 that a sweep has."""
+  return values_of(table, _VALUES)
 
 
 def _panels(table: SweepTable) -> list[list[Panel]]:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from audioset_ml.errors import RecordError
 from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import SEED, Mean, SweepTable, gain
 
@@ -52,6 +53,34 @@ class Level:
 
   name: str
   values: pd.Series
+
+
+IMPLICIT = ' (implicit negatives)'
+
+
+def values_of(table: SweepTable, values: Mapping[str, str]) -> dict[str, str]:
+  """The values that a sweep has, of those that a report shows.
+
+  Public weak labels have no explicit negatives: d′ is then that against implicit
+  negatives, and named so; where there are both it is left out.
+
+  Args:
+    table: the sweep.
+    values: columns of results.csv, by what they are called.
+
+  Raises:
+    RecordError: the sweep has none of them.
+  """
+  found = {name: value for name, value in values.items() if value in table.table}
+  if not found:
+    raise RecordError(
+      f'{table.path}: has none of the columns {", ".join(values.values())}'
+    )
+  return {
+    name: value
+    for name, value in found.items()
+    if not (name.endswith(IMPLICIT) and name.removesuffix(IMPLICIT) in found)
+  }
 
 
 def spoken(line: Mapping[str, str]) -> str:
