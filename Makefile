@@ -1,40 +1,51 @@
-PYTHON ?= $(shell command -v python3.11 || echo python3)
-VENV := .venv
+# Which lock file (STACK=tensorflow-io or current) and which Python (PYTHON=python3.13):
+# by default the first that goes. A stack that is named has an environment of its own.
+STACK ?=
+PYTHON ?=
+VENV ?= .venv$(if $(STACK),-$(STACK))
 BIN := $(VENV)/bin
 
-.PHONY: quickstart experiments test test-slow lint benchmarks sed
+.PHONY: quickstart experiments test test-optional test-oldest test-slow lint benchmarks \
+  environment detection lock
 
-# The virtual environment, from the lock file; made anew when the lock changes.
-$(VENV)/installed: requirements.lock setup.py
-	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] == (3, 11) else \
-	  "Python 3.11 is needed; name it with: make PYTHON=/path/to/python3.11 ...")'
-	@echo "Installing into $(VENV): 3 GB, a minute or two"
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
-
-# What `evaluate --detection` needs beyond; it is compiled, so a C compiler is needed.
-sed: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-sed.lock
-
-quickstart: $(VENV)/installed
+quickstart: environment
 	$(BIN)/python -m audioset_ml.quickstart --output_dir=quickstart
-
-# All results of experiments/*/results; stopped and started again, it goes on.
-experiments: $(VENV)/installed
-	experiments/run.sh
 
 # In the order of the files: the fewest tests, which xdist leaves for last, take longest.
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: $(VENV)/installed
+# Of `make test`, the tests that skip without Chromium or sed_scores_eval.
+test-optional: detection
+	$(BIN)/python -m pytest -m 'optional and not slow'
+
+# A few tests of every part, on the oldest versions that setup.py allows.
+test-oldest:
+	@environments/make.sh .venv-oldest oldest
+	.venv-oldest/bin/python -m pytest -m 'few and not slow' -n 2 --dist loadfile
+
+test-slow: environment
 	$(BIN)/python -m pytest -m slow --timeout=1800
 
-lint: $(VENV)/installed
+lint: environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-benchmarks: $(VENV)/installed
+# All results of experiments/*/results; stopped and started again, it goes on.
+experiments: environment
+	experiments/run.sh
+
+benchmarks: environment
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+# The virtual environment; made anew when its lock file or setup.py changes.
+environment:
+	@environments/make.sh "$(VENV)" "$(STACK)" "$(PYTHON)"
+
+# What `evaluate --detection` needs beyond; it is compiled, so a C compiler is needed.
+detection: environment
+	$(BIN)/python -m pip install --quiet --no-deps --requirement environments/detection.lock
+
+# The lock files anew, from the ranges of setup.py.
+lock: environment
+	environments/lock.sh "$(BIN)/python"

@@ -1,6 +1,7 @@
-"""Package definition; exact versions are pinned in requirements.lock."""
+"""Package definition; exact versions, as tested, are in environments/*.lock."""
 
 import pathlib
+import re
 
 import setuptools
 
@@ -15,32 +16,72 @@ def read_version() -> str:
   raise RuntimeError('audioset_ml/__init__.py defines no __version__')
 
 
+def read_description() -> str:
+  """README without its pictures, which an index would not find."""
+  readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+  return re.sub(r'^!\[[^\]]*\]\((?!https?:)[^)]*\)\n+', '', readme, flags=re.MULTILINE)
+
+
+# `prepare`, `score` and `enhance` on many machines.
+BEAM = ['apache-beam>=2.65']
+# A cluster of Dask's for them.
+DASK = [*BEAM, 'distributed>=2024.8']
+# `enhance --rule=cleanlab`.
+CLEANLAB = ['cleanlab>=2.6']
+# Enough to run those tests that need none of the above.
+TEST_FEW = [
+  'pytest>=8',
+  'pytest-timeout>=2.3',
+  'pytest-xdist>=3.5',
+  'hypothesis>=6.100',
+  # The environments are built without isolation, so that nothing is downloaded.
+  'setuptools>=77',
+  'wheel>=0.43',
+]
+
 setuptools.setup(
   name='audioset_ml',
   version=read_version(),
   description=(
     'Training and evaluation of sound-event classifiers on incompletely labelled data'
   ),
-  long_description=(ROOT / 'README.md').read_text(),
+  long_description=read_description(),
   long_description_content_type='text/markdown',
   license='Apache-2.0',
-  python_requires='>=3.11,<3.12',
+  license_files=['LICENSE'],
+  project_urls={
+    'Paper (loss masking, 2020)': 'https://arxiv.org/abs/2005.00878',
+    'Paper (strong labels, 2021)': 'https://arxiv.org/abs/2105.07031',
+    'AudioSet': 'https://research.google.com/audioset/',
+  },
+  keywords='AudioSet, YAMNet, sound event detection, missing labels, TensorFlow, Keras',
+  classifiers=[
+    'Development Status :: 4 - Beta',
+    'Intended Audience :: Science/Research',
+    'Operating System :: POSIX :: Linux',
+    'Operating System :: MacOS',
+    'Programming Language :: Python :: 3.11',
+    'Programming Language :: Python :: 3.12',
+    'Programming Language :: Python :: 3.13',
+    'Topic :: Multimedia :: Sound/Audio :: Analysis',
+    'Topic :: Scientific/Engineering :: Artificial Intelligence',
+  ],
+  python_requires='>=3.11,<3.14',
   packages=setuptools.find_packages(include=['audioset_ml', 'audioset_ml.*']),
   package_data={'audioset_ml.reporting': ['*.html']},
   install_requires=[
-    # tensorflow-io 0.37.1, its last release, loads under TensorFlow 2.17 and no
-    # newer one; TensorFlow 2.17 breaks under NumPy 2.
-    'tensorflow==2.17.1',
-    'tensorflow-io==0.37.1',
+    # From the oldest to the newest that the tests run on. A newer one is not allowed:
+    # each release so far moved something that a run only shows (2.18 ended
+    # tensorflow-io, 2.21 left out tensorboard), and checkpoints must stay exact.
+    'tensorflow>=2.17,<2.22',
+    'tensorboard>=2.17,<2.22',
     'keras>=3.5,<4',
-    'numpy<2',
-    'pandas>=3',
+    'numpy>=1.26,<3',
+    'pandas>=3,<4',
     'pyarrow>=16',
     'scikit-learn>=1.4',
     'scipy>=1.11',
     'absl-py>=2.1',
-    'apache-beam>=2.60',
-    'google-crc32c>=1.5',
     'h5py>=3.10',
     'soundfile>=0.12.1',
     'soxr>=0.3.7',
@@ -49,23 +90,28 @@ setuptools.setup(
     'pillow>=10',
   ],
   extras_require={
+    'beam': BEAM,
+    'dask': DASK,
+    'cleanlab': CLEANLAB,
+    # `evaluate --detection`; compiled at installation.
+    'detection': ['sed_scores_eval>=0.0.4'],
+    # Decoding inside a graph, and more file systems. Its last release has wheels for
+    # Python up to 3.12 and loads under TensorFlow 2.17 and no newer one.
+    'tensorflow-io': [
+      'tensorflow-io==0.37.1',
+      'tensorflow>=2.17,<2.18',
+      'setuptools<81',  # the command `tensorboard` of 2.17 imports pkg_resources
+    ],
+    'test-few': TEST_FEW,
     'test': [
-      'pytest>=8',
-      'pytest-timeout>=2.3',
-      'pytest-xdist>=3.5',
-      'hypothesis>=6.100',
-      'ruff>=0.6',
+      *TEST_FEW,
+      *DASK,
+      *CLEANLAB,
+      'build>=1.2',
       'librosa>=0.10.2',
-      'distributed>=2024.8',
-      'cleanlab>=2.6',
+      'ruff>=0.6',
       'selenium>=4.20',
     ],
-    # `enhance --rule=cleanlab`.
-    'cleanlab': ['cleanlab>=2.6'],
-    # `evaluate --detection`.
-    'detection': ['sed_scores_eval>=0.0.4'],
-    # A cluster for `prepare --runner=DaskRunner`.
-    'dask': ['distributed>=2024.8'],
   },
   entry_points={'console_scripts': ['audioset-ml=audioset_ml.cli:main']},
 )

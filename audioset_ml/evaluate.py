@@ -74,7 +74,7 @@ flags.DEFINE_integer(
 flags.DEFINE_bool(
   'detection',
   False,
-  'PSDS1 and segment-based F1 too, by the package sed_scores_eval (`make sed`).',
+  'PSDS1 and segment-based F1 too, by the package sed_scores_eval (`make detection`).',
 )
 flags.DEFINE_list(
   'curve_class',

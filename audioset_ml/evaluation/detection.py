@@ -47,7 +47,7 @@ def require_library() -> None:
   except (ImportError, OSError) as error:
     raise InputError(
       f'--detection needs the package sed_scores_eval ({error}): install it with '
-      '`make sed`, or with pip: `pip install sed_scores_eval`'
+      "`make detection` or `pip install 'audioset_ml[detection]'`"
     ) from None
 
 

@@ -13,7 +13,7 @@ HOP = 0.48
 
 @pytest.fixture(scope='module')
 def library():
-  return pytest.importorskip('sed_scores_eval', reason='`make sed` installs it')
+  return pytest.importorskip('sed_scores_eval', reason='`make detection` installs it')
 
 
 def events_of(*rows) -> pd.DataFrame:
@@ -38,6 +38,7 @@ def data():
   return scores, seconds, events_of(*rows)
 
 
+@pytest.mark.optional
 def test_classes_taken_in_parts_give_what_all_at_once_give(library, data, monkeypatch):
   scores, seconds, events = data
   mids = [f'/m/{index}' for index in range(5)]
@@ -66,6 +67,7 @@ def test_classes_taken_in_parts_give_what_all_at_once_give(library, data, monkey
     assert found.per_class.loc[index, 'segment_f1'] == pytest.approx(f1[str(index)])
 
 
+@pytest.mark.optional
 def test_a_perfect_detector_has_a_score_of_one(library):
   scores = {'a_0': np.zeros((11, 1), np.float32), 'b_0': np.zeros((11, 1), np.float32)}
   scores['a_0'][2:5] = 1.0
@@ -112,6 +114,7 @@ def test_touching_events_are_one_and_end_with_their_clip():
   ]
 
 
+@pytest.mark.optional
 def test_nothing_to_detect_is_an_error(library):
   scores = {'a_0': np.zeros((3, 1))}
   with pytest.raises(InputError, match='no events'):

@@ -10,6 +10,8 @@ from hypothesis.extra import numpy as hnp
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import metrics, ranks, reference
 
+pytestmark = pytest.mark.few
+
 POSITIVE, NEGATIVE, NEITHER = 1, 0, -1
 EXACT = 1e-12
 

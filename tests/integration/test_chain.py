@@ -18,6 +18,8 @@ from audioset_ml.records.folder import RecordsFolder
 from tests.conftest import prepare_flags
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
 
+pytestmark = pytest.mark.few
+
 TRAINING = (
   '--architecture=mobilenet_v1_tiny',
   '--width_multiplier=0.25',

@@ -24,6 +24,8 @@ from audioset_ml.reporting import evaluation_text
 from tests.evaluation.planted_scores import write_planted_scores
 from tests.stages import run_stage, run_stage_ok
 
+pytestmark = pytest.mark.few
+
 
 @pytest.fixture(scope='module')
 def scores(small_records, tmp_path_factory) -> pathlib.Path:

@@ -8,6 +8,8 @@ from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.wrong_rows import WrongRows
 
+pytestmark = pytest.mark.few
+
 CLASS_MAP = ClassMap(mids=('/m/a', '/m/b'), names=('A', 'B'))
 
 

@@ -11,6 +11,8 @@ from audioset_ml.labels.join import read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.states import LabelState
 
+pytestmark = pytest.mark.few
+
 CLASS_MAP = ClassMap(mids=('/m/a', '/m/b', '/m/c'), names=('A', 'B', 'C'))
 
 

@@ -22,6 +22,8 @@ from tests.missing_labels.states import (
 )
 from tests.stages import run_stage
 
+pytestmark = pytest.mark.few
+
 PERCENTS = st.lists(
   st.integers(0, 999).map(lambda n: Decimal(n) / 10), min_size=1, unique=True
 )

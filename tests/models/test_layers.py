@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from audioset_ml.models.layers import FusedBatchNormalization
 
+pytestmark = pytest.mark.few
+
 VARIANTS = {
   'defaults': {},
   'yamnet': {'scale': False, 'epsilon': 1e-4},

@@ -17,6 +17,8 @@ from audioset_ml.models.saved_model import (
 )
 from audioset_ml.models.waveform_model import WaveformModel
 
+pytestmark = pytest.mark.few
+
 CLASSES = ClassMap(('/m/a', '/m/b', '/m/c'), ('Bark', 'Rain, heavy', 'Siren'))
 LENGTHS = [0, 1, 15600, 15601, 40000]
 

@@ -15,6 +15,8 @@ from audioset_ml.models.waveform_model import WaveformModel
 from audioset_ml.models.yamnet_weights import load_yamnet_weights, yamnet_num_classes
 from tests.small_data import YAMNET_REFERENCE_KEYS
 
+pytestmark = pytest.mark.few
+
 WEIGHTS = 'yamnet/yamnet_approx.h5'
 SMALL = ModelConfig('mobilenet_v1', num_classes=7, width_multiplier=0.05)
 

@@ -16,6 +16,8 @@ from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from tests.small_data import CLASS_MAP
 
+pytestmark = pytest.mark.few
+
 
 @pytest.fixture(scope='module')
 def records(small_records):

@@ -9,6 +9,8 @@ from audioset_ml.records import pipeline
 from tests.conftest import prepare_flags
 from tests.stages import run_stage, run_stage_ok
 
+pytestmark = pytest.mark.few
+
 
 def contents(folder):
   """The bytes of every file but the provenance, by name."""

@@ -14,6 +14,8 @@ from audioset_ml.records.inspection import ClipContent
 from audioset_ml.reporting import clip_figure
 from audioset_ml.reporting.clip_bars import Kind
 
+pytestmark = pytest.mark.few
+
 LONG_NAMES = [
   'Narration, monologue',
   'Environmental noise',

@@ -83,6 +83,7 @@ def rows_of(table):
   ]
 
 
+@pytest.mark.optional
 def test_tables_sort_and_filter(page, evaluations, tmp_path):
   models = report.read_models(list(map(str, evaluations)))
   with chromium(tmp_path) as window:
@@ -117,6 +118,7 @@ def test_tables_sort_and_filter(page, evaluations, tmp_path):
     assert found[0][2].split('\n')[0] == f'{value:.3f}'
 
 
+@pytest.mark.optional
 def test_clear_differences_are_marked(page, tmp_path):
   with chromium(tmp_path) as window:
     window.get(page.as_uri())
@@ -133,6 +135,7 @@ def test_clear_differences_are_marked(page, tmp_path):
 
 
 @pytest.mark.parametrize(('width', 'scheme'), [(1200, 'light'), (390, 'dark')])
+@pytest.mark.optional
 def test_the_page_fits_and_can_be_read(page, tmp_path, width, scheme):
   with chromium(tmp_path, width=width) as window:
     features = [{'name': 'prefers-color-scheme', 'value': scheme}]

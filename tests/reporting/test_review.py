@@ -134,6 +134,7 @@ def press(browser, *keys):
     ActionChains(browser).send_keys(key).perform()
 
 
+@pytest.mark.optional
 def test_deciding_by_keys_alone_and_feeding_it_back(
   page, plain_records, small_data, tmp_path
 ):
@@ -196,6 +197,7 @@ def hold(browser, key):
   browser.execute_cdp_cmd('Input.dispatchKeyEvent', {'type': 'keyUp', 'key': key})
 
 
+@pytest.mark.optional
 def test_keys_after_the_last_label_of_a_class_decide_nothing(page, tmp_path):
   items = data_of(page)['classes'][0]['items']
   with chromium(tmp_path) as browser:
@@ -210,6 +212,7 @@ def test_keys_after_the_last_label_of_a_class_decide_nothing(page, tmp_path):
     assert sorted(found) == ['N', *['P'] * (len(items) - 1)]
 
 
+@pytest.mark.optional
 def test_two_windows_keep_each_others_decisions(page, tmp_path):
   with chromium(tmp_path) as browser:
     browser.get(page.as_uri())
@@ -225,6 +228,7 @@ def test_two_windows_keep_each_others_decisions(page, tmp_path):
     assert len(browser.execute_script('return Object.keys(decisions)')) == 3
 
 
+@pytest.mark.optional
 def test_a_saved_file_can_be_loaded_elsewhere(page, tmp_path):
   one = data_of(page)['classes'][0]
   saved = tmp_path / 'review.tsv'
@@ -241,6 +245,7 @@ def test_a_saved_file_can_be_loaded_elsewhere(page, tmp_path):
 
 
 @pytest.mark.parametrize('width', [1280, 360])
+@pytest.mark.optional
 def test_nothing_is_cut_off_at_any_width(page, tmp_path, width):
   with chromium(tmp_path, width) as browser:
     browser.get(page.as_uri())
@@ -260,6 +265,7 @@ def test_nothing_is_cut_off_at_any_width(page, tmp_path, width):
     assert names == 0  # every control says what it is
 
 
+@pytest.mark.optional
 def test_sounds_can_be_in_the_page_itself(flagged, plain_records, small_data, tmp_path):
   output = tmp_path / 'all.html'
   flags = ('--embed_audio', '--class=High', '--clips_per_class=2')
@@ -310,6 +316,7 @@ def test_wrong_input_is_one_clear_line(
   assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.optional
 def test_a_text_cannot_break_the_page(flagged, plain_records, small_data, tmp_path):
   """A class name that would end the script."""
   records = tmp_path / 'records'

@@ -8,6 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
 
+pytestmark = pytest.mark.few
+
 
 def plain_loss(target, logits):
   """ML20 eqs. 1 and 2, read aloud: y, M and p for each class of each example."""

@@ -14,6 +14,8 @@ from audioset_ml.models import layers  # noqa: F401  registers the layers
 from audioset_ml.records.folder import RecordsFolder
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
 
+pytestmark = pytest.mark.few
+
 TINY = (
   '--architecture=mobilenet_v1_tiny',
   '--width_multiplier=0.25',
