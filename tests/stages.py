@@ -16,10 +16,11 @@ def run_stage(
   *arguments: object,
   folder: pathlib.Path | None = None,
   seconds: float = 480,
+  python: str = sys.executable,
 ) -> subprocess.CompletedProcess:
   """Runs `python -m audioset_ml.<stage>` to its end."""
   return subprocess.run(
-    _command(stage, arguments),
+    _command(stage, arguments, python),
     cwd=folder,
     env=_environment(),
     capture_output=True,
@@ -34,15 +35,20 @@ def run_stage_ok(
   *arguments: object,
   folder: pathlib.Path | None = None,
   seconds: float = 480,
+  python: str = sys.executable,
 ) -> str:
   """Runs a stage that must succeed; returns what it printed."""
-  done = run_stage(stage, *arguments, folder=folder, seconds=seconds)
+  done = run_stage(stage, *arguments, folder=folder, seconds=seconds, python=python)
   assert done.returncode == 0, f'{stage} failed:\n{done.stdout}\n{done.stderr}'
   return done.stdout
 
 
 def kill_stage_when(
-  condition, stage: str, *arguments: object, signal_number: int = signal.SIGKILL
+  condition,
+  stage: str,
+  *arguments: object,
+  signal_number: int = signal.SIGKILL,
+  python: str = sys.executable,
 ) -> int:
   """Starts a stage, ends it by a signal once `condition()` holds; its exit status.
 
@@ -52,7 +58,7 @@ def kill_stage_when(
   """
   with tempfile.TemporaryFile('w+') as said:
     process = subprocess.Popen(
-      _command(stage, arguments),
+      _command(stage, arguments, python),
       env=_environment(),
       stdout=subprocess.DEVNULL,
       stderr=said,
@@ -77,8 +83,8 @@ def kill_stage_when(
   return status
 
 
-def _command(stage: str, arguments: tuple) -> list[str]:
-  return [sys.executable, '-m', f'audioset_ml.{stage}', *map(str, arguments)]
+def _command(stage: str, arguments: tuple, python: str) -> list[str]:
+  return [python, '-m', f'audioset_ml.{stage}', *map(str, arguments)]
 
 
 def _environment() -> dict[str, str]:
