@@ -1,7 +1,10 @@
 """The console script: `audioset-ml STAGE` is `python -m audioset_ml.STAGE`."""
 
+import difflib
 import runpy
 import sys
+
+from audioset_ml.provenance import versions
 
 STAGES = {
   'soundscapes': 'make clips with known labels, and their label noise',
@@ -26,20 +29,32 @@ STAGES = {
 }
 
 
+_HELP = ('-h', '--help', 'help')
+
+
 def main() -> None:
   """Runs the stage named by the first argument with the remaining ones."""
-  if len(sys.argv) < 2 or sys.argv[1] not in STAGES:
-    asked_help = len(sys.argv) > 1 and sys.argv[1] in ('-h', '--help', 'help')
-    unknown = f'no stage {sys.argv[1]!r}\n' if sys.argv[1:] and not asked_help else ''
-    width = max(map(len, STAGES))
-    lines = [f'  {name:{width}}  {text}' for name, text in STAGES.items()]
-    message = '\n'.join(
-      [f'{unknown}usage: audioset-ml <stage> --flags (--help explains them)', *lines]
-    )
-    if not asked_help:
-      sys.exit(message)
-    print(message)
-    return
-  stage = sys.argv.pop(1)
-  sys.argv[0] = f'audioset-ml {stage}'
-  runpy.run_module(f'audioset_ml.{stage}', run_name='__main__', alter_sys=True)
+  words = sys.argv[1:]
+  if words[:1] == ['help'] and words[1:]:
+    words = [words[1], '--help']
+  if words[:1] == ['--version']:
+    print('\n'.join(f'{name} {version}' for name, version in versions().items()))
+  elif words and words[0] in _HELP:
+    print(_usage())
+  elif not words:
+    sys.exit(_usage())
+  elif words[0] not in STAGES:
+    near = difflib.get_close_matches(words[0], STAGES, 1)
+    hint = f' (do you mean {near[0]}?)' if near else ''
+    sys.exit(f'error: there is no stage {words[0]!r}{hint}; --help lists the stages')
+  else:
+    sys.argv = [f'audioset-ml {words[0]}', *words[1:]]
+    runpy.run_module(f'audioset_ml.{words[0]}', run_name='__main__', alter_sys=True)
+
+
+def _usage() -> str:
+  width = max(map(len, STAGES))
+  lines = [f'  {name:{width}}  {text}' for name, text in STAGES.items()]
+  return '\n'.join(
+    ['usage: audioset-ml <stage> --flags (--help explains them; --version)', *lines]
+  )

@@ -33,6 +33,16 @@ def provenance() -> dict[str, Any]:
   }
 
 
+def versions() -> dict[str, str]:
+  """This package's version and those of what it runs on, which is not imported."""
+  return {
+    'audioset_ml': audioset_ml.__version__,
+    'Python': platform.python_version(),
+    'TensorFlow': _version('tensorflow') or 'not installed',
+    'Keras': _version('keras') or 'not installed',
+  }
+
+
 def _version(package: str) -> str | None:
   try:
     return importlib.metadata.version(package)

@@ -10,8 +10,9 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 from audioset_ml import folders, paths
 from audioset_ml.errors import InputError
@@ -61,22 +62,77 @@ def _names(line: str) -> set[str]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-  """Keeps other processes from writing the folder; waits for one that does.
+  """Makes the folder and keeps other processes off it; waits for one that writes it.
 
   Two runs would take turns in deleting each other's files. One may be left over from a
   parent that was killed. The lock goes with its process, however that ends. Remote
   file systems have no locks.
   """
   if paths.is_remote(path):
+    path.mkdir(parents=True, exist_ok=True)
     yield
     return
-  with open(path / _LOCK_FILE, 'a') as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      print(f'{path}: another process is writing it; waiting for its end', flush=True)
-      fcntl.flock(lock, fcntl.LOCK_EX)
+  while (lock := _open_lock(path)) is None:
+    pass  # it was removed meanwhile: see `leave_no_trace`
+  with lock:
     yield
+
+
+def _open_lock(path: Path) -> IO | None:
+  """The folder's lock, once it is ours; None if it is no longer the folder's."""
+  path.mkdir(parents=True, exist_ok=True)
+  try:
+    lock = open(path / _LOCK_FILE, 'a')  # noqa: SIM115  held by the caller
+  except FileNotFoundError:
+    return None
+  try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    print(f'{path}: another process is writing it; waiting for its end', flush=True)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+  if _is_file(lock.fileno(), path / _LOCK_FILE):
+    return lock
+  lock.close()
+  return None
+
+
+def _is_file(descriptor: int, path: Path) -> bool:
+  """Whether a path still is the file that is open."""
+  try:
+    return os.path.samestat(os.fstat(descriptor), os.stat(path))
+  except FileNotFoundError:
+    return False
+
+
+def to_be_made(path: Path) -> list[Path]:
+  """The folder, and those above it, that `locked` would have to make; itself first."""
+  lacking = []
+  while not paths.is_remote(path) and not path.exists():
+    lacking.append(path)
+    path = path.parent
+  return lacking
+
+
+def leave_no_trace(path: Path, made: Sequence[Path]) -> None:
+  """Removes what a run that failed has left in a folder, if that is no content.
+
+  For a run that holds the lock and found the folder new.
+
+  Args:
+    path: the folder.
+    made: the folders that it has made; see `to_be_made`.
+  """
+  kept = {*_BOOKKEEPING, *APART}
+  if paths.is_remote(path) or any(
+    names and (os.fspath(path) != parent or set(names) - kept)
+    for parent, names in paths.walk(path)
+  ):
+    return
+  _delete([entry for entry in path.iterdir() if entry.name != _LOCK_FILE])
+  (path / _LOCK_FILE).unlink(missing_ok=True)
+  with contextlib.suppress(OSError):  # another process has just begun to use it
+    for folder in made:
+      folder.rmdir()
 
 
 def look(

@@ -11,6 +11,7 @@ import datetime
 import logging as python_logging
 import os
 import pathlib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,8 +20,9 @@ from typing import Any
 from absl import app, flags, logging
 
 import audioset_ml
-from audioset_ml import folders, paths, run_state
+from audioset_ml import folders, paths, quiet, run_state
 from audioset_ml.errors import InputError, UnfinishedError
+from audioset_ml.provenance import versions
 
 FLAGS = flags.FLAGS
 
@@ -30,6 +32,8 @@ _passing_flags = {'overwrite', 'dry_run'}
 
 
 _HELP = {'--help', '-help', '--helpshort', '--helpfull', '-h'}
+_VERSION = {'--version', '-version'}
+_MISSING = re.compile(r'flag --(\w+)=None: Flag --\1 must have a value')
 
 
 class _NothingToDo(Exception):
@@ -86,8 +90,10 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
     main: called with the arguments that are left after the flags, program name first.
     positional: whether arguments that are no flags are allowed.
   """
-  # TensorFlow's start-up notes would bury our own output.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  if _VERSION & set(sys.argv[1:]):
+    print('\n'.join(f'{name} {version}' for name, version in versions().items()))
+    return
+  quiet.leave_out_notes()
 
   def guarded(argv: Sequence[str]) -> int:
     if not FLAGS['verbosity'].present:
@@ -114,11 +120,45 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
       return 1
 
   try:
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse_flags)
   except SystemExit:
     if _HELP & set(sys.argv[1:]):  # absl calls it a failure
       sys.exit(0)
     raise
+
+
+def _parse_flags(arguments: Sequence[str]) -> list[str]:
+  """absl's parsing; what is wrong is one line, as all errors are."""
+  try:
+    return FLAGS(['--help' if word == '-h' else word for word in arguments])
+  # absl raises a ValueError for a value of a --no… flag.
+  except (flags.Error, ValueError) as error:
+    print(f'error: {_flag_message(error)}; --help explains the flags', file=sys.stderr)
+    sys.exit(1)
+
+
+def _flag_message(error: Exception) -> str:
+  """What is wrong with the flags."""
+  message = str(error)
+  if isinstance(error, flags.UnrecognizedFlagError):
+    _, _, near = message.removesuffix(' ?').partition('Did you mean: ')
+    hint = ' or '.join(f'--{name}' for name in near.split(', ') if near)
+    named = f'there is no flag --{error.flagname}'
+    return f'{named} (do you mean {hint}?)' if hint else named
+  cause = error.__context__
+  if isinstance(error, flags.CantOpenFlagFileError) and isinstance(cause, OSError):
+    return f'{cause.filename}: the flagfile cannot be opened ({cause.strerror})'
+  if missing := _MISSING.findall(message):
+    needed = [f'--{name} is needed: {_first_sentence(name)}' for name in missing]
+    return '; '.join(needed)
+  if 'Non-boolean argument' in message:
+    return f'{message.partition(":")[0].removeprefix("flag ")}: neither true nor false'
+  lines = [line.removeprefix('flag ') for line in message.splitlines()]
+  return '; '.join(lines).rstrip('.')
+
+
+def _first_sentence(name: str) -> str:
+  return FLAGS[name].help.partition('. ')[0].rstrip('.')
 
 
 def _message(error: Exception) -> str:
@@ -180,14 +220,16 @@ def output_folder(
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   if FLAGS.dry_run:
     end_dry_run(check(), f'{path}: {_outlook(path, inputs)}')
-  path.mkdir(parents=True, exist_ok=True)
   if not writes:
+    path.mkdir(parents=True, exist_ok=True)
     if folders.is_finished(path) and not FLAGS.overwrite:
       raise _NothingToDo(f'{path}: finished already')
     yield StageFolder(path)
     return
+  made = run_state.to_be_made(path)
   with run_state.locked(path):
     own = _comparable_flags()
+    new = run_state.look(path, _stage_name(), own, inputs, FLAGS.overwrite) == 'new'
     if not run_state.enter(path, _stage_name(), own, inputs, FLAGS.overwrite):
       raise _NothingToDo(
         f'{path}: finished already with the same flags; --overwrite makes it anew'
@@ -200,6 +242,8 @@ def output_folder(
       raise
     except Exception:
       run_state.restore(path)
+      if new:
+        run_state.leave_no_trace(path, made)
       raise
     run_json = {
       'stage': _stage_name(),

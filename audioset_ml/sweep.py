@@ -91,7 +91,6 @@ def main(_) -> int:
   if path.exists() and not path.is_dir():
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   _require_ours(path)
-  path.mkdir(parents=True, exist_ok=True)
   with run_state.locked(path):
     folders.write_atomically(path / run_state.FLAGS_FILE, stage.flag_text())
     failed = runs.run(trials, path, config)

@@ -256,5 +256,5 @@ def _reason(log: pathlib.Path, answer: dict[str, int]) -> str:
     return f'its launcher ended (status {answer["status"]}); see {answer["said"]}'
   if answer['status'] < 0:
     return f'ended by {signal.Signals(-answer["status"]).name}'
-  told = [line for line in lines if line.startswith(('error:', 'FATAL Flags'))]
+  told = [line for line in lines if line.startswith('error:')]
   return (told or lines or [f'exit status {answer["status"]}'])[-1]
