@@ -35,12 +35,9 @@ def main(_) -> None:
   with stage.output_folder(
     FLAGS.output_dir, inputs, check=lambda: checks.audit(*inputs.values())
   ) as folder:
-    from audioset_ml.missing_labels.audit import audit
     from audioset_ml.missing_labels.truth import read_truth
-    from audioset_ml.records.dataset import read_label_table
     from audioset_ml.records.folder import RecordsFolder
     from audioset_ml.reporting import style
-    from audioset_ml.reporting.audit_figure import audit_figure
 
     for kind in FLAGS.formats:
       style.require_writable(folder.path / f'audit.{kind}')
@@ -48,6 +45,11 @@ def main(_) -> None:
     truth = read_truth(
       records.clip_ids, records.class_map, FLAGS.truth_csv, FLAGS.truth_tsv
     )
+    # Not before: what is wrong is told without TensorFlow's start.
+    from audioset_ml.missing_labels.audit import audit
+    from audioset_ml.records.dataset import read_label_table
+    from audioset_ml.reporting.audit_figure import audit_figure
+
     table = audit(FLAGS.label_sets, read_label_table(records), truth, folder.path)
     figure = audit_figure(table)
     for kind in FLAGS.formats:

@@ -58,10 +58,8 @@ def prepare(config) -> Counts:
 
 def train(config) -> Counts:
   """Of a `training.config.TrainConfig`."""
-  from audioset_ml.models.registry import build_model
   from audioset_ml.records.folder import RecordsFolder
-  from audioset_ml.training.inputs import open_sources
-  from audioset_ml.training.warm_start import init_from, steps_of
+  from audioset_ml.training.sources import open_sources
 
   sources = open_sources(config)
   records = sources[0].records
@@ -72,7 +70,6 @@ def train(config) -> Counts:
   for source, name, share in zip(
     sources, ('', 'mixed-in '), (1 - mixed, mixed), strict=False
   ):
-    records.require_like(source.records)
     source.target_maker()
     chosen = source.chosen()
     clips = len(source.records.clip_ids if chosen is None else chosen)
@@ -86,8 +83,10 @@ def train(config) -> Counts:
       found['flagged labels'] = int(source.label_set.flagged().sum())
   if config.validation_records:
     validation = RecordsFolder.open(config.validation_records)
-    records.require_like(validation)
     found['validation clips'] = len(validation.clip_ids)
+  from audioset_ml.models.registry import build_model
+  from audioset_ml.training.warm_start import init_from, steps_of
+
   front_end = records.front_end
   shape = (front_end.patch_frames, front_end.mel_bands)
   model = build_model(config.model_config(records.num_classes, shape))
@@ -121,8 +120,6 @@ def enhance(config) -> Counts:
   from audioset_ml.missing_labels.enhance_stage import open_inputs
 
   inputs = open_inputs(config)
-  for name in config.shown:
-    inputs.records.class_map.find(name)
   labels = inputs.records.num_classes * len(inputs.records.clip_ids)
   return {
     'clips': len(inputs.records.clip_ids),
@@ -152,45 +149,19 @@ def audit(label_sets, records_path: str, truth_csv: str, truth_tsvs) -> Counts:
 
 def evaluate(config, select) -> Counts:
   """Of an `EvaluateConfig` and, to choose, a `SelectConfig`."""
-  from audioset_ml.evaluation import detection, files
-  from audioset_ml.evaluation.chosen_clips import choose_clips, split_clips
-  from audioset_ml.evaluation.comparison import require_comparable
+  from audioset_ml.evaluation.evaluation_inputs import open_inputs
   from audioset_ml.evaluation.labelled_clips import Truth
-  from audioset_ml.labels.ontology import Ontology
-  from audioset_ml.models.score_stage import ScoreConfig
-  from audioset_ml.records.folder import RecordsFolder
-  from audioset_ml.records.scores import read_patch_scores, read_scores
+  from audioset_ml.evaluation.scores_source import score_config
 
-  if config.detection:
-    detection.require_library()
-  records = RecordsFolder.open(config.records)
-  for name in config.curve_classes:
-    records.class_map.find(name)
-  test, lost = choose_clips(records, config.clip_list)
-  found: Counts = {'clips': len(test), 'clips lost': len(lost)}
+  inputs = open_inputs(config, select)
+  records = inputs.records
+  found: Counts = {'clips': len(inputs.test), 'clips lost': len(inputs.lost)}
   if select is not None:
-    parts = split_clips(records, test, select.validation_list, select.validation_folds)
-    found |= {'validation clips': len(parts[0]), 'test clips': len(parts[1])}
+    parts = {'validation clips': inputs.validation, 'test clips': inputs.test}
+    found |= {name: len(clips) for name, clips in parts.items()}
   truth = Truth.read(records, config.framed_tsv)
-  if config.prior_records:
-    others = RecordsFolder.open(config.prior_records)
-    others.require_class_map(records.class_map, str(records.path))
-  if config.smear_ontology:
-    Ontology.read(config.smear_ontology)
-  if config.baseline:
-    ids = [records.clip_ids[clip] for clip in test]
-    mids = records.class_map.mids
-    baseline = files.read_evaluation(config.baseline)
-    require_comparable(baseline, ids, mids, config.resampling)
-  for path in config.scores:
-    scores = read_scores(path)
-    scores.require_of(records)
-    if config.framed_tsv or config.detection:
-      read_patch_scores(scores)
   for path in config.models:
-    names = ('records', 'class_map', 'class_mapping', 'audio_dir')
-    given = {name: getattr(config, name) for name in names}
-    score(ScoreConfig(models=(path,), **given))
+    score(score_config(config, (path,)))
   return {
     **found,
     'classes': records.num_classes,
@@ -226,5 +197,5 @@ def export(path: str, class_map: str) -> Counts:
   from audioset_ml.models.trained import TrainedModel
 
   trained = TrainedModel.open(path, class_map or None)
-  classes = trained.require_class_map()
+  classes = trained.files.require_class_map()
   return {'classes': len(classes), 'parameters': trained.model.count_params()}

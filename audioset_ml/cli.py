@@ -3,6 +3,7 @@
 import difflib
 import runpy
 import sys
+from typing import NoReturn
 
 from audioset_ml.provenance import versions
 
@@ -42,14 +43,19 @@ def main() -> None:
   elif words and words[0] in _HELP:
     print(_usage())
   elif not words:
-    sys.exit(_usage())
+    _refuse(_usage())
   elif words[0] not in STAGES:
     near = difflib.get_close_matches(words[0], STAGES, 1)
     hint = f' (do you mean {near[0]}?)' if near else ''
-    sys.exit(f'error: there is no stage {words[0]!r}{hint}; --help lists the stages')
+    _refuse(f'error: there is no stage {words[0]!r}{hint}; --help lists the stages')
   else:
     sys.argv = [f'audioset-ml {words[0]}', *words[1:]]
     runpy.run_module(f'audioset_ml.{words[0]}', run_name='__main__', alter_sys=True)
+
+
+def _refuse(text: str) -> NoReturn:
+  print(text, file=sys.stderr)
+  sys.exit(1)
 
 
 def _usage() -> str:

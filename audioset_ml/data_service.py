@@ -45,12 +45,14 @@ def _await(dispatcher: str) -> None:
     try:
       return require_reachable(dispatcher)
     except InputError:
-      if ':' not in dispatcher or time.monotonic() > deadline:
+      if not dispatcher.rpartition(':')[2].isdigit() or time.monotonic() > deadline:
         raise
     time.sleep(1)
 
 
 def main(_) -> None:
+  if FLAGS.dispatcher:
+    _await(FLAGS.dispatcher)
   import tensorflow as tf
 
   service = tf.data.experimental.service
@@ -58,7 +60,6 @@ def main(_) -> None:
     server = service.DispatchServer(service.DispatcherConfig(port=FLAGS.port))
     print(f'dispatcher: listening at {server.target}', flush=True)
   else:
-    _await(FLAGS.dispatcher)
     server = service.WorkerServer(
       service.WorkerConfig(
         FLAGS.dispatcher,

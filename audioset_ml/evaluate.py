@@ -145,7 +145,10 @@ def main(_) -> None:
       raise app.UsageError(f'--{name} does nothing without --{needed}')
   inputs = {name: FLAGS[name].value for name in _PATHS}
   with stage.output_folder(
-    FLAGS.output_dir, inputs, check=lambda: checks.evaluate(*_configs())
+    FLAGS.output_dir,
+    inputs,
+    check=lambda: checks.evaluate(*_configs()),
+    other_inputs={'audio_dir': FLAGS.audio_dir},
   ) as folder:
     from audioset_ml.evaluation import records_evaluation
 

@@ -26,7 +26,12 @@ def main(_) -> None:
     FLAGS.output_dir,
     {'model': FLAGS.model},
     check=lambda: checks.export(FLAGS.model, FLAGS.class_map),
+    other_inputs={'class_map': FLAGS.class_map},
   ) as folder:
+    from audioset_ml.models.model_files import require_classes
+
+    require_classes(FLAGS.model, FLAGS.class_map)
+    # Not before: what is wrong is told without TensorFlow's start.
     from audioset_ml.models.saved_model import export_trained_model
 
     path = folder.path / 'saved_model'

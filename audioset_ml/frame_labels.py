@@ -12,7 +12,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import folders, stage
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
@@ -36,6 +36,9 @@ _CLIP_SECONDS = 10.0  # of AudioSet's clips
 
 
 def main(_) -> None:
+  names = ('strong_tsv', 'explicit_tsv', 'segments_csv')
+  stage.require_inputs({name: FLAGS[name].value for name in names})
+  folders.require_writable(FLAGS.output_tsv)
   import pandas as pd
 
   from audioset_ml.labels import formats, framing, segments

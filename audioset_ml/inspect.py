@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> None:
     from audioset_ml.reporting import style
 
     style.require_writable(FLAGS.output)
+  stage.require_inputs({'records': argv[1]})
   from audioset_ml.records.folder import RecordsFolder
 
   records = RecordsFolder.open(argv[1])

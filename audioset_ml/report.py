@@ -70,6 +70,8 @@ def _write_sweep_report() -> None:
     )
   if os.path.isfile(FLAGS.output):
     raise InputError(f'{FLAGS.output}: is a file, but --output must be a folder')
+  names = ('results', 'description')
+  stage.require_inputs({name: FLAGS[name].value for name in names})
   from audioset_ml.reporting.sweep_report import FAILED, draw, write_sweep_report
   from audioset_ml.sweeping.table import SweepTable
 
@@ -84,12 +86,14 @@ def _write_sweep_report() -> None:
 
 
 def _write_page() -> None:
-  from audioset_ml.evaluation.comparison import priors_of
-  from audioset_ml.reporting import evaluation_report as report
-
   if not FLAGS.output.lower().endswith(('.html', '.htm')):
     raise InputError(f'--output={FLAGS.output}: a page must end in .html')
   folders.require_writable(FLAGS.output)
+  names = ('evaluation', 'prior_records')
+  stage.require_inputs({name: FLAGS[name].value for name in names})
+  from audioset_ml.evaluation.comparison import priors_of
+  from audioset_ml.reporting import evaluation_report as report
+
   models = report.read_models(FLAGS.evaluation, FLAGS.name)
   # By its name or by its folder.
   named = {

@@ -38,13 +38,15 @@ flags.DEFINE_bool(
 
 
 def main(_) -> None:
+  folders.require_writable(FLAGS.output)
+  names = ('records', 'scores', 'label_set', 'audio_dir')
+  stage.require_inputs({name: FLAGS[name].value for name in names})
   from audioset_ml.errors import RecordError
   from audioset_ml.labels.label_set import LabelSet
   from audioset_ml.records.folder import RecordsFolder
   from audioset_ml.records.scores import read_patch_scores, read_scores
   from audioset_ml.reporting import review
 
-  folders.require_writable(FLAGS.output)
   records = RecordsFolder.open(FLAGS.records)
   scores = read_scores(FLAGS.scores)
   try:

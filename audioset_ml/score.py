@@ -56,7 +56,10 @@ def main(_) -> None:
   inputs = {'model': FLAGS.model, 'records': FLAGS.records}
   inputs |= {'class_map': FLAGS.class_map, 'class_mapping': FLAGS.class_mapping}
   with stage.output_folder(
-    FLAGS.output_dir, inputs, check=lambda: checks.score(_config())
+    FLAGS.output_dir,
+    inputs,
+    check=lambda: checks.score(_config()),
+    other_inputs={'audio_dir': FLAGS.audio_dir},
   ) as folder:
     from audioset_ml.models import score_stage
 

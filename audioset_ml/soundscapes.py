@@ -77,7 +77,6 @@ def main(argv):
   del argv
   # Imported here so that --help is quick.
   from audioset_ml.synthesis.config import SoundscapeConfig
-  from audioset_ml.synthesis.writing import generate
 
   fields = [field.name for field in dataclasses.fields(SoundscapeConfig)]
   config = SoundscapeConfig(**{name: _value(name) for name in fields})
@@ -89,6 +88,8 @@ def main(argv):
   with stage.output_folder(
     FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: checks.soundscapes(config)
   ) as folder:
+    from audioset_ml.synthesis.writing import generate
+
     folder.counts.update(generate(config, folder.path, FLAGS.num_workers))
   _print_summary(folder)
 

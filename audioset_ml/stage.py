@@ -21,6 +21,7 @@ from absl import app, flags, logging
 
 import audioset_ml
 from audioset_ml import folders, paths, quiet, run_state
+from audioset_ml import inputs as stage_inputs
 from audioset_ml.errors import InputError, UnfinishedError
 from audioset_ml.provenance import versions
 
@@ -189,6 +190,7 @@ def output_folder(
   check: Callable[[], dict[str, Any]],
   writes: bool = True,
   remote: bool = False,
+  other_inputs: dict[str, Any] | None = None,
 ) -> Iterator[StageFolder]:
   """The folder a stage writes, from `flags.txt` to the finishing `run.json`.
 
@@ -198,16 +200,17 @@ def output_folder(
 
   Args:
     output_dir: the folder.
-    inputs: paths that the stage reads, by name.
+    inputs: paths that the stage reads, by the names of their flags.
     seed: the stage's seed, for run.json.
     check: what --dry_run does instead: opens the inputs and counts (see `checks`).
     writes: whether this process writes the folder; of several that work on one stage
       together, one does.
     remote: whether the stage can write to other file systems than the disk's.
+    other_inputs: inputs that are not kept, nor looked at for changes.
 
   Raises:
-    InputError: the folder holds a run with other flags or of inputs that have changed
-      since, or files of another origin.
+    InputError: an input is not there or of another kind; or the folder holds a run with
+      other flags or of inputs that have changed since, or files of another origin.
   """
   if not output_dir:
     raise InputError('--output_dir is empty: name the folder to write')
@@ -218,6 +221,7 @@ def output_folder(
   path, inputs = paths.as_path(output_dir), inputs or {}
   if path.exists() and not path.is_dir():
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
+  require_inputs({**inputs, **(other_inputs or {})})
   if FLAGS.dry_run:
     end_dry_run(check(), f'{path}: {_outlook(path, inputs)}')
   if not writes:
@@ -257,6 +261,11 @@ def output_folder(
     }
     folders.write_json(path / folders.RUN_FILE, run_json)
     run_state.forget_replaced(path)
+
+
+def require_inputs(inputs: dict[str, Any]) -> None:
+  """Raises InputError for the first input that is not there; see `inputs.require`."""
+  stage_inputs.require(inputs, _stage_name())
 
 
 def end_dry_run(counts: dict[str, Any], outlook: str) -> None:

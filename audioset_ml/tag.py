@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from audioset_ml import folders, stage
+from audioset_ml import folders, paths, stage
+from audioset_ml.errors import AudioError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -35,20 +36,43 @@ flags.DEFINE_string(
 )
 
 
+def _if_none_is_there(files: Sequence[str]) -> list[AudioError]:
+  """Why no file can be used; nothing if one may be."""
+  from audioset_ml.audio.decoding import require_file
+
+  errors = []
+  for path in files:
+    try:
+      if paths.is_remote(path):
+        return []
+      require_file(path)
+      return []
+    except AudioError as error:
+      errors.append(error)
+  return errors
+
+
 def main(argv: Sequence[str]) -> int:
-  paths = argv[1:]
-  if not paths:
+  files = argv[1:]
+  if not files:
     raise app.UsageError('name at least one sound file')
-  from audioset_ml.errors import AudioError
+  if FLAGS.output_npz:
+    folders.require_writable(FLAGS.output_npz)
+  stage.require_inputs({'model': FLAGS.model, 'class_map': FLAGS.class_map})
+  from audioset_ml.models.model_files import require_classes
+
+  require_classes(FLAGS.model, FLAGS.class_map)
+  if errors := _if_none_is_there(files):
+    print(*(f'error: {error}' for error in errors), sep='\n', file=sys.stderr)
+    return 1
+  # Not before: what is wrong is told without TensorFlow's start.
   from audioset_ml.models import saved_model, tagging
   from audioset_ml.progress import progress_bar
 
-  if FLAGS.output_npz:
-    folders.require_writable(FLAGS.output_npz)
   model = saved_model.load_waveform_model(FLAGS.model, FLAGS.class_map)
   tagged, failed = [], 0
-  with progress_bar(total=len(paths), unit='file', desc='tag', leave=False) as bar:
-    for result in tagging.tag_files(model, paths, FLAGS.decoder):
+  with progress_bar(total=len(files), unit='file', desc='tag', leave=False) as bar:
+    for result in tagging.tag_files(model, files, FLAGS.decoder):
       bar.update()
       if isinstance(result, AudioError):
         failed += 1
@@ -58,9 +82,9 @@ def main(argv: Sequence[str]) -> int:
       if FLAGS.output_npz:
         tagged.append(result)
   if FLAGS.output_npz:
-    tagging.write_npz(FLAGS.output_npz, tagged, paths)
+    tagging.write_npz(FLAGS.output_npz, tagged, files)
   if failed:
-    print(f'{failed} of {len(paths)} files could not be used', file=sys.stderr)
+    print(f'{failed} of {len(files)} files could not be used', file=sys.stderr)
   return 1 if failed else 0
 
 

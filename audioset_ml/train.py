@@ -289,10 +289,14 @@ def main(_) -> None:
     check=lambda: checks.train(config),
     writes=_is_chief(),
   ) as folder:
+    from audioset_ml.training.sources import open_sources
+
+    sources = open_sources(config)
+    # Not before: what is wrong with them is told without TensorFlow's start.
     from audioset_ml.training import loop
 
     text = stage.flag_text()
-    folder.counts, folder.details = loop.train(config, folder.path, text)
+    folder.counts, folder.details = loop.train(config, folder.path, text, sources)
   print(
     f'{folder.path}: trained {folder.counts["steps"]} steps; the model is model.keras'
   )

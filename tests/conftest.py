@@ -8,6 +8,7 @@ import pytest
 
 from tests.small_data import write_small_data
 from tests.stages import run_stage_ok
+from tests.without_tensorflow import WithoutTensorFlow
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
@@ -47,6 +48,13 @@ def small_records(small_data, tmp_path_factory) -> pathlib.Path:
   folder = tmp_path_factory.mktemp('records') / 'small'
   run_stage_ok('prepare', *prepare_flags(small_data), f'--output_dir={folder}')
   return folder
+
+
+@pytest.fixture(scope='session')
+def run_without_tensorflow(tmp_path_factory):
+  """Runs a stage where there is no TensorFlow: see `WithoutTensorFlow.run`."""
+  with WithoutTensorFlow(tmp_path_factory.mktemp('hooks')) as without:
+    yield without.run
 
 
 def prepare_flags(data: pathlib.Path) -> list[str]:

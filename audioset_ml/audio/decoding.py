@@ -50,6 +50,15 @@ def load_audio(
   return waveform
 
 
+def require_file(path: str | os.PathLike) -> None:
+  """Raises AudioError if there is no file that could be a sound."""
+  path = as_path(path)
+  if path.is_dir():
+    raise AudioError(f'{path}: is a folder, not a sound file')
+  if not path.exists():
+    raise AudioError(f'{path}: no such file')
+
+
 def header_seconds(path: str | os.PathLike) -> float:
   """How long a sound file on disk says it is (s); 0 where nothing says so.
 
@@ -116,13 +125,11 @@ def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
 
 
 def _read(path: str | os.PathLike) -> bytes:
-  path = as_path(path)
-  if path.is_dir():
-    raise AudioError(f'{path}: is a folder, not a sound file')
   try:
-    return path.read_bytes()
-  except FileNotFoundError as error:
-    raise AudioError(f'{path}: no such file') from error
+    require_file(path)
+    return as_path(path).read_bytes()
+  except AudioError:
+    raise
   except (OSError, ValueError) as error:  # ValueError: a NUL in the name
     raise AudioError(f"{path}: can't be read: {error}") from error
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import sklearn.metrics
 
 from audioset_ml.evaluation import files
 from audioset_ml.labels.class_map import ClassMap
@@ -42,6 +41,8 @@ def class_curves(
     Columns mid, curve (precision_recall or det), negatives (explicit or all), x (recall
     or false positive rate), y (precision or false negative rate), threshold.
   """
+  import sklearn.metrics  # which takes a second: not before inputs are looked at
+
   tables = []
   for index in classes:
     state, score = states[:, index], scores[:, index].astype(float)

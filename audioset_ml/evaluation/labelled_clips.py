@@ -18,7 +18,6 @@ from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels import formats, framing
 from audioset_ml.labels.states import PRESENT_STATES, LabelTable
-from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipPatchScores, ClipScores, read_patch_scores
 from audioset_ml.records.strong_labels import StrongLabels, read_strong_labels
@@ -52,8 +51,11 @@ class Truth:
       framed_tsv: labels of frames in the form of AudioSet's
         `audioset_eval_strong_framed_posneg.tsv`; '' for none.
     """
-    strong = read_strong_labels(records) if records.counts['strong_events'] else None
     framed = formats.read_framed_tsv(framed_tsv) if framed_tsv else None
+    # Imported here: what is wrong with files is told before TensorFlow is there.
+    from audioset_ml.records.dataset import read_label_table
+
+    strong = read_strong_labels(records) if records.counts['strong_events'] else None
     return cls(
       records, read_label_table(records), strong, framed, os.fspath(framed_tsv)
     )

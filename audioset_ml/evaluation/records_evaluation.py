@@ -10,10 +10,10 @@ import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
-from audioset_ml.evaluation import curves, detection, files, selection
-from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_clips
-from audioset_ml.evaluation.comparison import compare, priors_of, require_comparable
+from audioset_ml.evaluation import curves, files, selection
+from audioset_ml.evaluation.comparison import compare, priors_of
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.evaluation.evaluation_inputs import EvaluationInputs, open_inputs
 from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
 from audioset_ml.evaluation.scores_source import (
   describe_scores,
@@ -21,10 +21,8 @@ from audioset_ml.evaluation.scores_source import (
   keep_scores,
   open_scores,
 )
-from audioset_ml.labels.clip_list import read_clip_list
-from audioset_ml.labels.ontology import Ontology, smear_labels
+from audioset_ml.labels.ontology import smear_labels
 from audioset_ml.labels.states import PRESENT_STATES
-from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores
 
 LOST_FILE = 'lost_clips.csv'
@@ -57,35 +55,15 @@ def evaluate_records(
   """
   output = pathlib.Path(output_dir)
   # All that can be told before anything is scored is told.
-  if config.detection:
-    detection.require_library()
-  records = RecordsFolder.open(config.records)
-  curve_classes = tuple(map(records.class_map.find, config.curve_classes))
-  if config.prior_records:
-    others = RecordsFolder.open(config.prior_records)
-    others.require_class_map(records.class_map, str(records.path))
-  test, lost = choose_clips(records, config.clip_list)
-  validation = test
-  if select is not None and (select.on == 'validation' or select.validation_list):
-    validation, test = split_clips(
-      records, test, select.validation_list, select.validation_folds
-    )
-  if select is not None and select.validation_list:
-    listed = read_clip_list(select.validation_list)
-    lost = pd.concat([lost, lost_clips(records, listed)]).drop_duplicates('clip_id')
-  truth, notes = _read_truth(config, records)
-  chosen = truth.of(test)
-  baseline = None
-  if config.baseline:
-    baseline = files.read_evaluation(config.baseline)
-    mids = records.class_map.mids
-    require_comparable(baseline, chosen.clip_ids, mids, config.resampling)
+  inputs = open_inputs(config, select)
+  truth, notes = _read_truth(config, inputs)
+  chosen = truth.of(inputs.test)
   more: dict[str, Any] = {'notes': notes}
   names = config.models or config.scores
   if select is None:
-    scores = open_scores(config, names, records, truth.has_frames, output)
+    scores = open_scores(config, names, inputs.records, truth.has_frames, output)
   else:
-    parts = {'validation': truth.of(validation), 'test': chosen}
+    parts = {'validation': truth.of(inputs.validation), 'test': chosen}
     scores, more['selection'] = _select(config, select, truth, parts, output)
   sections = chosen.evaluate(scores, config.resampling)
   if truth.has_frames and 'strong' not in sections:
@@ -96,21 +74,21 @@ def evaluate_records(
     notes.append(message)
   notes += chosen.doubts(scores)
   found = chosen.detection(scores) if config.detection else None
-  _write_csv(output / LOST_FILE, lost)
+  _write_csv(output / LOST_FILE, inputs.lost)
   ids = ''.join(f'{clip_id}\n' for clip_id in chosen.clip_ids)
   folders.write_atomically(output / EVALUATED_FILE, ids)
   keep_scores(scores, output)
   if 'weak' in sections:
-    _write_curves(output, chosen, scores, curve_classes)
+    _write_curves(output, chosen, scores, inputs.curve_classes)
   model = files.assemble(
     output, sections, chosen.clip_ids, config.resampling, found, more
   )
   model.metrics['clips'] |= {
-    'lost': len(lost),
+    'lost': len(inputs.lost),
     'clip_list': config.clip_list or None,
   }
-  if baseline is not None:
-    _compare(config, baseline, model)
+  if inputs.baseline is not None:
+    _compare(config, inputs.baseline, model)
   files.write_evaluation(model)
   return model.metrics, describe_scores(config, scores)
 
@@ -130,23 +108,18 @@ def _compare(
 
 
 def _read_truth(
-  config: EvaluateConfig, records: RecordsFolder
+  config: EvaluateConfig, inputs: EvaluationInputs
 ) -> tuple[Truth, list[str]]:
   """The labels, and notes on what of them can't be used."""
-  truth, notes = Truth.read(records, config.framed_tsv), []
+  truth, notes = Truth.read(inputs.records, config.framed_tsv), []
   if truth.has_frames and not have_patches(config):
-    if config.framed_tsv or config.detection:
-      raise InputError(
-        f'{", ".join(config.scores)}: labels of frames and events need the scores of '
-        'patches, too: score with --patch_scores'
-      )
     truth = dataclasses.replace(truth, strong=None)
     notes.append(
       'strong labels are not evaluated: the scores are of clips only '
       '(score --patch_scores writes those of patches)'
     )
-  if config.smear_ontology:
-    implied = Ontology.read(config.smear_ontology).implied_classes(records.class_map)
+  if inputs.ontology is not None:
+    implied = inputs.ontology.implied_classes(inputs.records.class_map)
     smeared = smear_labels(truth.labels, implied)
     truth = dataclasses.replace(truth, labels=smeared)
   return truth, notes
@@ -165,15 +138,6 @@ def _select(
     parts: the validation and the test clips.
   """
   names = config.models or config.scores
-  if len({os.path.normpath(name) for name in names}) < max(2, len(names)):
-    raise InputError(
-      'to select, give several --model or --scores, with commas between, each once'
-    )
-  if select.metric.startswith(files.STRONG_PREFIX) and not truth.has_frames:
-    raise InputError(
-      f'{select.metric} needs events in the records (prepare --strong_tsv) or '
-      '--framed_tsv, and saved scores of patches (score --patch_scores)'
-    )
   values: dict[str, list] = {name: [] for name in parts}
   candidates = []
   for number, name in enumerate(names):

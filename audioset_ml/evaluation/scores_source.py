@@ -7,6 +7,7 @@ import shutil
 from typing import Any
 
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.models import score_stage
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import (
   PATCH_OFFSETS_FILE,
@@ -49,10 +50,17 @@ def open_scores(
     saved = read_scores(names[0])
     saved.require_of(records)
     return saved
-  from audioset_ml.models import score_stage
+  folder.mkdir(parents=True, exist_ok=True)
+  score_stage.score(score_config(config, names, patches), folder)
+  return load_scores(folder, records.front_end)
 
-  score = score_stage.ScoreConfig(
-    models=names,
+
+def score_config(
+  config: EvaluateConfig, models: tuple[str, ...], patches: bool = False
+) -> score_stage.ScoreConfig:
+  """How some of an evaluation's models are to score the records."""
+  return score_stage.ScoreConfig(
+    models=models,
     records=config.records,
     class_map=config.class_map,
     class_mapping=config.class_mapping,
@@ -60,9 +68,6 @@ def open_scores(
     patch_scores=patches,
     patch_type='float32',
   )
-  folder.mkdir(parents=True, exist_ok=True)
-  score_stage.score(score, folder)
-  return load_scores(folder, records.front_end)
 
 
 def keep_scores(scores: ClipScores, folder: pathlib.Path) -> None:
@@ -87,7 +92,5 @@ def describe_scores(config: EvaluateConfig, scores: ClipScores) -> dict[str, Any
   if scores.front_end is not None:
     found['front_end'] = scores.front_end.to_dict()
   if config.models:
-    from audioset_ml.models.score_stage import describe_model
-
-    found['teachers'] = [describe_model(model) for model in config.models]
+    found['teachers'] = [score_stage.describe_model(model) for model in config.models]
   return found

@@ -8,7 +8,6 @@ import os
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
-from audioset_ml.labels.text_columns import read_lines
 from audioset_ml.paths import as_path
 
 HEADER = ('index', 'mid', 'display_name')
@@ -111,6 +110,9 @@ def read_display_names(path: str | os.PathLike) -> dict[str, str]:
   Raises:
     LabelError: the file can't be read, or a row isn't a mid, a tab and a name.
   """
+  # Imported here: who opens records needs no pandas.
+  from audioset_ml.labels.text_columns import read_lines
+
   lines = read_lines(path)
   names = {}
   for number, line in lines.items():

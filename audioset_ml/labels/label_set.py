@@ -11,14 +11,16 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
+
+if TYPE_CHECKING:
+  import pandas as pd
 
 _DESCRIPTION = folders.LABEL_SET_FILE
 _FLAGS = 'flagged.npy'
@@ -62,14 +64,8 @@ class LabelSet:
     Raises:
       LabelError: it is missing, unfinished or inconsistent.
     """
+    require_label_set(path)
     folder = pathlib.Path(path)
-    if not (folder / _DESCRIPTION).is_file():
-      hint = [found.name for found in find_label_sets(folder)]
-      inside = f'; it holds the label sets {", ".join(hint)}: name one' if hint else ''
-      beside = [found.name for found in find_label_sets(folder.parent)]
-      if not folder.exists() and beside:
-        inside = f'; {folder.parent} holds {", ".join(beside)}'
-      raise LabelError(f'{path}: no label set (no {_DESCRIPTION} in it){inside}')
     try:
       packed = np.load(folder / _FLAGS, allow_pickle=False)
       clip_ids = tuple((folder / 'clip_ids.txt').read_text().splitlines())
@@ -87,6 +83,19 @@ class LabelSet:
     if flagged_as not in FLAGGED_AS:
       raise LabelError(f'{path}/{_DESCRIPTION}: flagged_as is {flagged_as!r}')
     return cls(str(path), clip_ids, class_map, packed, flagged_as, description)
+
+
+def require_label_set(path: str | os.PathLike) -> None:
+  """Raises LabelError unless a folder is a finished label set."""
+  folder = pathlib.Path(path)
+  if (folder / _DESCRIPTION).is_file():
+    return
+  hint = [found.name for found in find_label_sets(folder)]
+  inside = f'; it holds the label sets {", ".join(hint)}: name one' if hint else ''
+  beside = [found.name for found in find_label_sets(folder.parent)]
+  if not folder.exists() and beside:
+    inside = f'; {folder.parent} holds {", ".join(beside)}'
+  raise LabelError(f'{path}: no label set (no {_DESCRIPTION} in it){inside}')
 
 
 def find_label_sets(folder: str | os.PathLike) -> list[pathlib.Path]:
@@ -126,7 +135,7 @@ class LabelSetWriter:
     self._file.write(column.data)
     self._digest.update(column.data)
 
-  def finish(self, summary: pd.DataFrame, description: dict[str, Any]) -> None:
+  def finish(self, summary: 'pd.DataFrame', description: dict[str, Any]) -> None:
     """Writes the summary, and `label_set.json` last.
 
     Args:

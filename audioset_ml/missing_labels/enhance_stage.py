@@ -21,7 +21,6 @@ from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
 from audioset_ml.missing_labels.thresholds import parse_percent, parse_percents
 from audioset_ml.missing_labels.truth import read_truth
 from audioset_ml.records.beam_runs import RunnerConfig
-from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import SCORES_FILE, ClipScores, read_scores
 
@@ -103,6 +102,11 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
   rule = rules.build_rule(config.rule, config.values, config.seed, truth, percents)
   scores = read_scores(config.scores)
   scores.require_of(records)
+  for name in config.shown:
+    records.class_map.find(name)
+  # Imported here: what can be told without TensorFlow is told before it is there.
+  from audioset_ml.records.dataset import read_label_table
+
   # The ids of two million clips take 150 MB: kept once.
   labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
   scores = dataclasses.replace(scores, clip_ids=records.clip_ids)

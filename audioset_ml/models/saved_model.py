@@ -13,8 +13,9 @@ from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.models.model_files import is_saved_model
 from audioset_ml.models.registry import embedding_model
-from audioset_ml.models.trained import TrainedModel, is_saved_model
+from audioset_ml.models.trained import TrainedModel
 from audioset_ml.models.waveform_model import OUTPUTS, WaveformModel
 
 _TOLERANCE = 1e-5  # of an exported model against the Keras model
@@ -117,7 +118,7 @@ def export_trained_model(
     ModelError, LabelError: the model or its class map can't be used.
   """
   trained = TrainedModel.open(model_path, class_map_path)
-  class_map = trained.require_class_map()
+  class_map = trained.files.require_class_map()
   with tempfile.TemporaryDirectory() as folder:
     copy = pathlib.Path(folder) / 'class_map.csv'
     class_map.write(copy)
@@ -148,7 +149,7 @@ def load_waveform_model(
     )
   trained = TrainedModel.open(path, class_map_path)
   function = WaveformModel(trained.model, trained.front_end)
-  return LoadedWaveformModel(function, trained.require_class_map(), path)
+  return LoadedWaveformModel(function, trained.files.require_class_map(), path)
 
 
 def _load_saved_model(path: pathlib.Path):

@@ -7,17 +7,19 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audioset_ml import folders
+from audioset_ml.models.model_files import left_out_fold, left_out_folds, require_fits
 from audioset_ml.models.pooling import pool
-from audioset_ml.models.scorers import left_out_fold, open_scorer
-from audioset_ml.models.scoring import Scorer
 from audioset_ml.progress import progress_bar
 from audioset_ml.records import beam_runs, scores
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+
+if TYPE_CHECKING:
+  from audioset_ml.models.scoring import Scorer
 
 _PARTS = '.parts'
 _JOINED_PARTS = '.parts.joined'  # while they are deleted
@@ -103,22 +105,34 @@ class ShardScorer:
     return collections.Counter(clips=len(clips))
 
 
-def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, Scorer]:
+def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, 'Scorer']:
   """Opens the records and the models to score them with; see `open_scorer`."""
   records = RecordsFolder.open(config.records)
-  scorer = open_scorer(
-    config.models,
-    records,
-    config.class_map or None,
-    config.class_mapping or None,
-    config.audio_dir or None,
-  )
+  require_models(config, records)
+  # Not before: what is wrong is told without TensorFlow's start.
+  from audioset_ml.models.scorers import open_scorer
+
+  scorer = open_scorer(config.models, records, *_of_models(config))
   return records, scorer
+
+
+def require_models(config: ScoreConfig, records: RecordsFolder) -> None:
+  """Raises InputError if models can be seen, without TensorFlow, not to fit."""
+  for path in config.models:
+    require_fits(path, records, *_of_models(config))
+  if len(config.models) > 1:
+    left_out_folds(config.models)
+
+
+def _of_models(config: ScoreConfig) -> tuple[str | None, ...]:
+  """What else opening a model takes."""
+  more = (config.class_map, config.class_mapping, config.audio_dir)
+  return tuple(value or None for value in more)
 
 
 # Each process opens the models once.
 @functools.lru_cache(maxsize=1)
-def _opened(config: ScoreConfig) -> tuple[list[RecordsFolder], Scorer]:
+def _opened(config: ScoreConfig) -> tuple[list[RecordsFolder], 'Scorer']:
   records, scorer = open_inputs(config)
   return records.split(), scorer
 

@@ -1,23 +1,27 @@
 """Scorers: one model or several, from records or from sound files."""
 
 import os
-import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml import folders
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import AudioError, ModelError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.models.model_files import (
+  class_mapping,
+  is_saved_model,
+  left_out_folds,
+  require_fits,
+)
 from audioset_ml.models.saved_model import LoadedWaveformModel, load_waveform_model
 from audioset_ml.models.scoring import PatchScorer, PatchScores, Scorer
-from audioset_ml.models.trained import TrainedModel, is_saved_model
+from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.folds import Fold, require_complete
+from audioset_ml.records.folds import Fold
 from audioset_ml.records.plan import find_audio
 
 
@@ -51,23 +55,8 @@ def open_scorer(
   ]
   if len(scorers) == 1:
     return scorers[0]
-  owner = ', '.join(map(str, paths))
-  folds = [left_out_fold(path) for path in paths]
-  if all(fold is None for fold in folds):
-    return MeanScorer(scorers)
-  if any(fold is None for fold in folds):
-    seen = paths[folds.index(None)]
-    raise ModelError(f'{owner}: some have left out a fold, but {seen} has seen all')
-  require_complete(folds, owner)
-  return FoldScorer(scorers, folds)
-
-
-def left_out_fold(path: str | os.PathLike) -> Fold | None:
-  """The fold that a model of a train folder has not seen; None if it has seen all."""
-  if not folders.is_finished(path):
-    return None
-  left_out = folders.read_run(path, 'train').get('left_out')
-  return Fold(**left_out) if left_out else None
+  folds = left_out_folds(paths)
+  return MeanScorer(scorers) if folds is None else FoldScorer(scorers, folds)
 
 
 class MeanScorer:
@@ -176,27 +165,13 @@ def _open_one(
   class_mapping_path: str | None,
   audio_dir: str | None,
 ) -> Scorer:
-  if is_saved_model(pathlib.Path(path)):
-    if not audio_dir:
-      raise ModelError(
-        f'{path}: a SavedModel takes waveforms, which records do not hold; give the '
-        'folder of their sound files with --audio_dir'
-      )
+  require_fits(path, records, class_map_path, class_mapping_path, audio_dir)
+  if is_saved_model(path):
     model = load_waveform_model(path, class_map_path)
     classes = ClassMap(model.mids, model.class_names)
-    mapping = _mapping(class_mapping_path, records, classes, str(path))
+    mapping = class_mapping(class_mapping_path, records, classes, str(path))
     return WaveformScorer(model, audio_dir, records, mapping, str(path))
   trained = TrainedModel.open(path, class_map_path)
-  records.require_front_end(trained.front_end, str(trained.path))
-  classes = trained.require_class_map()
-  mapping = _mapping(class_mapping_path, records, classes, str(trained.path))
+  classes = trained.files.require_class_map()
+  mapping = class_mapping(class_mapping_path, records, classes, str(trained.path))
   return PatchScorer(trained.model, mapping)
-
-
-def _mapping(
-  path: str | None, records: RecordsFolder, classes: ClassMap, owner: str
-) -> ClassMapping:
-  if path:
-    return ClassMapping.read(path, records.class_map, classes)
-  records.require_class_map(classes, owner)
-  return ClassMapping.identity(len(classes))

@@ -5,7 +5,6 @@ dataset such as `layer1/conv/layer1/conv/kernel:0` for each weight.
 """
 
 import os
-import pathlib
 import re
 
 import h5py
@@ -13,6 +12,7 @@ import keras
 import numpy as np
 
 from audioset_ml.errors import ModelError
+from audioset_ml.models.model_files import require_weights_file
 
 _CLASSIFIER = 'logits'
 
@@ -73,11 +73,7 @@ def _read_arrays(path: str | os.PathLike) -> Arrays:
     if isinstance(item, h5py.Dataset):
       arrays[name] = item[()]
 
-  if not pathlib.Path(path).is_file():
-    raise ModelError(
-      f"{path}: no such file; YAMNet's weights are published at "
-      'https://storage.googleapis.com/audioset/yamnet.h5'
-    )
+  require_weights_file(path)
   try:
     with h5py.File(path, 'r') as file:
       file.visititems(visit)

@@ -6,6 +6,7 @@ import functools
 import io
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -60,12 +61,8 @@ class RecordsFolder:
       InputError: it isn't one.
       RecordError: files of it are missing.
     """
-    run_json = folders.read_run(path, 'prepare')
+    run_json, shards = require_records(path)
     path = as_path(path)
-    shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
-    missing = [name for name in shards if not (path / name).is_file()]
-    if missing:
-      raise RecordError(f'{path}: {missing[0]} is missing; run prepare again')
     return cls(
       path=path,
       shards=tuple(str(path / name) for name in shards),
@@ -142,6 +139,21 @@ class RecordsFolder:
         raise RecordError(
           f'{self.path}: class {index} is {mid}, but in {owner} it is {other}'
         )
+
+
+def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str, ...]]:
+  """What run.json says of a finished `prepare` folder, and its shards' names.
+
+  Raises:
+    InputError: it isn't one.
+    RecordError: shards are missing.
+  """
+  run_json, path = folders.read_run(path, 'prepare'), as_path(path)
+  shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
+  missing = [name for name in shards if not (path / name).is_file()]
+  if missing:
+    raise RecordError(f'{path}: {missing[0]} is missing; run prepare again')
+  return run_json, shards
 
 
 def _read_clips(path: Path) -> Iterator[dict[str, str]]:

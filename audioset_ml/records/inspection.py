@@ -7,14 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.states import LabelState
-from audioset_ml.records import schema
-from audioset_ml.records.dataset import damage_named
 from audioset_ml.records.folder import CLIPS_FILE, RecordsFolder
 
 # A near match is looked for among so many ids on either side in alphabetical order:
@@ -66,6 +63,9 @@ def read_clips(
   Raises:
     RecordError: a shard is damaged, or lacks a clip.
   """
+  # Imported here: who asks for a clip that there isn't is told so at once.
+  from audioset_ml.records.dataset import damage_named
+
   rows = records.read_clips()
   by_shard: dict[int, set[str]] = {}
   for clip_id in clip_ids:
@@ -85,6 +85,11 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
   Raises:
     RecordError: a shard is damaged, or holds other clips than clips.csv says.
   """
+  import tensorflow as tf
+
+  from audioset_ml.records import schema
+  from audioset_ml.records.dataset import damage_named
+
   dataset = (
     tf.data.TFRecordDataset(list(records.shards))
     .take(clips)
@@ -102,9 +107,13 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
 
 def _find_records(shard: str, wanted: set[str]) -> Iterator[dict[str, Any]]:
   """The parsed records of some clips; only their features are copied."""
+  import tensorflow as tf
+
+  from audioset_ml.records import schema
+
   names = tf.constant(sorted(wanted))
 
-  def is_one(serialized: tf.Tensor) -> tf.Tensor:
+  def is_one(serialized):
     return tf.reduce_any(schema.parse_clip_id(serialized) == names)
 
   found = tf.data.TFRecordDataset(shard).filter(is_one).take(len(wanted))
@@ -121,6 +130,10 @@ def _find_records(shard: str, wanted: set[str]) -> Iterator[dict[str, Any]]:
 
 
 def _log_mel(record: dict[str, Any], front_end: FrontEnd) -> np.ndarray:
+  import tensorflow as tf
+
+  from audioset_ml.records import schema
+
   first = tf.constant(0, tf.int64)
   frames = schema.decode_frames(
     record['log_mel'], first, record['num_frames'], front_end

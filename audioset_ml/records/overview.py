@@ -2,10 +2,9 @@
 
 import dataclasses
 
-import tensorflow as tf
-
 from audioset_ml import folders
 from audioset_ml.labels.clip_labels import ClipLabels
+from audioset_ml.paths import as_path
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_first_labels
 
@@ -73,7 +72,7 @@ def read_overview(
   return RecordsOverview(
     records=records,
     hours=run_json['hours'],
-    shard_bytes=sum(tf.io.gfile.stat(shard).length for shard in records.shards),
+    shard_bytes=sum(folders.file_size(as_path(shard)) for shard in records.shards),
     scanned=scanned,
     counts=records.counts,
     class_counts=records.counts_by_class,

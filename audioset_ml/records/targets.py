@@ -15,12 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import RecordError
 from audioset_ml.labels.label_set import LabelSet
-from audioset_ml.records.folder import RecordsFolder
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
-LABEL_MODES = ('weak', 'diffuse', 'strong')
 
 
 class LabelSetLookup:
@@ -29,20 +26,9 @@ class LabelSetLookup:
   The bits stay packed, a bit a label; 135 MB for AudioSet's two million clips.
   """
 
-  def __init__(self, label_set: LabelSet, records: RecordsFolder):
-    """Args: the label set, and the records whose clips it must cover.
-
-    Raises:
-      RecordError: the label set is of other classes, or lacks clips of the records.
-    """
-    records.require_class_map(label_set.class_map, f'label set {label_set.path}')
-    missing = set(records.clip_ids).difference(label_set.clip_ids)
-    if missing:
-      raise RecordError(
-        f'label set {label_set.path}: lacks {len(missing)} of the '
-        f'{len(records.clip_ids)} clips of {records.path}, {min(missing)} for one; '
-        'score and enhance these records'
-      )
+  def __init__(self, label_set: LabelSet):
+    """Args: the label set; it has the clips and the classes of the records that it is
+    used with (see `training_source.Source`)."""
     self._row_of = tf.lookup.StaticHashTable(
       tf.lookup.KeyValueTensorInitializer(
         tf.constant(label_set.clip_ids),
@@ -74,7 +60,7 @@ class TargetMaker:
   Attributes:
     num_classes: number of classes.
     front_end: the records' front end, which says where a frame is in time.
-    label_mode: one of LABEL_MODES.
+    label_mode: one of `training_source.LABEL_MODES`.
     lookup: the label set, or None for none.
     implied: which classes a positive of each class makes positive, unless a person said
       otherwise (`Ontology.implied_classes`, SL21 3.1's label smearing); None for none.

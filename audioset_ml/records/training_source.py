@@ -1,6 +1,7 @@
 """A source of training examples: records, which of their clips, with which labels."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,8 +10,11 @@ from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
-from audioset_ml.records.targets import LABEL_MODES, LabelSetLookup, TargetMaker
 
+if TYPE_CHECKING:
+  from audioset_ml.records.targets import TargetMaker
+
+LABEL_MODES = ('weak', 'diffuse', 'strong')
 # More of the same clip in a row would fill the shuffle buffer with it.
 MOST_REPEATS = 16
 
@@ -61,16 +65,21 @@ class Source:
       )
     if self.ignore_unannotated and self.label_mode == 'weak':
       raise InputError('ignore_unannotated is for diffuse and strong labels')
+    if self.label_set:
+      _require_covers(self.label_set, self.records)
 
   @property
   def needs_strong(self) -> bool:
     """Whether only clips with strong labels are used."""
     return self.strong_clips_only or self.label_mode != 'weak'
 
-  def target_maker(self) -> TargetMaker:
+  def target_maker(self) -> 'TargetMaker':
     """Makes the targets of patches."""
+    # Imported here: what is wrong with a source is told before TensorFlow is there.
+    from audioset_ml.records.targets import LabelSetLookup, TargetMaker
+
     records = self.records
-    lookup = LabelSetLookup(self.label_set, records) if self.label_set else None
+    lookup = LabelSetLookup(self.label_set) if self.label_set else None
     unannotated = None
     if self.ignore_unannotated:
       unannotated = records.class_counts('clips_with_events') == 0
@@ -118,3 +127,15 @@ class Source:
     median = np.median(counts[counts > 0]) if (counts > 0).any() else 1.0
     repeats = (median / np.maximum(counts, 1)) ** power
     return np.minimum(repeats, MOST_REPEATS).astype(np.float32)
+
+
+def _require_covers(label_set: LabelSet, records: RecordsFolder) -> None:
+  """Raises RecordError if a label set is of other classes, or lacks clips."""
+  records.require_class_map(label_set.class_map, f'label set {label_set.path}')
+  missing = set(records.clip_ids).difference(label_set.clip_ids)
+  if missing:
+    raise RecordError(
+      f'label set {label_set.path}: lacks {len(missing)} of the '
+      f'{len(records.clip_ids)} clips of {records.path}, {min(missing)} for one; '
+      'score and enhance these records'
+    )

@@ -24,11 +24,9 @@ def audit_figure(table: pd.DataFrame) -> Figure:
   figure = style.new_figure(7.2, 2.6)
   by_number, by_each_other = figure.subplots(1, 2)
   table = table[table['judged'] > 0].reset_index(drop=True)
-  rules = (
-    table['label_set']
-    .str.rpartition('_')[0]
-    .where(table['value'].astype(str) != '', table['label_set'])
-  )
+  # Not by `.str.rpartition`, which makes no columns of no rows.
+  rules = table['label_set'].map(lambda name: name.rpartition('_')[0])
+  rules = rules.where(table['value'].astype(str) != '', table['label_set'])
   shown = _short(table['folder'])
   colors = _assign(shown.map(lambda folder: folder.split(os.sep)[0]), _COLORS)
   lines = _assign(rules, _LINES)
@@ -43,7 +41,7 @@ def audit_figure(table: pd.DataFrame) -> Figure:
     by_number.plot(share, rows['recall'], linestyle=':', **{**look, 'label': None})
     by_each_other.plot(rows['recall'], rows['precision'], linestyle=line, **look)
   chance = table['random_precision'].mean()
-  for axes in (by_number, by_each_other):
+  for axes in (by_number, by_each_other) if len(table) else ():
     axes.axhline(chance, color='0.5', linewidth=0.6)
     axes.set(ylim=(0, 1.02))
     axes.annotate(
@@ -62,7 +60,8 @@ def audit_figure(table: pd.DataFrame) -> Figure:
   by_each_other.set(xlabel='recall', ylabel='precision')
   limit = np.nanmax([*table['recall'], 0.05])
   by_each_other.set_xlim(0, min(1.02, 1.1 * limit))
-  by_each_other.legend(loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0)
+  if len(table):
+    by_each_other.legend(loc='upper left', bbox_to_anchor=(1.01, 1), borderaxespad=0)
   figure.tight_layout(pad=0.4, w_pad=1.5)
   return figure
 

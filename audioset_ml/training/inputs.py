@@ -1,31 +1,16 @@
-"""What a run trains on, opened: its sources, and the batches of this process."""
+"""The batches of a run that this process reads."""
 
 import dataclasses
 
 import tensorflow as tf
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels.label_set import LabelSet
-from audioset_ml.labels.ontology import Ontology
 from audioset_ml.records.augmentation import AugmentConfig
-from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.folds import Fold
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
-from audioset_ml.training.config import SourceConfig, TrainConfig
+from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.data_service import require_reachable
 from audioset_ml.training.distribution import local_replicas
-
-
-def open_sources(config: TrainConfig) -> list[Source]:
-  """The run's source, and the one that is mixed in, if any.
-
-  Raises:
-    InputError: records or label sets can't be used, or don't fit each other.
-  """
-  ontology = Ontology.read(config.smear_ontology) if config.smear_ontology else None
-  parts = [config.source, *([config.mix] if config.mix else [])]
-  return [_open_source(part, config.left_out, ontology) for part in parts]
 
 
 def open_input(
@@ -94,22 +79,3 @@ def _part(source: Source, worker: int, workers: int) -> Source:
     )
   records = dataclasses.replace(source.records, shards=shards)
   return dataclasses.replace(source, records=records)
-
-
-def _open_source(
-  config: SourceConfig, left_out: Fold | None, ontology: Ontology | None
-) -> Source:
-  records = RecordsFolder.open(config.records)
-  label_set = LabelSet.read(config.label_set) if config.label_set else None
-  if label_set is not None and not label_set.packed.any():
-    print(f'{config.label_set}: flags no label; this is training without a label set')
-  return Source(
-    records=records,
-    label_mode=config.label_mode,
-    strong_clips_only=config.strong_clips_only,
-    clip_fraction=config.clip_fraction,
-    left_out=left_out,
-    label_set=label_set,
-    ignore_unannotated=config.ignore_unannotated,
-    implied=ontology.implied_classes(records.class_map) if ontology else None,
-  )

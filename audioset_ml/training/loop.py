@@ -16,23 +16,28 @@ import keras
 import tensorflow as tf
 
 from audioset_ml.errors import UnfinishedError
-from audioset_ml.models.trained import MODEL_FILE
+from audioset_ml.models.model_files import MODEL_FILE
 from audioset_ml.records.dataset import damage_named
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.records.training_source import Source
 from audioset_ml.training import distribution
 from audioset_ml.training.checkpoints import Checkpoints
 from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.data_service import ServedBatches
 from audioset_ml.training.event_logs import trim_events
-from audioset_ml.training.inputs import open_input, open_sources
+from audioset_ml.training.inputs import open_input
 from audioset_ml.training.monitor import Monitor
+from audioset_ml.training.sources import open_sources
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
 from audioset_ml.training.validation import BEST_PREFIX, BestModel, Validator
 from audioset_ml.training.warm_start import init_from, init_optimizer_from, steps_of
 
 
 def train(
-  config: TrainConfig, output_dir: str | os.PathLike, flag_text: str = ''
+  config: TrainConfig,
+  output_dir: str | os.PathLike,
+  flag_text: str = '',
+  sources: list[Source] | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """Trains a model, going on from the newest checkpoint in the folder.
 
@@ -44,6 +49,7 @@ def train(
     config: the run.
     output_dir: its folder.
     flag_text: the run's flags, for TensorBoard.
+    sources: of `open_sources`, where they are open already.
 
   Returns:
     Counts for run.json, and the details that `TrainedModel.open` reads from it.
@@ -55,7 +61,7 @@ def train(
     KeyboardInterrupt: interrupted (Ctrl-C, SIGTERM), after writing a checkpoint.
   """
   output_dir = pathlib.Path(output_dir)
-  run = _Run(config, output_dir, flag_text)
+  run = _Run(config, output_dir, flag_text, sources or open_sources(config))
   with distribution.lost_peers_named():
     run.restore()
     run.train()
@@ -81,12 +87,18 @@ def train(
 class _Run:
   """A run in progress."""
 
-  def __init__(self, config: TrainConfig, output_dir: pathlib.Path, flag_text: str):
+  def __init__(
+    self,
+    config: TrainConfig,
+    output_dir: pathlib.Path,
+    flag_text: str,
+    sources: list[Source],
+  ):
     self.config = config
     self._output_dir, self._flag_text = output_dir, flag_text
     strategy = distribution.build_strategy(config.strategy)
     self.chief = distribution.is_chief(strategy)
-    self._sources, self._strategy = open_sources(config), strategy
+    self._sources, self._strategy = sources, strategy
     self.records: RecordsFolder = self._sources[0].records
     self._records_paths = ' or '.join(
       sorted({str(source.records.path) for source in self._sources})

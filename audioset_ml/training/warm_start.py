@@ -5,10 +5,10 @@ import os
 import keras
 import tensorflow as tf
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, ModelError
+from audioset_ml.errors import ModelError
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.training.sources import require_train_folder
 
 CLASSIFIER = 'logits'
 
@@ -64,10 +64,7 @@ def steps_of(path: str) -> int:
   Raises:
     ModelError: it is no finished train folder, or has no checkpoint of an optimiser.
   """
-  try:
-    folders.read_run(path, 'train')
-  except InputError as error:
-    raise ModelError(f'init_optimizer needs a train folder: {error}') from error
+  require_train_folder(path)
   reader = tf.train.load_checkpoint(_latest(path))
   names = reader.get_variable_to_shape_map()
   inner = 'optimizer/inner_optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE'

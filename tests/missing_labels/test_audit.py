@@ -12,6 +12,7 @@ from audioset_ml.missing_labels.audit import audit, audit_label_set, summarize
 from audioset_ml.missing_labels.enhance import write_label_sets
 from audioset_ml.missing_labels.rules import build_rule
 from audioset_ml.missing_labels.truth import Truth, read_truth
+from audioset_ml.reporting.audit_figure import audit_figure
 from tests.missing_labels.states import class_map, table_of
 
 CLASS_MAP = ClassMap(('/m/a', '/m/b', '/m/c'), ('A', 'B', 'C'))
@@ -104,3 +105,15 @@ def test_wrong_input_is_named(tmp_path):
     audit_label_set(others, table_of(STATES), truth)
   with pytest.raises(LabelError, match='no label set in it'):
     audit([tmp_path], table_of(STATES), truth, tmp_path)
+
+
+def test_a_label_set_that_flags_nothing_is_drawn_all_the_same(tmp_path):
+  nothing = np.zeros((2, 3), np.float32)
+  write_label_sets(
+    nothing, table_of(STATES), CLASS_MAP, build_rule('percent', ['1']), tmp_path / 'set'
+  )
+  truth = read_truth(CLIPS, CLASS_MAP, write(tmp_path / 't.csv', [['/m/a'], ['/m/b']]))
+  table = audit([tmp_path / 'set'], table_of(STATES), truth, tmp_path)
+  assert table['flagged'].tolist() == [0]
+  lines = audit_figure(table).axes[0].get_lines()
+  assert not lines

@@ -7,7 +7,8 @@ import pytest
 
 from audioset_ml.errors import InputError
 from audioset_ml.training.config import SourceConfig, TrainConfig
-from audioset_ml.training.inputs import open_input, open_sources
+from audioset_ml.training.inputs import open_input
+from audioset_ml.training.sources import open_sources
 
 
 def worker(index, workers, replicas=1):

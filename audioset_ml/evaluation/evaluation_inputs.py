@@ -1,0 +1,124 @@
+"""What an evaluation reads, opened; all that can be seen of it without TensorFlow."""
+
+import dataclasses
+import os
+
+import numpy as np
+import pandas as pd
+
+from audioset_ml.errors import InputError
+from audioset_ml.evaluation import detection, files
+from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_clips
+from audioset_ml.evaluation.comparison import require_comparable
+from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.evaluation.scores_source import have_patches, score_config
+from audioset_ml.evaluation.selection import SelectConfig
+from audioset_ml.labels.clip_list import read_clip_list
+from audioset_ml.labels.ontology import Ontology
+from audioset_ml.models.score_stage import require_models
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.scores import read_patch_scores, read_scores
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationInputs:
+  """What there is to evaluate.
+
+  Attributes:
+    records: the records.
+    curve_classes: the classes whose curves are kept, by index.
+    test: the clips to report on, as indices.
+    validation: those to choose a model on; the same where none is chosen.
+    lost: the clips that should be evaluated but can't be: clip_id, reason.
+    ontology: what labels are smeared by; None for nothing.
+    baseline: the evaluation to compare with; None for none.
+  """
+
+  records: RecordsFolder
+  curve_classes: tuple[int, ...]
+  test: np.ndarray
+  validation: np.ndarray
+  lost: pd.DataFrame
+  ontology: Ontology | None = None
+  baseline: files.EvaluatedModel | None = None
+
+
+def open_inputs(
+  config: EvaluateConfig, select: SelectConfig | None = None
+) -> EvaluationInputs:
+  """Opens all that a configuration names, but for the labels in the records.
+
+  Raises:
+    InputError: it can't be read or doesn't belong together; last of all, a package that
+      is asked for is not installed.
+  """
+  records = RecordsFolder.open(config.records)
+  if select is not None:
+    _require_candidates(config, select, records)
+  # Candidates are scored one by one, others together.
+  for models in [config.models] if select is None else [(m,) for m in config.models]:
+    require_models(score_config(config, models), records)
+  for path in config.scores:
+    read_scores(path).require_of(records)
+  curve_classes = tuple(map(records.class_map.find, config.curve_classes))
+  _require_what_frames_need(config, records)
+  if config.prior_records:
+    others = RecordsFolder.open(config.prior_records)
+    others.require_class_map(records.class_map, str(records.path))
+  test, lost = choose_clips(records, config.clip_list)
+  validation = test
+  if select is not None and (select.on == 'validation' or select.validation_list):
+    validation, test = split_clips(
+      records, test, select.validation_list, select.validation_folds
+    )
+  if select is not None and select.validation_list:
+    listed = read_clip_list(select.validation_list)
+    lost = pd.concat([lost, lost_clips(records, listed)]).drop_duplicates('clip_id')
+  ontology = Ontology.read(config.smear_ontology) if config.smear_ontology else None
+  baseline = None
+  if config.baseline:
+    baseline = files.read_evaluation(config.baseline)
+    clip_ids = [records.clip_ids[clip] for clip in test]
+    mids = records.class_map.mids
+    require_comparable(baseline, clip_ids, mids, config.resampling)
+  if config.detection:
+    detection.require_library()
+  return EvaluationInputs(
+    records, curve_classes, test, validation, lost, ontology, baseline
+  )
+
+
+def _require_candidates(
+  config: EvaluateConfig, select: SelectConfig, records: RecordsFolder
+) -> None:
+  """Raises InputError unless there is something to choose from, and to choose by."""
+  names = config.models or config.scores
+  if len({os.path.normpath(name) for name in names}) < max(2, len(names)):
+    raise InputError(
+      'to select, give several --model or --scores, with commas between, each once'
+    )
+  has_frames = records.counts['strong_events'] or config.framed_tsv
+  if select.metric.startswith(files.STRONG_PREFIX) and not (
+    has_frames and have_patches(config)
+  ):
+    raise InputError(
+      f'{select.metric} needs events in the records (prepare --strong_tsv) or '
+      '--framed_tsv, and saved scores of patches (score --patch_scores)'
+    )
+
+
+def _require_what_frames_need(config: EvaluateConfig, records: RecordsFolder) -> None:
+  """Raises InputError unless frames and events can be evaluated, if they are to be."""
+  if config.detection and not records.counts['strong_events']:
+    raise InputError(
+      f'{records.path}: has no events (prepare --strong_tsv), which --detection needs; '
+      'frames are not enough'
+    )
+  if (config.framed_tsv or config.detection) and not have_patches(config):
+    raise InputError(
+      f'{", ".join(config.scores)}: labels of frames and events need the scores of '
+      'patches, too: score with --patch_scores'
+    )
+  if config.framed_tsv or config.detection:
+    for path in config.scores:
+      read_patch_scores(read_scores(path))

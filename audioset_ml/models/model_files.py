@@ -1,0 +1,205 @@
+"""What can be known of a trained model before Keras opens it."""
+
+import dataclasses
+import os
+import pathlib
+import zipfile
+from collections.abc import Sequence
+
+from audioset_ml import folders
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import ModelError
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.records.folds import Fold, require_complete
+
+MODEL_FILE = 'model.keras'
+YAMNET_CLASS_MAP_FILE = 'yamnet_class_map.csv'
+_WEIGHTS_SUFFIXES = ('.h5', '.hdf5')
+
+
+def is_saved_model(path: str | os.PathLike) -> bool:
+  """Whether a folder holds a SavedModel."""
+  return (pathlib.Path(path) / folders.SAVED_MODEL_FILE).is_file()
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFiles:
+  """Where a trained model is and what its inputs and outputs mean.
+
+  Attributes:
+    path: its file.
+    front_end: what its patches are made with.
+    class_map: its classes, or None where nothing says them.
+    checkpoint: what its weights are taken from; None for those of the file.
+    class_map_path: where its classes stand, for messages.
+  """
+
+  path: pathlib.Path
+  front_end: FrontEnd
+  class_map: ClassMap | None
+  checkpoint: pathlib.Path | None = None
+  class_map_path: str = ''
+
+  @classmethod
+  def find(
+    cls, path: str | os.PathLike, class_map_path: str | None = None
+  ) -> 'ModelFiles':
+    """Finds a train folder's model, or that of a checkpoint in one, a `.keras` file or
+    YAMNet weights; see `TrainedModel.open`.
+
+    Raises:
+      ModelError: there is no such model, or its file is none.
+      LabelError: the class map can't be read.
+      InputError: the train folder is not finished.
+    """
+    path = pathlib.Path(path)
+    if path.suffix == '.index' and path.is_file():
+      path = path.with_suffix('')
+    checkpoint = path if path.with_name(f'{path.name}.index').is_file() else None
+    if checkpoint is not None:
+      path = _train_folder_of(checkpoint)
+    front_end = FrontEnd()
+    if is_saved_model(path):
+      raise ModelError(
+        f'{path}: a SavedModel, which takes waveforms; here the trained model itself '
+        'is needed: a train folder, a .keras file or yamnet.h5'
+      )
+    if path.is_dir():
+      front_end = FrontEnd.from_dict(folders.read_run(path, 'train')['front_end'])
+      path = path / MODEL_FILE
+    files = cls(path, front_end, None, checkpoint)
+    files._require_file()
+    beside = path.parent / (
+      YAMNET_CLASS_MAP_FILE if files.is_weights else CLASS_MAP_FILE
+    )
+    if class_map_path is None and beside.is_file():
+      class_map_path = str(beside)
+    if class_map_path is None:
+      return files
+    classes = ClassMap.read(class_map_path)
+    return dataclasses.replace(files, class_map=classes, class_map_path=class_map_path)
+
+  @property
+  def is_weights(self) -> bool:
+    """Whether the file holds YAMNet's weights, and no network."""
+    return self.path.suffix in _WEIGHTS_SUFFIXES
+
+  def require_class_map(self) -> ClassMap:
+    """The class map, or a ModelError that asks for one."""
+    if self.class_map is None:
+      raise ModelError(
+        f'{self.path}: nothing says what its outputs stand for; give its class map '
+        'with --class_map'
+      )
+    return self.class_map
+
+  def _require_file(self) -> None:
+    if self.is_weights:
+      require_weights_file(self.path)
+    elif not self.path.is_file():
+      raise ModelError(f'{self.path}: no such model file')
+    elif not zipfile.is_zipfile(self.path):
+      raise ModelError(
+        f'{self.path}: not a Keras model of this package (a .keras file is an archive, '
+        'which this is not)'
+      )
+
+
+def require_weights_file(path: str | os.PathLike) -> None:
+  """Raises ModelError unless a file can be YAMNet's weights."""
+  if not pathlib.Path(path).is_file():
+    raise ModelError(
+      f"{path}: no such file; YAMNet's weights are published at "
+      'https://storage.googleapis.com/audioset/yamnet.h5'
+    )
+  import h5py
+
+  if not h5py.is_hdf5(path):
+    raise ModelError(
+      f'{path}: cannot be read as HDF5 (file signature not found); if its download '
+      'broke off, repeat it'
+    )
+
+
+def require_model(path: str | os.PathLike) -> None:
+  """Raises InputError unless a path is a model of any kind, a SavedModel among them."""
+  if not is_saved_model(path):
+    ModelFiles.find(path)
+
+
+def require_classes(path: str | os.PathLike, class_map_path: str | None) -> None:
+  """Raises InputError unless a model says its classes, or can hold them."""
+  if not is_saved_model(path):
+    ModelFiles.find(path, class_map_path).require_class_map()
+  elif class_map_path:
+    ClassMap.read(class_map_path)
+
+
+def require_fits(
+  path: str | os.PathLike,
+  records: RecordsFolder,
+  class_map_path: str | None = None,
+  class_mapping_path: str | None = None,
+  audio_dir: str | None = None,
+) -> None:
+  """Raises InputError if a model of any kind can be seen not to score some records.
+
+  Args: as those of `scorers.open_scorer`.
+  """
+  if is_saved_model(path):
+    if not audio_dir:
+      raise ModelError(
+        f'{path}: a SavedModel takes waveforms, which records do not hold; give the '
+        'folder of their sound files with --audio_dir'
+      )
+    return
+  files = ModelFiles.find(path, class_map_path)
+  records.require_front_end(files.front_end, str(files.path))
+  class_mapping(class_mapping_path, records, files.require_class_map(), str(files.path))
+
+
+def class_mapping(
+  path: str | None, records: RecordsFolder, classes: ClassMap, owner: str
+) -> ClassMapping:
+  """From a model's classes to those of records: a file's, or these must be the same."""
+  if path:
+    return ClassMapping.read(path, records.class_map, classes)
+  records.require_class_map(classes, owner)
+  return ClassMapping.identity(len(classes))
+
+
+def left_out_folds(paths: Sequence[str | os.PathLike]) -> list[Fold] | None:
+  """The fold that each of several models has not seen; None if all have seen all.
+
+  Raises:
+    InputError: some have seen all, or the folds are not those of one division.
+  """
+  owner = ', '.join(map(str, paths))
+  folds = [left_out_fold(path) for path in paths]
+  if all(fold is None for fold in folds):
+    return None
+  if any(fold is None for fold in folds):
+    seen = paths[folds.index(None)]
+    raise ModelError(f'{owner}: some have left out a fold, but {seen} has seen all')
+  require_complete(folds, owner)
+  return folds
+
+
+def left_out_fold(path: str | os.PathLike) -> Fold | None:
+  """The fold that a model of a train folder has not seen; None if it has seen all."""
+  if not folders.is_finished(path):
+    return None
+  left_out = folders.read_run(path, 'train').get('left_out')
+  return Fold(**left_out) if left_out else None
+
+
+def _train_folder_of(checkpoint: pathlib.Path) -> pathlib.Path:
+  """The finished train folder that a checkpoint lies in."""
+  for folder in checkpoint.parents[1:3]:
+    if (folder / MODEL_FILE).is_file():
+      return folder
+  raise ModelError(
+    f'{checkpoint}: a checkpoint, but it lies in no finished train folder'
+  )

@@ -1,0 +1,289 @@
+"""What is wrong is told at once, by all stages: before TensorFlow is imported.
+
+The folders that stages write are imitated here as far as that: no test computes.
+"""
+
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.cli import STAGES
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.label_set import LabelSetWriter
+from audioset_ml.records.folder import shard_name
+from tests.small_data import CLASS_MAP, write_small_data
+from tests.without_tensorflow import IMPORTED
+
+OTHERS = ClassMap(('/m/other', '/m/high', '/m/middle'), ('Other', 'High', 'Middle'))
+CLIPS = tuple(f'clip{index:07d}_{1000 * index}' for index in range(12))
+FRONT_END = FrontEnd().to_dict()
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  """Inputs of all kinds, by relative paths that tests name."""
+  root = tmp_path_factory.mktemp('early')
+  write_small_data(root / 'data')
+  write_records(root / 'records', events=18)
+  write_records(root / 'records_weak', events=0)
+  write_records(root / 'records_others', events=18, class_map=OTHERS)
+  write_scores(root / 'scores', CLIPS)
+  write_scores(root / 'scores_few', CLIPS[:3])
+  write_label_set(root / 'sets/discard_1', CLASS_MAP)
+  write_label_set(root / 'sets/others', OTHERS)
+  write_model(root / 'model', CLASS_MAP)
+  write_model(root / 'model_others', OTHERS)
+  write_model(root / 'model_nameless', None)
+  (root / 'saved').mkdir()
+  (root / 'saved/saved_model.pb').write_text('')
+  (root / 'text.keras').write_text('no archive')
+  (root / 'text.h5').write_text('<html>no such page</html>')
+  (root / 'empty').mkdir()
+  (root / 'clips.txt').write_text('unknown_0\n')
+  (root / 'wrong.csv').write_text('a,b\n')
+  np.save(root / 'foreign.npy', np.zeros((3, 3)))
+  return root
+
+
+def write_run(path, stage, **more):
+  path.mkdir(parents=True, exist_ok=True)
+  content = {'stage': stage, 'inputs': {}, 'front_end': FRONT_END, **more}
+  (path / 'run.json').write_text(json.dumps(content))
+
+
+def write_records(path, events, class_map=CLASS_MAP):
+  counts = {'strong_events': events, 'clips_with_events': events}
+  write_run(path, 'prepare', shards=1, counts=counts, class_counts={})
+  (path / shard_name(0, 1)).write_text('')
+  class_map.write(path / 'class_map.csv')
+  rows = [(clip_id, shard_name(0, 1), 200, 2.0) for clip_id in CLIPS]
+  columns = ['clip_id', 'shard', 'frames', 'seconds']
+  pd.DataFrame(rows, columns=columns).to_csv(path / 'clips.csv', index=False)
+
+
+def write_scores(path, clip_ids):
+  write_run(path, 'score')
+  np.save(path / 'scores.npy', np.zeros((len(clip_ids), 3), np.float32))
+  (path / 'clip_ids.txt').write_text('\n'.join(clip_ids))
+  CLASS_MAP.write(path / 'class_map.csv')
+
+
+def write_label_set(path, class_map):
+  writer = LabelSetWriter(path, CLIPS, class_map)
+  writer.add(np.full(len(CLIPS), 128, np.uint8))
+  writer.finish(pd.DataFrame(), {'flagged_as': 'ignored'})
+
+
+def write_model(path, class_map):
+  write_run(path, 'train')
+  with zipfile.ZipFile(path / 'model.keras', 'w') as archive:
+    archive.writestr('metadata.json', '{}')
+  if class_map:
+    class_map.write(path / 'class_map.csv')
+
+
+OUT = '--output_dir=out'
+LABELS = (
+  '--segments_csv=data/segments.csv --class_map=data/class_map.csv '
+  '--strong_tsv=data/strong.tsv'
+)
+PREPARE = f'{LABELS} --audio_dir=data/audio {OUT}'
+TRAIN = f'--records=records {OUT}'
+SCORE = f'--records=records {OUT}'
+ENHANCE = f'--records=records --scores=scores {OUT}'
+EVALUATE = f'--records=records --model=model {OUT}'
+SAVED = f'--records=records --scores=scores {OUT}'
+REVIEW = (
+  '--records=records --scores=scores --label_set=sets/discard_1 --audio_dir=data '
+  '--output=r.html'
+)
+AUDIT = f'--records=records --label_sets=sets {OUT}'
+
+WRONG = [
+  ('soundscapes', f'--source_dir=gone {OUT}', 'gone: no such folder (--source_dir)'),
+  ('soundscapes', f'--source_dir=empty {OUT}', 'empty: no folders in it'),
+  ('soundscapes', '--output_dir=data/class_map.csv', 'is a file, but --output_dir'),
+  ('prepare', f'{PREPARE} --segments_csv=gone.csv', 'gone.csv: no such file'),
+  ('prepare', f'{PREPARE} --segments_csv=data', 'data: is a folder, but --segments'),
+  ('prepare', f'{PREPARE} --explicit_tsv=gone.tsv', 'gone.tsv: no such file'),
+  ('prepare', f'{PREPARE} --class_map=wrong.csv', 'a class map starts with the row'),
+  ('prepare', f'{PREPARE} --strong_tsv=data/explicit.tsv', 'explicit.tsv'),
+  ('prepare', f'{PREPARE} --audio_dir=gone', 'gone: no such folder (--audio_dir)'),
+  ('prepare', f'{PREPARE} --audio_dir=wrong.csv', 'wrong.csv: is a file'),
+  ('prepare', f'{PREPARE} --output_dir=/proc/none/o', '/proc/none: cannot be used'),
+  (
+    'prepare',
+    f'{LABELS} --labels_only --records=model {OUT}',
+    'model: written by `train`, but a `prepare` folder is needed',
+  ),
+  (
+    'prepare',
+    f'{LABELS} --labels_only --records=records --decoder=soundfile {OUT}',
+    '--decoder does nothing here',
+  ),
+  ('train', f'{TRAIN} --records=gone', 'gone: no such folder; `prepare` writes it'),
+  ('train', f'{TRAIN} --records=empty', 'empty: not a finished `prepare` folder'),
+  ('train', f'{TRAIN} --mix_records=scores', 'written by `score`'),
+  ('train', f'{TRAIN} --mix_records=records_others', 'class 0 is /m/low, but in'),
+  ('train', f'{TRAIN} --validation_records=gone', 'gone: no such folder'),
+  ('train', f'{TRAIN} --label_set=sets', 'it holds the label sets discard_1, others'),
+  ('train', f'{TRAIN} --label_set=sets/others', 'class 0 is /m/low, but in label set'),
+  ('train', f'{TRAIN} --init_from=gone', 'gone: no such model file'),
+  ('train', f'{TRAIN} --init_from=text.h5', 'text.h5: cannot be read as HDF5'),
+  ('train', f'{TRAIN} --init_from=saved', 'saved: a SavedModel, which takes waveforms'),
+  ('train', f'{TRAIN} --smear_ontology=gone.json', 'gone.json: no such file'),
+  ('train', f'{TRAIN} --smear_ontology=wrong.csv', 'wrong.csv: the ontology cannot be'),
+  ('train', f'{TRAIN} --patience=3', '--patience does nothing here'),
+  ('train', f'{TRAIN} --learning_rate=-1', 'learning_rate is -1.0'),
+  ('train', f'{TRAIN} --strategy=multi_worker', 'multi_worker needs TF_CONFIG'),
+  (
+    'train',
+    f'{TRAIN} --data_service=localhost:1',
+    'no dispatcher of a tf.data service',
+  ),
+  (
+    'train',
+    f'{TRAIN} --validation_records=records --curve_class=hihg',
+    "'hihg' is neither the mid nor the name of a class",
+  ),
+  (
+    'train',
+    f'{TRAIN} --records=records_weak --label_mode=strong',
+    'records_weak: no clip has strong labels',
+  ),
+  (
+    'train',
+    f'{TRAIN} --init_from=model/model.keras --init_optimizer',
+    'init_optimizer needs a train folder',
+  ),
+  ('score', f'{SCORE} --model=gone', 'gone: no such model file'),
+  ('score', f'{SCORE} --model=gone.h5', "YAMNet's weights are published at"),
+  ('score', f'{SCORE} --model=text.keras', 'text.keras: not a Keras model'),
+  ('score', f'{SCORE} --model=records', 'written by `prepare`, but a `train` folder'),
+  ('score', f'{SCORE} --model=model_others', 'class 0 is /m/low, but in model_others'),
+  ('score', f'{SCORE} --model=model_nameless', 'give its class map with --class_map'),
+  ('score', f'{SCORE} --model=saved', 'give the folder of their sound files'),
+  ('score', f'{SCORE} --model=saved --audio_dir=gone', 'gone: no such folder'),
+  ('score', f'{SCORE} --model=model --records=gone', 'gone: no such folder'),
+  ('score', f'{SCORE} --model=model --class_mapping=gone', 'gone: no such file'),
+  ('score', f'{SCORE} --model=model --class_mapping=wrong.csv', 'wrong.csv'),
+  ('import_scores', f'--records=records --scores=gone.npy {OUT}', 'no such file'),
+  ('import_scores', f'--records=records --scores=scores {OUT}', 'scores: is a folder'),
+  (
+    'import_scores',
+    f'--records=records --scores=foreign.npy --clip_ids=clips.txt {OUT}',
+    'foreign.npy: has 3 rows, but there are 1 ids',
+  ),
+  ('enhance', f'{ENHANCE} --scores=gone', 'gone: no such folder; `score` writes it'),
+  ('enhance', f'{ENHANCE} --scores=scores_few', 'scores of 3 clips, of which 3'),
+  ('enhance', f'{ENHANCE} --show_class=hihg', "'hihg' is neither the mid nor"),
+  ('enhance', f'{ENHANCE} --discard_percent=x', 'x'),
+  ('enhance', f'{ENHANCE} --min_score=0.3', '--min_score does nothing here'),
+  ('enhance', f'{ENHANCE} --rule=truth --truth_csv=gone', 'gone: no such file'),
+  ('enhance', f'{ENHANCE} --rule=chosen --evaluation=gone', '`evaluate` writes it'),
+  ('audit', f'{AUDIT} --label_sets=empty', 'empty: no label set'),
+  ('audit', f'{AUDIT} --truth_csv=gone.csv', 'gone.csv: no such file (--truth_csv)'),
+  ('audit', AUDIT, 'give one of them'),
+  ('audit', f'{AUDIT} --truth_csv=data/segments.csv --formats=gif', 'no format'),
+  ('evaluate', f'{EVALUATE} --model=gone', 'gone: no such model file'),
+  ('evaluate', f'{EVALUATE} --model=model_others', 'class 0 is /m/low'),
+  ('evaluate', f'{EVALUATE} --records=sets', 'sets: not a finished `prepare` folder'),
+  ('evaluate', f'{EVALUATE} --clip_list=gone.txt', 'gone.txt: no such file'),
+  ('evaluate', f'{EVALUATE} --clip_list=clips.txt', 'clips.txt: names 1 clips'),
+  ('evaluate', f'{EVALUATE} --framed_tsv=gone', 'gone: no such file (--framed_tsv)'),
+  ('evaluate', f'{EVALUATE} --framed_tsv=wrong.csv', 'wrong.csv'),
+  ('evaluate', f'{EVALUATE} --curve_class=hihg', "'hihg' is neither the mid nor"),
+  ('evaluate', f'{EVALUATE} --baseline=gone', 'gone: no such folder; `evaluate`'),
+  ('evaluate', f'{EVALUATE} --baseline=scores', 'written by `score`'),
+  ('evaluate', f'{EVALUATE} --prior_records=gone', 'does nothing without --baseline'),
+  ('evaluate', f'{EVALUATE} --select=lwlrap', 'to select, give several --model'),
+  ('evaluate', f'{EVALUATE} --select=accuracy', "metric is 'accuracy': choose from"),
+  ('evaluate', f'{SAVED} --scores=scores_few', 'scores of 3 clips, of which 3'),
+  ('evaluate', f'{SAVED} --detection', 'score with --patch_scores'),
+  ('evaluate', f'{SAVED} --records=records_weak --detection', 'has no events'),
+  ('report', '--evaluation=gone --output=r.html', 'gone: no such folder; `evaluate`'),
+  ('report', '--evaluation=gone --output=r.txt', 'a page must end in .html'),
+  ('report', '--results=gone --output=out', 'gone: no such file or folder (--results)'),
+  ('review', f'{REVIEW} --scores=gone', 'gone: no such folder; `score` writes it'),
+  ('review', f'{REVIEW} --audio_dir=gone', 'gone: no such folder (--audio_dir)'),
+  ('review', f'{REVIEW} --class=hihg', "'hihg' is neither the mid"),
+  ('review', f'{REVIEW} --output=no/r.html', 'there is no folder no'),
+  ('review', f'{REVIEW} --label_set=sets/others', 'class 0 is /m/low'),
+  ('export', f'--model=gone {OUT}', 'gone: no such model file'),
+  ('export', f'--model=saved {OUT}', 'saved: a SavedModel, which takes waveforms'),
+  ('export', f'--model=model_nameless {OUT}', 'give its class map with --class_map'),
+  ('tag', '--model=gone data/audio/clip0000000_0.flac', 'gone: no such model file'),
+  ('tag', '--model=model gone.wav', 'gone.wav: no such file'),
+  ('tag', '--model=model data', 'data: is a folder, not a sound file'),
+  ('tag', '--model=model', 'name at least one sound file'),
+  ('tag', '--model=model --output_npz=no/a.npz gone.wav', 'there is no folder no'),
+  ('tag', '--model=saved --class_map=wrong.csv x.wav', 'wrong.csv: a class map starts'),
+  ('inspect', 'gone', 'gone: no such folder; `prepare` writes it'),
+  ('inspect', 'records --clip_id=clip0000003', 'did you mean clip0000003_3000?'),
+  ('inspect', 'records --output=x.png', '--output is for the picture of a clip'),
+  ('describe', f'{LABELS} --segments_csv=gone {OUT}', 'gone: no such file'),
+  ('describe', f'{LABELS} --qa_csv=gone {OUT}', 'gone: no such file (--qa_csv)'),
+  ('describe', f'{LABELS} --label=hihg {OUT}', "'hihg' is neither the mid nor"),
+  ('frame_labels', '--strong_tsv=gone --output_tsv=o.tsv', 'gone: no such file'),
+  (
+    'frame_labels',
+    '--strong_tsv=data/strong.tsv --output_tsv=no/o.tsv',
+    'there is no folder no',
+  ),
+  ('data_service', '--dispatcher=nowhere', 'not of the form host:port'),
+  ('models', '--num_classes=0', 'num_classes is 0, but must be at least 1'),
+  ('sweep', f'{OUT} --axis=seed=1 --stage=trian', 'trian'),
+  ('quickstart', f'{OUT} --discard_percent=x', 'x'),
+]
+
+
+@pytest.mark.parametrize(('stage', 'flags', 'told'), WRONG)
+def test_wrong_input_is_told_without_tensorflow(
+  run_without_tensorflow, folder, stage, flags, told
+):
+  before = set(folder.rglob('*'))
+  done = run_without_tensorflow(folder, stage, *flags.split())
+  assert done.status == 1, done.text
+  assert len(done.errors) == 1, done.text
+  assert told in done.errors[0]
+  assert 'Traceback' not in done.text
+  assert set(folder.rglob('*')) == before
+
+
+def test_every_stage_is_told_of_something():
+  assert {stage for stage, *_ in WRONG} == set(STAGES)
+
+
+def test_a_folder_that_was_there_stays_and_is_left_empty(
+  run_without_tensorflow, folder, tmp_path
+):
+  flags = f'{PREPARE} --class_map=data/segments.csv'.split()
+  (tmp_path / 'out').mkdir()
+  assert (
+    run_without_tensorflow(
+      folder, 'prepare', *flags, f'--output_dir={tmp_path}/out'
+    ).status
+    == 1
+  )
+  assert list((tmp_path / 'out').iterdir()) == []
+  deep = tmp_path / 'new/deep/out'
+  assert (
+    run_without_tensorflow(folder, 'prepare', *flags, f'--output_dir={deep}').status
+    == 1
+  )
+  assert not (tmp_path / 'new').exists()
+
+
+def test_with_all_inputs_right_stages_do_import_tensorflow(
+  run_without_tensorflow, folder, tmp_path
+):
+  """So the other tests can fail."""
+  done = run_without_tensorflow(
+    folder, 'train', '--records=records', f'--output_dir={tmp_path}/out'
+  )
+  assert done.status == IMPORTED
+  assert 'was imported' in done.text
