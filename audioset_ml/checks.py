@@ -26,6 +26,7 @@ def soundscapes(config) -> Counts:
 
 def prepare(config) -> Counts:
   """Of a `records.pipeline.PrepareConfig`."""
+  from audioset_ml.audio.decoding import require_decoder
   from audioset_ml.records.folder import RecordsFolder
   from audioset_ml.records.pipeline import read_chosen_labels
   from audioset_ml.records.plan import find_audio
@@ -47,6 +48,8 @@ def prepare(config) -> Counts:
       f'{where}: lacks the sound of {lacking} of {len(clip_ids)} clips, more than the '
       f'share of {config.max_skipped_fraction:g} that --max_skipped_fraction allows'
     )
+  if not config.records:
+    require_decoder(config.decoder)
   return {
     'clips': len(clip_ids),
     'clips found': used,

@@ -131,7 +131,7 @@ def main(_) -> None:
     raise app.UsageError('--rule=truth needs --truth_csv')
   if FLAGS.rule == 'chosen' and not FLAGS.evaluation:
     raise app.UsageError('--rule=chosen needs --evaluation')
-  if FLAGS.rule not in ('truth', 'chosen'):
+  if FLAGS.rule not in ('truth', 'chosen', 'cleanlab'):
     rules.build_rule(FLAGS.rule, values)  # so that wrong values are told of at once
   inputs = {'scores': FLAGS.scores, 'records': FLAGS.records}
   inputs |= {'truth_csv': FLAGS.truth_csv} if FLAGS.truth_csv else {}

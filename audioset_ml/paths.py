@@ -9,12 +9,19 @@ import os
 import pathlib
 import posixpath
 import shutil
+import warnings
 from collections.abc import Iterator
 from typing import IO, Union
 
 from audioset_ml.errors import InputError
 
 Path = Union[pathlib.Path, 'GfilePath']
+
+# Where tensorflow-io can be had, for messages. Its last release loads nowhere else.
+TENSORFLOW_IO = (
+  'Python 3.11 or 3.12 with TensorFlow 2.17 can have it: '
+  "pip install 'audioset_ml[tensorflow-io]'"
+)
 
 
 def as_path(path: 'str | os.PathLike | GfilePath') -> Path:
@@ -189,11 +196,27 @@ def _gfile(path: str):
 
   scheme = path.partition('://')[0]
   if scheme not in tf.io.gfile.get_registered_schemes():
-    import tensorflow_io  # noqa: F401  knows s3, az, hdfs, http and others
-
+    lacking = _lacks_tensorflow_io()
     if scheme not in tf.io.gfile.get_registered_schemes():
-      raise InputError(f'{path}: TensorFlow knows no file system {scheme}://')
+      why = lacking or ', nor does tensorflow-io'
+      raise InputError(f'{path}: TensorFlow knows no file system {scheme}://{why}')
   return tf.io.gfile
+
+
+def _lacks_tensorflow_io() -> str:
+  """Loads tensorflow-io, which knows s3, az, hdfs, http and others; or why it can't."""
+  known = ', and tensorflow-io, which knows more,'
+  with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter('always')
+    try:
+      import tensorflow_io  # noqa: F401
+    except ModuleNotFoundError:
+      return f'{known} is not installed: {TENSORFLOW_IO}'
+    except Exception as error:  # TensorFlow's own types, of another version of it
+      return f'{known} does not load ({type(error).__name__}): {TENSORFLOW_IO}'
+  if any('unable to load' in str(one.message) for one in said):
+    return f'{known} does not load here: {TENSORFLOW_IO}'
+  return ''
 
 
 @contextlib.contextmanager

@@ -65,6 +65,9 @@ def main(argv: Sequence[str]) -> int:
   if errors := _if_none_is_there(files):
     print(*(f'error: {error}' for error in errors), sep='\n', file=sys.stderr)
     return 1
+  from audioset_ml.audio.decoding import require_decoder
+
+  require_decoder(FLAGS.decoder)
   # Not before: what is wrong is told without TensorFlow's start.
   from audioset_ml.models import saved_model, tagging
   from audioset_ml.progress import progress_bar

@@ -1,4 +1,7 @@
-"""Running entry points where an import of TensorFlow ends the process at once."""
+"""Running entry points where an import of TensorFlow ends the process at once.
+
+Optional packages are not installed there.
+"""
 
 import dataclasses
 import json
@@ -18,11 +21,13 @@ import os, sys
 
 class Refuse:
   def find_spec(self, name, path=None, target=None):
-    if name in ('tensorflow', 'keras', 'tensorflow_io'):
+    if name in ('tensorflow', 'keras'):
       os.write(2, f'{{name}} was imported\\n'.encode())
       os._exit({IMPORTED})
 
 sys.meta_path.insert(0, Refuse())
+for name in ('tensorflow_io', 'sed_scores_eval', 'cleanlab'):  # not installed
+  sys.modules[name] = None
 """
 
 # Forks a process for each stage, which spares it a second of other imports.
@@ -40,8 +45,8 @@ for line in sys.stdin:
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-  """How a stage ended: with IMPORTED if it imported TensorFlow, Keras or tensorflow-io;
-  and all that it printed, errors included."""
+  """How a stage ended, with IMPORTED if it imported TensorFlow or Keras; and all that
+  it printed, errors included."""
 
   status: int
   text: str

@@ -7,6 +7,7 @@ is an error and the next file gets a new process.
 """
 
 import functools
+import importlib.util
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,7 @@ import numpy as np
 
 from audioset_ml.audio.containers.base import Encoding
 from audioset_ml.errors import AudioError, InputError
+from audioset_ml.paths import TENSORFLOW_IO
 
 DECODE_SECONDS = 30.0  # a clip of 10 s takes 0.05; damaged FLAC may take forever
 _START_SECONDS = 300.0  # importing TensorFlow takes 5 s on a machine that is not busy
@@ -39,11 +41,11 @@ def graph_decoder(encoding: Encoding):
   Raises:
     ValueError: tensorflow-io doesn't decode this encoding.
   """
+  if not _is_supported(encoding):
+    raise ValueError(f'tensorflow-io has no decoder for {encoding}')
   import tensorflow as tf
   import tensorflow_io as tfio
 
-  if not _is_supported(encoding):
-    raise ValueError(f'tensorflow-io has no decoder for {encoding}')
   stored = {8: tf.uint8, 16: tf.int16, 24: tf.int32, 32: tf.float32}.get(encoding.bits)
 
   @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
@@ -88,6 +90,14 @@ def decode(
   if problem:
     raise AudioError(f'{name}: {problem}; if it is sound, {_UNSUPPORTED}')
   return samples
+
+
+def require_installed() -> None:
+  """Raises InputError unless tensorflow-io is installed; doesn't load it."""
+  if importlib.util.find_spec('tensorflow_io') is None:
+    raise InputError(
+      f'tensorflow-io is not installed: {TENSORFLOW_IO}; or {_UNSUPPORTED}'
+    )
 
 
 def _is_supported(encoding: Encoding) -> bool:
@@ -138,6 +148,7 @@ class _Worker:
       return problem, None
 
   def _start(self) -> None:
+    require_installed()
     # Not forked: a fork of a process that has used TensorFlow hangs.
     context = multiprocessing.get_context('spawn')
     self._pipe, other_end = context.Pipe()
@@ -158,7 +169,10 @@ class _Worker:
       raise
     if problem:
       self.stop()
-      raise InputError(f"tensorflow-io can't be started ({problem}); {_UNSUPPORTED}")
+      raise InputError(
+        f"tensorflow-io can't be started ({problem}): {TENSORFLOW_IO}; or "
+        f'{_UNSUPPORTED}'
+      )
 
   def stop(self) -> None:
     """Ends the process, at once."""

@@ -99,11 +99,12 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
       one_for_all=config.choose_for == 'all',
     )
     percents = [parse_percent(text) for text in chosen['percent']]
-  rule = rules.build_rule(config.rule, config.values, config.seed, truth, percents)
   scores = read_scores(config.scores)
   scores.require_of(records)
   for name in config.shown:
     records.class_map.find(name)
+  # After the data, since a rule may need a package that is not installed.
+  rule = rules.build_rule(config.rule, config.values, config.seed, truth, percents)
   # Imported here: what can be told without TensorFlow is told before it is there.
   from audioset_ml.records.dataset import read_label_table
 

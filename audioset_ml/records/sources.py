@@ -45,6 +45,9 @@ class AudioSource:
   min_seconds: float
   max_extra_seconds: float
 
+  def __post_init__(self):
+    decoding.require_decoder(self.decoder)
+
   def records(
     self, index: int, clips: Sequence[PlannedClip]
   ) -> Iterator[Record | Skipped]:

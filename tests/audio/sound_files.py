@@ -1,10 +1,20 @@
 """Sound files made for the tests, in every format, and ways to damage them."""
 
+import importlib.util
 import io
 import struct
 
 import numpy as np
+import pytest
 import soundfile
+
+needs_tensorflow_io = pytest.mark.skipif(
+  importlib.util.find_spec('tensorflow_io') is None,
+  reason='tensorflow-io is not installed (it needs TensorFlow 2.17, Python below 3.13)',
+)
+both_decoders = pytest.mark.parametrize(
+  'decoder', ['soundfile', pytest.param('tensorflow_io', marks=needs_tensorflow_io)]
+)
 
 # Name: libsndfile's format and subtype, and how exact the samples come back.
 FORMATS = {

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from audioset_ml.audio import containers, decoding
 from audioset_ml.errors import AudioError
 from tests.audio import sound_files
-from tests.audio.sound_files import FORMATS, encode, tone
+from tests.audio.sound_files import FORMATS, both_decoders, encode, tone
 
-both_decoders = pytest.mark.parametrize('decoder', decoding.DECODERS)
 every_format = pytest.mark.parametrize('kind', list(FORMATS))
 FILES = {kind: encode(tone(), kind) for kind in FORMATS}
 HEADER_BYTES = {'vorbis': 3500, 'opus': 200, 'mp3': 500}
@@ -95,7 +94,7 @@ def test_any_changed_byte_of_the_sound_is_found(kind, place, value):
   refusal(bytes(data))
 
 
-@pytest.mark.parametrize('decoder', decoding.DECODERS)
+@both_decoders
 @pytest.mark.parametrize('kind', ['wav_16', 'wav_float', 'mp3', 'vorbis', 'flac_16'])
 @given(start=st.integers(0, 200), noise=st.binary(min_size=1, max_size=40))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])

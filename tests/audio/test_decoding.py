@@ -9,9 +9,15 @@ import soundfile
 from audioset_ml.audio import decoding
 from audioset_ml.errors import AudioError, InputError
 from tests.audio import sound_files
-from tests.audio.sound_files import FORMATS, RATE, encode, tone
+from tests.audio.sound_files import (
+  FORMATS,
+  RATE,
+  both_decoders,
+  encode,
+  needs_tensorflow_io,
+  tone,
+)
 
-both_decoders = pytest.mark.parametrize('decoder', decoding.DECODERS)
 every_format = pytest.mark.parametrize('kind', list(FORMATS))
 
 
@@ -43,6 +49,7 @@ def test_gives_the_sound_that_was_encoded(kind, decoder, channels):
   np.testing.assert_allclose(samples[500:-500], original[500:-500], atol=tolerance)
 
 
+@needs_tensorflow_io
 @every_format
 def test_decoders_agree(kind):
   skip_if_unsupported('tensorflow_io', kind)
@@ -202,6 +209,7 @@ def test_all_real_recordings_decode(shared_data):
     assert path.suffix in decoding.AUDIO_SUFFIXES
 
 
+@needs_tensorflow_io
 def test_decoders_agree_on_real_recordings(shared_data):
   for path in sorted(shared_data('esc10').glob('*/1-*.ogg'))[::8]:
     ours = decoding.load_audio(path)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml.audio import containers, tfio_decoding
+from audioset_ml.audio import containers, decoding, tfio_decoding
 from audioset_ml.audio.containers import Encoding
-from audioset_ml.errors import AudioError
+from audioset_ml.errors import AudioError, InputError
 from tests.audio import sound_files
-from tests.audio.sound_files import encode, tone
+from tests.audio.sound_files import encode, needs_tensorflow_io, tone
 
 WAV = Encoding('wav', 16)
 
@@ -25,6 +25,7 @@ def decode_wav():
   return tfio_decoding.decode(WAV, encode(tone(), 'wav_16'), 'clip')
 
 
+@needs_tensorflow_io
 def test_a_hang_is_an_error_and_the_next_file_decodes():
   data = sound_files.flac_that_hangs_tensorflow_io()
   decode_wav()
@@ -35,6 +36,7 @@ def test_a_hang_is_an_error_and_the_next_file_decodes():
   np.testing.assert_allclose(decode_wav(), tone(), atol=1e-4)
 
 
+@needs_tensorflow_io
 def test_a_death_of_the_decoder_is_an_error_and_the_next_file_decodes():
   data = sound_files.flac_that_hangs_tensorflow_io()
   decode_wav()
@@ -46,6 +48,7 @@ def test_a_death_of_the_decoder_is_an_error_and_the_next_file_decodes():
   np.testing.assert_allclose(decode_wav(), tone(), atol=1e-4)
 
 
+@needs_tensorflow_io
 def test_threads_get_their_own_answers():
   levels = np.linspace(0.1, 0.9, 12)
   answers = {}
@@ -63,11 +66,13 @@ def test_threads_get_their_own_answers():
     np.testing.assert_allclose(answers[level], np.full((100, 1), level), atol=1e-4)
 
 
+@needs_tensorflow_io
 def test_bytes_of_another_format_are_refused():
   with pytest.raises(AudioError, match="clip: tensorflow-io can't decode it: "):
     tfio_decoding.decode(WAV, encode(tone(), 'wav_24'), 'clip')
 
 
+@needs_tensorflow_io
 def test_works_as_a_map_in_tf_data(tmp_path):
   data = encode(tone(), 'flac_16')
   path = tmp_path / 'tone.flac'
@@ -87,6 +92,22 @@ def test_graph_decoder_refuses_what_tensorflow_io_lacks():
     tfio_decoding.graph_decoder(Encoding('opus'))
 
 
+def test_where_it_is_not_installed_the_error_says_what_has_it(monkeypatch):
+  """And a file that is no whole sound is told of first."""
+  monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+  told = (
+    r'Python 3\.11 or 3\.12 with TensorFlow 2\.17.*pip install .*--decoder=soundfile'
+  )
+  with pytest.raises(InputError, match=told) as caught:
+    decoding.require_decoder('tensorflow_io')
+  assert '\n' not in str(caught.value)
+  monkeypatch.setattr(tfio_decoding, '_worker', tfio_decoding._Worker())
+  with pytest.raises(InputError, match=told):
+    decoding.decode_bytes(encode(tone(), 'wav_16'), 'clip', 'tensorflow_io')
+  with pytest.raises(AudioError, match='clip: truncated'):
+    decoding.decode_bytes(encode(tone(), 'wav_16')[:-9], 'clip', 'tensorflow_io')
+
+
 SCRIPT = """
 import multiprocessing, sys, time
 from audioset_ml.audio import decoding
@@ -98,12 +119,13 @@ if __name__ == '__main__':
 """
 
 
+@needs_tensorflow_io
 def test_the_decoder_ends_with_its_program_however_that_ends(tmp_path):
   (tmp_path / 'script.py').write_text(SCRIPT)
   (tmp_path / 'tone.wav').write_bytes(encode(tone(rate=16000), 'wav_16', 16000))
   ending, killed = (start_script(tmp_path, seconds) for seconds in (0, 60))
   with ending, killed:
-    output, errors = ending.communicate(timeout=60)
+    output, errors = ending.communicate(timeout=300)
     line = killed.stdout.readline()
     killed.kill()
   assert ending.returncode == 0

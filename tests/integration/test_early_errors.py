@@ -101,6 +101,7 @@ REVIEW = (
   '--records=records --scores=scores --label_set=sets/discard_1 --audio_dir=data '
   '--output=r.html'
 )
+SOUND = 'data/audio/clip0000000_0.flac'
 AUDIT = f'--records=records --label_sets=sets {OUT}'
 
 WRONG = [
@@ -114,6 +115,7 @@ WRONG = [
   ('prepare', f'{PREPARE} --strong_tsv=data/explicit.tsv', 'explicit.tsv'),
   ('prepare', f'{PREPARE} --audio_dir=gone', 'gone: no such folder (--audio_dir)'),
   ('prepare', f'{PREPARE} --audio_dir=wrong.csv', 'wrong.csv: is a file'),
+  ('prepare', f'{PREPARE} --decoder=tensorflow_io', 'tensorflow-io is not installed: '),
   ('prepare', f'{PREPARE} --output_dir=/proc/none/o', '/proc/none: cannot be used'),
   (
     'prepare',
@@ -184,6 +186,8 @@ WRONG = [
   ('enhance', f'{ENHANCE} --discard_percent=x', 'x'),
   ('enhance', f'{ENHANCE} --min_score=0.3', '--min_score does nothing here'),
   ('enhance', f'{ENHANCE} --rule=truth --truth_csv=gone', 'gone: no such file'),
+  ('enhance', f'{ENHANCE} --rule=cleanlab', 'the rule cleanlab needs cleanlab'),
+  ('enhance', f'{ENHANCE} --rule=cleanlab --scores=scores_few', 'scores of 3 clips'),
   ('enhance', f'{ENHANCE} --rule=chosen --evaluation=gone', '`evaluate` writes it'),
   ('audit', f'{AUDIT} --label_sets=empty', 'empty: no label set'),
   ('audit', f'{AUDIT} --truth_csv=gone.csv', 'gone.csv: no such file (--truth_csv)'),
@@ -204,6 +208,7 @@ WRONG = [
   ('evaluate', f'{EVALUATE} --select=accuracy', "metric is 'accuracy': choose from"),
   ('evaluate', f'{SAVED} --scores=scores_few', 'scores of 3 clips, of which 3'),
   ('evaluate', f'{SAVED} --detection', 'score with --patch_scores'),
+  ('evaluate', f'{EVALUATE} --detection', 'needs the package sed_scores_eval'),
   ('evaluate', f'{SAVED} --records=records_weak --detection', 'has no events'),
   ('report', '--evaluation=gone --output=r.html', 'gone: no such folder; `evaluate`'),
   ('report', '--evaluation=gone --output=r.txt', 'a page must end in .html'),
@@ -216,9 +221,10 @@ WRONG = [
   ('export', f'--model=gone {OUT}', 'gone: no such model file'),
   ('export', f'--model=saved {OUT}', 'saved: a SavedModel, which takes waveforms'),
   ('export', f'--model=model_nameless {OUT}', 'give its class map with --class_map'),
-  ('tag', '--model=gone data/audio/clip0000000_0.flac', 'gone: no such model file'),
+  ('tag', f'--model=gone {SOUND}', 'gone: no such model file'),
   ('tag', '--model=model gone.wav', 'gone.wav: no such file'),
   ('tag', '--model=model data', 'data: is a folder, not a sound file'),
+  ('tag', f'--model=model --decoder=tensorflow_io {SOUND}', 'is not installed: Python'),
   ('tag', '--model=model', 'name at least one sound file'),
   ('tag', '--model=model --output_npz=no/a.npz gone.wav', 'there is no folder no'),
   ('tag', '--model=saved --class_map=wrong.csv x.wav', 'wrong.csv: a class map starts'),
