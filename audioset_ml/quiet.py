@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# Set for the processes that a stage starts, such as Beam's workers.
+# Set for the processes that a stage starts, which import this package (its __init__).
 _ASKED = 'AUDIOSET_ML_QUIET'
 # What is left out, of standard error's lines during the import.
 _NOTES = (
@@ -38,14 +38,9 @@ def leave_out_notes() -> None:
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   os.environ[_ASKED] = '1'
-  if 'tensorflow' not in sys.modules:
+  there = any(isinstance(finder, _TensorFlowFinder) for finder in sys.meta_path)
+  if 'tensorflow' not in sys.modules and not there:
     sys.meta_path.insert(0, _TensorFlowFinder())
-
-
-def leave_out_notes_in_child() -> None:
-  """Mutes the notes if a stage has started this process, and else changes nothing."""
-  if os.environ.get(_ASKED):
-    leave_out_notes()
 
 
 class _TensorFlowFinder(importlib.abc.MetaPathFinder):

@@ -21,6 +21,8 @@ import signal
 import sys
 import traceback
 
+from audioset_ml import quiet
+
 _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 # Stages that need no TensorFlow: for them alone it is not imported.
 _LIGHT_STAGES = {'soundscapes', 'describe'}
@@ -42,7 +44,7 @@ def main() -> None:
 
 
 def _import_what_stages_need() -> None:
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  quiet.leave_out_notes()
   import audioset_ml.evaluation.records_evaluation
   import audioset_ml.reporting.tensorboard
   import audioset_ml.training.loop  # noqa: F401
