@@ -21,7 +21,7 @@ class RecordError(InputError):
 
 
 class UnfinishedError(RecordError):
-  """The work is done but not good enough; what was written is worth keeping."""
+  """The work is not all done, or not well enough; what was written is worth keeping."""
 
 
 class ModelError(InputError):

@@ -1,5 +1,6 @@
 """Running entry points as a user does: in a process of their own."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -89,3 +90,51 @@ def _command(stage: str, arguments: tuple, python: str) -> list[str]:
 
 def _environment() -> dict[str, str]:
   return {**os.environ, 'PYTHONPATH': str(ROOT)}
+
+
+def children_of(parent: int, named: str = '') -> list[int]:
+  """The processes that a process has started whose command lines hold a text."""
+  found = []
+  for path in pathlib.Path('/proc').glob('[0-9]*'):
+    try:
+      # The second field is the name in parentheses, which may hold spaces.
+      fields = (path / 'stat').read_text().rpartition(')')[2].split()
+      command = (path / 'cmdline').read_text()
+    except OSError:  # it has ended meanwhile
+      continue
+    if int(fields[1]) == parent and named in command:
+      found.append(int(path.name))
+  return found
+
+
+def is_alive(process: int) -> bool:
+  """Whether a process is there and has not ended."""
+  try:
+    state = pathlib.Path(f'/proc/{process}/stat').read_text()
+  except OSError:
+    return False
+  return state.rpartition(')')[2].split()[0] not in 'ZX'
+
+
+def listening_ports(process: int) -> list[str]:
+  """The addresses, as hexadecimal numbers, at which a process listens."""
+  sockets = set()
+  for file in pathlib.Path(f'/proc/{process}/fd').iterdir():
+    with contextlib.suppress(OSError):
+      sockets.add(os.readlink(file))
+  found = []
+  for table in ('tcp', 'tcp6'):
+    path = pathlib.Path(f'/proc/{process}/net/{table}')
+    for line in path.read_text().splitlines()[1:] if path.exists() else ():
+      fields = line.split()
+      if fields[3] == '0A' and f'socket:[{fields[9]}]' in sockets:
+        found.append(fields[1])
+  return found
+
+
+def wait_until(condition, seconds: float) -> None:
+  """Waits until a condition holds; it must within some seconds."""
+  deadline = time.monotonic() + seconds
+  while not condition():
+    assert time.monotonic() < deadline, f'not within {seconds} s'
+    time.sleep(0.02)

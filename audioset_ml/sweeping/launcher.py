@@ -9,11 +9,10 @@ have ended:
   {"stages": [["train", ["--steps=10"]], …], "log": "trial/log.txt"}
   {"status": 0, "stage": 1}
 
-A stage that fails ends its order. Linux only: when the process that gives the orders
-dies, however, the launcher is told to end, and the stage that it runs.
+A stage that fails ends its order. When the process that gives the orders dies, however,
+the launcher is told to end, and the stage that it runs.
 """
 
-import ctypes
 import json
 import os
 import runpy
@@ -22,15 +21,15 @@ import sys
 import traceback
 
 from audioset_ml import quiet
+from audioset_ml.worker_processes import end_with_parent
 
-_PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 # Stages that need no TensorFlow: for them alone it is not imported.
 _LIGHT_STAGES = {'soundscapes', 'describe'}
 
 
 def main() -> None:
   """Takes orders until the input ends."""
-  _end_with_parent()
+  end_with_parent(signal.SIGTERM, os.getppid())
   # Ctrl-C reaches the stage that runs, which saves its state; its end is waited for.
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   orders, answers = sys.stdin, os.fdopen(os.dup(1), 'w')
@@ -80,9 +79,7 @@ def run_forked(name: str, arguments: list[str], log: str) -> int:
   try:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _end_with_parent()
-    if os.getppid() != parent:  # it has died before that
-      os._exit(1)
+    end_with_parent(signal.SIGTERM, parent)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -99,12 +96,6 @@ def run_forked(name: str, arguments: list[str], log: str) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # what the parent registered for its end is not this one's
-
-
-def _end_with_parent() -> None:
-  """Has the kernel send SIGTERM when the parent dies."""
-  libc = ctypes.CDLL(None, use_errno=True)
-  libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 if __name__ == '__main__':

@@ -5,18 +5,16 @@ any number of processes, started again as often as needed, write the same bytes.
 This module imports no pandas, which would double the processes' time to start.
 """
 
-import concurrent.futures
+import contextlib
 import dataclasses
-import multiprocessing
 import os
 import pathlib
-import signal
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import soundfile
 import tqdm
 
+from audioset_ml import worker_processes
 from audioset_ml.synthesis import mixing
 from audioset_ml.synthesis.config import SAMPLE_RATE, SoundscapeConfig
 from audioset_ml.synthesis.planning import Clip, random_states
@@ -38,10 +36,10 @@ class Renderer:
   config: SoundscapeConfig
   sounds: mixing.Sounds
 
-  def __call__(self, clips: Sequence[Clip]) -> int:
+  def __call__(self, clips: Sequence[Clip], count: Callable[[int], object]) -> None:
     for clip in clips:
       self._write(clip)
-    return len(clips)
+      count(1)
 
   def _write(self, clip: Clip) -> None:
     path = self.folder / 'audio' / clip.split / f'{clip.clip_id}.flac'
@@ -65,49 +63,7 @@ def render_all(
     desc='soundscapes',
     disable=None if show_progress else True,
   ) as progress:
-    for count in _run(renderer, tasks, min(num_workers, len(tasks))):
-      progress.update(count)
-
-
-def _run(
-  renderer: Renderer, tasks: Sequence[Sequence[Clip]], num_workers: int
-) -> Iterator[int]:
-  if num_workers == 1:
-    yield from map(renderer, tasks)
-    return
-  # Spawned, for a fork of a process that runs TensorFlow's threads can hang.
-  executor = concurrent.futures.ProcessPoolExecutor(
-    num_workers,
-    mp_context=multiprocessing.get_context('spawn'),
-    initializer=_set_renderer,
-    initargs=(renderer,),
-  )
-  try:
-    # Ctrl-C is this process's to handle: what is started here inherits the mask.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-      counts = executor.map(_render_in_worker, tasks)
-    finally:
-      signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    yield from counts
-  finally:
-    executor.shutdown(cancel_futures=True)
-
-
-_worker_renderer: Renderer | None = None
-
-
-def _set_renderer(renderer: Renderer) -> None:
-  global _worker_renderer
-  _worker_renderer = renderer
-  # A killed parent must leave no process behind that waits for its next task for ever.
-  threading.Thread(target=_exit_after_parent, daemon=True).start()
-
-
-def _exit_after_parent() -> None:
-  multiprocessing.parent_process().join()
-  os._exit(1)
-
-
-def _render_in_worker(clips: Sequence[Clip]) -> int:
-  return _worker_renderer(clips)
+    results = worker_processes.results(renderer, tasks, num_workers, progress.update)
+    with contextlib.closing(results):
+      for _ in results:
+        pass
