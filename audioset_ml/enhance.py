@@ -31,10 +31,10 @@ Example:
 
 from absl import app, flags
 
-from audioset_ml import beam_flags, checks, stage
+from audioset_ml import checks, runner_flags, stage
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags(*beam_flags.NAMES, 'show_class')
+stage.define_folder_flags('runner', 'beam_args', 'show_class')
 flags.DEFINE_string('scores', None, "Folder with the teacher's scores of the records.")
 flags.DEFINE_string('records', None, 'Folder of the records that were scored.')
 flags.DEFINE_enum(
@@ -91,7 +91,9 @@ flags.DEFINE_multi_string(
   'table_iii.csv.',
 )
 flags.DEFINE_integer('seed', 0, 'random: of the draws.')
-beam_flags.define_beam_flags()
+# No --workers: on one machine the thresholds are found in the same pass over the scores
+# in which labels are flagged.
+runner_flags.define_runner_flags(workers=False)
 flags.mark_flags_as_required(['scores', 'records'])
 
 # Which rules a flag has an effect on.
@@ -104,6 +106,7 @@ _VALUES = {
   'positive_percentile': ('positives',),
   'seed': ('random',),
   'truth_csv': ('truth',),
+  'runner': ('percent',),
 }
 
 
@@ -124,6 +127,7 @@ def _values() -> tuple[str, ...]:
 
 
 def main(_) -> None:
+  runs = runner_flags.run_config()
   from audioset_ml.missing_labels import enhance_stage, rules
 
   values = _values()
@@ -152,8 +156,7 @@ def main(_) -> None:
   with stage.output_folder(
     FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: checks.enhance(config)
   ) as folder:
-    runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
-    found, text = enhance_stage.enhance(config, folder.path, runner)
+    found, text = enhance_stage.enhance(config, folder.path, runs)
     folder.counts = found.flagged
   for name, flagged in folder.counts.items():
     what = 'ignores' if FLAGS.flagged_as == 'ignored' else 'adds'

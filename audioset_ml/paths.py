@@ -48,7 +48,7 @@ def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:
   Links to folders are followed, but no folder is walked twice.
   """
   if is_remote(folder):
-    with _os_errors():
+    with os_errors():
       for parent, _, names in _gfile(os.fspath(folder)).walk(os.fspath(folder)):
         yield parent, sorted(names)
     return
@@ -69,7 +69,7 @@ def read_byte_lines(path: 'str | os.PathLike') -> Iterator[bytes]:
     OSError: the file can't be read.
   """
   if is_remote(path):
-    with _os_errors(), as_path(path).open('rb') as file:
+    with os_errors(), as_path(path).open('rb') as file:
       yield from file
   else:
     with open(path, 'rb') as file:
@@ -124,11 +124,11 @@ class GfilePath(os.PathLike):
     return self.parent / name
 
   def exists(self) -> bool:
-    with _os_errors():
+    with os_errors():
       return _gfile(self._path).exists(self._path)
 
   def is_dir(self) -> bool:
-    with _os_errors():
+    with os_errors():
       return _gfile(self._path).isdir(self._path)
 
   def is_file(self) -> bool:
@@ -136,11 +136,11 @@ class GfilePath(os.PathLike):
 
   def mkdir(self, parents: bool = False, exist_ok: bool = False) -> None:
     del parents, exist_ok  # object stores have no folders to be in the way
-    with _os_errors():
+    with os_errors():
       _gfile(self._path).makedirs(self._path)
 
   def iterdir(self) -> Iterator['GfilePath']:
-    with _os_errors():
+    with os_errors():
       names = _gfile(self._path).listdir(self._path)
     return (self / name.rstrip('/') for name in names)
 
@@ -148,36 +148,36 @@ class GfilePath(os.PathLike):
     return _gfile(self._path).GFile(self._path, mode)
 
   def read_bytes(self) -> bytes:
-    with _os_errors(), self.open('rb') as file:
+    with os_errors(), self.open('rb') as file:
       return file.read()
 
   def read_text(self, encoding: str = 'utf-8') -> str:
     return self.read_bytes().decode(encoding)
 
   def write_bytes(self, data: bytes) -> None:
-    with _os_errors(), self.open('wb') as file:
+    with os_errors(), self.open('wb') as file:
       file.write(data)
 
   def replace(self, target: 'str | os.PathLike') -> None:
-    with _os_errors():
+    with os_errors():
       _gfile(self._path).rename(self._path, os.fspath(target), overwrite=True)
 
   rename = replace
 
   def unlink(self, missing_ok: bool = False) -> None:
     if not (missing_ok and not self.exists()):
-      with _os_errors():
+      with os_errors():
         _gfile(self._path).remove(self._path)
 
   def size(self) -> int:
     """Its size in bytes."""
-    with _os_errors():
+    with os_errors():
       return _gfile(self._path).stat(self._path).length
 
   def state(self) -> str:
     """Its size and time of change; '' if there is no such file."""
     try:
-      with _os_errors():
+      with os_errors():
         status = _gfile(self._path).stat(self._path)
     except FileNotFoundError:
       return ''
@@ -220,7 +220,7 @@ def _lacks_tensorflow_io() -> str:
 
 
 @contextlib.contextmanager
-def _os_errors() -> Iterator[None]:
+def os_errors() -> Iterator[None]:
   """TensorFlow's errors as Python's, which callers of pathlib expect."""
   import tensorflow as tf
 

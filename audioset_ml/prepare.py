@@ -15,15 +15,16 @@ Example:
     --segments_csv=train_segments.csv --strong_tsv=audioset_train_strong.tsv \\
     --class_map=class_labels_indices.csv --output_dir=records/train_strong
 
-Beam's own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
+With --workers=N, N processes share the work; with --runner, Apache Beam does it, whose
+own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 """
 
 from absl import app, flags
 
-from audioset_ml import beam_flags, checks, label_flags, stage
+from audioset_ml import checks, label_flags, runner_flags, stage
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags(*beam_flags.NAMES, 'max_skipped_fraction')
+stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
 label_flags.define_label_flags()
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
 flags.DEFINE_bool(
@@ -61,7 +62,7 @@ flags.DEFINE_float(
   0,
   1,
 )
-beam_flags.define_beam_flags()
+runner_flags.define_runner_flags()
 flags.register_validator(
   'labels_only',
   lambda labels_only: bool(labels_only) == bool(FLAGS.records),
@@ -77,6 +78,7 @@ def main(_) -> None:
   idle = [name for name in _FOR_SOUND if FLAGS.labels_only and FLAGS[name].present]
   if idle:
     raise app.UsageError(f'--{idle[0]} does nothing here: --labels_only reads no sound')
+  runs = runner_flags.run_config()
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
   inputs |= {'audio_dir': FLAGS.audio_dir, 'records': FLAGS.records}
   with stage.output_folder(
@@ -84,9 +86,7 @@ def main(_) -> None:
   ) as folder:
     from audioset_ml.records import pipeline
 
-    folder.counts, folder.details = pipeline.prepare(
-      _config(), folder.path, beam_flags.runner_config()
-    )
+    folder.counts, folder.details = pipeline.prepare(_config(), folder.path, runs)
   print(_summary(folder))
 
 

@@ -18,11 +18,11 @@ Example:
 
 from absl import flags
 
-from audioset_ml import beam_flags, checks, stage
+from audioset_ml import checks, runner_flags, stage
 from audioset_ml.models.pooling import POOLINGS
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags(*beam_flags.NAMES)
+stage.define_folder_flags(*runner_flags.NAMES)
 flags.DEFINE_list(
   'model', None, 'Train folder, .keras file, yamnet.h5 or SavedModel; or several.'
 )
@@ -48,11 +48,12 @@ flags.DEFINE_enum(
   "How the scores of a clip's patches become one: mean, as all evaluation has it; max; "
   'linear_softmax, the mean weighted by the scores themselves.',
 )
-beam_flags.define_beam_flags()
+runner_flags.define_runner_flags()
 flags.mark_flags_as_required(['model', 'records'])
 
 
 def main(_) -> None:
+  runs = runner_flags.run_config()
   inputs = {'model': FLAGS.model, 'records': FLAGS.records}
   inputs |= {'class_map': FLAGS.class_map, 'class_mapping': FLAGS.class_mapping}
   with stage.output_folder(
@@ -63,8 +64,7 @@ def main(_) -> None:
   ) as folder:
     from audioset_ml.models import score_stage
 
-    runner = None if beam_flags.is_one_process() else beam_flags.runner_config()
-    folder.counts, folder.details = score_stage.score(_config(), folder.path, runner)
+    folder.counts, folder.details = score_stage.score(_config(), folder.path, runs)
   print(f'{folder.path}: scores of {folder.counts["clips"]} clips')
 
 

@@ -22,6 +22,10 @@ SHARED_DATA = pathlib.Path(
   os.environ.get('AUDIOSET_ML_TEST_DATA', ROOT.parent / 'shared' / 'data')
 )
 
+# Why tests skip.
+NEEDS_BEAM = "needs Apache Beam: pip install 'audioset_ml[beam]'"
+NEEDS_DASK = "needs Beam and Dask: pip install 'audioset_ml[dask]'"
+
 
 @pytest.fixture(scope='session')
 def shared_data():
@@ -55,6 +59,18 @@ def run_without_tensorflow(tmp_path_factory):
   """Runs a stage where there is no TensorFlow: see `WithoutTensorFlow.run`."""
   with WithoutTensorFlow(tmp_path_factory.mktemp('hooks')) as without:
     yield without.run
+
+
+@pytest.fixture(scope='session')
+def light_install(tmp_path_factory) -> pathlib.Path:
+  """Modules as if what only some need were not installed; for `run_stage`."""
+  folder = tmp_path_factory.mktemp('light')
+  (folder / 'sitecustomize.py').write_text(
+    'import sys\n'
+    "for name in ('apache_beam', 'distributed', 'pymongo'):\n"
+    '  sys.modules[name] = None\n'
+  )
+  return folder
 
 
 def prepare_flags(data: pathlib.Path) -> list[str]:

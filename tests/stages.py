@@ -18,12 +18,22 @@ def run_stage(
   folder: pathlib.Path | None = None,
   seconds: float = 480,
   python: str = sys.executable,
+  modules: pathlib.Path | None = None,
 ) -> subprocess.CompletedProcess:
-  """Runs `python -m audioset_ml.<stage>` to its end."""
+  """Runs `python -m audioset_ml.<stage>` to its end.
+
+  Args:
+    stage: the stage.
+    *arguments: its flags.
+    folder: where it runs.
+    seconds: how long it may take.
+    python: the interpreter.
+    modules: a folder whose modules it can import before all others.
+  """
   return subprocess.run(
     _command(stage, arguments, python),
     cwd=folder,
-    env=_environment(),
+    env=_environment(modules),
     capture_output=True,
     text=True,
     check=False,
@@ -37,9 +47,12 @@ def run_stage_ok(
   folder: pathlib.Path | None = None,
   seconds: float = 480,
   python: str = sys.executable,
+  modules: pathlib.Path | None = None,
 ) -> str:
   """Runs a stage that must succeed; returns what it printed."""
-  done = run_stage(stage, *arguments, folder=folder, seconds=seconds, python=python)
+  done = run_stage(
+    stage, *arguments, folder=folder, seconds=seconds, python=python, modules=modules
+  )
   assert done.returncode == 0, f'{stage} failed:\n{done.stdout}\n{done.stderr}'
   return done.stdout
 
@@ -84,12 +97,54 @@ def kill_stage_when(
   return status
 
 
-def _command(stage: str, arguments: tuple, python: str) -> list[str]:
+@contextlib.contextmanager
+def started_stage(
+  stage: str,
+  *arguments: object,
+  modules: pathlib.Path | None = None,
+  before=None,
+):
+  """A stage that runs, in a process group of its own; killed at the end.
+
+  Args:
+    stage: the stage.
+    *arguments: its flags.
+    modules: a folder whose modules it can import before all others.
+    before: called in its process before it begins.
+
+  Yields:
+    The process; what it prints is text, to be read with `communicate`.
+  """
+
+  def prepare():
+    # A shell that runs the tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if before:
+      before()
+
+  process = subprocess.Popen(
+    _command(stage, arguments),
+    env=_environment(modules),
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    start_new_session=True,
+    preexec_fn=prepare,
+  )
+  try:
+    yield process
+  finally:
+    process.kill()
+    process.wait()
+
+
+def _command(stage: str, arguments: tuple, python: str = sys.executable) -> list[str]:
   return [python, '-m', f'audioset_ml.{stage}', *map(str, arguments)]
 
 
-def _environment() -> dict[str, str]:
-  return {**os.environ, 'PYTHONPATH': str(ROOT)}
+def _environment(modules: pathlib.Path | None = None) -> dict[str, str]:
+  places = [str(place) for place in (modules, ROOT) if place is not None]
+  return {**os.environ, 'PYTHONPATH': os.pathsep.join(places)}
 
 
 def children_of(parent: int, named: str = '') -> list[int]:
@@ -118,13 +173,12 @@ def is_alive(process: int) -> bool:
 
 def listening_ports(process: int) -> list[str]:
   """The addresses, as hexadecimal numbers, at which a process listens."""
-  sockets = set()
-  for file in pathlib.Path(f'/proc/{process}/fd').iterdir():
-    with contextlib.suppress(OSError):
-      sockets.add(os.readlink(file))
-  found = []
+  folder, sockets, found = f'/proc/{process}/fd', set(), []
+  for file in os.listdir(folder) if os.path.exists(folder) else ():
+    with contextlib.suppress(OSError):  # it is closed meanwhile
+      sockets.add(os.readlink(f'{folder}/{file}'))
   for table in ('tcp', 'tcp6'):
-    path = pathlib.Path(f'/proc/{process}/net/{table}')
+    path = pathlib.Path(f'/proc/net/{table}')
     for line in path.read_text().splitlines()[1:] if path.exists() else ():
       fields = line.split()
       if fields[3] == '0A' and f'socket:[{fields[9]}]' in sockets:
@@ -137,4 +191,4 @@ def wait_until(condition, seconds: float) -> None:
   deadline = time.monotonic() + seconds
   while not condition():
     assert time.monotonic() < deadline, f'not within {seconds} s'
-    time.sleep(0.02)
+    time.sleep(0.002)

@@ -19,6 +19,7 @@ import numpy as np
 from audioset_ml.labels.states import LabelTable
 from audioset_ml.missing_labels import histograms
 from audioset_ml.records import beam_runs
+from audioset_ml.records.shard_runs import RunConfig
 
 _ROWS = 1 << 14  # of scores that a worker reads at a time
 _LISTED_FILE, _PLACES_FILE, _FOUND_FILE = 'listed.npz', 'places.json', 'found.json'
@@ -76,7 +77,7 @@ def find_thresholds(
   labels: LabelTable,
   percents: Sequence[Decimal],
   work_dir: str | os.PathLike,
-  runner: beam_runs.RunnerConfig,
+  config: RunConfig,
 ) -> np.ndarray:
   """The threshold of every class for every percentage; see `thresholds.top_scored`.
 
@@ -85,7 +86,7 @@ def find_thresholds(
     labels: the states of the same clips' labels.
     percents: the discard percentages.
     work_dir: a folder that all workers see, for what they leave for each other.
-    runner: how Beam runs.
+    config: how Beam runs.
 
   Returns:
     float64, shape [classes, percents]; infinite for classes without any implicit
@@ -118,7 +119,7 @@ def find_thresholds(
       | beam.Map(_write_json, path=str(work_dir / _PLACES_FILE))
     )
 
-  beam_runs.run_pipeline(locate, runner, str(work_dir), 'enhance')
+  beam_runs.run_pipeline(locate, config, str(work_dir), 'enhance')
   places = {int(k): v for k, v in _read_json(work_dir / _PLACES_FILE)}
 
   def resolve(pipeline: beam.Pipeline) -> None:
@@ -133,7 +134,7 @@ def find_thresholds(
       | beam.Map(_write_json, path=str(work_dir / _FOUND_FILE))
     )
 
-  beam_runs.run_pipeline(resolve, runner, str(work_dir), 'enhance')
+  beam_runs.run_pipeline(resolve, config, str(work_dir), 'enhance')
   thresholds = np.full((labels.num_classes, len(percents)), math.inf)
   for found in _read_json(work_dir / _FOUND_FILE):
     for index, position, bits in found:

@@ -20,9 +20,9 @@ from audioset_ml.missing_labels.class_percents import (
 from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
 from audioset_ml.missing_labels.thresholds import parse_percent, parse_percents
 from audioset_ml.missing_labels.truth import read_truth
-from audioset_ml.records.beam_runs import RunnerConfig
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import SCORES_FILE, ClipScores, read_scores
+from audioset_ml.records.shard_runs import RunConfig
 
 CLASS_PERCENTS_FILE = 'class_percents.csv'
 _WORK = '.beam'
@@ -117,14 +117,14 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
 def enhance(
   config: EnhanceConfig,
   output_dir: str | os.PathLike,
-  runner: RunnerConfig | None = None,
+  runs: RunConfig | None = None,
 ) -> tuple[Enhancement, str]:
   """Writes the label sets.
 
   Args:
     config: what to flag.
     output_dir: the folder.
-    runner: how Beam runs to find ML20's thresholds; None for this process.
+    runs: the runner of Beam that finds ML20's thresholds; None for this process.
 
   Returns:
     What was flagged, and a summary for people; see `describe`.
@@ -133,19 +133,20 @@ def enhance(
     InputError: scores or records can't be read or don't belong together, or a value is
       wrong.
   """
+  through_beam = runs is not None and runs.runner
+  if through_beam and config.rule != 'percent':
+    raise InputError(f'Beam finds thresholds of percentages, not of {config.rule}')
   inputs = open_inputs(config)
   records, labels, rule = inputs.records, inputs.labels, inputs.rule
   shown = [records.class_map.find(name) for name in config.shown]
-  if runner:
-    if config.rule != 'percent':
-      raise InputError(f'Beam finds thresholds of percentages, not of {config.rule}')
-    # Imported here, since Beam takes seconds.
+  if through_beam:
+    # Only here: it imports Beam, which takes seconds and is not installed everywhere.
     from audioset_ml.missing_labels.beam_thresholds import find_thresholds
 
     percents = parse_percents(config.values)
     work_dir = pathlib.Path(output_dir) / _WORK
     file = pathlib.Path(config.scores).absolute() / SCORES_FILE
-    thresholds = find_thresholds(file, labels, percents, work_dir, runner)
+    thresholds = find_thresholds(file, labels, percents, work_dir, runs)
     rule = rules.TopPercent(percents, thresholds)
     shutil.rmtree(work_dir)
   found = write_label_sets(

@@ -14,8 +14,7 @@ import numpy as np
 from audioset_ml import folders
 from audioset_ml.models.model_files import left_out_fold, left_out_folds, require_fits
 from audioset_ml.models.pooling import pool
-from audioset_ml.progress import progress_bar
-from audioset_ml.records import beam_runs, scores
+from audioset_ml.records import scores, shard_runs
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 
 if TYPE_CHECKING:
@@ -86,12 +85,14 @@ class ShardScorer:
       task: the shard.
       count: told how many more clips are done.
 
+    Returns:
+      How many clips were scored; nothing if they were before.
+
     Raises:
       InputError: see `open_scorer` and `Scorer.score`.
     """
     part = pathlib.Path(self.parts_dir) / task.part_file
     if part.exists():
-      count(task.clips)
       return collections.Counter()
     shards, scorer = _opened(self.config)
     found = scorer.score(shards[task.index], count)
@@ -140,14 +141,14 @@ def _opened(config: ScoreConfig) -> tuple[list[RecordsFolder], 'Scorer']:
 def score(
   config: ScoreConfig,
   output_dir: str | os.PathLike,
-  runner: beam_runs.RunnerConfig | None = None,
+  runs: shard_runs.RunConfig | None = None,
 ) -> tuple[dict[str, int], dict[str, Any]]:
   """Writes the scores of all clips; what an earlier, killed call finished is kept.
 
   Args:
     config: what to score with what.
     output_dir: the folder.
-    runner: how Beam runs; None for this process, without Beam.
+    runs: where the shards are scored; None means in this process.
 
   Returns:
     Counts, and the details that `read_scores` reads from run.json.
@@ -174,13 +175,7 @@ def score(
     )
   if not is_scored(output_dir):
     parts_dir.mkdir(exist_ok=True)
-    if runner:
-      beam_runs.run(tasks, worker, runner, 'score')
-    else:
-      total = len(records.clip_ids)
-      with progress_bar(total=total, desc='score', unit='clip', smoothing=0) as bar:
-        for task in tasks:
-          worker.write(task, bar.update)
+    shard_runs.run(tasks, worker, runs or shard_runs.RunConfig(), 'score')
     parts = [parts_dir / task.part_file for task in tasks]
     _join_all(parts, output_dir, config.patch_scores)
     scores.write_rows(output_dir, records.clip_ids, records.class_map)

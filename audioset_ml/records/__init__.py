@@ -1,1 +1,1 @@
-"""The dataset on disk: schema, the Beam pipeline that writes it, the tf.data input."""
+"""The dataset on disk: schema, its writing shard by shard, the tf.data input."""

@@ -1,87 +1,44 @@
-"""Running a stage's shards through Apache Beam, here or on a cluster."""
+"""Running a stage's shards through Apache Beam, on a cluster say.
 
-import collections
-import dataclasses
+Needs the extra `beam`; nothing that is done without a runner of Beam imports this.
+"""
+
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.paths import as_path, is_remote
 from audioset_ml.progress import progress_bar
+from audioset_ml.records.shard_runs import DIRECT_RUNNER, RunConfig, Task, Worker
 
 # Beam's own DirectRunner may start a runner written in Go, which it downloads; the
 # portable Python runner does the same in this process. Dask's is not among the names
 # that Beam knows.
 _FULL_NAMES = {
-  'DirectRunner': 'FnApiRunner',
+  DIRECT_RUNNER: 'FnApiRunner',
   'DaskRunner': 'apache_beam.runners.dask.dask_runner.DaskRunner',
 }
 # Between looks at how many shards are finished (s); object stores are slow to list.
 _LOOK_EVERY, _LOOK_EVERY_REMOTE = 0.5, 10.0
 
 
-class Task(Protocol):
-  """A shard to work on.
-
-  Attributes:
-    clips: how many clips it has.
-    part_file: what it leaves in the folder of parts when it is finished.
-  """
-
-  clips: int
-  part_file: str
-
-
-class Worker(Protocol):
-  """Works on shards; can be sent to another process.
-
-  Attributes:
-    output_dir: the folder that the stage writes.
-    parts_dir: where a finished shard leaves its part.
-  """
-
-  output_dir: str
-  parts_dir: str
-
-  def write(self, task: Any) -> collections.Counter[str]:
-    """Does a shard, unless it is done already; returns what is to be counted."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RunnerConfig:
-  """How Beam runs.
-
-  Attributes:
-    runner: DirectRunner (on this machine), or any that Beam knows.
-    workers: processes of DirectRunner; 1 means this one.
-    beam_args: other options of Beam, with their dashes.
-  """
-
-  runner: str = 'DirectRunner'
-  workers: int = 1
-  beam_args: tuple[str, ...] = ()
-
-  def arguments(self) -> list[str]:
-    """Beam's command line."""
-    here = self.runner == 'DirectRunner'
-    arguments = [f'--runner={_FULL_NAMES.get(self.runner, self.runner)}']
-    if here and self.workers > 1:
-      arguments.append('--direct_running_mode=multi_processing')
-      arguments.append(f'--direct_num_workers={self.workers}')
-    return [*arguments, *self.beam_args]
+def _arguments(config: RunConfig) -> list[str]:
+  """Beam's command line."""
+  arguments = [f'--runner={_FULL_NAMES.get(config.runner, config.runner)}']
+  if config.workers > 1:
+    arguments.append('--direct_running_mode=multi_processing')
+    arguments.append(f'--direct_num_workers={config.workers}')
+  return [*arguments, *config.beam_args]
 
 
 def run(
-  tasks: Sequence[Task], worker: Worker, config: RunnerConfig, stage: str
+  tasks: Sequence[Task], worker: Worker, config: RunConfig, stage: str
 ) -> dict[str, int]:
-  """Does all shards.
+  """Does all shards; see `shard_runs.run`.
 
   Beam's counters, which its runners show, count what the worker counted under the name
   of the stage.
-
-  Returns:
-    Those counters, of this call alone; empty where the runner has none (Dask).
 
   Raises:
     RecordError: a shard could not be done.
@@ -105,13 +62,13 @@ def run(
 
 
 def run_pipeline(
-  build: Callable[[Any], None], config: RunnerConfig, owner: str, stage: str
+  build: Callable[[Any], None], config: RunConfig, owner: str, stage: str
 ) -> Any:
   """Builds a pipeline and runs it to its end.
 
   Args:
     build: adds the steps to a pipeline.
-    config: how Beam runs.
+    config: the runner, and its options.
     owner: the folder that it works for, for messages.
     stage: the stage, for messages.
 
@@ -127,7 +84,7 @@ def run_pipeline(
 
   _refuse_unknown(config)
   try:
-    pipeline = beam.Pipeline(options=PipelineOptions(config.arguments()))
+    pipeline = beam.Pipeline(options=PipelineOptions(_arguments(config)))
     build(pipeline)
     result = pipeline.run()
     result.wait_until_finish()
@@ -151,7 +108,7 @@ def _counters(result, stage: str) -> dict[str, int]:
   }
 
 
-def _refuse_unknown(config: RunnerConfig) -> None:
+def _refuse_unknown(config: RunConfig) -> None:
   """Beam passes over options that it doesn't know, such as misspelt ones."""
   from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -162,7 +119,7 @@ def _refuse_unknown(config: RunnerConfig) -> None:
       )
   if config.runner == 'DaskRunner':  # which brings its options along
     from apache_beam.runners.dask import dask_runner  # noqa: F401
-  options = PipelineOptions(config.arguments())
+  options = PipelineOptions(_arguments(config))
   retained = options.get_all_options(drop_default=True, retain_unknown_options=True)
   known = options.get_all_options()
   if unknown := sorted(set(retained) - set(known)):

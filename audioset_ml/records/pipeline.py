@@ -1,4 +1,4 @@
-"""`prepare`: sound files and labels to a folder of records, as a Beam pipeline.
+"""`prepare`: sound files and labels to a folder of records, shard by shard.
 
 A shard is written whole or not at all, from its plan alone; so any runner with any
 number of workers writes the same bytes, and a restart writes only what is missing.
@@ -21,7 +21,7 @@ from audioset_ml.labels.clip_labels import CLASS_COUNTS
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.wrong_rows import write_wrong_rows
-from audioset_ml.records import beam_runs, folder, plan, shard
+from audioset_ml.records import folder, plan, shard, shard_runs
 from audioset_ml.records.sources import AudioSource, RecordsSource
 
 _PARTS = '.parts'
@@ -83,14 +83,14 @@ def read_chosen_labels(config: PrepareConfig) -> JoinedLabels:
 def prepare(
   config: PrepareConfig,
   output_dir: str | os.PathLike,
-  runner: beam_runs.RunnerConfig | None = None,
+  runs: shard_runs.RunConfig | None = None,
 ) -> tuple[dict[str, int], dict[str, Any]]:
   """Writes records of all clips that the segment CSVs name and that have sound.
 
   Args:
     config: what to read.
     output_dir: the folder to write; what an earlier, killed call finished is kept.
-    runner: how Beam runs; None means in this process.
+    runs: where the shards are written; None means in this process.
 
   Returns:
     Counts, and the details that `RecordsFolder.open` reads from run.json.
@@ -107,7 +107,7 @@ def prepare(
   writer = shard.ShardWriter(
     paths.absolute(output_dir), paths.absolute(parts_dir), source
   )
-  beam_runs.run(tasks, writer, runner or beam_runs.RunnerConfig(), 'prepare')
+  shard_runs.run(tasks, writer, runs or shard_runs.RunConfig(), 'prepare')
   summaries = shard.read_summaries(str(parts_dir), tasks)
   counts = dict(joined.counts)
   counts.update(_write_tables(summaries, output_dir))

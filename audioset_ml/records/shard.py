@@ -1,12 +1,13 @@
 """Writing one shard: a bounded list of clips to one TFRecord file, or not at all."""
 
 import collections
+import contextlib
 import dataclasses
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from audioset_ml import folders
+from audioset_ml import folders, paths
 from audioset_ml.labels.clip_labels import count_classes, count_states
 from audioset_ml.paths import Path, as_path
 from audioset_ml.records import folder
@@ -30,8 +31,14 @@ class ShardWriter:
   parts_dir: str
   source: AudioSource | RecordsSource
 
-  def write(self, task: ShardTask) -> collections.Counter[str]:
+  def write(
+    self, task: ShardTask, count: Callable[[int], object] = lambda clips: None
+  ) -> collections.Counter[str]:
     """Writes a shard's TFRecord file, then its summary, each renamed into place.
+
+    Args:
+      task: the shard.
+      count: told how many more clips are done.
 
     Returns:
       How many clips were written ('clips') and skipped, by reason; nothing if the
@@ -41,20 +48,19 @@ class ShardWriter:
     name = folder.shard_name(task.index, task.shards)
     if _is_finished(parts_dir / task.part_file, output_dir / name):
       return collections.Counter()
-    import tensorflow as tf
-
     # A name of its own for each attempt: a worker that outlived its parent may be
     # writing the same shard.
     partial = output_dir / f'.{name}.{uuid.uuid4().hex}{PARTIAL}'
     clips, skipped, written = [], [], []
     plan = list(read_plan(parts_dir, task))
-    with tf.io.TFRecordWriter(str(partial)) as writer:
+    with _writer(partial) as write:
       for result in self.source.records(task.index, plan):
+        count(1)
         if isinstance(result, Skipped):
           skipped.append(dataclasses.astuple(result))
           continue
         labels, serialized, frames, seconds = result
-        writer.write(serialized)
+        write(serialized)
         written.append(labels)
         clips.append((labels.clip_id, name, frames, seconds))
     folders.sync(partial)
@@ -70,6 +76,25 @@ class ShardWriter:
     folders.write_atomically(parts_dir / task.part_file, json.dumps(summary))
     reasons = collections.Counter(reason for _, reason, _ in skipped)
     return collections.Counter(clips=len(clips)) + reasons
+
+
+@contextlib.contextmanager
+def _writer(path: Path) -> Iterator[Callable[[bytes], None]]:
+  """Writes serialized records to a TFRecord file; a full disk is an OSError."""
+  import tensorflow as tf
+
+  with paths.os_errors():
+    writer = tf.io.TFRecordWriter(str(path))
+
+  def write(record: bytes) -> None:
+    with paths.os_errors():
+      writer.write(record)
+
+  try:
+    yield write
+  finally:
+    with paths.os_errors():
+      writer.close()
 
 
 def _is_finished(summary: Path, shard: Path) -> bool:

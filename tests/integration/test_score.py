@@ -15,9 +15,10 @@ from audioset_ml.models.registry import build_model
 from audioset_ml.models.saved_model import export_saved_model
 from audioset_ml.models.score_stage import ScoreConfig
 from audioset_ml.records import scores as score_files
-from audioset_ml.records.beam_runs import RunnerConfig
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import fold_of
+from audioset_ml.records.shard_runs import RunConfig
+from tests.conftest import NEEDS_BEAM
 from tests.small_data import CLASS_MAP
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
 from tests.training.test_train import train_flags
@@ -51,10 +52,10 @@ def by_one(models, small_records, tmp_path_factory):
   return out
 
 
-def score(folder, records, models, runner=None, **changes):
+def score(folder, records, models, runs=None, **changes):
   folder.mkdir()
   config = ScoreConfig(tuple(models), str(records), **changes)
-  counts, details = score_stage.score(config, folder, runner)
+  counts, details = score_stage.score(config, folder, runs)
   return np.load(folder / 'scores.npy'), counts, details
 
 
@@ -99,8 +100,7 @@ def test_killed_and_started_again_gives_the_same_bytes(
   kill_stage_when(first.exists, 'score', *flags)
   assert not (out / 'scores.npy').exists()
   run_stage_ok('score', *flags)
-  for name in ('scores.npy', 'patch_scores.npy', 'patch_offsets.npy', 'clip_ids.txt'):
-    assert (out / name).read_bytes() == (by_one / name).read_bytes()
+  assert written(out) == written(by_one)
 
 
 def test_a_finished_shard_is_not_scored_again(models, small_records, tmp_path):
@@ -115,12 +115,49 @@ def test_a_finished_shard_is_not_scored_again(models, small_records, tmp_path):
   assert not (values[len(planted) :] == 0.125).all(axis=1).any()
 
 
+def written(folder):
+  """The bytes of the scores and what they are of, by name."""
+  names = ('scores.npy', 'patch_scores.npy', 'patch_offsets.npy', 'clip_ids.txt')
+  return {name: (folder / name).read_bytes() for name in names}
+
+
 @pytest.mark.parametrize('workers', [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_beam_gives_the_same_scores(by_one, models, small_records, tmp_path, workers):
-  values, _, _ = score(
-    tmp_path / 'beam', small_records, models[:1], RunnerConfig(workers=workers)
+def test_beam_writes_the_same_bytes(by_one, models, small_records, tmp_path, workers):
+  pytest.importorskip('apache_beam', reason=NEEDS_BEAM)
+  out, runs = tmp_path / 'beam', RunConfig(workers, 'DirectRunner')
+  score(out, small_records, models[:1], runs, patch_scores=True)
+  assert written(out) == written(by_one)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_light_install_writes_the_same_bytes(
+  by_one, models, small_records, light_install, tmp_path, workers
+):
+  run_stage_ok(
+    'score',
+    f'--model={models[0]}',
+    f'--records={small_records}',
+    '--patch_scores',
+    f'--workers={workers}',
+    f'--output_dir={tmp_path}/out',
+    modules=light_install,
   )
-  assert np.abs(values - np.load(by_one / 'scores.npy')).max() < 1e-6
+  assert written(tmp_path / 'out') == written(by_one)
+
+
+@pytest.mark.parametrize('stage', ['score', 'enhance'])
+def test_a_runner_that_is_not_installed_is_told_of_at_once(
+  stage, light_install, tmp_path
+):
+  flags = {'score': '--model=absent', 'enhance': '--scores=absent'}
+  flags = (flags[stage], '--records=absent', '--runner=DirectRunner')
+  done = run_stage(stage, *flags, f'--output_dir={tmp_path}/out', modules=light_install)
+  assert done.returncode == 1
+  assert done.stderr == (
+    'error: the runner DirectRunner needs the package apache_beam, which is not '
+    "installed: pip install 'audioset_ml[beam]'\n"
+  )
+  assert not (tmp_path / 'out').exists()
 
 
 def test_several_models_give_their_mean(models, small_records, tmp_path):
@@ -298,9 +335,12 @@ def test_other_records_are_refused(by_one, small_records, small_data, tmp_path):
 
 @pytest.mark.slow
 def test_label_sets_through_beam_are_the_same(by_one, small_records, tmp_path):
+  pytest.importorskip('apache_beam', reason=NEEDS_BEAM)
+  arguments = '--direct_running_mode=multi_processing,--direct_num_workers=2'
+  beam = ('--runner=DirectRunner', f'--beam_args={arguments}')
   flags = (f'--scores={by_one}', f'--records={small_records}', '--discard_percent=ml20')
   run_stage_ok('enhance', *flags, f'--output_dir={tmp_path}/here')
-  run_stage_ok('enhance', *flags, '--workers=2', f'--output_dir={tmp_path}/beam')
+  run_stage_ok('enhance', *flags, *beam, f'--output_dir={tmp_path}/beam')
   files = sorted((tmp_path / 'here').glob('*/*'))
   assert len(files) == 18 * 5
   for file in files:

@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.missing_labels import histograms
 from audioset_ml.missing_labels.thresholds import top_scored
-from audioset_ml.records.beam_runs import RunnerConfig
+from audioset_ml.records.shard_runs import RunConfig
+from tests.conftest import NEEDS_BEAM
 from tests.missing_labels.states import table_of
 
 FLOATS = st.floats(width=32, allow_nan=False)
@@ -90,6 +91,7 @@ def expected_thresholds(scores, states):
 
 @pytest.mark.parametrize('workers', [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_beam_finds_the_same_thresholds(many_ties, tmp_path, workers):
+  pytest.importorskip('apache_beam', reason=NEEDS_BEAM)
   from audioset_ml.missing_labels.beam_thresholds import find_thresholds
 
   scores, states = many_ties
@@ -99,17 +101,19 @@ def test_beam_finds_the_same_thresholds(many_ties, tmp_path, workers):
     table_of(states),
     PERCENTS,
     tmp_path / 'work',
-    RunnerConfig(workers=workers),
+    RunConfig(workers, 'DirectRunner'),
   )
   assert np.array_equal(found, expected_thresholds(scores, states))
 
 
 def test_beam_refuses_nan(tmp_path):
+  pytest.importorskip('apache_beam', reason=NEEDS_BEAM)
   from audioset_ml.missing_labels.beam_thresholds import find_thresholds
 
+  config = RunConfig(runner='DirectRunner')
   np.save(tmp_path / 'scores.npy', np.array([[0.5], [np.nan]], np.float32))
   labels = table_of(np.zeros((2, 1), np.int8))
   with pytest.raises(RecordError, match='NaN'):
     find_thresholds(
-      tmp_path / 'scores.npy', labels, PERCENTS, tmp_path / 'work', RunnerConfig()
+      tmp_path / 'scores.npy', labels, PERCENTS, tmp_path / 'work', config
     )
