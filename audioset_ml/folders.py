@@ -7,11 +7,14 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audioset_ml import paths
 from audioset_ml.errors import InputError
 from audioset_ml.paths import GfilePath, Path, as_path
+
+if TYPE_CHECKING:
+  import pandas as pd
 
 RUN_FILE = 'run.json'
 LABEL_SET_FILE = 'label_set.json'
@@ -148,6 +151,33 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 def write_json(path: Path, content: dict[str, Any]) -> None:
   """Writes JSON, which knows no NaN or infinity, atomically."""
   write_atomically(path, json.dumps(content, indent=2, allow_nan=False) + '\n')
+
+
+def read_csv(
+  path: str | os.PathLike, texts: Iterable[str] = ('mid', 'display_name')
+) -> 'pd.DataFrame':
+  """A table of one of our folders, its numbers as they were written.
+
+  Args:
+    path: the CSV file.
+    texts: columns of text, where there are such: taken as they stand, for a class may
+      be called `NA` and an axis have the value `None`.
+
+  Raises:
+    OSError, ValueError: it can't be read.
+  """
+  import pandas as pd
+
+  columns = list(pd.read_csv(path, nrows=0).columns)
+  texts = [name for name in texts if name in columns]
+  missing = {name: ['', 'nan', 'NaN'] for name in columns if name not in texts}
+  return pd.read_csv(
+    path,
+    dtype=dict.fromkeys(texts, str),
+    keep_default_na=False,
+    na_values=missing,
+    float_precision='round_trip',
+  )
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:

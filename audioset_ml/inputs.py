@@ -107,6 +107,7 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
   'results': _require_path,
   'audio_dir': _require_folder,
   'source_dir': _require_folder,
+  'recordings': _require_folder,
 }
 # Flags that mean something else in a stage.
 _OF_STAGES: dict[tuple[str, str], Callable[[str, str], None]] = {

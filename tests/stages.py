@@ -144,7 +144,9 @@ def _command(stage: str, arguments: tuple, python: str = sys.executable) -> list
 
 def _environment(modules: pathlib.Path | None = None) -> dict[str, str]:
   places = [str(place) for place in (modules, ROOT) if place is not None]
-  return {**os.environ, 'PYTHONPATH': os.pathsep.join(places)}
+  own = {**os.environ, 'PYTHONPATH': os.pathsep.join(places)}
+  own.pop('TF_CPP_MIN_LOG_LEVEL', None)  # the tests' own: a user has none
+  return own
 
 
 def children_of(parent: int, named: str = '') -> list[int]:

@@ -153,10 +153,7 @@ def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
         f'{path}: {METRICS_FILE} has schema {version}, but {SCHEMA_VERSION} is needed; '
         'evaluate again'
       )
-    texts = {'mid': str, 'display_name': str}
-    per_class = pd.read_csv(
-      folder / PER_CLASS_FILE, converters=texts, float_precision='round_trip'
-    )
+    per_class = folders.read_csv(folder / PER_CLASS_FILE)
     clips = {name: content['clips'][name] for name in ('evaluated', 'identity')}
     section = content.get('weak') or content['strong']
     if len(per_class) != section['classes'] or per_class.iloc[:, 2:].isna().all(
@@ -182,7 +179,7 @@ def read_table(
     RecordError: it can't be read, or lacks some of these columns.
   """
   try:
-    table = pd.read_csv(pathlib.Path(path) / file, converters={'mid': str})
+    table = folders.read_csv(pathlib.Path(path) / file)
     if lacking := set(columns) - set(table):
       raise ValueError(f'no column {min(lacking)}')
     return table

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from audioset_ml import folders
 from audioset_ml.evaluation.comparison import group_table
 from audioset_ml.evaluation.files import COMPARISON_FILE
 from audioset_ml.reporting.sweep_figures import (
@@ -115,7 +116,7 @@ def table_3(table: SweepTable) -> pd.DataFrame | None:
   explicit labels.
   """
   for path in _files(table, '*/table_iii.csv')[:1]:
-    rows = pd.read_csv(path, dtype={'value': str})
+    rows = folders.read_csv(path, ('mid', 'display_name', 'value'))
     flagged = rows.groupby('label_set', sort=False)['flagged'].sum()
     rows = rows[rows['label_set'] == flagged[flagged > 0].index[0]]
     rows = rows.sort_values('explicit', kind='stable').iloc[[0, -1]]
@@ -126,7 +127,7 @@ def table_3(table: SweepTable) -> pd.DataFrame | None:
 
 def comparisons(table: SweepTable) -> pd.DataFrame | None:
   """The classes of all trials that were compared with a baseline; None of none."""
-  found = [pd.read_csv(path) for path in _files(table, f'*/{COMPARISON_FILE}')]
+  found = [folders.read_csv(path) for path in _files(table, f'*/{COMPARISON_FILE}')]
   found = [one for one in found if 'lwlrap_baseline' in one]
   return pd.concat(found, ignore_index=True) if found else None
 

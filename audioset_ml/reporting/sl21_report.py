@@ -11,6 +11,7 @@ import pathlib
 import pandas as pd
 from matplotlib.figure import Figure
 
+from audioset_ml import folders
 from audioset_ml.errors import RecordError
 from audioset_ml.reporting.label_figures import prior_scatter
 from audioset_ml.reporting.sweep_figures import (
@@ -255,7 +256,7 @@ def odds_ratios(description_dir: str | os.PathLike) -> pd.DataFrame:
 def _read(folder: str | os.PathLike, file: str) -> pd.DataFrame:
   path = pathlib.Path(folder) / file
   try:
-    return pd.read_csv(path)
+    return folders.read_csv(path, ('mid', 'display_name', 'label', 'with'))
   except (OSError, ValueError) as error:
     raise RecordError(
       f'{path}: cannot be read; `describe` writes it ({error})'

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
+from audioset_ml import folders
 from audioset_ml.errors import RecordError
 from audioset_ml.sweeping.results import MESSAGE, RESULTS_FILE, STATUS
 
@@ -48,8 +49,7 @@ class SweepTable:
         raise ValueError(f'its columns are {", ".join(columns[:4])}, …')
       axes = tuple(columns[1 : columns.index(STATUS)])
       # As they stand: an axis may have the value `None` or `null`.
-      texts = dict.fromkeys(('trial', *axes, STATUS, MESSAGE), str)
-      table = pd.read_csv(file, converters=texts)
+      table = folders.read_csv(file, ('trial', *axes, STATUS, MESSAGE))
     except (OSError, ValueError) as error:
       raise RecordError(f'{file}: no table of `sweep` ({error})') from error
     is_finished = table[STATUS] == 'finished'

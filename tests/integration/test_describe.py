@@ -54,8 +54,8 @@ def test_weak_labels_alone_are_described(small_data, tmp_path):
   [
     ('--label=tone', "'tone' is neither the mid nor the name of a class; do you mean"),
     ('--formats=gif', 'its ending says no format; use .png, .pdf, .svg'),
-    ('--qa_csv=absent.csv', 'absent.csv: the label quality cannot be read'),
-    ('--segments_csv=absent.csv', 'absent.csv: the label file cannot be read'),
+    ('--qa_csv=absent.csv', 'absent.csv: no such file (--qa_csv)'),
+    ('--segments_csv=absent.csv', 'absent.csv: no such file (--segments_csv)'),
   ],
 )
 def test_wrong_input_is_one_clear_line(small_data, tmp_path, flag, message):
