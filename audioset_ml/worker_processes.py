@@ -60,7 +60,8 @@ def results(
   multiprocessing.resource_tracker.ensure_running()
   try:
     with _uninterrupted():
-      crew += [_Worker() for _ in range(workers)]
+      for _ in range(workers):
+        crew.append(_Worker())
     for worker in crew:
       worker.send(do)
     while crew:
@@ -203,15 +204,16 @@ def _obituary(death: _DiedError, workers: int) -> str:
   if status < 0:
     name = signal.strsignal(-status)
     text = f'a worker process was ended by signal {-status} ({name})'
+  if not began:
+    text += ' before it could begin'
   if status == -signal.SIGKILL:
     text += (
       f', as happens when memory runs short: give fewer workers than {workers}, which '
       'need less'
     )
-  if not began:
+  elif not began:
     text += (
-      ' before it could begin (a script of your own must start its work under '
-      "`if __name__ == '__main__':`)"
+      "; a script of your own must start its work under `if __name__ == '__main__':`"
     )
   return f'{text}. What is finished is kept, and the same command goes on from there'
 
