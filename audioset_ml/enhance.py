@@ -137,7 +137,7 @@ def main(_) -> None:
     raise app.UsageError('--rule=chosen needs --evaluation')
   if FLAGS.rule not in ('truth', 'chosen', 'cleanlab'):
     rules.build_rule(FLAGS.rule, values)  # so that wrong values are told of at once
-  inputs = {'scores': FLAGS.scores, 'records': FLAGS.records}
+  inputs = {'records': FLAGS.records, 'scores': FLAGS.scores}
   inputs |= {'truth_csv': FLAGS.truth_csv} if FLAGS.truth_csv else {}
   inputs |= {'evaluation': FLAGS.evaluation} if FLAGS.evaluation else {}
   config = enhance_stage.EnhanceConfig(

@@ -107,6 +107,7 @@ def test_lwlrap_equals_its_twin_and_scikit_learn(data, more):
   if weights is not None and weights.ndim == 2:
     return  # scikit-learn weighs whole examples only
   # DCASE 2019's own identity: scikit-learn's metric, clips weighted by their labels.
+  exact = scores.astype(float)  # under NumPy 2 scikit-learn would answer in float32
   labels = positive & counted
   by_class = (labels * every).sum(axis=0)
   if by_class.any():
@@ -114,7 +115,7 @@ def test_lwlrap_equals_its_twin_and_scikit_learn(data, more):
     for row in np.flatnonzero(labels.any(axis=1)):
       ranked = counted[row]
       value = sklearn.metrics.label_ranking_average_precision_score(
-        positive[row : row + 1, ranked], scores[row : row + 1, ranked]
+        positive[row : row + 1, ranked], exact[row : row + 1, ranked]
       )
       gains += value * labels[row].sum() * every[row, 0]
     overall = np.nansum(found * by_class) / by_class.sum()
@@ -130,7 +131,7 @@ def test_the_label_weighted_lwlrap_is_scikit_learns(data, more):
   chosen = by_clip > 0
   if chosen.any():
     expected = sklearn.metrics.label_ranking_average_precision_score(
-      positive[chosen], scores[chosen], sample_weight=by_clip[chosen]
+      positive[chosen], scores[chosen].astype(float), sample_weight=by_clip[chosen]
     )
     by_class = weights @ positive
     overall = np.nansum(found * by_class) / by_class.sum()
