@@ -13,9 +13,10 @@ class MaskedBinaryCrossentropy(keras.losses.Loss):
   logits, summed over classes, and averaged over the batch. Usable in
   `model.compile(loss=MaskedBinaryCrossentropy())` as well as in a loop.
 
-  Called with y_true [batch, classes] of 1 (positive), 0 (negative) and −1 (ignored),
-  any number type, and y_pred [batch, classes] logits. The gradient of an ignored
-  label's logit is exactly zero.
+  Called with y_true [batch, classes] of any number type and y_pred [batch, classes]
+  logits. A target is 1 (positive), 0 (negative), −1 (ignored) or, soft, anything
+  between 0 and 1, which weights both terms. The gradient of an ignored label's logit is
+  exactly zero. Any other target (2, −0.5, NaN) makes the loss of its example NaN.
   """
 
   def __init__(
@@ -29,7 +30,11 @@ class MaskedBinaryCrossentropy(keras.losses.Loss):
   def call(self, y_true, y_pred):
     """The loss of each example. Shape [batch]."""
     zero = ops.zeros_like(y_pred)
+    in_range = ops.equal(y_true, ops.clip(y_true, 0, 1))
+    ignored = ops.where(ops.equal(y_true, -1), zero, float('nan'))
     # −log p = softplus(−logit) and −log(1 − p) = softplus(logit), exact for any logit.
-    positive_term = ops.where(y_true > 0, ops.softplus(-y_pred), zero)
-    negative_term = ops.where(ops.equal(y_true, 0), ops.softplus(y_pred), zero)
+    # A term of weight 0 is left out, for an infinite one would make it NaN.
+    positive_term = ops.where(y_true > 0, y_true * ops.softplus(-y_pred), zero)
+    negative_term = ops.where(y_true < 1, (1 - y_true) * ops.softplus(y_pred), zero)
+    negative_term = ops.where(in_range, negative_term, ignored)
     return ops.sum(positive_term + negative_term, axis=-1)
