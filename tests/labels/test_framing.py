@@ -1,5 +1,7 @@
 import math
+from fractions import Fraction
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,6 +46,23 @@ def plain_rule(start, end, grid):
   return frames
 
 
+def exact_rule(start, end, grid):
+  """The 50 % rule by shares, of times that the file spells as decimals: exact."""
+  frames, start, end = [], Fraction(start), Fraction(end)
+  length = Fraction(grid.frame_ms, 1000)
+  for frame in range(grid.frames):
+    overlap = min(end, (frame + 1) * length) - max(start, frame * length)
+    if overlap > 0 and max(overlap / length, overlap / (end - start)) >= Fraction(1, 2):
+      frames.append(frame)
+  return frames
+
+
+def framed(start, end, grid):
+  """The frames of one event whose times are decimals, read as a file's are."""
+  _, frames = frame_events(np.array([float(start)]), np.array([float(end)]), grid)
+  return frames.tolist()
+
+
 @given(
   st.lists(
     st.tuples(st.integers(0, 10_000), st.integers(1, 6000)), min_size=1, max_size=9
@@ -60,6 +79,59 @@ def test_frames_follow_the_rule(events):
     for index in plain_rule(start[number], end[number], grid)
   ]
   assert list(zip(event, frame, strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+  ('start', 'end', 'frames'),
+  [
+    # Longer than a frame, fills exactly half of the first; a thousandth less.
+    ('0.480', '1.920', [0, 1]),
+    ('0.481', '1.920', [1]),
+    # ... and of the last.
+    ('0.960', '2.400', [1, 2]),
+    ('0.960', '2.399', [1]),
+    # Short, exactly half of it in each of two frames; a thousandth more in one.
+    ('0.860', '1.060', [0, 1]),
+    ('0.859', '1.059', [0]),
+    ('0.861', '1.061', [1]),
+    # 1000 · 1.001 and 1000 · 8.19 are a little less than whole in float64.
+    ('0.919', '1.001', [0, 1]),
+    ('8.190', '9.090', [8, 9]),
+    # As long as a frame, half in each.
+    ('6.240', '7.200', [6, 7]),
+    # Half of it is behind the last frame; a thousandth more.
+    ('9.400', '9.800', [9]),
+    ('9.401', '9.801', []),
+  ],
+)
+def test_exactly_half_is_enough(start, end, frames):
+  grid = FrameGrid()
+  assert framed(start, end, grid) == frames == exact_rule(start, end, grid)
+
+
+@st.composite
+def at_the_boundary(draw):
+  """An event (ms) that fills half of a frame, or half of which a frame holds, or that
+  is a thousandth away from it; and the frame's length. Half of an odd one is no whole
+  number of thousandths."""
+  frame_ms = draw(st.sampled_from([960, 480, 500, 1000, 33]))
+  border = draw(st.integers(1, 10)) * frame_ms
+  inside = draw(st.integers(1, frame_ms))
+  inside = draw(st.sampled_from([frame_ms // 2, frame_ms - frame_ms // 2, inside]))
+  outside = draw(st.one_of(st.just(inside), st.integers(1, 3 * frame_ms)))
+  shift, turned = draw(st.integers(-1, 1)), draw(st.booleans())
+  before, behind = (inside, outside) if turned else (outside, inside)
+  return max(border - before + shift, 0), border + behind + shift, frame_ms
+
+
+@hypothesis.settings(max_examples=300)
+@given(at_the_boundary())
+def test_frames_at_the_boundary_are_exact(event):
+  """Against rational arithmetic on the decimals in the file: 0.48 of 0.96 is half."""
+  start_ms, end_ms, frame_ms = event
+  times = [f'{time // 1000}.{time % 1000:03d}' for time in (start_ms, end_ms)]
+  grid = FrameGrid(frame_ms, 12)
+  assert framed(*times, grid) == exact_rule(*times, grid)
 
 
 def test_negatives_are_complementary_or_refuted():

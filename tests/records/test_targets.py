@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -86,6 +88,66 @@ def test_targets_follow_the_rules(weak, strong, label_mode, start, smear):
   labels = ClipLabels('abc_0', weak, tuple(strong))
   found = target(labels, label_mode, start, IMPLIED if smear else None)
   assert found == plain_target(labels, label_mode, start, smear)
+
+
+def exact_share(start, end, start_frame):
+  """Whether a patch is half filled by an event or holds half of it, by shares, of times
+  that are decimals."""
+  start, end, low = Fraction(start), Fraction(end), Fraction(start_frame, 100)
+  length = Fraction('0.96')
+  overlap = min(end, low + length) - max(start, low)
+  if overlap <= 0:
+    return False
+  return max(overlap / length, overlap / (end - start)) >= Fraction(1, 2)
+
+
+def has_event(start, end, start_frame):
+  """Whether a patch has an event's class, the event read from a record."""
+  event = StrongEvent(0, float(start), float(end))
+  found = target(ClipLabels('abc_0', {}, (event,)), 'strong', start_frame)
+  return found[0] == 1
+
+
+@pytest.mark.parametrize(
+  ('start', 'end', 'frame', 'expected'),
+  [
+    # Longer than the patch of 0.96 s, fills exactly half of it; a thousandth less.
+    ('0.480', '2.400', 0, True),
+    ('0.481', '2.401', 0, False),
+    ('1.000', '3.470', 299, True),  # its end
+    ('1.000', '3.469', 299, False),
+    # Short, exactly half of it inside; a thousandth less.
+    ('0.860', '1.060', 0, True),
+    ('0.861', '1.061', 0, False),
+    ('7.410', '7.610', 751, True),
+    ('7.409', '7.609', 751, False),
+    # 1000 · 8.03, 0.251 and 2.011 are a little less than whole in float32.
+    ('7.000', '8.030', 755, True),
+    ('0.009', '0.251', 13, True),
+    ('2.011', '4.000', 153, False),
+  ],
+)
+def test_exactly_half_of_a_patch_or_of_an_event_is_enough(start, end, frame, expected):
+  assert exact_share(start, end, frame) == expected
+  assert has_event(start, end, frame) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+  frame=st.integers(0, 912),
+  inside=st.sampled_from([480, 480, 480, 1, 20, 100, 479, 481, 700]),
+  outside=st.one_of(st.none(), st.integers(481, 3000)),
+  shift=st.sampled_from([0, 0, 1, -1]),
+  at_end=st.booleans(),
+)
+def test_targets_at_the_boundary_are_exact(frame, inside, outside, shift, at_end):
+  """Float32 seconds, as records hold them, against rational arithmetic."""
+  outside = inside if outside is None else outside  # half of the event is inside
+  border = 10 * frame + (960 if at_end else 0)
+  before, behind = (inside, outside) if at_end else (outside, inside)
+  times_ms = max(border - before + shift, 0), border + behind + shift
+  times = [f'{time // 1000}.{time % 1000:03d}' for time in times_ms]
+  assert has_event(*times, frame) == exact_share(*times, frame)
 
 
 def test_strong_labels_change_with_the_patch():
