@@ -31,6 +31,16 @@ flags.DEFINE_integer(
   'share; odds_ratios.csv has all.',
   1,
 )
+flags.DEFINE_integer(
+  'choose_clips',
+  0,
+  'Also write chosen_clips.txt, a list of clips for --clip_list of other stages: so '
+  'many of each weak label, all where there are fewer, of the clips with strong labels '
+  "where there are some. SL21's training set was chosen so, with 250. Rare classes "
+  'choose first, by a hash of the ids; a clip counts for all its classes, so that '
+  'frequent ones exceed the number.',
+  0,
+)
 flags.DEFINE_list('formats', ['png', 'pdf'], 'Formats of the figures: png, pdf, svg.')
 
 
@@ -53,7 +63,11 @@ def _config():
   from audioset_ml.reporting.description import DescribeConfig
 
   return DescribeConfig(
-    FLAGS.qa_csv, tuple(FLAGS.label), FLAGS.min_both, tuple(FLAGS.formats)
+    FLAGS.qa_csv,
+    tuple(FLAGS.label),
+    FLAGS.min_both,
+    tuple(FLAGS.formats),
+    FLAGS.choose_clips,
   )
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.labels import statistics
+from audioset_ml.labels.clip_choice import choose_by_class
+from audioset_ml.labels.clip_list import write_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.quality import read_quality_csv
@@ -16,6 +18,7 @@ from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.paths import Path, as_path
 from audioset_ml.reporting import label_figures, style
 
+CHOSEN_FILE = 'chosen_clips.txt'
 _SHOWN = 10  # odds ratios printed for a label
 
 
@@ -28,12 +31,15 @@ class DescribeConfig:
     labels: names or mids whose odds ratios to give.
     min_both: the fewest clips that a pair of labels must share to be printed.
     formats: of the figures.
+    choose_clips: how many clips of each class to choose, of those with strong labels
+      where there are some (`clip_choice.choose_by_class`); 0 for no choice.
   """
 
   quality_csv: str = ''
   labels: tuple[str, ...] = ()
   min_both: int = 10
   formats: tuple[str, ...] = ('png', 'pdf')
+  choose_clips: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +61,8 @@ def describe(
 ) -> Description:
   """Writes summary.json, classes.csv, odds_ratios.csv and figures into a folder.
 
+  With `choose_clips` also chosen_clips.txt, a list of clips.
+
   Raises:
     LabelError: a file is wrong, or a label to describe is no class.
     InputError: there is no such format of figures.
@@ -70,6 +78,9 @@ def describe(
     classes = pd.concat([classes, quality], axis=1)
     if quality['quality'].notna().any():
       summary['quality_mean'] = round(float(quality['quality'].mean()), 3)
+  if config.choose_clips:
+    classes, counts = _choose(joined, classes, config.choose_clips, folder)
+    summary |= counts
   pairs = statistics.odds_ratios(joined)
   _write_table(folder / 'classes.csv', classes)
   _write_table(folder / 'odds_ratios.csv', pairs)
@@ -98,7 +109,9 @@ def describe(
   for name, figure in figures.items():
     for kind in config.formats:
       style.save(figure, folder / f'{name}.{kind}')
-  lines += ['', f'{folder}: classes.csv, odds_ratios.csv, {", ".join(figures)}']
+  files = ['classes.csv', 'odds_ratios.csv']
+  files += [CHOSEN_FILE] if config.choose_clips else []
+  lines += ['', f'{folder}: {", ".join([*files, *figures])}']
   return Description(summary, '\n'.join(lines))
 
 
@@ -118,6 +131,37 @@ def _figures(joined: JoinedLabels, classes: pd.DataFrame) -> dict:
   if 'quality' in classes and len(label_figures.rated_classes(classes)):
     figures['label_quality'] = label_figures.label_quality(classes)
   return figures
+
+
+def _choose(
+  joined: JoinedLabels, classes: pd.DataFrame, number: int, folder: Path
+) -> tuple[pd.DataFrame, dict[str, int]]:
+  """Writes the list of so many clips of each class by weak labels.
+
+  Returns:
+    The table of classes with a column `chosen_clips`; and counts for the summary.
+  """
+  weak, _ = statistics.label_matrices(joined)
+  chosen = statistics.strongly_labelled(joined.labels)
+  rows = np.flatnonzero(chosen) if chosen.any() else np.arange(len(joined.labels))
+  clip_ids = joined.labels.clips['clip_id'].to_numpy()[rows]
+  picked = choose_by_class(weak[rows], clip_ids, number)
+  if not len(picked):
+    raise InputError('--choose_clips: no clip has a weak label by which to choose it')
+  there, found = weak[rows].sum(axis=0), weak[rows[picked]].sum(axis=0)
+  write_clip_list(
+    folder / CHOSEN_FILE,
+    clip_ids[picked].tolist(),
+    f'{len(picked)} of {len(rows)} clips: {number} of each class, all of those with '
+    'fewer, rarest classes first, by weak labels',
+  )
+  return classes.assign(chosen_clips=found), {
+    'chosen_clips': len(picked),
+    'chosen_from_clips': len(rows),
+    'chosen_positives': int(found.sum()),
+    'classes_with_all_clips_chosen': int(((there > 0) & (there <= number)).sum()),
+    'classes_without_clips_to_choose': int((there == 0).sum()),
+  }
 
 
 def _odds_lines(pairs: pd.DataFrame, name: str) -> list[str]:

@@ -1,8 +1,11 @@
 import csv
 import json
 
+import pandas as pd
 import pytest
 
+from audioset_ml.labels.clip_list import read_clip_list
+from audioset_ml.labels.segments import read_weak_csv
 from tests.stages import run_stage, run_stage_ok
 
 
@@ -49,9 +52,35 @@ def test_weak_labels_alone_are_described(small_data, tmp_path):
     assert list(csv.DictReader(file)) == []
 
 
+def test_so_many_clips_of_each_class_are_chosen(small_data, tmp_path):
+  """Of the strong file's clips; the list is one that other stages read."""
+  events = (small_data / 'strong.tsv').read_text().splitlines(True)
+  strong = tmp_path / 'strong.tsv'
+  strong.write_text(''.join(events[:-4]))
+  out = tmp_path / 'description'
+  flags = flags_of(small_data, f'--strong_tsv={strong}', '--choose_clips=2')
+  printed = run_stage_ok('describe', *flags, '--formats=svg', f'--output_dir={out}')
+  chosen = read_clip_list(out / 'chosen_clips.txt')
+  summary = json.loads((out / 'summary.json').read_text())
+  assert summary['chosen_clips'] == len(chosen)
+  strongly = {line.split('\t')[0] for line in events[1:-4]}
+  assert set(chosen) <= strongly
+  assert summary['chosen_from_clips'] == len(strongly) < 12
+  classes = pd.read_csv(out / 'classes.csv')
+  labels = read_weak_csv(small_data / 'segments.csv').labels
+  counts = labels[labels['clip_id'].isin(chosen)]['mid'].value_counts()
+  assert counts.min() >= 2
+  assert classes.set_index('mid')['chosen_clips'].to_dict() == counts.to_dict()
+  assert summary['chosen_positives'] == counts.sum()
+  assert summary['classes_without_clips_to_choose'] == 0
+  assert 'chosen_clips.txt' in printed
+  assert (out / 'chosen_clips.txt').read_text().startswith(f'# {len(chosen)} of ')
+
+
 @pytest.mark.parametrize(
   ('flag', 'message'),
   [
+    ('--choose_clips=-1', '--choose_clips=-1'),
     ('--label=tone', "'tone' is neither the mid nor the name of a class; do you mean"),
     ('--formats=gif', 'its ending says no format; use .png, .pdf, .svg'),
     ('--qa_csv=absent.csv', 'absent.csv: no such file (--qa_csv)'),

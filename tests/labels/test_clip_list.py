@@ -1,7 +1,12 @@
+import pathlib
+import tempfile
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audioset_ml.errors import LabelError
-from audioset_ml.labels.clip_list import read_clip_list
+from audioset_ml.labels.clip_list import read_clip_list, write_clip_list
 
 
 def read(tmp_path, text):
@@ -32,6 +37,22 @@ def test_a_segments_csv_names_its_clips(tmp_path):
   assert read(tmp_path, text) == ('--4gqARaEJE_0', '-0p7hKXZ1ww_30000')
 
 
+def test_strong_labels_name_their_clips(tmp_path):
+  head = 'segment_id\tstart_time_seconds\tend_time_seconds\tlabel\n'
+  events = 'b_30000\t0.000\t1.500\t/m/a\nb_30000\t2.0\t3.0\t/m/b\na_0\t0\t1\t/m/a\n'
+  assert read(tmp_path, head + events) == ('b_30000', 'a_0')
+
+
+@given(
+  st.lists(st.from_regex(r'[A-Za-z0-9_-]{1,11}_[0-9]{1,6}', fullmatch=True), min_size=1)
+)
+def test_a_written_list_is_read_sorted_and_without_its_comment(clips):
+  with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder) / 'clips.txt'
+    write_clip_list(path, clips, 'some clips, as "one" has them')
+    assert read_clip_list(path) == tuple(sorted(set(clips)))
+
+
 def test_audiosets_own_list_is_read(shared_data):
   found = read_clip_list(shared_data('audioset/eval_segments.csv'))
   assert len(found) == len(set(found)) == 20_371
@@ -42,7 +63,10 @@ def test_a_comma_in_a_comment_makes_no_csv(tmp_path):
   assert read(tmp_path, '# one, two\na_0\n') == ('a_0',)
 
 
-@pytest.mark.parametrize('text', ['', '\n\n', '# a_0\n', '  \n# only this\n'])
+@pytest.mark.parametrize(
+  'text',
+  ['', '\n\n', '# a_0\n', '  \n# only this\n', 'clip_id,why\n', 'segment_id\tlabel\n'],
+)
 def test_a_list_of_nothing_is_an_error(tmp_path, text):
   with pytest.raises(LabelError, match=r'clips\.txt: names no clips'):
     read(tmp_path, text)
