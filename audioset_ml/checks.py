@@ -85,8 +85,10 @@ def train(config) -> Counts:
     if source.label_set is not None:
       found['flagged labels'] = int(source.label_set.flagged().sum())
   if config.validation_records:
+    from audioset_ml.training.validation import Validator
+
     validation = RecordsFolder.open(config.validation_records)
-    found['validation clips'] = len(validation.clip_ids)
+    found['validation clips'] = len(Validator(validation, None, config).clips.clips)
   from audioset_ml.models.registry import build_model
   from audioset_ml.training.warm_start import init_from, steps_of
 

@@ -229,7 +229,9 @@ def _difference(
       'replace it with --overwrite'
     )
   for name, value in inputs.items():
-    if started['inputs'].get(name) != folders.fingerprint(value):
+    # An input that the run's version did not know was not given.
+    theirs, ours = started['inputs'].get(name), folders.fingerprint(value)
+    if (theirs or '') != (ours or ''):
       shown = value if isinstance(value, str) else ', '.join(value)
       return f'its --{name} ({shown}) has changed since; replace it with --overwrite'
   return ''

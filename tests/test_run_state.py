@@ -160,3 +160,16 @@ def test_a_flag_that_an_older_version_lacked_was_as_by_default(
   else:
     with pytest.raises(InputError, match='holds a run with other flags'):
       run_state.look(tmp_path, 'train', flags, {}, False)
+
+
+def test_an_input_that_an_older_version_lacked_was_not_given(tmp_path):
+  flags, listed = Flags(('--steps=1',)), tmp_path / 'clips.txt'
+  listed.write_text('a_0\n')
+  run = tmp_path / 'run'
+  run.mkdir()
+  run_state.enter(run, 'train', flags, {'records': ''}, overwrite=False)
+  (run / 'model').write_text('')
+  inputs = {'records': '', 'clip_list': '', 'scores': []}
+  assert run_state.look(run, 'train', flags, inputs, False) == 'goes on'
+  with pytest.raises(InputError, match=r'its --clip_list \(.*\) has changed since'):
+    run_state.look(run, 'train', flags, {**inputs, 'clip_list': str(listed)}, False)

@@ -11,6 +11,7 @@ from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.records.folder import SKIPPED_FILE, RecordsFolder
 from audioset_ml.records.folds import Fold
 
+LOST_FILE = 'lost_clips.csv'
 LOST_COLUMNS = ('clip_id', 'reason')
 
 
@@ -36,14 +37,26 @@ def choose_clips(
   skipped = _skipped(records)
   if not clip_list:
     return np.arange(len(records.clip_ids)), skipped
-  wanted = read_clip_list(clip_list)
+  wanted = named_clips(records, clip_list)
   chosen = np.isin(np.array(records.clip_ids, object), np.array(wanted, object))
-  if not chosen.any():
+  return np.flatnonzero(chosen), lost_clips(records, wanted)
+
+
+def named_clips(
+  records: RecordsFolder, clip_list: str | os.PathLike
+) -> tuple[str, ...]:
+  """The clips that a list names, of which the records have some.
+
+  Raises:
+    InputError: they have none.
+  """
+  wanted = read_clip_list(clip_list)
+  if set(wanted).isdisjoint(records.clip_ids):
     raise InputError(
       f'{clip_list}: names {len(wanted)} clips, {wanted[0]} for one, but none of the '
       f'{len(records.clip_ids)} of {records.path} ({records.clip_ids[0]} for one)'
     )
-  return np.flatnonzero(chosen), lost_clips(records, wanted)
+  return wanted
 
 
 def lost_clips(records: RecordsFolder, wanted: Sequence[str]) -> pd.DataFrame:

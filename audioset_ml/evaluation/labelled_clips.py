@@ -164,13 +164,29 @@ class LabelledClips:
   def _evaluate(
     self, scores: ClipScores, weights: np.ndarray | None
   ) -> dict[str, Evaluation]:
+    frame_scores = None
+    if self.has_frames:
+      frame_scores = self.frame_scores(self._patches(scores))
+    return self.evaluate_arrays(self.clip_scores(scores), frame_scores, weights)
+
+  def evaluate_arrays(
+    self,
+    clip_scores: np.ndarray,
+    frame_scores: np.ndarray | None,
+    weights: np.ndarray | None = None,
+  ) -> dict[str, Evaluation]:
+    """`evaluate` of scores in memory.
+
+    Args:
+      clip_scores: of these clips. Shape [clips, classes].
+      frame_scores: of their labelled frames. Shape [frames, classes]; None where
+        `has_frames` is false.
+      weights: of a bootstrap over clips. Shape [clips, replicates]; None for none.
+    """
     found, class_map = {}, self.records.class_map
     if np.isin(self.labels.states, PRESENT_STATES).any():
-      clip_scores = self.clip_scores(scores)
       found['weak'] = evaluate_weak(clip_scores, self.labels, class_map, weights)
-    if self.frames is not None and self.frames.has_positives:
-      patches = self._patches(scores)
-      frame_scores = self._frame_scores(patches)
+    if frame_scores is not None:
       found['strong'] = evaluate_strong(frame_scores, self.frames, class_map, weights)
     if not found:
       raise InputError(
@@ -178,6 +194,11 @@ class LabelledClips:
         'positive label: there is nothing to evaluate'
       )
     return found
+
+  @property
+  def has_frames(self) -> bool:
+    """Whether a frame has a positive label."""
+    return self.frames is not None and self.frames.has_positives
 
   def doubts(self, scores: ClipScores) -> list[str]:
     """What looks wrong with scores, though they can be evaluated."""
@@ -232,10 +253,19 @@ class LabelledClips:
         )
     return patches
 
-  def _frame_scores(self, patches: ClipPatchScores) -> np.ndarray:
-    """The scores of the labelled clips' frames. Shape [frames, classes]."""
+  def frame_scores(
+    self, patches: ClipPatchScores, rows: np.ndarray | None = None
+  ) -> np.ndarray:
+    """The scores of the labelled clips' frames. Shape [frames, classes].
+
+    Args:
+      patches: the scores of patches of clips.
+      rows: where among these each clip to evaluate is, shape [clips]; None where they
+        are of all of the records' clips.
+    """
     step = patches_a_frame(self.records.front_end)
-    first = patches.offsets[self.clips[self.frames.clips]]
+    rows = self.clips if rows is None else rows
+    first = patches.offsets[rows[self.frames.clips]]
     return np.asarray(patches.values[first + step * self.frames.frames], np.float32)
 
 

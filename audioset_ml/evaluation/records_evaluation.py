@@ -11,6 +11,7 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import curves, files, selection
+from audioset_ml.evaluation.chosen_clips import LOST_FILE
 from audioset_ml.evaluation.comparison import compare, priors_of
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.evaluation_inputs import EvaluationInputs, open_inputs
@@ -25,7 +26,6 @@ from audioset_ml.labels.ontology import smear_labels
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.scores import ClipScores
 
-LOST_FILE = 'lost_clips.csv'
 EVALUATED_FILE = 'evaluated_clips.txt'
 SELECTION_FILE = 'selection.csv'
 _CANDIDATES = 'candidates'

@@ -126,18 +126,22 @@ def _changes_nothing(mapping: ClassMapping, model: keras.Model) -> bool:
 
 
 def score_clips(
-  scorer: Scorer, records: RecordsFolder, description: str = 'score'
-) -> np.ndarray:
-  """The clip scores of all clips, in memory, with a progress bar.
+  scorer: PatchScorer,
+  records: RecordsFolder,
+  description: str = 'score',
+  chosen: np.ndarray | None = None,
+) -> PatchScores:
+  """The scores of clips and of their patches, in memory, with a progress bar.
 
-  Returns:
-    float32, shape [clips, classes], in the order of `records.clip_ids`.
+  Args:
+    scorer: a model.
+    records: the clips.
+    description: of the progress bar.
+    chosen: which clips are scored; None for all. Shape [clips], bool.
 
   Raises:
     RecordError: see `Scorer.score`.
   """
-  bar = progress_bar(
-    total=len(records.clip_ids), desc=description, unit='clip', leave=False
-  )
-  with bar:
-    return scorer.score(records, bar.update).clips
+  total = len(records.clip_ids) if chosen is None else int(chosen.sum())
+  with progress_bar(total=total, desc=description, unit='clip', leave=False) as bar:
+    return scorer.score(records, bar.update, chosen)

@@ -29,8 +29,10 @@ class Source:
       clips with strong labels alone.
     strong_clips_only: the same clips with their weak labels: SL21's Weak-67k.
     clip_fraction: the share of the clips to use, by a hash of their ids: a smaller
-      share is part of every larger one (SL21 Fig. 3).
+      share is part of every larger one (SL21 Fig. 3), and the same in every label mode.
+    listed: the clips to use; None for all.
     left_out: the fold whose clips are not used; None for none.
+    held_out: more clips that are not used, those of the validation.
     label_set: which implicit negatives to ignore, of weak labels; None for none.
     ignore_unannotated: whether classes that have no strong label in these records
       (SL21: 151 of 527) are ignored rather than negative in diffuse and strong modes.
@@ -42,7 +44,9 @@ class Source:
   label_mode: str = 'weak'
   strong_clips_only: bool = False
   clip_fraction: float = 1.0
+  listed: frozenset[str] | None = None
   left_out: Fold | None = None
+  held_out: frozenset[str] = frozenset()
   label_set: LabelSet | None = None
   ignore_unannotated: bool = False
   implied: np.ndarray | None = None
@@ -93,25 +97,29 @@ class Source:
     )
 
   def chosen(self) -> tuple[str, ...] | None:
-    """The clips that `clip_fraction` and `left_out` leave; None for all.
+    """The clips that a list, `clip_fraction` and what is left out leave; None for all.
 
     Raises:
       RecordError: there are none.
     """
-    if self.clip_fraction == 1 and self.left_out is None:
+    clips = self.records.clip_ids
+    whole = self.clip_fraction == 1 and self.listed is None and self.left_out is None
+    if whole and self.held_out.isdisjoint(clips):
       return None
     limit = int(self.clip_fraction * 2**64)
-    clips = self.records.clip_ids
     found = tuple(
       clip_id
       for clip_id in clips
-      if stable_hash(clip_id) < limit
+      if (self.listed is None or clip_id in self.listed)
+      and clip_id not in self.held_out
       and not (self.left_out and self.left_out.holds(clip_id))
+      and (self.clip_fraction == 1 or stable_hash(clip_id) < limit)
     )
     if not found:
+      listed = '' if self.listed is None else f', {len(self.listed)} of them listed'
       raise RecordError(
-        f'{self.records.path}: of its {len(clips)} clips, a fraction of '
-        f'{self.clip_fraction} without a fold that is left out is none'
+        f'{self.records.path}: of its {len(clips)} clips{listed}, a fraction of '
+        f'{self.clip_fraction} without those that are left out is none'
       )
     return found
 

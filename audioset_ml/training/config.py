@@ -13,7 +13,7 @@ SCHEDULES = ('constant', 'cosine', 'exponential')
 PRECISIONS = ('float32', 'mixed_bfloat16', 'mixed_float16')
 STRATEGIES = ('one_device', 'mirrored', 'multi_worker')
 # What a validation gives (`evaluation.weak`); the first three are printed.
-BEST_METRICS = (
+WEAK_METRICS = (
   'd_prime',
   'lwlrap',
   'map',
@@ -23,6 +23,10 @@ BEST_METRICS = (
   'd_prime_implicit',
   'auc_implicit',
 )
+# What it gives of frames with strong labels, too (`evaluation.strong`, SL21 3.2), named
+# as by `evaluate --select`; all are printed.
+STRONG_METRICS = ('strong_d_prime', 'strong_lwlrap')
+BEST_METRICS = (*WEAK_METRICS, *STRONG_METRICS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +77,7 @@ class SourceConfig:
     label_mode: weak, diffuse or strong labels.
     strong_clips_only: whether to leave out clips without strong labels.
     clip_fraction: the share of the clips to use.
+    clip_list: a list of the clips to use, of which it is a share; '' for all.
     label_set: folder of a label set whose flagged labels are ignored; '' for none.
     ignore_unannotated: whether classes without any strong label are ignored.
   """
@@ -81,6 +86,7 @@ class SourceConfig:
   label_mode: str = 'weak'
   strong_clips_only: bool = False
   clip_fraction: float = 1.0
+  clip_list: str = ''
   label_set: str = ''
   ignore_unannotated: bool = False
 
@@ -110,6 +116,10 @@ class TrainConfig:
     data_service: `host:port` of the dispatcher of a tf.data service that reads the
       records; '' reads them in this process.
     validation_records: folder of records to evaluate on; '' for none.
+    validation_list: a list of those of its clips that are evaluated, and that are not
+      trained on where the records to train on have them; '' for all.
+    validate_strong: whether frames are evaluated on strong labels, too; `best_metric`
+      may ask for it as well.
     best_metric: the validation metric by which the best weights are kept as the model;
       '' for the last weights.
     patience: validations without a better value after which training stops; 0: never.
@@ -147,6 +157,8 @@ class TrainConfig:
   strategy: str = 'one_device'
   data_service: str = ''
   validation_records: str = ''
+  validation_list: str = ''
+  validate_strong: bool = False
   best_metric: str = ''
   patience: int = 0
   init_from: str = ''
@@ -174,6 +186,8 @@ class TrainConfig:
       _require_one_of(self, 'best_metric', BEST_METRICS)
     if (self.best_metric or self.patience) and not self.validation_records:
       raise InputError('best_metric and patience need validation_records')
+    if (self.validation_list or self.validate_strong) and not self.validation_records:
+      raise InputError('validation_list and validate_strong need validation_records')
     if self.patience and not self.best_metric:
       raise InputError('patience needs best_metric: it says what has to get better')
     if self.optimizer.accumulate > 1 and self.strategy != 'one_device':
@@ -183,6 +197,13 @@ class TrainConfig:
       )
     if self.init_optimizer and not self.init_from:
       raise InputError('init_optimizer needs init_from')
+
+  @property
+  def metrics(self) -> tuple[str, ...]:
+    """What a validation gives, where the labels allow it."""
+    if self.validate_strong or self.best_metric in STRONG_METRICS:
+      return BEST_METRICS
+    return WEAK_METRICS
 
   def model_config(self, num_classes: int, patch_shape: tuple[int, int]) -> ModelConfig:
     """The network for records of this many classes and this shape of patches."""

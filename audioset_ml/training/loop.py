@@ -15,7 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from audioset_ml import folders
 from audioset_ml.errors import UnfinishedError
+from audioset_ml.evaluation.chosen_clips import LOST_FILE
 from audioset_ml.models.model_files import MODEL_FILE
 from audioset_ml.records.dataset import damage_named
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
@@ -27,7 +29,7 @@ from audioset_ml.training.data_service import ServedBatches
 from audioset_ml.training.event_logs import trim_events
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.monitor import Monitor
-from audioset_ml.training.sources import open_sources
+from audioset_ml.training.sources import lost_of_lists, open_sources
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
 from audioset_ml.training.validation import BEST_PREFIX, BestModel, Validator
 from audioset_ml.training.warm_start import init_from, init_optimizer_from, steps_of
@@ -76,6 +78,10 @@ def train(
   if run.chief:
     records.class_map.write(output_dir / CLASS_MAP_FILE)
     run.save_model()
+    if (lost := lost_of_lists(config)) is not None:
+      text = lost.to_csv(index=False, lineterminator='\n')
+      folders.write_atomically(output_dir / LOST_FILE, text)
+      counts['clips_lost_of_lists'] = len(lost)
   details = {'front_end': records.front_end.to_dict()}
   if config.left_out:
     details['left_out'] = dataclasses.asdict(config.left_out)
@@ -113,7 +119,7 @@ class _Run:
     shape = Shape(self.records.num_classes, front_end.patch_frames, front_end.mel_bands)
     done = steps_of(config.init_from) if config.init_optimizer else 0
     self.trainer = Trainer(config, shape, strategy, done)
-    self.best = BestModel(config.best_metric, config.patience)
+    self.best = BestModel(config.metrics, config.best_metric, config.patience)
     self._losses = tf.Variable(tf.zeros(2, tf.float64))  # sum and number since a point
     self._checkpoints = Checkpoints(
       output_dir / 'checkpoints' / distribution.worker_folder(strategy),

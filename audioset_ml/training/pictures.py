@@ -1,6 +1,7 @@
 """What TensorBoard shows of validation clips: pictures and precision-recall curves."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -17,9 +18,11 @@ _CLASSES_SHOWN = 6
 class ClipPictures:
   """The spectrograms of some clips with their labels and a model's scores."""
 
-  def __init__(self, records: RecordsFolder, clips: int):
-    """Args: the records; how many of their clips to show, evenly spread."""
-    rows = np.linspace(0, len(records.clip_ids) - 1, clips).round().astype(int)
+  def __init__(self, records: RecordsFolder, clip_ids: Sequence[str], clips: int):
+    """Args: the records; those of their clips that there are scores of; how many of
+    these to show, evenly spread."""
+    rows = np.linspace(0, len(clip_ids) - 1, clips).round().astype(int)
+    self._clip_ids = clip_ids
     self._rows = sorted(set(rows.tolist()))
     self._records = records
     self._log_mel: dict[int, np.ndarray] = {}
@@ -28,11 +31,11 @@ class ClipPictures:
     """Writes a summary a clip.
 
     Args:
-      scores: of all clips. Shape [clips, classes].
+      scores: of these clips. Shape [clips, classes].
       states: their labels' states. Shape [clips, classes].
     """
     for row in self._rows:
-      clip_id = self._records.clip_ids[row]
+      clip_id = self._clip_ids[row]
       if row not in self._log_mel:
         self._log_mel[row] = read_clip(self._records, clip_id).log_mel
       png = draw(

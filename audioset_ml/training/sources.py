@@ -1,27 +1,37 @@
 """What a run trains on, opened; all that can be seen of it without TensorFlow."""
 
+import pandas as pd
+
 from audioset_ml import folders
-from audioset_ml.errors import InputError, ModelError
+from audioset_ml.errors import InputError, ModelError, RecordError
+from audioset_ml.evaluation.chosen_clips import lost_clips, named_clips
+from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.training_source import Source
-from audioset_ml.training.config import SourceConfig, TrainConfig
+from audioset_ml.training.config import STRONG_METRICS, SourceConfig, TrainConfig
 from audioset_ml.training.data_service import require_reachable
 
 
 def open_sources(config: TrainConfig) -> list[Source]:
   """The run's source, and the one that is mixed in, if any.
 
+  What a list of validation clips holds is in none of them: it is held out.
+
   Raises:
-    InputError: records, label sets, validation records or the model to start from can't
-      be used, or don't fit each other; or no tf.data service answers.
+    InputError: records, lists, label sets, validation records or the model to start
+      from can't be used, or don't fit each other; or no tf.data service answers.
   """
   ontology = Ontology.read(config.smear_ontology) if config.smear_ontology else None
-  parts = [config.source, *([config.mix] if config.mix else [])]
-  sources = [_open_source(part, config.left_out, ontology) for part in parts]
+  held_out: frozenset[str] = frozenset()
+  if config.validation_list:
+    held_out = frozenset(read_clip_list(config.validation_list))
+  sources = [
+    _open_source(part, config.left_out, held_out, ontology) for part in _parts(config)
+  ]
   records = sources[0].records
   for source in sources:
     records.require_like(source.records)
@@ -29,6 +39,10 @@ def open_sources(config: TrainConfig) -> list[Source]:
   if config.validation_records:
     validation = RecordsFolder.open(config.validation_records)
     records.require_like(validation)
+    if config.validation_list:
+      named_clips(validation, config.validation_list)
+    if set(config.metrics) & set(STRONG_METRICS):
+      _require_events(validation)
     for name in config.curve_classes:
       validation.class_map.find(name)
   if config.init_from:
@@ -49,10 +63,45 @@ def require_train_folder(path: str) -> None:
     raise ModelError(f'init_optimizer needs a train folder: {error}') from error
 
 
+def lost_of_lists(config: TrainConfig) -> pd.DataFrame | None:
+  """The clips of the run's lists that its records lack: clip_id, reason, clip_list;
+  None where it has no lists."""
+  pairs = [(part.records, part.clip_list) for part in _parts(config)]
+  pairs.append((config.validation_records, config.validation_list))
+  lost = [
+    lost_clips(RecordsFolder.open(records), read_clip_list(path)).assign(clip_list=path)
+    for records, path in dict.fromkeys(pairs)
+    if path
+  ]
+  return pd.concat(lost, ignore_index=True) if lost else None
+
+
+def _parts(config: TrainConfig) -> list[SourceConfig]:
+  return [config.source, *([config.mix] if config.mix else [])]
+
+
+def _require_events(validation: RecordsFolder) -> None:
+  if not validation.counts['strong_events']:
+    raise RecordError(
+      f'{validation.path}: has no events (prepare --strong_tsv), which validation on '
+      'strong labels needs'
+    )
+
+
 def _open_source(
-  config: SourceConfig, left_out: Fold | None, ontology: Ontology | None
+  config: SourceConfig,
+  left_out: Fold | None,
+  held_out: frozenset[str],
+  ontology: Ontology | None,
 ) -> Source:
   records = RecordsFolder.open(config.records)
+  listed = None
+  if config.clip_list:
+    listed = frozenset(named_clips(records, config.clip_list))
+    here = len(listed.intersection(records.clip_ids))
+    print(f'{config.clip_list}: {records.path} has {here} of its {len(listed)} clips')
+  if both := len(held_out.intersection(records.clip_ids)):
+    print(f'{records.path}: {both} of its clips are for validation, not trained on')
   label_set = LabelSet.read(config.label_set) if config.label_set else None
   if label_set is not None and not label_set.packed.any():
     print(f'{config.label_set}: flags no label; this is training without a label set')
@@ -61,7 +110,9 @@ def _open_source(
     label_mode=config.label_mode,
     strong_clips_only=config.strong_clips_only,
     clip_fraction=config.clip_fraction,
+    listed=listed,
     left_out=left_out,
+    held_out=held_out,
     label_set=label_set,
     ignore_unannotated=config.ignore_unannotated,
     implied=ontology.implied_classes(records.class_map) if ontology else None,

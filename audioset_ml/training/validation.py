@@ -2,53 +2,104 @@
 
 import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from audioset_ml.evaluation.weak import evaluate_weak
+from audioset_ml.errors import InputError
+from audioset_ml.evaluation.chosen_clips import choose_clips
+from audioset_ml.evaluation.files import STRONG_PREFIX
+from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
 from audioset_ml.labels.states import LabelState
 from audioset_ml.models.scoring import PatchScorer, score_clips
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.training.config import BEST_METRICS, TrainConfig
+from audioset_ml.records.scores import ClipPatchScores
+from audioset_ml.training.config import STRONG_METRICS, WEAK_METRICS, TrainConfig
 from audioset_ml.training.pictures import ClipPictures, write_curves
 
 BEST_PREFIX = '.best-'
 
 
 class Validator:
-  """Evaluates a model on validation records and logs the result."""
+  """Evaluates a model on validation records and logs the result.
+
+  Attributes:
+    clips: the validation clips with their labels.
+  """
 
   def __init__(
     self, records: RecordsFolder, logs_dir: pathlib.Path | None, config: TrainConfig
   ):
-    """Args: the validation records; TensorBoard's folder, None to log nothing."""
+    """Args: the validation records; TensorBoard's folder, None to log nothing.
+
+    Raises:
+      InputError: a list names no clip of the records, or its clips' labels don't allow
+        the metric by which the best model is to be kept, or nothing to evaluate.
+    """
     self._records = records
-    self._labels = read_label_table(records)
-    self._states = self._labels.dense()
+    self._metrics = config.metrics
+    self.clips = _labelled_clips(records, config)
+    self._states = self.clips.labels.dense()
+    self._require_defined(config.best_metric)
     self._logs_dir = logs_dir
-    self._pictures = ClipPictures(records, config.show_clips)
+    self._pictures = ClipPictures(records, self.clips.clip_ids, config.show_clips)
     # So that unknown ones are told of before training.
     self._curves = tuple(map(records.class_map.find, config.curve_classes))
     self._scorer: PatchScorer | None = None
 
   def validate(self, model: keras.Model, step: int) -> dict[str, float]:
-    """Returns and logs the metrics of `BEST_METRICS` that the records allow."""
+    """Returns and logs the metrics of `TrainConfig.metrics` that the labels allow."""
     if self._scorer is None or self._scorer.model is not model:
       self._scorer = PatchScorer(model)  # which is traced once
-    scores = score_clips(self._scorer, self._records, 'validate')
-    summary = evaluate_weak(scores, self._labels, self._records.class_map).summary
-    values = {name: summary[name] for name in BEST_METRICS if summary[name] is not None}
+    chosen = np.zeros(len(self._records.clip_ids), bool)
+    chosen[self.clips.clips] = True
+    scores = score_clips(
+      self._scorer, self._records, 'validate', None if chosen.all() else chosen
+    )
+    frame_scores = None
+    if self.clips.has_frames:
+      offsets = np.concatenate([[0], np.cumsum(scores.lengths)])
+      rows = np.arange(len(self.clips.clips))
+      patches = ClipPatchScores(scores.patches, offsets)
+      frame_scores = self.clips.frame_scores(patches, rows)
+    values = self._values(scores.clips, frame_scores)
     if self._logs_dir is not None:
       with self._writer.as_default(step=step):
-        self._write(values, scores)
-      shown = [f'{name} {value:.4f}' for name, value in values.items()][:3]
-      tqdm.tqdm.write(f'step {step}: validation {", ".join(shown)}')
+        self._write(values, scores.clips)
+      names = [*list(values)[:3], *(name for name in STRONG_METRICS if name in values)]
+      shown = ', '.join(f'{name} {values[name]:.4f}' for name in names)
+      tqdm.tqdm.write(f'step {step}: validation {shown}')
     return values
+
+  def _values(
+    self, clip_scores: np.ndarray, frame_scores: np.ndarray | None
+  ) -> dict[str, float]:
+    sections = self.clips.evaluate_arrays(clip_scores, frame_scores)
+    found = {}
+    for section, evaluation in sections.items():
+      prefix = STRONG_PREFIX if section == 'strong' else ''
+      summary = evaluation.summary.items()
+      found |= {prefix + name: value for name, value in summary}
+    return {name: found[name] for name in self._metrics if found.get(name) is not None}
+
+  def _require_defined(self, metric: str) -> None:
+    """Raises InputError if the labels don't allow a metric, whatever the scores."""
+    shape = self._states.shape
+    frames = None
+    if self.clips.has_frames:
+      frames = np.zeros((len(self.clips.frames.clips), shape[1]), np.float32)
+    defined = self._values(np.zeros(shape, np.float32), frames)
+    if metric and metric not in defined:
+      raise InputError(
+        f'{self._records.path}: {metric} is not defined on the {shape[0]} validation '
+        'clips: no class has what it needs (d_prime: explicit positives and negatives; '
+        'strong_…: events, and for d_prime explicit negatives besides); '
+        f'{", ".join(defined)} are'
+      )
 
   def flush(self) -> None:
     """Writes what was logged to the disk."""
@@ -71,19 +122,36 @@ class Validator:
     self._pictures.write(scores, self._states)
 
 
+def _labelled_clips(records: RecordsFolder, config: TrainConfig) -> LabelledClips:
+  """The validation clips with their labels; those of frames where they are used."""
+  clips, lost = choose_clips(records, config.validation_list)
+  if config.validation_list and len(lost):
+    print(f'{config.validation_list}: {records.path} lacks {len(lost)} of its clips')
+  if config.metrics == WEAK_METRICS:
+    return Truth(records, read_label_table(records)).of(clips)
+  found = Truth.read(records).of(clips)
+  if not found.has_frames:
+    raise InputError(
+      f'{records.path}: none of the {len(clips)} validation clips has a frame with an '
+      'event (prepare --strong_tsv), which validation on strong labels needs'
+    )
+  return found
+
+
 class BestModel(tf.Module):
   """The last validation, the best so far, and how many came after that in vain.
 
   Part of a run's checkpoints.
   """
 
-  def __init__(self, metric: str, patience: int):
-    """Args: the metric, '' for none; validations in vain that end the run, 0 for any
-    number."""
+  def __init__(self, metrics: Sequence[str], metric: str, patience: int):
+    """Args: what a validation gives; the metric of these, '' for none; validations in
+    vain that end the run, 0 for any number."""
     super().__init__()
+    self._metrics = tuple(metrics)
     self._metric = metric
     self._patience = patience
-    unknown = np.full(len(BEST_METRICS), np.nan)
+    unknown = np.full(len(self._metrics), np.nan)
     self._values = tf.Variable(unknown, trainable=False)
     self._last = tf.Variable(unknown, trainable=False)
     self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -99,7 +167,7 @@ class BestModel(tf.Module):
   def values(self) -> dict[str, float]:
     """What the kept model's validation gave, by metric: the best, or the last."""
     values = self._values if self._metric else self._last
-    named = zip(BEST_METRICS, values.numpy().tolist(), strict=True)
+    named = zip(self._metrics, values.numpy().tolist(), strict=True)
     return {name: value for name, value in named if np.isfinite(value)}
 
   @property
@@ -117,7 +185,7 @@ class BestModel(tf.Module):
       step: when it was.
       save: saves the model; None where another process does.
     """
-    row = [values.get(name, np.nan) for name in BEST_METRICS]
+    row = [values.get(name, np.nan) for name in self._metrics]
     self._last.assign(row)
     if not self._metric:
       return

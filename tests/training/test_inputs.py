@@ -5,10 +5,13 @@ import types
 import numpy as np
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, RecordError
+from audioset_ml.hashing import stable_hash
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.targets import LABEL_MODES
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.inputs import open_input
-from audioset_ml.training.sources import open_sources
+from audioset_ml.training.sources import lost_of_lists, open_sources
 
 
 def worker(index, workers, replicas=1):
@@ -50,3 +53,94 @@ def test_what_cannot_be_divided_is_named(small_records):
     batches(small_records, worker(0, 3))
   with pytest.raises(InputError, match='has 3 shards, too few for 4 workers'):
     batches(small_records, worker(3, 4))
+
+
+def sources_of(records, mix=None, **changes):
+  main = {'records': str(records), **changes.pop('main', {})}
+  if mix is not None:
+    mix = SourceConfig(**{'records': str(records), **mix})
+  return open_sources(TrainConfig(SourceConfig(**main), mix, **changes))
+
+
+def write_list(path, *clips):
+  path.write_text(''.join(f'{clip}\n' for clip in clips))
+  return str(path)
+
+
+def test_each_source_has_a_list_of_its_own(small_records, tmp_path, capsys):
+  clips = RecordsFolder.open(small_records).clip_ids
+  few = write_list(tmp_path / 'few.txt', clips[3], clips[8], 'gone_0')
+  weak, strong = sources_of(
+    small_records, mix={'label_mode': 'strong', 'clip_list': few}
+  )
+  assert weak.chosen() is None
+  assert strong.chosen() == (clips[3], clips[8])
+  assert f'few.txt: {small_records} has 2 of its 3 clips' in capsys.readouterr().out
+
+
+def test_a_list_of_other_clips_is_an_error(small_records, tmp_path):
+  other = write_list(tmp_path / 'other.txt', 'gone_0', 'lost_0')
+  with pytest.raises(
+    InputError, match=r'other.txt: names 2 clips, gone_0 for one, but'
+  ):
+    sources_of(small_records, main={'clip_list': other})
+
+
+def test_a_share_is_of_the_same_clips_in_every_label_mode(small_records, tmp_path):
+  """SL21's Weak-, Diffuse- and Strong-67k, made smaller."""
+  clips = RecordsFolder.open(small_records).clip_ids
+  listed = write_list(tmp_path / 'listed.txt', *clips[2:])
+  chosen = set()
+  for mode in ({'strong_clips_only': True}, *({'label_mode': m} for m in LABEL_MODES)):
+    main = {**mode, 'clip_fraction': 0.5, 'clip_list': listed}
+    (source,) = sources_of(small_records, main=main)
+    chosen.add(source.chosen())
+  assert len(chosen) == 1
+  expected = [clip for clip in clips[2:] if stable_hash(clip) < 2**63]
+  assert list(chosen.pop()) == expected
+  assert 0 < len(expected) < 10
+
+
+def test_validation_clips_are_not_trained_on(small_records, tmp_path, capsys):
+  clips = RecordsFolder.open(small_records).clip_ids
+  held_out = write_list(tmp_path / 'held_out.txt', *clips[:3], 'gone_0')
+  listed = write_list(tmp_path / 'listed.txt', *clips[1:6])
+  config = {'validation_records': str(small_records), 'validation_list': held_out}
+  weak, strong = sources_of(
+    small_records, mix={'label_mode': 'strong', 'clip_list': listed}, **config
+  )
+  assert weak.chosen() == clips[3:]
+  assert strong.chosen() == clips[3:6]
+  assert '3 of its clips are for validation, not trained on' in capsys.readouterr().out
+  nothing = write_list(tmp_path / 'nothing.txt', *clips[:2])
+  (source,) = sources_of(small_records, main={'clip_list': nothing}, **config)
+  with pytest.raises(RecordError, match='12 clips, 2 of them listed, a fraction of'):
+    source.chosen()
+
+
+def test_validation_clips_of_other_records_leave_all_to_train_on(
+  small_records, tmp_path
+):
+  held_out = write_list(tmp_path / 'held_out.txt', 'elsewhere_0')
+  config = {'validation_records': 'elsewhere', 'validation_list': held_out}
+  (source,) = sources_of(small_records, **config)
+  assert source.chosen() is None
+
+
+def test_what_lists_lose_is_told(small_records, tmp_path):
+  clips = RecordsFolder.open(small_records).clip_ids
+  lists = [
+    write_list(tmp_path / f'{name}.txt', clips[0], f'{name}_0')
+    for name in ('first', 'second', 'third')
+  ]
+  config = TrainConfig(
+    SourceConfig(str(small_records), clip_list=lists[0]),
+    SourceConfig(str(small_records), label_mode='strong', clip_list=lists[1]),
+    validation_records=str(small_records),
+    validation_list=lists[2],
+  )
+  lost = lost_of_lists(config)
+  assert lost['clip_id'].tolist() == ['first_0', 'second_0', 'third_0']
+  assert set(lost['reason']) == {'not in the records'}
+  assert lost['clip_list'].tolist() == lists
+  assert lost_of_lists(TrainConfig(SourceConfig(str(small_records)))) is None

@@ -157,6 +157,13 @@ def test_what_is_frozen_stays(run, first, part):
     (['--weight_decay=0.1'], '--weight_decay does nothing here'),
     (['--final_fraction=0.5'], 'it needs --schedule=cosine or exponential'),
     (['--validate_every=5'], 'it needs --validation_records'),
+    (['--validation_list=x'], 'it needs --validation_records'),
+    (['--validate_strong'], 'it needs --validation_records'),
+    (['--strong_fraction=0.5'], 'it needs a source with diffuse or strong labels, or'),
+    (
+      ['--mix_clip_list=x'],
+      '--mix_clip_list does nothing here: it needs --mix_records',
+    ),
     (['--ignore_unannotated'], 'it needs a source with diffuse or strong labels'),
     (['--label_mode=strong', '--label_set=x'], 'it needs a source with weak labels'),
     (['--strategy=multi_worker'], 'needs TF_CONFIG'),
