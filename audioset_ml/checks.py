@@ -31,7 +31,7 @@ def prepare(config) -> Counts:
   from audioset_ml.records.pipeline import read_chosen_labels
   from audioset_ml.records.plan import find_audio
 
-  joined = read_chosen_labels(config)
+  joined, lost = read_chosen_labels(config)
   clip_ids = joined.labels.clips['clip_id'].tolist()
   if config.records:
     found, where = set(RecordsFolder.open(config.records).clip_ids), config.records
@@ -39,7 +39,7 @@ def prepare(config) -> Counts:
     found, where = set(find_audio(config.audio_dir, clip_ids)), config.audio_dir
   used = sum(clip_id in found for clip_id in clip_ids)
   if not clip_ids:
-    raise InputError('the label files and --clip_fraction leave no clip')
+    raise InputError('the label files, --clip_list and --clip_fraction leave no clip')
   if not used:
     raise InputError(f'{where}: has none of {len(clip_ids)} clips, {clip_ids[0]} say')
   lacking = len(clip_ids) - used
@@ -54,6 +54,7 @@ def prepare(config) -> Counts:
     'clips': len(clip_ids),
     'clips found': used,
     'clips lacking': lacking,
+    **({'clips of the list in no segments CSV': len(lost)} if config.clip_list else {}),
     'classes': len(joined.class_map),
     **{name.replace('_', ' '): count for name, count in joined.counts.items()},
   }

@@ -54,6 +54,13 @@ flags.DEFINE_float(
   0,
   1,
 )
+flags.DEFINE_string(
+  'clip_list',
+  '',
+  'Use these clips only, of those in the segments CSVs: a text file with a clip id a '
+  'line (describe --choose_clips writes one), a segments CSV or a strong TSV. Those '
+  'that no segments CSV has are in lost_clips.csv.',
+)
 flags.DEFINE_float(
   'clip_fraction',
   1.0,
@@ -80,7 +87,8 @@ def main(_) -> None:
     raise app.UsageError(f'--{idle[0]} does nothing here: --labels_only reads no sound')
   runs = runner_flags.run_config()
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
-  inputs |= {'audio_dir': FLAGS.audio_dir, 'records': FLAGS.records}
+  more = ('audio_dir', 'records', 'clip_list')
+  inputs |= {name: FLAGS[name].value for name in more}
   with stage.output_folder(
     FLAGS.output_dir, inputs, check=lambda: checks.prepare(_config()), remote=True
   ) as folder:
@@ -103,6 +111,7 @@ def _config():
     max_extra_seconds=FLAGS.max_extra_seconds,
     max_skipped_fraction=FLAGS.max_skipped_fraction,
     clip_fraction=FLAGS.clip_fraction,
+    clip_list=FLAGS.clip_list,
   )
 
 
@@ -118,6 +127,11 @@ def _summary(folder: stage.StageFolder) -> str:
     f'{counts["explicit_negatives"]} explicit negatives, '
     f'{counts["strong_events"]} events',
   ]
+  if lost := counts.get('clips_lost_of_list'):
+    lines.append(
+      f'{lost} clips of {FLAGS.clip_list} are in no segments CSV; see '
+      f'{folder.path}/lost_clips.csv'
+    )
   if others := counts['labels_of_other_clips']:
     lines.append(
       f'{others} labels were left out: their segment_id is of no clip in the segments '

@@ -49,6 +49,12 @@ GOOD = [
   pytest.param(
     'prepare', 'PREPARE --clip_fraction=0.5', 'clips found: ', marks=pytest.mark.slow
   ),
+  pytest.param(
+    'prepare',
+    'PREPARE --clip_list={data}/strong.tsv',
+    'clips of the list in no segments CSV: 0',
+    marks=pytest.mark.slow,
+  ),
   ('train', '--records={records} --steps=24 --batch_size=4', 'examples a clip: 8.0'),
   pytest.param(
     'score', '--records={records} --model={model}', 'models: 1', marks=pytest.mark.slow

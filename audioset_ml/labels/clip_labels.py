@@ -83,7 +83,10 @@ class ClipLabelTable:
     """
     limit = int(fraction * 2**64)
     kept = [stable_hash(clip_id) < limit for clip_id in self.clips['clip_id']]
-    rows = np.flatnonzero(kept)
+    return self.of_rows(np.flatnonzero(kept))
+
+  def of_rows(self, rows: np.ndarray) -> 'ClipLabelTable':
+    """Some clips, given as ascending rows, with their labels."""
     place = np.full(len(self), -1)
     place[rows] = np.arange(len(rows))
 

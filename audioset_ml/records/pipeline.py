@@ -12,18 +12,22 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from audioset_ml import folders, paths
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import CLASS_COUNTS
+from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import folder, plan, shard, shard_runs
 from audioset_ml.records.sources import AudioSource, RecordsSource
 
+LOST_FILE = 'lost_clips.csv'
 _PARTS = '.parts'
 
 
@@ -42,6 +46,7 @@ class PrepareConfig:
     max_extra_seconds: a sound longer than its clip by more is skipped.
     max_skipped_fraction: the largest share of clips that may be skipped.
     clip_fraction: the share of the clips to use, by a hash of their ids.
+    clip_list: a list of the clips to use, of which it is a share; '' for all.
   """
 
   labels: LabelFiles
@@ -54,6 +59,7 @@ class PrepareConfig:
   max_extra_seconds: float = 0.5
   max_skipped_fraction: float = 0.5
   clip_fraction: float = 1.0
+  clip_list: str = ''
 
   def __post_init__(self):
     if bool(self.audio_dir) == bool(self.records):
@@ -70,14 +76,34 @@ class PrepareConfig:
       raise InputError(f'clip_fraction is {self.clip_fraction}, but must be in (0, 1]')
 
 
-def read_chosen_labels(config: PrepareConfig) -> JoinedLabels:
-  """The labels of the clips that a configuration chooses; see `read_labels`."""
+def read_chosen_labels(config: PrepareConfig) -> tuple[JoinedLabels, tuple[str, ...]]:
+  """The labels of the clips that a configuration chooses; see `read_labels`.
+
+  Returns:
+    The labels; and the clips of the list that no segments CSV has.
+
+  Raises:
+    InputError: they have none of the list's clips.
+  """
   joined = read_labels(config.labels)
-  if config.clip_fraction == 1:
-    return joined
-  labels = joined.labels.sample(config.clip_fraction)
+  labels, lost = joined.labels, ()
+  if config.clip_list:
+    wanted = read_clip_list(config.clip_list)
+    known = labels.clips['clip_id']
+    labels = labels.of_rows(np.flatnonzero(known.isin(wanted)))
+    there = set(labels.clips['clip_id'])
+    lost = tuple(clip_id for clip_id in wanted if clip_id not in there)
+    if not there:
+      raise InputError(
+        f'{config.clip_list}: names {len(wanted)} clips, {wanted[0]} for one, but none '
+        f'of the {len(known)} of the segments CSVs ({known.iloc[0]} for one)'
+      )
+  if config.clip_fraction < 1:
+    labels = labels.sample(config.clip_fraction)
+  if len(labels) == len(joined.labels):
+    return joined, lost
   counts = {**joined.counts, 'clips_labelled': len(labels)}
-  return dataclasses.replace(joined, labels=labels, counts=counts)
+  return dataclasses.replace(joined, labels=labels, counts=counts), lost
 
 
 def prepare(
@@ -100,7 +126,7 @@ def prepare(
     UnfinishedError: no clip could be used, or more were skipped than may be.
   """
   output_dir = paths.as_path(output_dir)
-  joined = read_chosen_labels(config)
+  joined, lost = read_chosen_labels(config)
   front_end, tasks, source = _plan(config, joined, output_dir)
   parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
@@ -112,6 +138,10 @@ def prepare(
   counts = dict(joined.counts)
   counts.update(_write_tables(summaries, output_dir))
   write_wrong_rows(output_dir, joined.wrong_rows)
+  if config.clip_list:
+    counts['clips_lost_of_list'] = len(lost)
+    rows = [(clip_id, 'in no segments CSV') for clip_id in lost]
+    folders.write_csv(output_dir / LOST_FILE, ('clip_id', 'reason'), rows)
   _check_skipped(config, counts, summaries, output_dir)
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from audioset_ml.labels.clip_list import read_clip_list, write_clip_list
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from tests.conftest import prepare_flags
@@ -57,6 +58,28 @@ def test_the_clips_follow_the_new_segments(small_data, weak_only, tmp_path):
   assert read_label_table(records).clip_ids == records.clip_ids
 
 
+def test_a_list_of_clips_gives_what_a_shorter_segments_csv_gives(
+  small_data, weak_only, tmp_path
+):
+  lines = (small_data / 'segments.csv').read_text().splitlines()
+  (tmp_path / 'fewer.csv').write_text('\n'.join(lines[:8]) + '\n')
+  clips = read_clip_list(tmp_path / 'fewer.csv')
+  write_clip_list(tmp_path / 'clips.txt', [*clips, 'gone_0', 'lost_7'], 'five and two')
+  fewer, listed = tmp_path / 'fewer', tmp_path / 'listed'
+  flags = relabel_flags(small_data, weak_only, segments_csv=tmp_path / 'fewer.csv')
+  run_stage_ok('prepare', *flags, f'--output_dir={fewer}')
+  flags = relabel_flags(small_data, weak_only, clip_list=tmp_path / 'clips.txt')
+  printed = run_stage_ok('prepare', *flags, f'--output_dir={listed}')
+  assert f'2 clips of {tmp_path}/clips.txt are in no segments CSV' in printed
+  found = contents(listed)
+  del found['lost_clips.csv']
+  assert found == contents(fewer)
+  with open(listed / 'lost_clips.csv', newline='') as file:
+    lost = [(row['clip_id'], row['reason']) for row in csv.DictReader(file)]
+  assert lost == [(clip, 'in no segments CSV') for clip in ('gone_0', 'lost_7')]
+  assert RecordsFolder.open(listed).counts['clips_lost_of_list'] == 2
+
+
 def test_why_clips_are_lacking_is_passed_on(small_data, tmp_path):
   audio = tmp_path / 'audio'
   audio.mkdir()
@@ -79,6 +102,7 @@ def test_why_clips_are_lacking_is_passed_on(small_data, tmp_path):
     ({'records': ''}, '--labels_only needs --records'),
     ({'audio_dir': '.'}, 'either of sound files'),
     ({'clips_per_shard': 3}, '--clips_per_shard does nothing here'),
+    ({'clip_list': 'absent.txt'}, 'absent.txt: the label file cannot be read'),
   ],
 )
 def test_wrong_input_is_one_clear_line(
