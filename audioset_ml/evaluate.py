@@ -22,21 +22,23 @@ Examples:
 from absl import app, flags
 
 from audioset_ml import checks, prior_flags, stage
+from audioset_ml.evaluation.candidates import expand
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
 flags.DEFINE_list(
   'model',
   [],
-  'Train folder, a checkpoint in one (run/checkpoints/ckpt-1000), .keras file, '
-  'yamnet.h5 or SavedModel; of several the mean is evaluated, or with --select one is '
-  'chosen.',
+  'Train folder, a checkpoint in one (run/checkpoints/ckpt-1000) or all of them '
+  '(run/checkpoints), .keras file, yamnet.h5 or SavedModel; of several the mean is '
+  'evaluated, or with --select one is chosen. A * stands for any text: '
+  'runs/mu_*/checkpoints are all checkpoints of these runs.',
 )
 flags.DEFINE_list(
   'scores',
   [],
-  'Folder of score, import_scores or evaluate to use instead of a model; several with '
-  '--select.',
+  'Folder of score, import_scores or evaluate to use instead of a model; several, or '
+  'one with a *, with --select.',
 )
 flags.DEFINE_string('records', None, 'Folder of records with the labels.')
 flags.DEFINE_string('class_map', '', "The model's class map, if none lies beside it.")
@@ -138,21 +140,23 @@ _NEEDS = {
 def main(_) -> None:
   if bool(FLAGS.model) == bool(FLAGS.scores):
     raise app.UsageError('give either --model or --scores')
-  if len(FLAGS.scores) > 1 and not FLAGS.select:
+  models, scores = expand(FLAGS.model), expand(FLAGS.scores)
+  if len(scores) > 1 and not FLAGS.select:
     raise app.UsageError('several --scores are candidates: say how to --select')
   for name, needed in _NEEDS.items():
     if FLAGS[name].value != FLAGS[name].default and not FLAGS[needed].value:
       raise app.UsageError(f'--{name} does nothing without --{needed}')
   inputs = {name: FLAGS[name].value for name in _PATHS}
+  inputs |= {'model': list(models), 'scores': list(scores)}
   with stage.output_folder(
     FLAGS.output_dir,
     inputs,
-    check=lambda: checks.evaluate(*_configs()),
+    check=lambda: checks.evaluate(*_configs(models, scores)),
     other_inputs={'audio_dir': FLAGS.audio_dir},
   ) as folder:
     from audioset_ml.evaluation import records_evaluation
 
-    config, select = _configs()
+    config, select = _configs(models, scores)
     folder.counts, folder.details = records_evaluation.evaluate_records(
       config, folder.path, select
     )
@@ -162,18 +166,19 @@ def main(_) -> None:
       evaluation_figures.write_figures(folder.path)
     tensorboard.write_evaluation(folder.path)
     text = evaluation_text.text(folder.counts)
+  records_evaluation.forget_candidates(folder.path)
   print(text)
   print(f'\n{folder.path}: metrics.json, per_class.csv, figures/ and more')
 
 
-def _configs():
+def _configs(models: tuple[str, ...], scores: tuple[str, ...]):
   from audioset_ml.evaluation.evaluate_config import EvaluateConfig
   from audioset_ml.evaluation.selection import SelectConfig
 
   config = EvaluateConfig(
     records=FLAGS.records,
-    models=tuple(FLAGS.model),
-    scores=tuple(FLAGS.scores),
+    models=models,
+    scores=scores,
     class_map=FLAGS.class_map,
     class_mapping=FLAGS.class_mapping,
     audio_dir=FLAGS.audio_dir,

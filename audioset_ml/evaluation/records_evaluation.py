@@ -3,6 +3,8 @@
 import dataclasses
 import os
 import pathlib
+import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.scores import ClipScores
 
 EVALUATED_FILE = 'evaluated_clips.txt'
+VALIDATION_FILE = 'validation_clips.txt'
 SELECTION_FILE = 'selection.csv'
 _CANDIDATES = 'candidates'
 # Classes whose curves are kept where none are named.
@@ -75,8 +78,10 @@ def evaluate_records(
   notes += chosen.doubts(scores)
   found = chosen.detection(scores) if config.detection else None
   _write_csv(output / LOST_FILE, inputs.lost)
-  ids = ''.join(f'{clip_id}\n' for clip_id in chosen.clip_ids)
-  folders.write_atomically(output / EVALUATED_FILE, ids)
+  _write_ids(output / EVALUATED_FILE, chosen.clip_ids)
+  if select is not None and select.on == 'validation':
+    clip_ids = inputs.records.clip_ids
+    _write_ids(output / VALIDATION_FILE, [clip_ids[c] for c in inputs.validation])
   keep_scores(scores, output)
   if 'weak' in sections:
     _write_curves(output, chosen, scores, inputs.curve_classes)
@@ -91,6 +96,12 @@ def evaluate_records(
     _compare(config, inputs.baseline, model)
   files.write_evaluation(model)
   return model.metrics, describe_scores(config, scores)
+
+
+def forget_candidates(output_dir: str | os.PathLike) -> None:
+  """Deletes the scores of candidates, which nobody needs once the choice is made: of
+  each, two thousand bytes a patch. Those of the chosen one stay beside the values."""
+  shutil.rmtree(pathlib.Path(output_dir) / _CANDIDATES, ignore_errors=True)
 
 
 def _compare(
@@ -168,6 +179,10 @@ def _write_curves(
     output / files.CURVES_FILE, curves.class_curves(values, states, class_map, classes)
   )
   _write_csv(output / files.RELIABILITY_FILE, curves.reliability(values, states))
+
+
+def _write_ids(path: pathlib.Path, clip_ids: Sequence[str]) -> None:
+  folders.write_atomically(path, ''.join(f'{clip_id}\n' for clip_id in clip_ids))
 
 
 def _write_csv(path: pathlib.Path, table: pd.DataFrame) -> None:
