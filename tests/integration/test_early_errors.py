@@ -44,6 +44,7 @@ def folder(tmp_path_factory):
   (root / 'text.h5').write_text('<html>no such page</html>')
   (root / 'empty').mkdir()
   (root / 'clips.txt').write_text('unknown_0\n')
+  (root / 'all.txt').write_text('\n'.join(CLIPS))
   (root / 'wrong.csv').write_text('a,b\n')
   np.save(root / 'foreign.npy', np.zeros((3, 3)))
   return root
@@ -111,6 +112,7 @@ WRONG = [
   ('prepare', f'{PREPARE} --segments_csv=gone.csv', 'gone.csv: no such file'),
   ('prepare', f'{PREPARE} --segments_csv=data', 'data: is a folder, but --segments'),
   ('prepare', f'{PREPARE} --explicit_tsv=gone.tsv', 'gone.tsv: no such file'),
+  ('prepare', f'{PREPARE} --clip_list=clips.txt', 'of the 12 of the segments CSVs'),
   ('prepare', f'{PREPARE} --class_map=wrong.csv', 'a class map starts with the row'),
   ('prepare', f'{PREPARE} --strong_tsv=data/explicit.tsv', 'explicit.tsv'),
   ('prepare', f'{PREPARE} --audio_dir=gone', 'gone: no such folder (--audio_dir)'),
@@ -139,6 +141,29 @@ WRONG = [
   ('train', f'{TRAIN} --init_from=saved', 'saved: a SavedModel, which takes waveforms'),
   ('train', f'{TRAIN} --smear_ontology=gone.json', 'gone.json: no such file'),
   ('train', f'{TRAIN} --smear_ontology=wrong.csv', 'wrong.csv: the ontology cannot be'),
+  ('train', f'{TRAIN} --clip_list=gone.txt', 'gone.txt: no such file (--clip_list)'),
+  ('train', f'{TRAIN} --clip_list=clips.txt', 'clips.txt: names 1 clips, unknown_0'),
+  ('train', f'{TRAIN} --mix_clip_list=clips.txt', '--mix_clip_list does nothing here'),
+  (
+    'train',
+    f'{TRAIN} --mix_records=records --mix_clip_list=clips.txt',
+    'clips.txt: names 1 clips, unknown_0 for one, but none of the 12 of records',
+  ),
+  (
+    'train',
+    f'{TRAIN} --validation_records=records --validation_list=clips.txt',
+    'clips.txt: names 1 clips, unknown_0 for one, but none of the 12 of records',
+  ),
+  (
+    'train',
+    f'{TRAIN} --validation_records=records_weak --best_metric=strong_lwlrap',
+    'records_weak: has no events (prepare --strong_tsv), which validation on strong',
+  ),
+  (
+    'train',
+    f'{TRAIN} --validation_records=records --validation_list=all.txt',
+    'of its 12 clips, a fraction of 1.0 without those that are left out is none',
+  ),
   ('train', f'{TRAIN} --patience=3', '--patience does nothing here'),
   ('train', f'{TRAIN} --learning_rate=-1', 'learning_rate is -1.0'),
   ('train', f'{TRAIN} --strategy=multi_worker', 'multi_worker needs TF_CONFIG'),
@@ -205,6 +230,7 @@ WRONG = [
   ('evaluate', f'{EVALUATE} --baseline=scores', 'written by `score`'),
   ('evaluate', f'{EVALUATE} --prior_records=gone', 'does nothing without --baseline'),
   ('evaluate', f'{EVALUATE} --select=lwlrap', 'to select, give several --model'),
+  ('evaluate', f'{EVALUATE} --model=nu_*/checkpoints', 'nu_*/checkpoints: matches no'),
   ('evaluate', f'{EVALUATE} --select=accuracy', "metric is 'accuracy': choose from"),
   ('evaluate', f'{SAVED} --scores=scores_few', 'scores of 3 clips, of which 3'),
   ('evaluate', f'{SAVED} --detection', 'score with --patch_scores'),
