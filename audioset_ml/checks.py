@@ -79,9 +79,9 @@ def train(config) -> Counts:
     clips = len(source.records.clip_ids if chosen is None else chosen)
     found[f'{name}clips'] = clips
     if source.needs_strong:
-      events = source.records.counts['clips_with_events']
-      found[f'{name}clips with events'] = events
-      clips = min(clips, events)  # the others are passed over
+      strong = source.records.strong_clips
+      found[f'{name}clips with strong labels'] = strong
+      clips = min(clips, strong)  # the others are passed over
     each[f'examples a {name}clip'] = round(share * examples / max(clips, 1), 1)
     if source.label_set is not None:
       found['flagged labels'] = int(source.label_set.flagged().sum())
@@ -130,7 +130,7 @@ def enhance(config) -> Counts:
   return {
     'clips': len(inputs.records.clip_ids),
     'classes': inputs.records.num_classes,
-    'implicit negatives': labels - len(inputs.labels.rows),
+    'implicit negatives': labels - inputs.labels.total,
     'label sets': len(inputs.rule.names),
   }
 

@@ -18,6 +18,7 @@ PATHS = (
   'class_map',
   'ontology',
   'strong_names',
+  'annotated_classes',
 )
 
 
@@ -49,6 +50,20 @@ def define_label_flags() -> None:
   flags.DEFINE_string(
     'strong_names', '', "AudioSet's mid_to_display_name.tsv: all strong labels."
   )
+  flags.DEFINE_bool(
+    'complete_strong',
+    False,
+    'The annotators of --strong_tsv marked every sound that they heard, as those of '
+    'AudioSet did: in its clips, each class that has any event in the same file and '
+    'none in the clip is an explicit negative, of the clip and of all its frames. A '
+    'positive of the whole clip stands, and they are counted.',
+  )
+  flags.DEFINE_string(
+    'annotated_classes',
+    '',
+    'With --complete_strong: the classes of which that is so, a file with a mid or a '
+    'name a line, instead of those with any event.',
+  )
   flags.DEFINE_enum(
     'on_bad_label',
     'error',
@@ -74,4 +89,6 @@ def label_files() -> 'LabelFiles':
     ontology=FLAGS.ontology,
     strong_names=FLAGS.strong_names,
     skip_bad_labels=FLAGS.on_bad_label == 'skip',
+    complete_strong=FLAGS.complete_strong,
+    annotated_classes=FLAGS.annotated_classes,
   )

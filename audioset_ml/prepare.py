@@ -132,6 +132,16 @@ def _summary(folder: stage.StageFolder) -> str:
       f'{lost} clips of {FLAGS.clip_list} are in no segments CSV; see '
       f'{folder.path}/lost_clips.csv'
     )
+  lines += _complete_lines(counts, details)
+  if refuted := counts['labels_refuted_in_all_frames']:
+    lines.append(
+      f'{refuted} labels are explicit negatives of their clips since all frames are '
+      'refuted'
+    )
+  if standing := counts['positives_refuted_in_all_frames']:
+    lines.append(
+      f'{standing} positives of clips stand though all frames of the clip are refuted'
+    )
   if others := counts['labels_of_other_clips']:
     lines.append(
       f'{others} labels were left out: their segment_id is of no clip in the segments '
@@ -153,6 +163,30 @@ def _summary(folder: stage.StageFolder) -> str:
       f'{wrong} wrong rows were left out; see {folder.path}/skipped_labels.csv'
     )
   return '\n'.join(lines)
+
+
+def _complete_lines(counts: dict, details: dict) -> list[str]:
+  """What was made of complete annotations."""
+  if not FLAGS.complete_strong:
+    return []
+  lines = [
+    f'complete annotations: {counts["complete_clips"]} clips '
+    f'({counts["complete_clips_without_events"]} without an event of a class), '
+    f'{counts["annotated_classes"]} classes; {counts["unmarked_labels"]} labels that '
+    'were not marked are explicit negatives'
+  ]
+  if standing := counts['positives_without_event']:
+    lines.append(
+      f'{standing} positives of completely annotated clips stand, though no event of '
+      'their class was marked'
+    )
+  if outside := details.get('events_outside_annotated_classes'):
+    named = ', '.join(f'{mid} ({number})' for mid, number in outside.items())
+    lines.append(
+      f'{sum(outside.values())} events are of classes outside --annotated_classes, and '
+      f'kept: {named}'
+    )
+  return lines
 
 
 if __name__ == '__main__':

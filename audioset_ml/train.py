@@ -78,8 +78,10 @@ flags.DEFINE_float(
 flags.DEFINE_bool(
   'ignore_unannotated',
   False,
-  'In diffuse and strong modes, leave classes out of the loss that have no strong '
-  'label in any clip; otherwise they count as absent.',
+  'In diffuse and strong modes, leave classes out of the loss that the annotators were '
+  'not asked about; otherwise they count as absent. They are those without a strong '
+  'label in any clip; in clips of prepare --complete_strong, those outside the '
+  'annotated classes.',
 )
 flags.DEFINE_integer(
   'folds',

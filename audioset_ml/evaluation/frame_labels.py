@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.formats import PRESENT
 from audioset_ml.labels.framing import FrameGrid
+from audioset_ml.labels.ontology import ancestor_labels
+from audioset_ml.labels.unmarked import UnmarkedLabels
 
 # Times in the files are rounded to thousandths of a second.
 _TOLERANCE_MS = 1.0
@@ -40,6 +42,8 @@ class FrameLabels:
     states: its FrameState. Shape [labels], int8.
     counts: how many labels could not be used: of clips that are not evaluated, of
       labels that are no classes, of frames that the clip's sound does not reach.
+    unmarked: classes of which all frames of a clip are explicit negatives, besides; no
+      label is of one of them. By clip, an index into the evaluated clips.
   """
 
   clips: np.ndarray
@@ -48,6 +52,7 @@ class FrameLabels:
   classes: np.ndarray
   states: np.ndarray
   counts: dict[str, int]
+  unmarked: UnmarkedLabels = dataclasses.field(default_factory=UnmarkedLabels)
 
   @property
   def has_positives(self) -> bool:
@@ -63,6 +68,7 @@ class FrameLabels:
     class_map: ClassMap,
     grid: FrameGrid,
     origin: str | os.PathLike = '',
+    unmarked: UnmarkedLabels | None = None,
   ) -> 'FrameLabels':
     """Takes a table of framed labels apart.
 
@@ -73,6 +79,7 @@ class FrameLabels:
       class_map: the classes.
       grid: the frames' length.
       origin: the table's file, for messages.
+      unmarked: of the evaluated clips; the table says nothing of these labels.
 
     Raises:
       LabelError: a row is not of a frame of the grid.
@@ -118,7 +125,8 @@ class FrameLabels:
       [FrameState.POSITIVE, FrameState.COMPLEMENTARY_NEGATIVE],
       FrameState.EXPLICIT_NEGATIVE,
     ).astype(np.int8)
-    with_labels = np.unique(clip)
+    unmarked = unmarked or UnmarkedLabels()
+    with_labels = np.union1d(clip, unmarked.rows)
     lengths = np.asarray(frames_of_clips)[with_labels]
     begins = np.cumsum(lengths) - lengths
     return cls(
@@ -128,4 +136,73 @@ class FrameLabels:
       classes=classes,
       states=states,
       counts=counts,
+      unmarked=unmarked,
     )
+
+  def by_class(self, num_classes: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The labels of one class after the other: their frames (as `rows`) and states."""
+    order = np.argsort(self.classes, kind='stable')
+    begins = np.searchsorted(self.classes[order], np.arange(num_classes + 1))
+    for index in range(num_classes):
+      here = order[begins[index] : begins[index + 1]]
+      lacking, _ = self._frames_of(self.unmarked.of_class(index))
+      negative = np.full(len(lacking), FrameState.EXPLICIT_NEGATIVE, np.int8)
+      yield (
+        np.concatenate([self.rows[here], lacking]),
+        np.concatenate([self.states[here], negative]),
+      )
+
+  def smeared(self, implied: np.ndarray) -> 'FrameLabels':
+    """The same with the ancestors of all positives: SL21 3.1's label smearing.
+
+    An event of a class is one of its ancestors, too, at the same time; so its frames
+    are theirs, and the clip's other frames are their complementary negatives. A frame
+    that a person refuted stays refuted; a complementary negative does not: that the
+    ancestor's own events are elsewhere says nothing of it.
+
+    Args:
+      implied: of `Ontology.implied_classes`.
+    """
+    classes = len(implied)
+    key = self.rows * classes + self.classes
+    positive = self.states == FrameState.POSITIVE
+    rows, above = ancestor_labels(self.rows[positive], self.classes[positive], implied)
+    standing = self.states != FrameState.COMPLEMENTARY_NEGATIVE
+    added = np.setdiff1d(rows * classes + above, key[standing])
+    # The other frames of the clips that have the class now.
+    pairs = np.unique(self._pairs(added, classes))
+    clip, above = np.divmod(pairs, classes)
+    frames, place = self._frames_of(clip)
+    others = frames * classes + above[place]
+    keys, first = np.unique(np.concatenate([added, key, others]), return_index=True)
+    states = np.concatenate(
+      [
+        np.full(len(added), FrameState.POSITIVE, np.int8),
+        self.states,
+        np.full(len(others), FrameState.COMPLEMENTARY_NEGATIVE, np.int8),
+      ]
+    )[first]
+    refuted = states == FrameState.EXPLICIT_NEGATIVE
+    refuted &= np.isin(self._pairs(keys, classes), pairs)
+    states[refuted] = FrameState.COMPLEMENTARY_NEGATIVE
+    rows, of_class = np.divmod(keys, classes)
+    return dataclasses.replace(
+      self,
+      rows=rows,
+      classes=of_class,
+      states=states,
+      unmarked=self.unmarked.without(clip, above),
+    )
+
+  def _pairs(self, keys: np.ndarray, classes: int) -> np.ndarray:
+    """A number for each label's clip and class; from one for its frame and class."""
+    rows, of_class = np.divmod(keys, classes)
+    return self.clips[rows] * classes + of_class
+
+  def _frames_of(self, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The frames of some clips, as indices into `clips`; and which clip each is of."""
+    begins = np.searchsorted(self.clips, clips)
+    lengths = np.searchsorted(self.clips, clips, 'right') - begins
+    place = np.repeat(np.arange(len(clips)), lengths)
+    first = np.cumsum(lengths) - lengths
+    return (begins - first)[place] + np.arange(len(place)), place

@@ -17,7 +17,9 @@ from audioset_ml.evaluation.result import Evaluation
 from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels import formats, framing
+from audioset_ml.labels.ontology import smear_labels
 from audioset_ml.labels.states import PRESENT_STATES, LabelTable
+from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipPatchScores, ClipScores, read_patch_scores
 from audioset_ml.records.strong_labels import StrongLabels, read_strong_labels
@@ -29,11 +31,12 @@ class Truth:
 
   Attributes:
     records: the clips.
-    labels: the labels of whole clips.
+    labels: the labels of whole clips; what is unmarked in them is so in all frames.
     strong: events and refuted stretches; None if the records have no events.
     framed: labels of frames from a file, which stand instead of those that follow from
-      `strong`; None without.
+      `strong` and from unmarked labels; None without.
     framed_path: that file, for messages.
+    implied: what each class implies in frames (label smearing); None for nothing.
   """
 
   records: RecordsFolder
@@ -41,6 +44,7 @@ class Truth:
   strong: StrongLabels | None = None
   framed: pd.DataFrame | None = None
   framed_path: str = ''
+  implied: np.ndarray | None = None
 
   @classmethod
   def read(cls, records: RecordsFolder, framed_tsv: str | os.PathLike = '') -> 'Truth':
@@ -65,6 +69,22 @@ class Truth:
     """Whether there is anything to evaluate frames with."""
     return self.strong is not None or self.framed is not None
 
+  def smeared(self, implied: np.ndarray) -> 'Truth':
+    """The same with the ancestors of all positives, in clips and in frames.
+
+    Args:
+      implied: of `Ontology.implied_classes`.
+    """
+    events = None
+    if self.strong is not None:
+      row_of = pd.Series(np.arange(len(self.labels.clip_ids)), self.labels.clip_ids)
+      events = (
+        self.strong.events['segment_id'].map(row_of).to_numpy(np.int64),
+        self.strong.events['label'].map(self.records.class_map.index_of).to_numpy(int),
+      )
+    labels = smear_labels(self.labels, implied, events)
+    return dataclasses.replace(self, labels=labels, implied=implied)
+
   def of(self, clips: np.ndarray | None = None) -> 'LabelledClips':
     """The clips to evaluate, as indices into the records' clips; None for all."""
     if clips is None:
@@ -74,7 +94,7 @@ class Truth:
     rows = [rows[clip_id] for clip_id in labels.clip_ids]
     frames = None
     if self.has_frames:
-      frames = self._frame_labels(labels.clip_ids, rows)
+      frames = self._frame_labels(labels, rows)
     return LabelledClips(
       records=self.records,
       clips=clips,
@@ -84,7 +104,8 @@ class Truth:
       seconds={c: row.seconds for c, row in zip(labels.clip_ids, rows, strict=True)},
     )
 
-  def _frame_labels(self, clip_ids: Sequence[str], rows: Sequence) -> FrameLabels:
+  def _frame_labels(self, labels: LabelTable, rows: Sequence) -> FrameLabels:
+    clip_ids = labels.clip_ids
     front_end = self.records.front_end
     step = patches_a_frame(front_end)
     patches = np.array([front_end.num_patches(row.frames) for row in rows])
@@ -95,16 +116,19 @@ class Truth:
     grid = framing.FrameGrid(
       round(1000 * front_end.patch_window_seconds), int(frames.max(initial=1))
     )
-    table = self.framed
+    table, unmarked = self.framed, UnmarkedLabels()
     if table is None:
+      unmarked = labels.unmarked
       tables = (self.strong.events, self.strong.ratings, self.strong.refuted_stretches)
       events, ratings, stretches = (
         table[table['segment_id'].isin(clip_ids)] for table in tables
       )
       table = framing.frame_table(events, ratings, grid, None, stretches)
-    return FrameLabels.from_table(
-      table, clip_ids, frames, self.records.class_map, grid, self.framed_path
+    class_map, path = self.records.class_map, self.framed_path
+    found = FrameLabels.from_table(
+      table, clip_ids, frames, class_map, grid, path, unmarked
     )
+    return found if self.implied is None else found.smeared(self.implied)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,6 +251,7 @@ class LabelledClips:
       )
     # The clips that were marked strongly: a weak label alone says nothing of events.
     marked = set(self.events['segment_id'])
+    marked |= {self.clip_ids[row] for row in self.labels.unmarked.rows}
     clips = [row for row, clip_id in enumerate(self.clip_ids) if clip_id in marked]
     patches = self._patches(scores)
     rows = {self.clip_ids[clip]: int(self.clips[clip]) for clip in clips}

@@ -24,7 +24,6 @@ from audioset_ml.evaluation.scores_source import (
   keep_scores,
   open_scores,
 )
-from audioset_ml.labels.ontology import smear_labels
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.scores import ClipScores
 
@@ -123,17 +122,34 @@ def _read_truth(
 ) -> tuple[Truth, list[str]]:
   """The labels, and notes on what of them can't be used."""
   truth, notes = Truth.read(inputs.records, config.framed_tsv), []
+  if unmarked := truth.labels.unmarked.total:
+    notes.append(_unmarked_note(unmarked, config))
+  if inputs.ontology is not None:
+    truth = truth.smeared(inputs.ontology.implied_classes(inputs.records.class_map))
+    if config.detection:
+      notes.append('detection is of the events as they were marked, without ancestors')
   if truth.has_frames and not have_patches(config):
     truth = dataclasses.replace(truth, strong=None)
     notes.append(
       'strong labels are not evaluated: the scores are of clips only '
       '(score --patch_scores writes those of patches)'
     )
-  if inputs.ontology is not None:
-    implied = inputs.ontology.implied_classes(inputs.records.class_map)
-    smeared = smear_labels(truth.labels, implied)
-    truth = dataclasses.replace(truth, labels=smeared)
   return truth, notes
+
+
+def _unmarked_note(unmarked: int, config: EvaluateConfig) -> str:
+  """What unmarked labels are taken for."""
+  note = (
+    f'{unmarked} labels that complete annotators did not mark are explicit negatives'
+  )
+  if config.framed_tsv:
+    note += ' of clips (frames are as --framed_tsv says)'
+  if config.smear_ontology:
+    return f'{note}, but for those of which they marked a kind'
+  return (
+    f'{note}, also where they marked a kind of the class by its own name '
+    '(--smear_ontology counts kinds)'
+  )
 
 
 def _select(

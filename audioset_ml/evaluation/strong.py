@@ -1,8 +1,11 @@
 """Strong evaluation (SL21 3.2): frame scores against labels of frames.
 
 Frames are the examples. A class's positive frames are held against its explicit
-negatives, against its complementary negatives, and against both with the same total
-weight, which makes the AUC the mean of the two.
+negatives, against its complementary negatives, and against both. "Overall evaluation
+mixes the scores of the complementary negatives with the explicit negatives to give
+balanced measures of performance" leaves open how: here both kinds have the same total
+weight, which makes the AUC the mean of the two; beside it stands that of the pooled
+negatives, each of which weighs the same.
 """
 
 import numpy as np
@@ -26,7 +29,7 @@ _KINDS = {
   'explicit': FrameState.EXPLICIT_NEGATIVE,
   'complementary': FrameState.COMPLEMENTARY_NEGATIVE,
 }
-# Those of both kinds together have no suffix: they are SL21's.
+# Those of both kinds with the same total weight have no suffix.
 _VALUES = (
   'auc',
   'd_prime',
@@ -35,13 +38,18 @@ _VALUES = (
   'd_prime_explicit',
   'auc_complementary',
   'd_prime_complementary',
+  'auc_pooled',
+  'd_prime_pooled',
 )
-# The values that have intervals by class, and what these need clips of.
+# The values that have intervals by class, and what these need clips of: of each group
+# of states, which no clip has two of.
+_POSITIVE, _EXPLICIT, _COMPLEMENTARY = ((state,) for state in FrameState)
 _KEPT = {
-  'd_prime': tuple(FrameState),
-  'd_prime_explicit': (FrameState.POSITIVE, FrameState.EXPLICIT_NEGATIVE),
-  'd_prime_complementary': (FrameState.POSITIVE, FrameState.COMPLEMENTARY_NEGATIVE),
-  'lwlrap': (FrameState.POSITIVE,),
+  'd_prime': (_POSITIVE, _EXPLICIT, _COMPLEMENTARY),
+  'd_prime_explicit': (_POSITIVE, _EXPLICIT),
+  'd_prime_complementary': (_POSITIVE, _COMPLEMENTARY),
+  'd_prime_pooled': (_POSITIVE, _EXPLICIT + _COMPLEMENTARY),
+  'lwlrap': (_POSITIVE,),
 }
 
 
@@ -55,8 +63,10 @@ def evaluate_strong(
 
   The summary holds means over classes with equal weight: `d_prime` and `auc` (both
   kinds of negatives, weighted equally; a class that lacks one kind is left out),
-  `d_prime_explicit`, `d_prime_complementary` and their `auc_…` (one kind alone), and
-  `lwlrap` (over the frames that have a positive; all classes are ranked).
+  `d_prime_explicit`, `d_prime_complementary` and their `auc_…` (one kind alone),
+  `d_prime_pooled` and `auc_pooled` (all negatives of a class, whatever their kind,
+  weighted equally), and `lwlrap` (over the frames that have a positive; all classes are
+  ranked).
 
   Args:
     scores: of the frames that `labels` numbers. Shape [frames, classes].
@@ -87,25 +97,27 @@ def evaluate_strong(
   }
   resampled = None
   if weights is not None:
+    clips = _clips_with(labels, len(class_map))
     resampled = Replicates(
       {name: mean_over_classes(replicates[name]) for name in _VALUES},
       {
         name: replicates_of_classes(
-          replicates[name],
-          *(_clips_with(labels, state, len(class_map)) for state in kinds),
+          replicates[name], *(sum(clips[state] for state in one) for one in groups)
         )
-        for name, kinds in _KEPT.items()
+        for name, groups in _KEPT.items()
       },
     )
   table = pd.DataFrame({**named_classes(class_map), **counts, **values})
   return Evaluation(found, table, resampled)
 
 
-def _clips_with(labels: FrameLabels, state: FrameState, classes: int) -> np.ndarray:
-  """In how many clips each class has frames of a state. Shape [classes]."""
-  chosen = labels.states == state
-  pairs = labels.clips[labels.rows[chosen]] * classes + labels.classes[chosen]
-  return np.bincount(np.unique(pairs) % classes, minlength=classes)
+def _clips_with(labels: FrameLabels, classes: int) -> dict[FrameState, np.ndarray]:
+  """In how many clips each class has frames of each state. Shape [classes] each."""
+  found = {state: np.zeros(classes, int) for state in FrameState}
+  for index, (rows, states) in enumerate(labels.by_class(classes)):
+    for state, counts in found.items():
+      counts[index] = len(np.unique(labels.clips[rows[states == state]]))
+  return found
 
 
 def _class_values(
@@ -123,15 +135,12 @@ def _class_values(
   if weights is not None:
     shape = (weights.shape[1], classes)
     replicates = {name: np.full(shape, np.nan) for name in _VALUES}
-  order = np.argsort(labels.classes, kind='stable')
-  begins = np.searchsorted(labels.classes[order], np.arange(classes + 1))
   bar = progress_bar(
     total=classes, desc='bootstrap', unit='class', leave=False, disable=weights is None
   )
   with bar:
-    for index, column in enumerate(ranks.columns(scores)):
-      here = order[begins[index] : begins[index + 1]]
-      rows, states = labels.rows[here], labels.states[here]
+    by_class = zip(ranks.columns(scores), labels.by_class(classes), strict=True)
+    for index, (column, (rows, states)) in enumerate(by_class):
       positives = rows[states == FrameState.POSITIVE]
       counts['positives'][index] = len(positives)
       by_kind = {}
@@ -167,14 +176,19 @@ def _add_kinds(
   index: int,
   weights: np.ndarray | None,
 ) -> None:
-  """Fills in a class's AUC and d′ for each kind of negatives, and for both."""
-  aucs, negatives = [], []
-  for kind, ranked in by_kind.items():
-    auc, _, *sizes = ranked.measure(weights)
-    values[f'auc_{kind}'][..., index] = auc
-    values[f'd_prime_{kind}'][..., index] = metrics.d_prime(auc, *sizes)
-    aucs.append(auc)
-    negatives.append(sizes[1])
-  both = np.mean(aucs, axis=0)
-  values['auc'][..., index] = both
-  values['d_prime'][..., index] = metrics.d_prime(both, sizes[0], sum(negatives))
+  """Fills in a class's AUC and d′ for each kind of negatives, and for both.
+
+  An AUC is linear in the distribution of the negatives: of both kinds it is a mean.
+  """
+  measures = {kind: ranked.measure(weights) for kind, ranked in by_kind.items()}
+  aucs = np.array([one.auc for one in measures.values()])
+  sizes = np.array([one.negatives for one in measures.values()])
+  shares = np.where(sizes > 0, aucs * sizes, 0)  # of a kind that is lacking, none
+  negatives = sizes.sum(axis=0)
+  found = {f'_{kind}': (one.auc, one.negatives) for kind, one in measures.items()}
+  found[''] = np.mean(aucs, axis=0), negatives
+  found['_pooled'] = ranks.ratio(shares.sum(axis=0), negatives), negatives
+  for name, (auc, count) in found.items():
+    positives = measures['explicit'].positives
+    values[f'auc{name}'][..., index] = auc
+    values[f'd_prime{name}'][..., index] = metrics.d_prime(auc, positives, count)

@@ -17,7 +17,8 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 from audioset_ml.progress import progress_bar
 
-# What is resampled of each class, in the order of the columns.
+# What is resampled of each class, in the order of the columns; the smeared values where
+# labels are implied.
 _VALUES = (
   'auc',
   'd_prime',
@@ -26,10 +27,12 @@ _VALUES = (
   'd_prime_implicit',
   'average_precision',
 )
+_SMEARED = ('auc_smeared', 'd_prime_smeared')
 # The values that have intervals by class, and what these need clips of; the others are
 # only steps on the way to the summary.
 _KEPT = {
   'd_prime': ('explicit_positives', 'explicit_negatives'),
+  'd_prime_smeared': ('positives', 'explicit_negatives'),
   'lwlrap': ('positives',),
   'd_prime_implicit': ('positives',),
   'average_precision': ('positives',),
@@ -51,7 +54,8 @@ def evaluate_weak(
   `d_prime_implicit`, `auc_implicit`, `d_prime_of_mean_auc_implicit` and `map` (every
   label that is no positive counted as a negative, as most of the literature does); and
   the numbers of classes left out or clipped. Implicit positives count for all but
-  `d_prime` and `auc`.
+  `d_prime` and `auc`; where there are any (SL21 3.1's label smearing),
+  `d_prime_smeared` and `auc_smeared` hold all positives against explicit negatives.
 
   Args:
     scores: shape [clips, classes].
@@ -74,8 +78,11 @@ def evaluate_weak(
   found |= {
     'clips': len(scores),
     'classes': len(class_map),
-    'classes_in_d_prime': int(np.isfinite(values['d_prime']).sum()),
-    'classes_in_lwlrap': int(np.isfinite(values['lwlrap']).sum()),
+    **{
+      f'classes_in_{name}': int(np.isfinite(values[name]).sum())
+      for name in ('d_prime', 'd_prime_smeared', 'lwlrap')
+      if name in values
+    },
     'classes_with_auc_clipped': int(np.isin(values['auc'], [0.0, 1.0]).sum()),
     'classes_with_auc_implicit_clipped': int(
       np.isin(values['auc_implicit'], [0.0, 1.0]).sum()
@@ -89,6 +96,7 @@ def evaluate_weak(
       {
         name: replicates_of_classes(replicates[name], *(counts[kind] for kind in kinds))
         for name, kinds in _KEPT.items()
+        if name in replicates
       },
     )
   return Evaluation(found, pd.DataFrame(table), resampled)
@@ -122,11 +130,13 @@ def _class_values(
     for name in ('positives', 'explicit_positives', 'explicit_negatives')
   }
   counts['clips'] = np.full(classes, len(scores))
-  values = {name: np.full(classes, np.nan) for name in _VALUES}
+  smeared = bool((states == LabelState.IMPLICIT_POSITIVE).any())
+  names = _VALUES + (_SMEARED if smeared else ())
+  values = {name: np.full(classes, np.nan) for name in names}
   replicates = {}
   if weights is not None:
     shape = (weights.shape[1], classes)
-    replicates = {name: np.full(shape, np.nan) for name in _VALUES}
+    replicates = {name: np.full(shape, np.nan) for name in names}
   bar = progress_bar(
     total=classes, desc='bootstrap', unit='class', leave=False, disable=weights is None
   )
@@ -134,13 +144,13 @@ def _class_values(
     by_class = zip(ranks.columns(scores), ranks.columns(states), strict=True)
     for index, (column, state) in enumerate(by_class):
       present = np.isin(state, PRESENT_STATES)
+      refuted = np.flatnonzero(state == LabelState.EXPLICIT_NEGATIVE)
       kinds = {
-        '': (
-          np.flatnonzero(state == LabelState.EXPLICIT_POSITIVE),
-          np.flatnonzero(state == LabelState.EXPLICIT_NEGATIVE),
-        ),
+        '': (np.flatnonzero(state == LabelState.EXPLICIT_POSITIVE), refuted),
         '_implicit': (np.flatnonzero(present), np.flatnonzero(~present)),
       }
+      if smeared:
+        kinds['_smeared'] = kinds['_implicit'][0], refuted
       counts['positives'][index] = len(kinds['_implicit'][0])
       counts['explicit_positives'][index], counts['explicit_negatives'][index] = map(
         len, kinds['']
@@ -169,7 +179,7 @@ def _add_ranked(
   auc, average_precision, *sizes = ranked.measure(weights)
   values[f'auc{kind}'][..., index] = auc
   values[f'd_prime{kind}'][..., index] = metrics.d_prime(auc, *sizes)
-  if kind:
+  if kind == '_implicit':
     values['average_precision'][..., index] = average_precision
 
 
@@ -178,7 +188,11 @@ def _summary(
 ) -> dict[str, np.ndarray]:
   """Means over the last axis, the classes; `positives` are what a class's labels weigh
   in the label-weighted mean."""
-  means = {name: mean_over_classes(values[name]) for name in _VALUES}
+  means = {
+    name: mean_over_classes(values[name])
+    for name in (*_VALUES, *_SMEARED)
+    if name in values
+  }
   labels = np.where(np.isnan(values['lwlrap']), 0, values['lwlrap']) * positives
   # A d′ of a mean is kept finite by half of all pairs' share.
   explicit = (counts['explicit_positives'] * counts['explicit_negatives']).sum()
@@ -193,4 +207,5 @@ def _summary(
     'auc_implicit': means['auc_implicit'],
     'd_prime_of_mean_auc_implicit': metrics.d_prime(means['auc_implicit'], pairs, 1),
     'map': means['average_precision'],
+    **{name: means[name] for name in _SMEARED if name in means},
   }

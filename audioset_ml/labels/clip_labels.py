@@ -9,6 +9,7 @@ import pandas as pd
 
 from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.states import LabelState
+from audioset_ml.labels.unmarked import UnmarkedLabels, unpack
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +37,20 @@ class ClipLabels:
     clip_id: `<YouTube id>_<start in ms>`.
     weak: the state of each class listed for the whole clip, by class index.
     strong: its strong labels.
+    unmarked: the classes that complete annotators did not mark, a bit each
+      (`unmarked.pack`); b'' unless the clip was annotated completely.
   """
 
   clip_id: str
   weak: dict[int, LabelState] = dataclasses.field(default_factory=dict)
   strong: tuple[StrongEvent, ...] = ()
+  unmarked: bytes = b''
+
+  @property
+  def explicit_negatives(self) -> set[int]:
+    """The classes that the clip lacks for sure: refuted by name, or not marked."""
+    refuted = (c for c, s in self.weak.items() if s == LabelState.EXPLICIT_NEGATIVE)
+    return {*refuted, *unpack(self.unmarked).tolist()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +63,13 @@ class ClipLabelTable:
       state (LabelState).
     strong: a row a labelled stretch, sorted: clip, start, end (s), class_index,
       present.
+    unmarked: what complete annotators did not mark.
   """
 
   clips: pd.DataFrame
   weak: pd.DataFrame
   strong: pd.DataFrame
+  unmarked: UnmarkedLabels = dataclasses.field(default_factory=UnmarkedLabels)
 
   def __len__(self) -> int:
     return len(self.clips)
@@ -74,6 +86,7 @@ class ClipLabelTable:
       clip_id=ids[row],
       weak={class_index: states[state] for class_index, state in listed},
       strong=tuple(StrongEvent(*event) for event in events),
+      unmarked=self._unmarked_bytes.get(row, b''),
     )
 
   def sample(self, fraction: float) -> 'ClipLabelTable':
@@ -95,7 +108,9 @@ class ClipLabelTable:
       return labels[labels['clip'] >= 0].reset_index(drop=True)
 
     clips = self.clips.iloc[rows].reset_index(drop=True)
-    return ClipLabelTable(clips, of_kept(self.weak), of_kept(self.strong))
+    return ClipLabelTable(
+      clips, of_kept(self.weak), of_kept(self.strong), self.unmarked.of_clips(place)
+    )
 
   @functools.cached_property
   def _clip_ids(self) -> list[str]:
@@ -122,21 +137,34 @@ class ClipLabelTable:
   def _strong_bounds(self) -> np.ndarray:
     return self._bounds(self.strong)
 
+  @functools.cached_property
+  def _unmarked_bytes(self) -> dict[int, bytes]:
+    return self.unmarked.to_bytes()
+
   def _bounds(self, labels: pd.DataFrame) -> np.ndarray:
     """Where each clip's labels begin; one more entry for the end of the last."""
     return np.searchsorted(labels['clip'].to_numpy(), np.arange(len(self) + 1))
 
 
 def count_states(clips: Iterable[ClipLabels]) -> dict[str, int]:
-  """How many labels of each kind the clips have, and how many have strong ones."""
+  """How many labels of each kind the clips have, and how many have strong ones.
+
+  Explicit negatives are those refuted by name and the unmarked ones.
+  """
   clips = list(clips)
   states = [state for clip in clips for state in clip.weak.values()]
+  unmarked = sum(len(unpack(clip.unmarked)) for clip in clips)
   return {
     'explicit_positives': states.count(LabelState.EXPLICIT_POSITIVE),
-    'explicit_negatives': states.count(LabelState.EXPLICIT_NEGATIVE),
+    'explicit_negatives': states.count(LabelState.EXPLICIT_NEGATIVE) + unmarked,
+    'unmarked_labels': unmarked,
     'strong_events': sum(event.present for clip in clips for event in clip.strong),
     'refuted_stretches': sum(not event.present for c in clips for event in c.strong),
     'clips_with_events': sum(any(e.present for e in clip.strong) for clip in clips),
+    'complete_clips': sum(bool(clip.unmarked) for clip in clips),
+    'complete_clips_without_events': sum(
+      bool(clip.unmarked) and not any(e.present for e in clip.strong) for clip in clips
+    ),
   }
 
 
@@ -157,6 +185,8 @@ def count_classes(clips: Iterable[ClipLabels]) -> dict[int, list[int]]:
     for class_index, state in clip.weak.items():
       if state.explicit:
         counts.setdefault(class_index, [0] * 4)[0 if state.present else 1] += 1
+    for class_index in unpack(clip.unmarked).tolist():
+      counts.setdefault(class_index, [0] * 4)[1] += 1
     for class_index, present in {(e.class_index, e.present) for e in clip.strong}:
       counts.setdefault(class_index, [0] * 4)[2 if present else 3] += 1
   return counts

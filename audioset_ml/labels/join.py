@@ -1,5 +1,6 @@
 """All label files that speak of the same clips, joined into one table."""
 
+import collections
 import dataclasses
 import os
 from collections.abc import Sequence
@@ -10,6 +11,12 @@ import pandas as pd
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabelTable
+from audioset_ml.labels.clip_negatives import (
+  annotation_of,
+  read_annotated_classes,
+  refuted_throughout,
+  unmarked_labels,
+)
 from audioset_ml.labels.label_files import (
   LabelFiles,
   in_class_map,
@@ -17,6 +24,7 @@ from audioset_ml.labels.label_files import (
   with_strong_classes,
 )
 from audioset_ml.labels.states import LabelState
+from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.labels.wrong_rows import WrongRow, WrongRows
 
 _ALL_LABELS = "the class map, the ontology or the strong labels' names"
@@ -34,6 +42,8 @@ class JoinedLabels:
     wrong_rows: the rows that were left out as wrong.
     others: the strong labels that are no classes, by label: how many there are (all),
       and how many were kept, mapped and dropped.
+    outside: how many events of complete annotators are of each class outside those
+      that they were asked for, by mid.
   """
 
   class_map: ClassMap
@@ -41,6 +51,7 @@ class JoinedLabels:
   counts: dict[str, int]
   wrong_rows: list[WrongRow]
   others: pd.DataFrame
+  outside: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def read_labels(files: LabelFiles) -> JoinedLabels:
@@ -49,7 +60,8 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   The segments CSVs say which clips there are, and their labels are explicit positives.
   Labels of other clips are left out and counted. Explicit labels with times are of
   stretches; where the strong TSVs have events of the same clip and class, theirs count
-  and not the same events as PRESENT frames.
+  and not the same events as PRESENT frames. What stretches say of whole clips is added
+  (`clip_negatives`).
 
   Raises:
     LabelError: a file is wrong, or two rows contradict each other.
@@ -100,9 +112,15 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   strong = strong.rename(columns=dict(zip(formats.TIMES, columns[1:3], strict=True)))
   strong = strong[columns].drop_duplicates()
   strong = strong.sort_values(columns, ignore_index=True)
+  weak_labels = _with_refuted(weak_labels, strong, clips, counts)
+  unmarked, outside = UnmarkedLabels(), {}
+  if files.complete_strong:
+    unmarked, outside = _unmarked(
+      files, events, places, strong, weak_labels, class_map, wrong_rows, counts
+    )
   counts['labels_skipped_as_wrong'] = len(wrong_rows.found)
-  table = ClipLabelTable(clips, weak_labels, strong)
-  return JoinedLabels(class_map, table, counts, wrong_rows.found, others)
+  table = ClipLabelTable(clips, weak_labels, strong, unmarked)
+  return JoinedLabels(class_map, table, counts, wrong_rows.found, others, outside)
 
 
 def _clips(
@@ -176,6 +194,7 @@ def _strong_labels(
 ) -> pd.DataFrame:
   """Events and labelled stretches in one table; `present` as bool."""
   empty = pd.DataFrame(columns=list(formats.STRONG_COLUMNS))
+  empty = empty.astype(dict.fromkeys(formats.TIMES, float))
   exact = pd.concat([empty, *events]).assign(present=True)
   pair = ['segment_id', 'label']
   known = pd.MultiIndex.from_frame(exact[pair])
@@ -185,6 +204,49 @@ def _strong_labels(
     same = pd.MultiIndex.from_frame(table[pair]).isin(known) & present
     tables.append(table.assign(present=present)[~same])
   return pd.concat(tables, ignore_index=True)
+
+
+def _with_refuted(
+  weak: pd.DataFrame,
+  strong: pd.DataFrame,
+  clips: pd.DataFrame,
+  counts: dict[str, int],
+) -> pd.DataFrame:
+  """The labels of whole clips, with those that stretches refute from end to end."""
+  pair = ['clip', 'class_index']
+  found = refuted_throughout(strong, clips['seconds'].to_numpy())
+  found = found.merge(weak, 'left', pair)
+  positive = found['state'] == LabelState.EXPLICIT_POSITIVE
+  counts['positives_refuted_in_all_frames'] = int(positive.sum())
+  new = found[found['state'].isna()]
+  counts['labels_refuted_in_all_frames'] = len(new)
+  if new.empty:
+    return weak
+  new = new.assign(state=int(LabelState.EXPLICIT_NEGATIVE)).astype(weak.dtypes)
+  return pd.concat([weak, new]).sort_values(pair, ignore_index=True)
+
+
+def _unmarked(
+  files: LabelFiles,
+  events: Sequence[pd.DataFrame],
+  places: pd.Series,
+  strong: pd.DataFrame,
+  weak: pd.DataFrame,
+  class_map: ClassMap,
+  wrong_rows: WrongRows,
+  counts: dict[str, int],
+) -> tuple[UnmarkedLabels, dict[str, int]]:
+  """What the annotators of the strong TSVs did not mark; and `outside`."""
+  asked = None
+  if files.annotated_classes:
+    asked = read_annotated_classes(files.annotated_classes, class_map, wrong_rows)
+  annotations = [annotation_of(table, places, class_map, asked) for table in events]
+  found, more = unmarked_labels(annotations, strong, weak, len(class_map))
+  outside = collections.Counter()
+  for one in annotations:
+    outside.update(one.outside)
+  counts |= {**more, 'events_outside_annotated_classes': outside.total()}
+  return found, dict(outside)
 
 
 def _of_clips(

@@ -27,6 +27,10 @@ class LabelFiles:
     ontology: AudioSet's ontology.json, for `nearest`.
     strong_names: AudioSet's mid_to_display_name.tsv, for `keep`: the labels it has.
     skip_bad_labels: whether wrong rows are left out; otherwise they are an error.
+    complete_strong: whether the annotators of the strong TSVs marked every sound that
+      they heard: what they did not mark is not there (`clip_negatives`).
+    annotated_classes: a file with the classes of which that is so, a mid or a name a
+      line; '' for those that have any event in the same TSV.
   """
 
   class_map: str
@@ -37,6 +41,8 @@ class LabelFiles:
   ontology: str = ''
   strong_names: str = ''
   skip_bad_labels: bool = False
+  complete_strong: bool = False
+  annotated_classes: str = ''
 
   def __post_init__(self):
     if not self.segments_csvs:
@@ -55,6 +61,12 @@ class LabelFiles:
         "other_strong_labels=keep needs strong_names, AudioSet's "
         'mid_to_display_name.tsv'
       )
+    if self.complete_strong and not self.strong_tsvs:
+      raise InputError(
+        'complete_strong does nothing without strong_tsv, of whose annotators it speaks'
+      )
+    if self.annotated_classes and not self.complete_strong:
+      raise InputError('annotated_classes does nothing without complete_strong')
 
 
 def with_strong_classes(class_map: ClassMap, files: LabelFiles) -> ClassMap:

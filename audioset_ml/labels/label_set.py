@@ -18,6 +18,7 @@ import numpy as np
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.unmarked import has_class
 
 if TYPE_CHECKING:
   import pandas as pd
@@ -54,8 +55,7 @@ class LabelSet:
 
   def flagged_in_class(self, class_index: int) -> np.ndarray:
     """Whether a class's label is flagged in each clip. Shape [clips], bool."""
-    # numpy.packbits puts the first class into the highest bit.
-    return (self.packed[:, class_index // 8] >> (7 - class_index % 8) & 1).astype(bool)
+    return has_class(self.packed, class_index)
 
   @classmethod
   def read(cls, path: str | os.PathLike) -> 'LabelSet':

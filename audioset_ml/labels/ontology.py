@@ -130,25 +130,51 @@ class Ontology:
     return implied
 
 
-def smear_labels(labels: LabelTable, implied: np.ndarray) -> LabelTable:
+def ancestor_labels(
+  rows: np.ndarray, classes: np.ndarray, implied: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """All that some positives imply, each a row (clip or frame) and a class.
+
+  Args:
+    rows: where each positive is. Shape [labels].
+    classes: of which class it is. Shape [labels].
+    implied: of `Ontology.implied_classes`.
+
+  Returns:
+    Rows and classes of the ancestors, some of them more than once.
+  """
+  below, above = np.nonzero(implied)  # sorted by the class below
+  begins = np.searchsorted(below, np.arange(len(implied) + 1))
+  counts = np.diff(begins)[classes]
+  offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+  return np.repeat(rows, counts), above[np.repeat(begins[classes], counts) + offsets]
+
+
+def smear_labels(
+  labels: LabelTable,
+  implied: np.ndarray,
+  events: tuple[np.ndarray, np.ndarray] | None = None,
+) -> LabelTable:
   """Adds the ancestors of all positives as implicit positives: SL21 3.1's smearing.
 
-  A label that is listed stands: an ancestor that a person refuted stays refuted.
+  A label that is listed stands: an ancestor that a person refuted by name stays
+  refuted. One that complete annotators did not mark is no negative where they marked a
+  kind of it.
 
   Args:
     labels: the labels.
     implied: of `Ontology.implied_classes`.
+    events: clip (an index) and class of each event, of complete annotators say; None
+      for none. They imply no label of a whole clip.
   """
   present = np.isin(labels.states, PRESENT_STATES)
-  above = [np.flatnonzero(row) for row in implied]
-  counts = np.array([len(classes) for classes in above])
-  positive_rows, positives = labels.rows[present], labels.classes[present]
+  positives = labels.rows[present], labels.classes[present]
+  rows, classes = ancestor_labels(*positives, implied)
+  unmarked = labels.unmarked.without(rows, classes)
+  if events is not None:
+    unmarked = unmarked.without(*ancestor_labels(*events, implied))
   added = pd.DataFrame(
-    {
-      'row': np.repeat(positive_rows, counts[positives]),
-      'class': np.concatenate([np.zeros(0, int), *(above[c] for c in positives)]),
-      'state': LabelState.IMPLICIT_POSITIVE,
-    }
+    {'row': rows, 'class': classes, 'state': LabelState.IMPLICIT_POSITIVE}
   )
   listed = pd.DataFrame(
     {'row': labels.rows, 'class': labels.classes, 'state': labels.states}
@@ -160,4 +186,5 @@ def smear_labels(labels: LabelTable, implied: np.ndarray) -> LabelTable:
     rows=table['row'].to_numpy(labels.rows.dtype),
     classes=table['class'].to_numpy(labels.classes.dtype),
     states=table['state'].to_numpy(labels.states.dtype),
+    unmarked=unmarked,
   )

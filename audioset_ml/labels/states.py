@@ -5,10 +5,12 @@
 | implicit negative | nobody was asked | 0, or −1 where a label set says so | no | yes |
 | explicit positive | a person: present | 1 | positive | never |
 | explicit negative | a person: not present | 0 | negative | never |
+| … unmarked | who marked all sounds, not this one | 0 | negative | never |
 | implicit positive | derived, as from the ontology | 1 | no | never |
 
-A clip lists the labels of the last three states; every class that it does not list is
-an implicit negative, the vast majority (ML20 section II).
+A clip lists the labels of the last three states but for the unmarked ones, which are
+kept a bit each (`unmarked`); every other class is an implicit negative, the vast
+majority (ML20 section II).
 """
 
 import dataclasses
@@ -16,6 +18,10 @@ import enum
 from collections.abc import Sequence
 
 import numpy as np
+
+from audioset_ml.labels.unmarked import UnmarkedLabels
+
+_CLIPS_AT_ONCE = 4_096
 
 
 class LabelState(enum.IntEnum):
@@ -56,6 +62,7 @@ class LabelTable:
     rows: the clip of each listed label, an index into clip_ids. Shape [labels].
     classes: its class index. Shape [labels].
     states: its LabelState; never IMPLICIT_NEGATIVE. Shape [labels], int8.
+    unmarked: further explicit negatives, none of which is listed.
   """
 
   clip_ids: tuple[str, ...]
@@ -63,6 +70,7 @@ class LabelTable:
   rows: np.ndarray
   classes: np.ndarray
   states: np.ndarray
+  unmarked: UnmarkedLabels = dataclasses.field(default_factory=UnmarkedLabels)
 
   @classmethod
   def from_lists(
@@ -70,6 +78,7 @@ class LabelTable:
     clip_ids: Sequence[str],
     num_classes: int,
     listed: Sequence[tuple[Sequence[int], Sequence[int]]],
+    unmarked: UnmarkedLabels | None = None,
   ) -> 'LabelTable':
     """Builds a table from each clip's (class indices, states)."""
     lengths = [len(classes) for classes, _ in listed]
@@ -79,11 +88,20 @@ class LabelTable:
       rows=np.repeat(np.arange(len(listed), dtype=np.int32), lengths),
       classes=_joined([classes for classes, _ in listed], np.int32),
       states=_joined([states for _, states in listed], np.int8),
+      unmarked=unmarked or UnmarkedLabels(),
     )
+
+  @property
+  def total(self) -> int:
+    """How many labels are no implicit negatives."""
+    return len(self.rows) + self.unmarked.total
 
   def dense(self) -> np.ndarray:
     """The state of every label. Shape [clips, classes], int8."""
     matrix = np.zeros((len(self.clip_ids), self.num_classes), np.int8)
+    for first in range(0, len(matrix), _CLIPS_AT_ONCE):
+      part = matrix[first : first + _CLIPS_AT_ONCE]
+      part[self.unmarked.lacking(first, *part.shape)] = LabelState.EXPLICIT_NEGATIVE
     matrix[self.rows, self.classes] = self.states
     return matrix
 
@@ -100,12 +118,21 @@ class LabelTable:
       rows=rows[order],
       classes=self.classes[order],
       states=self.states[order],
+      unmarked=self.unmarked.of_clips(place),
     )
 
-  def listed_in_class(self, class_index: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the clips that list a class, and their states."""
+  def known_in_class(self, class_index: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the clips in which a class is no implicit negative, and its states.
+
+    Those that list it come first, then those in which it is unmarked.
+    """
     chosen = self.classes == class_index
-    return self.rows[chosen], self.states[chosen]
+    unmarked = self.unmarked.of_class(class_index)
+    negative = np.full(len(unmarked), LabelState.EXPLICIT_NEGATIVE, self.states.dtype)
+    return (
+      np.concatenate([self.rows[chosen], unmarked]),
+      np.concatenate([self.states[chosen], negative]),
+    )
 
 
 def _joined(lists: Sequence[Sequence[int]], dtype: type) -> np.ndarray:

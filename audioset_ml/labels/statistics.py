@@ -22,14 +22,14 @@ def class_table(joined: JoinedLabels) -> pd.DataFrame:
   the same clips (SL21 Fig. 2); without any strong labels, the weak ones are over all.
 
   Returns:
-    One row a class: mid, display_name, positives, explicit_negatives (clips of which
-    a person refuted the whole or a stretch, without any event), refuted_stretches,
-    strong_clips (clips with an event), strong_events, strong_seconds (their summed
-    length), weak_prior, strong_prior (NaN without strong labels), prior_ratio.
+    One row a class: mid, display_name, positives, explicit_negatives (clips for which a
+    person refuted it, by name or as complete annotators do, without any event; a clip
+    that was refuted in part may have it elsewhere), refuted_stretches, strong_clips
+    (clips with an event), strong_events, strong_seconds (their summed length),
+    weak_prior, strong_prior (NaN without strong labels), prior_ratio.
   """
   labels, class_map = joined.labels, joined.class_map
   weak, strong = label_matrices(joined)
-  negative = _negative_matrix(joined, strong)
   stretches = labels.strong.loc[~labels.strong['present'], 'class_index']
   events = labels.strong[labels.strong['present']]
   seconds = events['end'] - events['start']
@@ -40,7 +40,7 @@ def class_table(joined: JoinedLabels) -> pd.DataFrame:
       'mid': class_map.mids,
       'display_name': class_map.names,
       'positives': weak.sum(axis=0),
-      'explicit_negatives': negative.sum(axis=0),
+      'explicit_negatives': _count_negatives(joined),
       'refuted_stretches': _counts(stretches, len(class_map)),
       'strong_clips': strong.sum(axis=0),
       'strong_events': _counts(events['class_index'], len(class_map)),
@@ -80,6 +80,8 @@ def summary(
     'explicit_negatives': int(classes['explicit_negatives'].sum()),
     'refuted_stretches': int(classes['refuted_stretches'].sum()),
   }
+  if len(labels.unmarked.rows):
+    values['unmarked_labels'] = labels.unmarked.total
   columns = ['positives', 'explicit_negatives']
   chosen = strongly_labelled(labels)
   if chosen.any():
@@ -120,24 +122,25 @@ def label_matrices(
 
 
 def strongly_labelled(labels: ClipLabelTable) -> np.ndarray:
-  """Whether each clip has events. Shape [clips]."""
+  """Whether each clip has events, or was annotated completely. Shape [clips]."""
   chosen = np.zeros(len(labels), bool)
   chosen[labels.strong['clip'][labels.strong['present']]] = True
+  chosen[labels.unmarked.rows] = True
   return chosen
 
 
-def _negative_matrix(
-  joined: JoinedLabels, strong: scipy.sparse.csr_array
-) -> scipy.sparse.csr_array:
-  """Which clips lack which classes for sure. Shape [clips, classes], of ones."""
-  labels = joined.labels
-  whole = labels.weak[labels.weak['state'] == LabelState.EXPLICIT_NEGATIVE]
-  table = pd.concat([whole, labels.strong[~labels.strong['present']]])
-  table = table[['clip', 'class_index']].drop_duplicates()
-  ones = np.ones(len(table), np.int64)
-  shape = (len(labels), len(joined.class_map))
-  refuted = scipy.sparse.csr_array((ones, (table['clip'], table['class_index'])), shape)
-  return (refuted - refuted.multiply(strong)).tocsr()
+def _count_negatives(joined: JoinedLabels) -> np.ndarray:
+  """How many clips lack each class for sure. Shape [classes]."""
+  labels, classes = joined.labels, len(joined.class_map)
+  refuted = labels.weak[labels.weak['state'] == LabelState.EXPLICIT_NEGATIVE]
+  events = labels.strong[labels.strong['present']]
+  keys = (
+    table['clip'].to_numpy(np.int64) * classes + table['class_index'].to_numpy()
+    for table in (refuted, events)
+  )
+  refuted = refuted[~np.isin(*keys)]
+  unmarked = labels.unmarked.count_classes(classes)
+  return _counts(refuted['class_index'], classes) + unmarked
 
 
 def odds_ratios(joined: JoinedLabels) -> pd.DataFrame:

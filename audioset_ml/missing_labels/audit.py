@@ -43,8 +43,8 @@ def audit_label_set(
   rows = []
   for index, mid in enumerate(label_set.class_map.mids):
     known, present = truth.of_class(index)
-    listed, _ = labels.listed_in_class(index)
-    known[listed] = False
+    decided, _ = labels.known_in_class(index)
+    known[decided] = False
     flagged = label_set.flagged_in_class(index)
     missing = known & present
     judged = int((flagged & known).sum())

@@ -17,12 +17,13 @@ import apache_beam as beam
 import numpy as np
 
 from audioset_ml.labels.states import LabelTable
+from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.missing_labels import histograms
 from audioset_ml.records import beam_runs
 from audioset_ml.records.shard_runs import RunConfig
 
 _ROWS = 1 << 14  # of scores that a worker reads at a time
-_LISTED_FILE, _PLACES_FILE, _FOUND_FILE = 'listed.npz', 'places.json', 'found.json'
+_KNOWN_FILE, _PLACES_FILE, _FOUND_FILE = 'known.npz', 'places.json', 'found.json'
 
 
 class CountBins(beam.CombineFn):
@@ -47,18 +48,18 @@ class ImplicitScores:
 
   Attributes:
     scores_file: the scores, an `.npy` file.
-    listed_file: the places of all labels that are no implicit negatives.
+    known_file: the places of all labels that are no implicit negatives.
   """
 
   scores_file: str
-  listed_file: str
+  known_file: str
 
   def read(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
     """(class, sortable bits of the scores) of some clips, from this one on."""
     scores = np.load(self.scores_file, mmap_mode='r')[first : first + _ROWS]
-    rows, classes = _listed(self.listed_file)
+    rows, classes, unmarked = _known(self.known_file)
     here = slice(*np.searchsorted(rows, [first, first + len(scores)]))
-    implicit = np.ones(scores.shape, bool)
+    implicit = ~unmarked.lacking(first, *scores.shape)
     implicit[rows[here] - first, classes[here]] = False
     for index in range(scores.shape[1]):
       chosen = scores[implicit[:, index], index]
@@ -67,9 +68,10 @@ class ImplicitScores:
 
 
 @functools.lru_cache(maxsize=1)
-def _listed(path: str) -> tuple[np.ndarray, np.ndarray]:
+def _known(path: str) -> tuple[np.ndarray, np.ndarray, UnmarkedLabels]:
   with np.load(path) as arrays:
-    return arrays['rows'], arrays['classes']
+    unmarked = UnmarkedLabels(arrays['unmarked_rows'], arrays['unmarked'])
+    return arrays['rows'], arrays['classes'], unmarked
 
 
 def find_thresholds(
@@ -98,10 +100,16 @@ def find_thresholds(
   work_dir = pathlib.Path(work_dir).absolute()
   work_dir.mkdir(parents=True, exist_ok=True)
   order = np.argsort(labels.rows, kind='stable')
-  listed_file = str(work_dir / _LISTED_FILE)
-  np.savez(listed_file, rows=labels.rows[order], classes=labels.classes[order])
-  _listed.cache_clear()
-  source = ImplicitScores(str(scores_file), listed_file)
+  known_file = str(work_dir / _KNOWN_FILE)
+  np.savez(
+    known_file,
+    rows=labels.rows[order],
+    classes=labels.classes[order],
+    unmarked_rows=labels.unmarked.rows,
+    unmarked=labels.unmarked.packed,
+  )
+  _known.cache_clear()
+  source = ImplicitScores(str(scores_file), known_file)
   chunks = list(range(0, len(labels.clip_ids), _ROWS))
   texts = tuple(map(str, percents))
 

@@ -62,7 +62,7 @@ def flag_labels(
   shape = (len(labels.clip_ids), labels.num_classes)
   if scores.shape != shape:
     raise InputError(f'scores have shape {scores.shape}, but the labels {shape}')
-  listed = _ListedByClass(labels)
+  known = _KnownByClass(labels)
   columns = np.empty((len(rule.names), shape[0]), np.uint8)
   for first, block in column_blocks(scores, memory):
     for begin in range(0, len(block), 8):
@@ -70,7 +70,7 @@ def flag_labels(
       summaries: list[list[dict]] = [[] for _ in rule.names]
       looks = []
       for place, row in enumerate(block[begin : begin + 8]):
-        one, counts = listed.of(first + begin + place, row)
+        one, counts = known.of(first + begin + place, row)
         name = class_map.mids[one.index], class_map.names[one.index]
         counts = {'mid': name[0], 'display_name': name[1], **counts}
         try:
@@ -87,8 +87,8 @@ def flag_labels(
       yield EightClasses(columns, summaries, looks)
 
 
-class _ListedByClass:
-  """The listed labels of each class, and thereby its implicit negatives."""
+class _KnownByClass:
+  """The labels of each class that are known, and thereby its implicit negatives."""
 
   def __init__(self, labels: LabelTable):
     order = np.argsort(labels.classes, kind='stable')
@@ -97,6 +97,7 @@ class _ListedByClass:
       labels.classes[order], np.arange(labels.num_classes + 1)
     )
     self._clips = len(labels.clip_ids)
+    self._unmarked = labels.unmarked
 
   def of(self, index: int, scores: np.ndarray) -> tuple[ClassScores, dict[str, int]]:
     """A class with its scores, and its counts of labels."""
@@ -104,10 +105,12 @@ class _ListedByClass:
     rows, states = self._rows[here], self._states[here]
     implicit = np.ones(self._clips, bool)
     implicit[rows] = False
+    unmarked = self._unmarked.of_class(index)
+    implicit[unmarked] = False
     places = np.flatnonzero(implicit)
     counts = {
       'total': self._clips,
-      'explicit': int(np.isin(states, EXPLICIT_STATES).sum()),
+      'explicit': int(np.isin(states, EXPLICIT_STATES).sum()) + len(unmarked),
       'implicit': len(places),
     }
     positives = rows[np.isin(states, PRESENT_STATES)]

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
 
@@ -75,18 +76,20 @@ def damage_named(path: str | os.PathLike) -> Iterator[None]:
 
 
 def read_label_table(records: RecordsFolder) -> LabelTable:
-  """The states of all labels that the records list, without reading the features.
+  """The states of all labels that the records hold, without reading the features.
 
   Raises:
     RecordError: the shards hold other clips than clips.csv says, or are damaged.
   """
-  clip_ids, listed = [], []
+  clip_ids, listed, unmarked = [], [], {}
   dataset = tf.data.TFRecordDataset(list(records.shards)).map(
     lambda serialized: schema.parse(serialized, log_mel=False),
     num_parallel_calls=tf.data.AUTOTUNE,
   )
   with damage_named(records.path):
     for record in dataset.as_numpy_iterator():
+      if record['unmarked']:
+        unmarked[len(clip_ids)] = record['unmarked']
       clip_ids.append(record['clip_id'].decode())
       flags = zip(record['weak/present'], record['weak/explicit'], strict=True)
       states = [LabelState.of(present, explicit) for present, explicit in flags]
@@ -96,4 +99,6 @@ def read_label_table(records: RecordsFolder) -> LabelTable:
       f'{records.path}: its shards hold other clips than its clips.csv; '
       'run prepare again into a new folder'
     )
-  return LabelTable.from_lists(clip_ids, records.num_classes, listed)
+  return LabelTable.from_lists(
+    clip_ids, records.num_classes, listed, UnmarkedLabels.of_bytes(unmarked)
+  )

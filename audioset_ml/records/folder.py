@@ -77,6 +77,17 @@ class RecordsFolder:
   def num_classes(self) -> int:
     return len(self.class_map)
 
+  @property
+  def strong_clips(self) -> int:
+    """How many clips have events or were annotated completely."""
+    silent = self.counts.get('complete_clips_without_events', 0)
+    return self.counts.get('clips_with_events', 0) + silent
+
+  @property
+  def complete(self) -> bool:
+    """Whether any clip was annotated completely."""
+    return bool(self.counts.get('complete_clips'))
+
   def class_counts(self, kind: str) -> np.ndarray:
     """How many clips have a kind of label of each class. Shape [classes].
 

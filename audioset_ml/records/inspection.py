@@ -152,6 +152,7 @@ def _clip_labels(record: dict[str, Any]) -> ClipLabels:
       for index, present, explicit in zip(*columns, strict=True)
     },
     strong=tuple(sorted(events, key=lambda event: (event.start, event.class_index))),
+    unmarked=record['unmarked'],
   )
 
 

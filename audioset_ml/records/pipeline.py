@@ -156,6 +156,8 @@ def prepare(
     'other_strong_labels': joined.others.to_dict('index'),
     'front_end': front_end.to_dict(),
   }
+  if joined.outside:
+    details['events_outside_annotated_classes'] = joined.outside
   return counts, details
 
 
@@ -274,6 +276,8 @@ def _write_tables(summaries: Sequence[dict], output_dir: paths.Path) -> dict[str
   header = ('clip_id', 'reason', 'detail')
   folders.write_csv(output_dir / folder.SKIPPED_FILE, header, skipped)
   counts = {'clips': len(clips), 'clips_skipped': len(skipped)}
-  for name in summaries[0]['labels'] if summaries else ():
-    counts[name] = sum(summary['labels'][name] for summary in summaries)
+  # Of a run that an older version began, some shards may lack what is counted since.
+  names = dict.fromkeys(name for summary in summaries for name in summary['labels'])
+  for name in names:
+    counts[name] = sum(summary['labels'].get(name, 0) for summary in summaries)
   return counts

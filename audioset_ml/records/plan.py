@@ -105,7 +105,8 @@ def write_plans(
       clip = labels.clip(row)
       source = sources.get(clip.clip_id, '')
       state = states.get(clip.clip_id, '')
-      clips.append([*_to_json(clip), seconds[row], source, state])
+      unmarked = [clip.unmarked.hex()] if clip.unmarked else []
+      clips.append([*_to_json(clip), seconds[row], source, state, *unmarked])
     plan = json.dumps(clips).encode()
     content = plan + settings.encode() + str(len(members)).encode()
     digest = hashlib.blake2b(content, digest_size=8).hexdigest()
@@ -119,11 +120,12 @@ def write_plans(
 def read_plan(parts_dir: paths.Path, task: ShardTask) -> Iterator[PlannedClip]:
   """The clips of a shard."""
   plan = json.loads((parts_dir / task.plan_file).read_text())
-  for clip_id, weak, strong, seconds, source, _ in plan:
+  for clip_id, weak, strong, seconds, source, _, *unmarked in plan:
     labels = ClipLabels(
       clip_id,
       {class_index: LabelState(state) for class_index, state in weak},
       tuple(StrongEvent(*event) for event in strong),
+      bytes.fromhex(*unmarked) if unmarked else b'',
     )
     yield PlannedClip(labels, seconds, source)
 

@@ -8,9 +8,11 @@
 | weak/class, weak/present, weak/explicit | int64 lists | the labels of the whole clip |
 | strong/class, strong/start, strong/end | int64, float lists (s) | events |
 | strong_negative/class, …/start, …/end | int64, float lists (s) | refuted stretches |
+| unmarked | bytes, in completely annotated clips | a bit a class (`labels.unmarked`) |
 
-A class that `weak/class` does not list is an implicit negative. Features are bytes, not
-a FloatList, which takes 24 times as long to write.
+A class that `weak/class` does not list is an explicit negative if it is unmarked, else
+an implicit one. Features are bytes, not a FloatList, which takes 24 times as long to
+write.
 """
 
 import numpy as np
@@ -20,11 +22,13 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 
 BYTES_PER_VALUE = 2  # float16
+_UNMARKED = 'unmarked'
 
 _WEAK = {
   'weak/class': tf.io.RaggedFeature(tf.int64),
   'weak/present': tf.io.RaggedFeature(tf.int64),
   'weak/explicit': tf.io.RaggedFeature(tf.int64),
+  _UNMARKED: tf.io.FixedLenFeature([], tf.string, default_value=''),
 }
 _STRONG = {
   f'{kind}/{field}': tf.io.RaggedFeature(tf.int64 if field == 'class' else tf.float32)
@@ -58,6 +62,8 @@ def serialize(labels: ClipLabels, log_mel: np.ndarray, front_end: FrontEnd) -> b
 
 def relabel(example: tf.train.Example, labels: ClipLabels) -> bytes:
   """A record with other labels: what `serialize` gives for the same features."""
+  if _UNMARKED in example.features.feature:
+    del example.features.feature[_UNMARKED]
   for name, feature in _label_features(labels).items():
     example.features.feature[name].CopyFrom(feature)
   return example.SerializeToString(deterministic=True)
@@ -99,10 +105,11 @@ def parse_clip_id(serialized: tf.Tensor) -> tf.Tensor:
 
 
 def has_strong_labels(serialized: tf.Tensor) -> tf.Tensor:
-  """Whether a record has events, a scalar bool."""
-  name = 'strong/class'
-  record = tf.io.parse_single_example(serialized, {name: _STRONG[name]})
-  return tf.size(record[name]) > 0
+  """Whether a record has events, or was annotated completely; a scalar bool."""
+  event = 'strong/class'
+  spec = {event: _STRONG[event], _UNMARKED: _WEAK[_UNMARKED]}
+  record = tf.io.parse_single_example(serialized, spec)
+  return (tf.size(record[event]) > 0) | (record[_UNMARKED] != '')
 
 
 def decode_frames(
@@ -134,7 +141,10 @@ def _padded_to_patches(log_mel: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
 
 def _label_features(labels: ClipLabels) -> dict[str, tf.train.Feature]:
+  # Records of clips that were not annotated completely stay as they were before.
+  unmarked = {_UNMARKED: _bytes(labels.unmarked)} if labels.unmarked else {}
   return {
+    **unmarked,
     'weak/class': _ints(labels.weak),
     'weak/present': _ints(state.present for state in labels.weak.values()),
     'weak/explicit': _ints(state.explicit for state in labels.weak.values()),

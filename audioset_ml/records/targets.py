@@ -46,10 +46,7 @@ class LabelSetLookup:
     Shape [classes], int8.
     """
     packed = tf.gather(self._packed, self._row_of.lookup(clip_id))  # [bytes]
-    # numpy.packbits puts the first class into the highest bit.
-    masks = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
-    bits = tf.bitwise.bitwise_and(packed[:, tf.newaxis], masks)  # [bytes, 8]
-    flagged = tf.reshape(bits > 0, [-1])[: self._num_classes]
+    flagged = _unpack(packed, self._num_classes)
     return tf.where(flagged, tf.constant(self._state, tf.int8), NEGATIVE)
 
 
@@ -65,8 +62,11 @@ class TargetMaker:
     implied: which classes a positive of each class makes positive, unless a person said
       otherwise (`Ontology.implied_classes`, SL21 3.1's label smearing); None for none.
       Shape [classes, classes], bool.
-    unannotated: classes that are ignored unless a person said something; None for none.
-      Shape [classes], bool.
+    unannotated: the classes that annotators were not asked about, which are ignored
+      unless a person said something; in completely annotated clips it is all that they
+      neither marked nor left unmarked. None for none. Shape [classes], bool.
+    complete: whether some clips were annotated completely: what is unmarked in them can
+      no more be ignored than what was refuted by name.
   """
 
   num_classes: int
@@ -75,6 +75,13 @@ class TargetMaker:
   lookup: LabelSetLookup | None = None
   implied: np.ndarray | None = None
   unannotated: np.ndarray | None = None
+  complete: bool = False
+
+  @property
+  def needs_events(self) -> bool:
+    """Whether records must be parsed with their events."""
+    smeared = self.complete and self.lookup is not None and self.implied is not None
+    return self.label_mode != 'weak' or smeared
 
   def target(self, record: dict[str, tf.Tensor], start: tf.Tensor) -> tf.Tensor:
     """The target of a patch of a clip.
@@ -100,14 +107,40 @@ class TargetMaker:
     target = tf.zeros([self.num_classes], tf.int8)
     if self.lookup is not None:
       target = self.lookup.target(record['clip_id'])
+      if self.complete:
+        negative_state = tf.constant(NEGATIVE, tf.int8)
+        target = tf.where(self._lacking(record, positive), negative_state, target)
     if self.unannotated is not None:
-      target = -tf.constant(self.unannotated.astype(np.int8))
+      target = -tf.cast(self._not_asked(record), tf.int8)
     if self.implied is not None:
-      above = tf.reduce_any(tf.gather(tf.constant(self.implied), positive), axis=0)
+      above = self._above(positive)
       target = tf.where(above, tf.constant(POSITIVE, tf.int8), target)
     target = _set(target, negative, NEGATIVE)
     target = _set(target, positive, POSITIVE)
     return tf.ensure_shape(target, [self.num_classes])
+
+  def _lacking(self, record: dict[str, tf.Tensor], positive: tf.Tensor) -> tf.Tensor:
+    """What complete annotators did not mark, nor any kind of it where labels are
+    smeared. Shape [classes], bool."""
+    unmarked = _unpack_bytes(record['unmarked'], self.num_classes)
+    if self.implied is None:
+      return unmarked
+    marked = tf.concat([positive, record['strong/class']], axis=0)
+    return unmarked & ~self._above(marked)
+
+  def _not_asked(self, record: dict[str, tf.Tensor]) -> tf.Tensor:
+    """The classes that a clip's annotators were not asked about. Shape [classes]."""
+    unannotated = tf.constant(self.unannotated)
+    if not self.complete:
+      return unannotated
+    unmarked = _unpack_bytes(record['unmarked'], self.num_classes)
+    marked = tf.zeros([self.num_classes], tf.int8)
+    marked = _set(marked, record['strong/class'], POSITIVE) > 0
+    return tf.where(record['unmarked'] != '', ~(unmarked | marked), unannotated)
+
+  def _above(self, classes: tf.Tensor) -> tf.Tensor:
+    """What any of some classes implies. Shape [classes], bool."""
+    return tf.reduce_any(tf.gather(tf.constant(self.implied), classes), axis=0)
 
   def _event_classes(
     self, record: dict[str, tf.Tensor], kind: str, start: tf.Tensor
@@ -146,6 +179,20 @@ def covered(
   fills_window = 2 * overlap >= length_ms
   holds_event = (2 * overlap >= end_ms - start_ms) & (overlap > 0)
   return fills_window | holds_event
+
+
+def _unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
+  """Bits, the first class highest, as of `numpy.packbits`. Shape [classes], bool."""
+  masks = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
+  bits = tf.bitwise.bitwise_and(packed[:, tf.newaxis], masks)  # [bytes, 8]
+  return tf.reshape(bits > 0, [-1])[:num_classes]
+
+
+def _unpack_bytes(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
+  """The same of bytes, a scalar string; all are False where there are none."""
+  none = tf.constant(bytes(-(-num_classes // 8)))
+  known = tf.where(packed == '', none, packed)
+  return _unpack(tf.io.decode_raw(known, tf.uint8), num_classes)
 
 
 def _set(target: tf.Tensor, classes: tf.Tensor, state: int) -> tf.Tensor:

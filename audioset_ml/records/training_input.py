@@ -104,7 +104,7 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
   front_end, targets = records.front_end, source.target_maker()
 
   def example(number: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    record = schema.parse(serialized, strong=source.label_mode != 'weak')
+    record = schema.parse(serialized, strong=targets.needs_events)
     start = random_start(record, (seed, number), front_end)
     patch = cut_patch(record, start, front_end)
     if config.augment.of_patches:

@@ -34,8 +34,10 @@ class Source:
     left_out: the fold whose clips are not used; None for none.
     held_out: more clips that are not used, those of the validation.
     label_set: which implicit negatives to ignore, of weak labels; None for none.
-    ignore_unannotated: whether classes that have no strong label in these records
-      (SL21: 151 of 527) are ignored rather than negative in diffuse and strong modes.
+    ignore_unannotated: whether classes that the annotators of strong labels were not
+      asked about (SL21: 151 of 527) are ignored rather than negative in diffuse and
+      strong modes: in completely annotated clips those outside what they went through,
+      in others those without any event in these records.
     implied: which classes each class implies (label smearing), shape [classes,
       classes]; None for none.
   """
@@ -57,7 +59,7 @@ class Source:
       raise InputError(f'label_mode is {self.label_mode!r}: choose from {choices}')
     if not 0 < self.clip_fraction <= 1:
       raise InputError(f'the fraction of clips is {self.clip_fraction}, not in (0, 1]')
-    if self.needs_strong and not self.records.counts.get('clips_with_events'):
+    if self.needs_strong and not self.records.strong_clips:
       raise RecordError(
         f'{self.records.path}: no clip has strong labels; prepare with --strong_tsv '
         '(with --labels_only the features need not be made again)'
@@ -94,6 +96,7 @@ class Source:
       lookup,
       self.implied,
       unannotated,
+      records.complete,
     )
 
   def chosen(self) -> tuple[str, ...] | None:

@@ -17,6 +17,7 @@ VALUES = {
     'd_prime': Value('d′', 'd′, explicit labels'),
     'lwlrap': Value('lωlrap', "lωlrap: how high a clip's labels rank"),
     'map': Value('mAP', 'mean average precision, all others as negatives'),
+    'd_prime_smeared': Value('d′ smeared', 'd′, implied positives counted, too'),
     'd_prime_implicit': Value('d′ implicit', 'd′, all other clips as negatives'),
     'd_prime_of_mean_auc': Value('d′(AUC)', 'd′ of the mean AUC, explicit labels'),
     'd_prime_of_mean_auc_implicit': Value(
@@ -27,11 +28,12 @@ VALUES = {
     'lwlrap_label_weighted': Value('lωlrap of labels', 'lωlrap, each label equally'),
   },
   'strong': {
-    'd_prime': Value('d′', 'd′, both kinds of negatives'),
+    'd_prime': Value('d′', 'd′, both kinds of negatives weighted equally'),
     'lwlrap': Value('lωlrap', 'lωlrap over frames'),
     'd_prime_explicit': Value('d′ explicit', 'd′, explicit negatives'),
     'd_prime_complementary': Value('d′ complementary', 'd′, complementary negatives'),
-    'auc': Value('AUC', 'AUC, both kinds of negatives'),
+    'd_prime_pooled': Value('d′ pooled', 'd′, all negatives weighted equally'),
+    'auc': Value('AUC', 'AUC, both kinds of negatives weighted equally'),
   },
   'detection': {
     'psds1': Value('PSDS1', "DCASE's polyphonic sound detection score, scenario 1"),
@@ -58,6 +60,8 @@ def text(metrics: Mapping[str, Any]) -> str:
       continue
     lines += ['', _headline(section, metrics[section])]
     for name, (_, meaning) in values.items():
+      if name not in metrics[section]:
+        continue  # of smeared labels only, or of an older version
       interval = metrics.get('intervals', {}).get(section, {}).get(name)
       value = metrics[section][name]
       shown = 'undefined' if value is None else f'{value:.4f}'

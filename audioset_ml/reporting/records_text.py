@@ -2,6 +2,7 @@
 
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
+from audioset_ml.labels.unmarked import unpack
 from audioset_ml.records.inspection import ClipContent
 from audioset_ml.records.overview import RecordsOverview, num_strong_classes
 from audioset_ml.reporting.clip_bars import KIND_OF_STATE, Kind
@@ -12,7 +13,10 @@ _KINDS = {
   'explicit_negatives': 'explicit negatives',
   'strong_events': 'events',
   'refuted_stretches': 'refuted stretches',
+  'complete_clips': 'completely annotated clips',
 }
+# Shown only where there are any.
+_RARE = ('refuted_stretches', 'complete_clips')
 _SHOWN_COUNTS = ('explicit_positives', 'explicit_negatives', 'clips_with_events')
 
 
@@ -41,6 +45,9 @@ def describe_clip(content: ClipContent, class_map: ClassMap) -> str:
   for state, kind in KIND_OF_STATE.items():
     names = [class_map.names[index] for index, s in labels.weak.items() if s == state]
     lines += [f'weak, {kind.value}: {"; ".join(names)}'] if names else []
+  if labels.unmarked:
+    unmarked = len(unpack(labels.unmarked))
+    lines.append(f'completely annotated: {unmarked} more classes are not present')
   for event in labels.strong:
     kind = Kind.PRESENT if event.present else Kind.REFUTED
     lines.append(
@@ -57,10 +64,8 @@ def _skipped_text(overview: RecordsOverview) -> str:
 
 
 def _kinds_text(counts: dict[str, int]) -> str:
-  """The numbers of labels; of refuted stretches only where there are any."""
-  shown = dict(_KINDS)
-  if not counts['refuted_stretches']:
-    shown.pop('refuted_stretches')
+  """The numbers of labels."""
+  shown = {k: text for k, text in _KINDS.items() if k not in _RARE or counts.get(k)}
   return ', '.join(f'{counts[kind]} {text}' for kind, text in shown.items())
 
 

@@ -118,7 +118,7 @@ def write_review(
   listed: dict[str, set[int]] = {}
   for content in progress_bar(contents, total=len(clips), desc='review', unit='clip'):
     clip_id = content.labels.clip_id
-    listed[clip_id] = set(content.labels.weak)
+    listed[clip_id] = {*content.labels.weak, *content.labels.explicit_negatives}
     shown[clip_id] = {
       **_describe(content, inputs.records),
       'audio': keeper.keep(clip_id, sounds[clip_id]),

@@ -79,7 +79,8 @@ class SourceConfig:
     clip_fraction: the share of the clips to use.
     clip_list: a list of the clips to use, of which it is a share; '' for all.
     label_set: folder of a label set whose flagged labels are ignored; '' for none.
-    ignore_unannotated: whether classes without any strong label are ignored.
+    ignore_unannotated: whether classes are ignored that the annotators of strong labels
+      were not asked about.
   """
 
   records: str

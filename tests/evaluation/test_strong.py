@@ -8,6 +8,7 @@ import pytest
 import sklearn.metrics
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from audioset_ml.errors import InputError, LabelError
 from audioset_ml.evaluation import bootstrap, metrics, reference
@@ -17,6 +18,7 @@ from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap, read_display_names
 from audioset_ml.labels.formats import NOT_PRESENT, PRESENT
 from audioset_ml.labels.framing import FrameGrid, frame_table
+from tests.labels.test_unmarked import unmarked_of
 
 CLASS_MAP = ClassMap(mids=('/m/a', '/m/b', '/m/c'), names=('A', 'B', 'C'))
 GRID = FrameGrid()
@@ -131,6 +133,11 @@ def plain_values(states, scores, index):
     found[f'{name}_negatives'] = len(of[kind])
   found['positives'] = len(positives)
   found['auc'] = (found['auc_explicit'] + found['auc_complementary']) / 2
+  pooled = [score for kind in FrameState if kind for score in of[kind]]
+  found['auc_pooled'] = reference.roc_auc(positives, pooled)
+  found['d_prime_pooled'] = reference.d_prime(
+    found['auc_pooled'], len(positives), len(pooled)
+  )
   negatives = found['explicit_negatives'] + found['complementary_negatives']
   found['d_prime'] = reference.d_prime(found['auc'], len(positives), negatives)
   if not math.isnan(found['auc']):
@@ -185,11 +192,126 @@ def test_values_equal_those_of_a_plain_twin(data):
     if not name.endswith(('positives', 'negatives')):
       mean = None if column.isna().all() else column.mean()
       assert found.summary[name] == pytest.approx(mean, abs=1e-9)
-  for name in ('d_prime', 'd_prime_explicit', 'd_prime_complementary', 'lwlrap'):
+  kinds = ('', '_explicit', '_complementary', '_pooled')
+  for name in (*(f'd_prime{kind}' for kind in kinds), 'lwlrap'):
     assert found.summary[f'classes_in_{name}'] == expected[name].notna().sum()
   assert found.summary['frames'] == len(labels.clips)
   assert found.summary['clips'] == len({clip for clip, _, _ in states})
   assert found.summary.items() >= unused.items()
+
+
+# c is a kind of b, and both are kinds of a.
+IMPLIED = np.array([[False, False, False], [True, False, False], [True, True, False]])
+
+
+def plain_smeared(states, frames):
+  """Label smearing of frames in words, one label after the other."""
+  found, changed = dict(states), set()
+  for (clip, frame, index), state in states.items():
+    for above in np.flatnonzero(IMPLIED[index]).tolist():
+      old = states.get((clip, frame, above))
+      refuted = old == FrameState.EXPLICIT_NEGATIVE
+      if state == FrameState.POSITIVE and not refuted and old != FrameState.POSITIVE:
+        found[clip, frame, above] = FrameState.POSITIVE
+        changed.add((clip, above))
+  for clip, above in changed:
+    for frame in range(frames[clip]):
+      if found.get((clip, frame, above)) != FrameState.POSITIVE:
+        found[clip, frame, above] = FrameState.COMPLEMENTARY_NEGATIVE
+  return found
+
+
+@given(framed_clips())
+def test_ancestors_have_the_frames_of_their_kinds(data):
+  table, clip_ids, frames, _ = data
+  labels = frame_labels(table, clip_ids, frames)
+  states, _ = plain_states(table, clip_ids, frames)
+  found = labels.smeared(IMPLIED)
+  assert listed(found) == plain_smeared(states, frames)
+  assert len(listed(found)) == len(found.rows)
+  assert listed(labels) == states  # which are left as they were
+
+
+@st.composite
+def events_and_ratings(draw):
+  """Events in two clips, and what was refuted of them for the whole clip."""
+  clip_ids, mids = ['x_0', 'y_0'], CLASS_MAP.mids
+  pairs = st.tuples(st.sampled_from(clip_ids), st.sampled_from(mids))
+  times = st.tuples(st.integers(0, 9000), st.integers(1, 2500))
+  events = draw(st.lists(st.tuples(pairs, times), min_size=1, max_size=8))
+  rows = [(c, a / 1000, (a + n) / 1000, mid) for (c, mid), (a, n) in events]
+  own = {pair for pair, _ in events}
+  refuted = set(draw(st.lists(pairs, max_size=3))) - own
+  ratings = [(*pair, NOT_PRESENT) for pair in sorted(refuted)]
+  return (
+    pd.DataFrame(rows, columns=formats.STRONG_COLUMNS),
+    pd.DataFrame(ratings, columns=formats.EXPLICIT_COLUMNS),
+  )
+
+
+@given(events_and_ratings())
+def test_smearing_frames_is_framing_smeared_events(data):
+  """The 50 % rule asks of single events: an ancestor's are those of its kinds."""
+  events, ratings = data
+  refuted = set(ratings[['segment_id', 'label']].itertuples(index=False, name=None))
+  added = [
+    (*row[:3], CLASS_MAP.mids[above])
+    for row in events.itertuples(index=False, name=None)
+    for above in np.flatnonzero(IMPLIED[CLASS_MAP.index_of[row[3]]])
+    if (row[0], CLASS_MAP.mids[above]) not in refuted
+  ]
+  more = pd.DataFrame(added, columns=formats.STRONG_COLUMNS).astype(events.dtypes)
+  clip_ids, frames = ['x_0', 'y_0'], [10, 10]
+  after = frame_labels(frame_table(events, ratings), clip_ids, frames).smeared(IMPLIED)
+  before = frame_table(pd.concat([events, more], ignore_index=True), ratings)
+  assert listed(after) == listed(frame_labels(before, clip_ids, frames))
+
+
+@given(framed_clips(), st.data())
+def test_unmarked_classes_are_negatives_of_all_frames(data, more):
+  """As if they stood in the table; also when their kinds are smeared."""
+  table, clip_ids, frames, scores = data
+  known = set(zip(table['segment_id'], table['label'], strict=True))
+  lacking = more.draw(hnp.arrays(bool, (len(clip_ids), 3)))
+  for clip, clip_id in enumerate(clip_ids):
+    for index, mid in enumerate(CLASS_MAP.mids):
+      lacking[clip, index] &= (clip_id, mid) not in known
+  rows = [
+    row
+    for clip, index in np.argwhere(lacking)
+    for row in rows_of(
+      clip_ids[clip], CLASS_MAP.mids[index], [NOT_PRESENT] * frames[clip]
+    )
+  ]
+  whole = framed([*table.itertuples(index=False, name=None), *rows])
+  expected = frame_labels(whole, clip_ids, frames)
+  labels = FrameLabels.from_table(
+    table,
+    clip_ids,
+    np.array(frames, int),
+    CLASS_MAP,
+    GRID,
+    unmarked=unmarked_of(lacking),
+  )
+  assert np.array_equal(labels.clips, expected.clips)
+  by_class = zip(labels.by_class(3), expected.by_class(3), strict=True)
+  for one, other in by_class:
+    pairs = [sorted(zip(*found, strict=True)) for found in (one, other)]
+    assert pairs[0] == pairs[1]
+  assume(labels.has_positives)
+  values = in_order(scores, labels)
+  found, listed_ = (
+    evaluate_strong(values, one, CLASS_MAP, np.ones((len(clip_ids), 2), np.float32))
+    for one in (labels, expected)
+  )
+  pd.testing.assert_frame_equal(found.table(), listed_.table())
+  assert found.summary == listed_.summary
+  # An ancestor that was only not marked is one of its kind, where that is.
+  for (clip, frame, index), state in listed(labels.smeared(IMPLIED)).items():
+    assert not (lacking[clip, index] and state == FrameState.EXPLICIT_NEGATIVE)
+    if lacking[clip, index]:
+      assert not labels.smeared(IMPLIED).unmarked.hold([clip], [index])[0]
+      assert frame < frames[clip]
 
 
 def test_the_kinds_of_negatives_by_hand():
@@ -239,6 +361,7 @@ def test_kinds_count_alike_however_many_frames_they_have():
     1,
     0.5,
   )
+  assert found['auc_pooled'] == pytest.approx(10 / 11)  # ten of eleven are below
 
 
 def test_replicates_are_evaluations_of_the_clips_drawn():

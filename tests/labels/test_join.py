@@ -64,9 +64,12 @@ def test_all_files_are_joined_by_clip(write_files):
   assert count_states([one, two]) == {
     'explicit_positives': 2,
     'explicit_negatives': 1,
+    'unmarked_labels': 0,
     'strong_events': 2,
     'refuted_stretches': 0,
     'clips_with_events': 1,
+    'complete_clips': 0,
+    'complete_clips_without_events': 0,
   }
   assert count_classes([one, two]) == {
     0: [1, 0, 0, 0],

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from audioset_ml.labels.states import LabelState, LabelTable
+from tests.labels.test_unmarked import unmarked_of
 
 
 @pytest.mark.parametrize('present', [True, False])
@@ -19,7 +20,7 @@ def test_unlisted_labels_are_implicit_negatives():
     ['a', 'b', 'c'], 4, [([1, 3], [1, 2]), ([], []), ([0], [3])]
   )
   assert table.dense().tolist() == [[0, 1, 0, 2], [0, 0, 0, 0], [3, 0, 0, 0]]
-  rows, states = table.listed_in_class(3)
+  rows, states = table.known_in_class(3)
   assert rows.tolist() == [0]
   assert states.tolist() == [LabelState.EXPLICIT_NEGATIVE]
 
@@ -30,13 +31,20 @@ def test_a_table_of_no_clips_is_empty():
 
 
 def table_of(states):
-  """A table with these states, its labels in no order."""
+  """A table with these states, its labels in no order.
+
+  Some of the explicit negatives are unmarked ones.
+  """
   clip_ids = [f'clip{row}' for row in range(len(states))]
-  listed = [(np.flatnonzero(row), row[row > 0]) for row in states]
+  random = np.random.default_rng(0)
+  lacking = (states == LabelState.EXPLICIT_NEGATIVE) & random.choice(2, states.shape)
+  lacking = lacking.astype(bool)
+  rest = np.where(lacking, 0, states)
+  listed = [(np.flatnonzero(row), row[row > 0]) for row in rest]
   table = LabelTable.from_lists(clip_ids, states.shape[1], listed)
-  order = np.random.default_rng(0).permutation(len(table.rows))
+  order = random.permutation(len(table.rows))
   parts = (table.rows[order], table.classes[order], table.states[order])
-  return LabelTable(table.clip_ids, table.num_classes, *parts)
+  return LabelTable(table.clip_ids, table.num_classes, *parts, unmarked_of(lacking))
 
 
 @given(
@@ -58,6 +66,11 @@ def test_the_labels_of_some_clips_are_their_rows(states, more):
   assert np.array_equal(found.dense(), states[clips])
   assert (np.diff(found.rows) >= 0).all()
   assert LabelState.IMPLICIT_NEGATIVE not in found.states
+  assert found.total == (states[clips] > 0).sum()
+  for index in range(states.shape[1]):
+    known, of = found.known_in_class(index)
+    expected = {row: s for row, s in enumerate(states[clips][:, index]) if s}
+    assert dict(zip(known.tolist(), of.tolist(), strict=True)) == expected
   for name in ('rows', 'classes', 'states'):
     assert getattr(found, name).dtype == getattr(table, name).dtype
   assert np.array_equal(table.dense(), states)  # which is left as it was

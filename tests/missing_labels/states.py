@@ -6,7 +6,8 @@ from hypothesis.extra import numpy as hnp
 
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet
-from audioset_ml.labels.states import LabelTable
+from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.labels.unmarked import UnmarkedLabels, pack
 from audioset_ml.missing_labels.enhance import flag_labels
 
 
@@ -15,10 +16,21 @@ def class_map(classes):
 
 
 def table_of(states):
-  """A matrix of label states as a table."""
-  listed = [(np.flatnonzero(row), row[np.flatnonzero(row)]) for row in states]
+  """A matrix of label states as a table; in every second clip the explicit negatives
+  are unmarked ones."""
+  states = np.asarray(states)
+  lacking = states == LabelState.EXPLICIT_NEGATIVE
+  lacking[::2] = False
+  unmarked = {
+    row: pack(np.flatnonzero(lacking[row]), states.shape[1]).tobytes()
+    for row in range(1, len(states), 2)
+  }
+  rest = np.where(lacking, 0, states)
   return LabelTable.from_lists(
-    [f'c{i}_0' for i in range(len(states))], len(states[0]), listed
+    [f'c{i}_0' for i in range(len(states))],
+    states.shape[1],
+    [(np.flatnonzero(row), row[np.flatnonzero(row)]) for row in rest],
+    UnmarkedLabels.of_bytes(unmarked),
   )
 
 

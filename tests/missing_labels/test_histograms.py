@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from audioset_ml.errors import InputError, RecordError
+from audioset_ml.labels.states import LabelState
 from audioset_ml.missing_labels import histograms
 from audioset_ml.missing_labels.thresholds import top_scored
 from audioset_ml.records.shard_runs import RunConfig
@@ -78,6 +79,7 @@ def many_ties():
   scores = (random.integers(0, 300, (40_000, 5)) / 300).astype(np.float32)
   scores[:, 1] = random.random(40_000)
   states = (random.random(scores.shape) < 0.02).astype(np.int8)
+  states[random.random(scores.shape) < 0.3] = LabelState.EXPLICIT_NEGATIVE
   states[:, 4] = 1  # a class without any implicit negative
   return scores, states
 

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -19,11 +21,12 @@ _LISTED = st.sampled_from([state for state in LabelState if state])
 @given(
   weak=st.dictionaries(st.integers(0, 526), _LISTED, max_size=6),
   strong=st.lists(_EVENTS, max_size=5),
+  unmarked=st.binary(max_size=66),
   frames=st.integers(1, 300),
 )
-def test_a_record_reads_as_it_was_written(weak, strong, frames):
+def test_a_record_reads_as_it_was_written(weak, strong, unmarked, frames):
   log_mel = np.random.default_rng(frames).normal(-3, 2, (frames, 64)).astype('f4')
-  labels = ClipLabels('abc_10000', weak, tuple(strong))
+  labels = ClipLabels('abc_10000', weak, tuple(strong), unmarked)
   record = schema.parse(schema.serialize(labels, log_mel, FRONT_END), strong=True)
   assert record['clip_id'].numpy() == b'abc_10000'
   assert int(record['num_frames']) == frames
@@ -40,6 +43,7 @@ def test_a_record_reads_as_it_was_written(weak, strong, frames):
       *(record[f'{kind}/{f}'].numpy() for f in ('class', 'start', 'end')), strict=True
     )
     assert list(read) == [(e.class_index, e.start, e.end) for e in events]
+  assert record['unmarked'].numpy() == unmarked
   decoded = schema.decode_frames(record['log_mel'], 0, frames, FRONT_END)
   assert np.array_equal(decoded, log_mel.astype(np.float16))
 
@@ -80,6 +84,43 @@ def test_bytes_are_the_same_every_time_and_can_be_parsed_by_tensorflow():
 def test_features_not_asked_for_are_not_read():
   serialized = schema.serialize(ClipLabels('abc_0'), np.ones((96, 64)), FRONT_END)
   assert set(schema.parse(serialized, log_mel=False, weak=False)) == {'clip_id'}
+
+
+def test_what_is_unmarked_takes_a_bit_and_nothing_where_there_is_none():
+  """So records of clips that were not annotated completely are those of version 0.1."""
+  labels = ClipLabels('abc_0', {3: LabelState.EXPLICIT_POSITIVE})
+  plain = schema.serialize(labels, np.ones((96, 64)), FRONT_END)
+  names = set(tf.train.Example.FromString(plain).features.feature)
+  parts = ('class', 'start', 'end')
+  assert names == {
+    'clip_id',
+    'log_mel',
+    'num_frames',
+    *(f'weak/{name}' for name in ('class', 'present', 'explicit')),
+    *(f'strong/{name}' for name in parts),
+    *(f'strong_negative/{name}' for name in parts),
+  }
+  complete = dataclasses.replace(labels, unmarked=bytes(66))  # of 527 classes
+  more = schema.serialize(complete, np.ones((96, 64)), FRONT_END)
+  assert len(more) - len(plain) < 90
+  # Labels can be given and taken.
+  examples = [tf.train.Example.FromString(one) for one in (plain, more)]
+  assert schema.relabel(examples[0], complete) == more
+  assert schema.relabel(examples[1], labels) == plain
+
+
+@pytest.mark.parametrize(
+  ('labels', 'expected'),
+  [
+    (ClipLabels('abc_0', {3: LabelState.EXPLICIT_POSITIVE}), False),
+    (ClipLabels('abc_0', strong=(StrongEvent(0, 0.0, 1.0, present=False),)), False),
+    (ClipLabels('abc_0', strong=(StrongEvent(0, 0.0, 1.0),)), True),
+    (ClipLabels('abc_0', unmarked=b'\x00'), True),
+  ],
+)
+def test_events_and_complete_annotations_are_strong_labels(labels, expected):
+  serialized = schema.serialize(labels, np.ones((96, 64)), FRONT_END)
+  assert bool(schema.has_strong_labels(tf.constant(serialized))) == expected
 
 
 def test_another_message_is_refused():

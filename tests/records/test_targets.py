@@ -8,11 +8,20 @@ from hypothesis import strategies as st
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
+from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
+from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
+from audioset_ml.labels.unmarked import pack
+from audioset_ml.paths import as_path
 from audioset_ml.records import schema, training_input
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.targets import TargetMaker
+from audioset_ml.records.targets import (
+  IGNORED,
+  POSITIVE,
+  LabelSetLookup,
+  TargetMaker,
+)
 from audioset_ml.records.training_source import Source
 
 CLASSES = 5
@@ -22,14 +31,11 @@ IMPLIED = np.zeros((CLASSES, CLASSES), bool)
 IMPLIED[0, [1, 2]] = IMPLIED[3, 2] = True
 
 
-def parse(labels: ClipLabels):
+def target(labels, label_mode, start=0, implied=None, **options):
+  maker = TargetMaker(CLASSES, FRONT_END, label_mode, implied=implied, **options)
   serialized = schema.serialize(labels, np.zeros((1008, 64)), FRONT_END)
-  return schema.parse(tf.constant(serialized), strong=True)
-
-
-def target(labels, label_mode, start=0, implied=None):
-  maker = TargetMaker(CLASSES, FRONT_END, label_mode, implied=implied)
-  return maker.target(parse(labels), tf.constant(start, tf.int64)).numpy().tolist()
+  record = schema.parse(tf.constant(serialized), strong=maker.needs_events)
+  return maker.target(record, tf.constant(start, tf.int64)).numpy().tolist()
 
 
 def covers(event, start_frame):
@@ -150,6 +156,76 @@ def test_targets_at_the_boundary_are_exact(frame, inside, outside, shift, at_end
   assert has_event(*times, frame) == exact_share(*times, frame)
 
 
+FLAGS = {'ignored': IGNORED, 'positive': POSITIVE}
+
+
+def lookup(flagged, flagged_as):
+  """A label set of one clip, with these classes flagged."""
+  class_map = ClassMap(tuple('abcde'), tuple('abcde'))
+  packed = pack(flagged, CLASSES)[np.newaxis]
+  label_set = LabelSet('flags', ('abc_0',), class_map, packed, flagged_as)
+  records = RecordsFolder(as_path('records'), (), ('abc_0',), class_map, FRONT_END)
+  return LabelSetLookup(label_set, records)
+
+
+def plain_complete_target(labels, unmarked, label_mode, start, smear, flagged, outside):
+  """What a label set, and what nobody was asked about, make of `plain_target`."""
+  result = plain_target(labels, label_mode, start, smear)
+  events = {event.class_index for event in labels.strong if event.present}
+  lacking = set(unmarked or ())
+  if smear:
+    positive = {c for c, state in labels.weak.items() if state.present} | events
+    lacking -= {above for c in positive for above in np.flatnonzero(IMPLIED[c])}
+  if label_mode != 'weak' and unmarked is not None:
+    outside = set(range(CLASSES)) - events - set(unmarked)
+  refuted = {c for c, s in labels.weak.items() if s is LabelState.EXPLICIT_NEGATIVE}
+  if label_mode == 'strong':
+    refuted |= {
+      e.class_index for e in labels.strong if not e.present and covers(e, start)
+    }
+  for index in range(CLASSES):
+    if result[index] == POSITIVE or index in refuted:
+      continue
+    if label_mode != 'weak' and index in outside:
+      result[index] = IGNORED
+    if label_mode == 'weak' and index in flagged[0] - lacking - set(labels.weak):
+      result[index] = FLAGS[flagged[1]]
+  return result
+
+
+_SOME = st.sets(st.integers(0, CLASSES - 1))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+  weak=_WEAK,
+  strong=st.lists(_EVENTS, max_size=4),
+  asked=st.none() | _SOME,
+  label_mode=st.sampled_from(['weak', 'diffuse', 'strong']),
+  start=st.integers(0, 912),
+  smear=st.booleans(),
+  flagged=st.tuples(_SOME, st.sampled_from(['ignored', 'positive'])),
+  outside=_SOME,
+)
+def test_what_complete_annotators_did_not_mark_is_never_ignored(
+  weak, strong, asked, label_mode, start, smear, flagged, outside
+):
+  """Nor added by a label set; what they were not asked about can be left out."""
+  events = {event.class_index for event in strong if event.present}
+  unmarked = None if asked is None else asked - events - set(weak)
+  packed = b'' if asked is None else pack(sorted(unmarked), CLASSES).tobytes()
+  labels = ClipLabels('abc_0', weak, tuple(strong), packed)
+  options = {'complete': True}
+  if label_mode == 'weak':
+    options['lookup'] = lookup(sorted(flagged[0]), flagged[1])
+  else:
+    options['unannotated'] = np.isin(np.arange(CLASSES), sorted(outside))
+  found = target(labels, label_mode, start, IMPLIED if smear else None, **options)
+  assert found == plain_complete_target(
+    labels, unmarked, label_mode, start, smear, flagged, outside
+  )
+
+
 def test_strong_labels_change_with_the_patch():
   labels = ClipLabels(
     'abc_0', {1: LabelState.EXPLICIT_POSITIVE}, (StrongEvent(3, 2, 4),)
@@ -181,8 +257,6 @@ def some_strong(tmp_path):
       writer.write(schema.serialize(labels, np.full((1008, 64), number), FRONT_END))
 
   def records(clips_with_events=4):
-    from audioset_ml.labels.class_map import ClassMap
-
     class_map = ClassMap(tuple('abcde'), tuple('abcde'))
     counts = {'clips_with_events': clips_with_events}
     return RecordsFolder(tmp_path, (shard,), ids, class_map, FRONT_END, counts)
