@@ -13,7 +13,6 @@ from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.unmarked import pack
-from audioset_ml.paths import as_path
 from audioset_ml.records import schema, training_input
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.targets import (
@@ -164,8 +163,7 @@ def lookup(flagged, flagged_as):
   class_map = ClassMap(tuple('abcde'), tuple('abcde'))
   packed = pack(flagged, CLASSES)[np.newaxis]
   label_set = LabelSet('flags', ('abc_0',), class_map, packed, flagged_as)
-  records = RecordsFolder(as_path('records'), (), ('abc_0',), class_map, FRONT_END)
-  return LabelSetLookup(label_set, records)
+  return LabelSetLookup(label_set)
 
 
 def plain_complete_target(labels, unmarked, label_mode, start, smear, flagged, outside):
