@@ -1,14 +1,17 @@
 """What `--dry_run` does: opens a stage's inputs and counts, and computes nothing.
 
 Each function takes what the stage itself is given, raises the errors that the stage
-would raise for its inputs, and returns counts by name for people to read.
+would raise for its inputs, and returns counts by name for people to read. `runs` tells,
+after what is wrong with inputs, what is wrong with where the stage is to run.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from audioset_ml.errors import InputError
 
 Counts = dict[str, Any]
+Runs = Callable[[], object]
 
 
 def soundscapes(config) -> Counts:
@@ -24,7 +27,7 @@ def soundscapes(config) -> Counts:
   }
 
 
-def prepare(config) -> Counts:
+def prepare(config, runs: Runs) -> Counts:
   """Of a `records.pipeline.PrepareConfig`."""
   from audioset_ml.audio.decoding import require_decoder
   from audioset_ml.records.folder import RecordsFolder
@@ -50,6 +53,7 @@ def prepare(config) -> Counts:
     )
   if not config.records:
     require_decoder(config.decoder)
+  runs()
   return {
     'clips': len(clip_ids),
     'clips found': used,
@@ -109,11 +113,12 @@ def train(config) -> Counts:
   }
 
 
-def score(config) -> Counts:
+def score(config, runs: Runs = lambda: None) -> Counts:
   """Of a `models.score_stage.ScoreConfig`."""
   from audioset_ml.models.score_stage import open_inputs
 
   records, _ = open_inputs(config)
+  runs()
   return {
     'clips': len(records.clip_ids),
     'classes': records.num_classes,
@@ -121,11 +126,12 @@ def score(config) -> Counts:
   }
 
 
-def enhance(config) -> Counts:
+def enhance(config, runs: Runs) -> Counts:
   """Of a `missing_labels.enhance_stage.EnhanceConfig`."""
   from audioset_ml.missing_labels.enhance_stage import open_inputs
 
   inputs = open_inputs(config)
+  runs()
   labels = inputs.records.num_classes * len(inputs.records.clip_ids)
   return {
     'clips': len(inputs.records.clip_ids),

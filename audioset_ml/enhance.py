@@ -127,7 +127,6 @@ def _values() -> tuple[str, ...]:
 
 
 def main(_) -> None:
-  runs = runner_flags.run_config()
   from audioset_ml.missing_labels import enhance_stage, rules
 
   values = _values()
@@ -154,8 +153,12 @@ def main(_) -> None:
     FLAGS.choose_for,
   )
   with stage.output_folder(
-    FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: checks.enhance(config)
+    FLAGS.output_dir,
+    inputs,
+    FLAGS.seed,
+    check=lambda: checks.enhance(config, runner_flags.run_config),
   ) as folder:
+    runs = runner_flags.run_config()
     found, text = enhance_stage.enhance(config, folder.path, runs)
     folder.counts = found.flagged
   for name, flagged in folder.counts.items():

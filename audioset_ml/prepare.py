@@ -85,15 +85,18 @@ def main(_) -> None:
   idle = [name for name in _FOR_SOUND if FLAGS.labels_only and FLAGS[name].present]
   if idle:
     raise app.UsageError(f'--{idle[0]} does nothing here: --labels_only reads no sound')
-  runs = runner_flags.run_config()
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
   more = ('audio_dir', 'records', 'clip_list')
   inputs |= {name: FLAGS[name].value for name in more}
   with stage.output_folder(
-    FLAGS.output_dir, inputs, check=lambda: checks.prepare(_config()), remote=True
+    FLAGS.output_dir,
+    inputs,
+    check=lambda: checks.prepare(_config(), runner_flags.run_config),
+    remote=True,
   ) as folder:
     from audioset_ml.records import pipeline
 
+    runs = runner_flags.run_config()
     folder.counts, folder.details = pipeline.prepare(_config(), folder.path, runs)
   print(_summary(folder))
 

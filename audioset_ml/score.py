@@ -53,17 +53,17 @@ flags.mark_flags_as_required(['model', 'records'])
 
 
 def main(_) -> None:
-  runs = runner_flags.run_config()
   inputs = {'model': FLAGS.model, 'records': FLAGS.records}
   inputs |= {'class_map': FLAGS.class_map, 'class_mapping': FLAGS.class_mapping}
   with stage.output_folder(
     FLAGS.output_dir,
     inputs,
-    check=lambda: checks.score(_config()),
+    check=lambda: checks.score(_config(), runner_flags.run_config),
     other_inputs={'audio_dir': FLAGS.audio_dir},
   ) as folder:
     from audioset_ml.models import score_stage
 
+    runs = runner_flags.run_config()
     folder.counts, folder.details = score_stage.score(_config(), folder.path, runs)
   print(f'{folder.path}: scores of {folder.counts["clips"]} clips')
 

@@ -26,7 +26,8 @@ class Refuse:
       os._exit({IMPORTED})
 
 sys.meta_path.insert(0, Refuse())
-for name in ('tensorflow_io', 'sed_scores_eval', 'cleanlab'):  # not installed
+# Not installed.
+for name in 'apache_beam cleanlab distributed sed_scores_eval tensorflow_io'.split():
   sys.modules[name] = None
 """
 
