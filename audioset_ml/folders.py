@@ -171,12 +171,14 @@ def read_csv(
   columns = list(pd.read_csv(path, nrows=0).columns)
   texts = [name for name in texts if name in columns]
   missing = {name: ['', 'nan', 'NaN'] for name in columns if name not in texts}
+  # From 3.1 on pandas is exact by itself, and the argument is deprecated.
+  exact = {'float_precision': 'round_trip'} if pd.__version__ < '3.1' else {}
   return pd.read_csv(
     path,
     dtype=dict.fromkeys(texts, str),
     keep_default_na=False,
     na_values=missing,
-    float_precision='round_trip',
+    **exact,
   )
 
 

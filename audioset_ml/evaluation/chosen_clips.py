@@ -64,7 +64,7 @@ def lost_clips(records: RecordsFolder, wanted: Sequence[str]) -> pd.DataFrame:
   reasons = _skipped(records).set_index('clip_id')['reason']
   lost = pd.Series(wanted, dtype=object)
   lost = lost[~lost.isin(records.clip_ids)]
-  why = lost.map(reasons).fillna('not in the records')
+  why = lost.map(reasons).astype(object).fillna('not in the records')
   table = pd.DataFrame(dict(zip(LOST_COLUMNS, (lost, why), strict=True)))
   return table.reset_index(drop=True)
 
