@@ -113,6 +113,8 @@ def choose(
     'candidates': len(table),
     'chosen': names[best],
     'value_chosen_by': float(column[best]),
+    # A number that tables of sweeps hold: choices among runs can go by it.
+    'value_on_validation': float(column[best]) if config.on == 'validation' else None,
     # What choosing on the test clips would have reported.
     'best_on_test': None if on_test.isna().all() else names[int(on_test.idxmax())],
     'best_test_value': None if on_test.isna().all() else float(on_test.max()),

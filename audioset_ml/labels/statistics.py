@@ -11,9 +11,6 @@ from audioset_ml.labels.clip_labels import ClipLabelTable
 from audioset_ml.labels.join import JoinedLabels
 from audioset_ml.labels.states import PRESENT_STATES, LabelState
 
-# The 97.5th percentile of the normal distribution: intervals of 95 %.
-_Z = 1.959963984540054
-
 
 def class_table(joined: JoinedLabels) -> pd.DataFrame:
   """Counts and priors of each class.
@@ -86,14 +83,20 @@ def summary(
   chosen = strongly_labelled(labels)
   if chosen.any():
     both = int(weak[np.flatnonzero(chosen)].sum())
+    changed = changed_priors(classes)
     values |= {
       'clips_with_strong_labels': int(chosen.sum()),
+      'hours_with_strong_labels': round(
+        labels.clips['seconds'][chosen].sum() / 3600, 2
+      ),
       'strong_events': int(classes['strong_events'].sum()),
       'strong_class_clip_pairs': int(strong.sum()),
       'weak_class_clip_pairs_of_the_same_clips': both,
       'strong_labels_per_clip': round(strong.sum() / chosen.sum(), 3),
       'weak_labels_per_clip_of_the_same_clips': round(both / chosen.sum(), 3),
       'classes_without_strong_labels': int((classes['strong_clips'] == 0).sum()),
+      'classes_with_prior_more_than_tenfold': len(changed['tenfold']),
+      'classes_with_prior_less_than_a_tenth': len(changed['tenth']),
     }
     columns.append('strong_clips')
   for column in columns:
@@ -143,58 +146,22 @@ def _count_negatives(joined: JoinedLabels) -> np.ndarray:
   return _counts(refuted['class_index'], classes) + unmarked
 
 
-def odds_ratios(joined: JoinedLabels) -> pd.DataFrame:
-  """How much a weak label and a strong label of a clip go together (SL21 3.1).
+def changed_priors(classes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+  """The classes whose priors differ by more than a factor of ten (SL21 Fig. 2).
 
-  The odds ratio of the four counts of clips with both, one, the other and neither:
-  the factor by which either label raises the odds of the other, the same in both
-  directions. Over the clips with strong labels.
+  Args:
+    classes: of `class_table`.
 
   Returns:
-    One row a pair of classes that share a clip, the largest odds ratio first: weak_mid,
-    weak_name, strong_mid, strong_name, both, weak_only, strong_only, neither (clips),
-    odds_ratio (infinite if one never comes without the other; NaN if, too, no clip has
-    neither), low and high (its 95 %
-    interval by Woolf's logarithmic method, with half a clip added to each count where
-    one is 0).
+    Rows of it, the most changed first, by what became of the class from weak to strong
+    labels: `tenfold` or `tenth`. Classes that one kind of labels lacks are in neither.
   """
-  chosen = np.flatnonzero(strongly_labelled(joined.labels))
-  weak, strong = (matrix[chosen] for matrix in label_matrices(joined))
-  together = (weak.T @ strong).tocoo()
-  row, column = together.coords
-  both = together.data
-  weak_only = weak.sum(axis=0)[row] - both
-  strong_only = strong.sum(axis=0)[column] - both
-  neither = len(chosen) - both - weak_only - strong_only
-  with np.errstate(divide='ignore', invalid='ignore'):
-    ratio = (both * neither) / (weak_only * strong_only)
-  low, high = _woolf_interval(np.stack([both, weak_only, strong_only, neither]))
-  mids, names = np.array(joined.class_map.mids), np.array(joined.class_map.names)
-  table = pd.DataFrame(
-    {
-      'weak_mid': mids[row],
-      'weak_name': names[row],
-      'strong_mid': mids[column],
-      'strong_name': names[column],
-      'both': both,
-      'weak_only': weak_only,
-      'strong_only': strong_only,
-      'neither': neither,
-      'odds_ratio': ratio,
-      'low': low,
-      'high': high,
-    }
-  )
-  order = ['odds_ratio', 'low']
-  return table.sort_values(order, ascending=False, kind='stable', ignore_index=True)
-
-
-def _woolf_interval(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  counts = counts + 0.5 * (counts == 0).any(axis=0)
-  both, weak_only, strong_only, neither = counts
-  center = np.log(both * neither / (weak_only * strong_only))
-  half = _Z * np.sqrt((1 / counts).sum(axis=0))
-  return np.exp(center - half), np.exp(center + half)
+  ratio = classes['prior_ratio']
+  known = classes[np.isfinite(ratio) & (ratio > 0)].sort_values('prior_ratio')
+  return {
+    'tenfold': known[known['prior_ratio'] > 10].iloc[::-1],
+    'tenth': known[known['prior_ratio'] < 0.1],
+  }
 
 
 def _over_classes(classes: pd.DataFrame, column: str) -> dict[str, float | int | str]:

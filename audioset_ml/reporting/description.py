@@ -13,13 +13,15 @@ from audioset_ml.labels.clip_choice import choose_by_class
 from audioset_ml.labels.clip_list import write_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
+from audioset_ml.labels.odds_ratios import odds_ratios, odds_ratios_of
 from audioset_ml.labels.quality import read_quality_csv
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.paths import Path, as_path
 from audioset_ml.reporting import label_figures, style
 
+LABELS_FILE = 'label_odds_ratios.csv'
 CHOSEN_FILE = 'chosen_clips.txt'
-_SHOWN = 10  # odds ratios printed for a label
+_SHOWN = 10  # odds ratios printed for a label, and classes by their priors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +63,8 @@ def describe(
 ) -> Description:
   """Writes summary.json, classes.csv, odds_ratios.csv and figures into a folder.
 
-  With `choose_clips` also chosen_clips.txt, a list of clips.
+  With `labels` also label_odds_ratios.csv, what is printed of these; with
+  `choose_clips` chosen_clips.txt, a list of clips.
 
   Raises:
     LabelError: a file is wrong, or a label to describe is no class.
@@ -81,7 +84,7 @@ def describe(
   if config.choose_clips:
     classes, counts = _choose(joined, classes, config.choose_clips, folder)
     summary |= counts
-  pairs = statistics.odds_ratios(joined)
+  pairs = odds_ratios(joined)
   _write_table(folder / 'classes.csv', classes)
   _write_table(folder / 'odds_ratios.csv', pairs)
   write_wrong_rows(folder, joined.wrong_rows)
@@ -94,11 +97,13 @@ def describe(
     )
   figures = _figures(joined, classes)
   lines = [f'{name:42}{value}' for name, value in summary.items()]
-  frequent = pairs[pairs['both'] >= config.min_both]
+  lines += _prior_lines(classes)
+  listed = []
   for index in chosen:
     for given, other in (('weak', 'strong'), ('strong', 'weak')):
       mid, name = joined.class_map.mids[index], joined.class_map.names[index]
-      best = frequent[frequent[f'{given}_mid'] == mid].head(_SHOWN)
+      best = odds_ratios_of(pairs, mid, given, config.min_both, _SHOWN)
+      listed.append(best.assign(label=f'{given}: {name}', other=best[f'{other}_name']))
       title = f'{other} labels by their odds ratio with the {given} label {name}'
       lines += ['', f'{title} (at least {config.min_both} clips with both)']
       lines += _odds_lines(best, f'{other}_name') or ['  none']
@@ -106,10 +111,14 @@ def describe(
         key = f'odds_ratios_{given}_{mid.strip("/").replace("/", "_")}'
         short = f'{other} labels with the {given} label\n{name}'
         figures[key] = label_figures.odds_ratio_bars(best, f'{other}_name', short)
+  if listed:
+    columns = ['label', 'other', 'odds_ratio', 'low', 'high', 'both']
+    _write_table(folder / LABELS_FILE, pd.concat(listed)[columns])
   for name, figure in figures.items():
     for kind in config.formats:
       style.save(figure, folder / f'{name}.{kind}')
   files = ['classes.csv', 'odds_ratios.csv']
+  files += [LABELS_FILE] if listed else []
   files += [CHOSEN_FILE] if config.choose_clips else []
   lines += ['', f'{folder}: {", ".join([*files, *figures])}']
   return Description(summary, '\n'.join(lines))
@@ -170,6 +179,20 @@ def _odds_lines(pairs: pd.DataFrame, name: str) -> list[str]:
     f'  {row["both"]} clips'
     for _, row in pairs.iterrows()
   ]
+
+
+def _prior_lines(classes: pd.DataFrame) -> list[str]:
+  """The classes whose priors changed the most, with the factor."""
+  lines = []
+  for kind, table in statistics.changed_priors(classes).items():
+    if len(table):
+      how = {'tenfold': 'more than tenfold', 'tenth': 'less than a tenth of'}[kind]
+      shown = table.head(_SHOWN)
+      named = zip(shown['display_name'], shown['prior_ratio'], strict=True)
+      names = '; '.join(f'{name} (×{ratio:.3g})' for name, ratio in named)
+      more = '; …' if len(table) > _SHOWN else ''
+      lines += ['', f'strong prior {how} the weak one: {names}{more}']
+  return lines
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

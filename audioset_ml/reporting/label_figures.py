@@ -147,7 +147,7 @@ def odds_ratio_bars(pairs: pd.DataFrame, name: str, title: str) -> Figure:
   """Odds ratios of one label with others, with their 95 % intervals.
 
   Args:
-    pairs: rows of `labels.statistics.odds_ratios`, the largest first.
+    pairs: rows of `labels.odds_ratios.odds_ratios`, the largest first.
     name: the column with the other labels' names.
     title: what they are.
   """

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from audioset_ml import folders
 from audioset_ml.errors import RecordError
+from audioset_ml.reporting.description import LABELS_FILE
 from audioset_ml.reporting.label_figures import prior_scatter
 from audioset_ml.reporting.sweep_figures import (
   IMPLICIT,
@@ -22,7 +23,13 @@ from audioset_ml.reporting.sweep_figures import (
   points_of,
   values_of,
 )
-from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
+from audioset_ml.sweeping.table import (
+  Mean,
+  SweepTable,
+  chosen_beforehand,
+  chosen_elsewhere,
+  gain,
+)
 
 _WEAK, _STRONG = 'Weak eval', 'Strong eval'
 _VALUES = {
@@ -32,6 +39,8 @@ _VALUES = {
   f'{_STRONG} d′': 'evaluate/strong/d_prime',
   f'{_STRONG} lωlrap': 'evaluate/strong/lwlrap',
 }
+# Where each trial's checkpoint was chosen on validation clips: its value there.
+_VALIDATED = 'evaluate/selection/value_on_validation'
 _MIN_BOTH, _SHOWN = 10, 5
 CLIPS, LABELS, MU, SHARE, START = 'clips', 'labels', 'mu', 'share', 'start'
 _AT_ZERO = {'strong': 'more weak', 'strong_masked': 'masked weak'}
@@ -69,8 +78,9 @@ def rows_of(
 ) -> dict[tuple[str, str], Row]:
   """Table 1's rows, by labels and by what they are added to ('subset', 'all', '+').
 
-  μ of a mixture is the one that is best on the other seeds, by d′ of the Strong eval
-  or, where no explicit negatives give one, by its lωlrap.
+  μ of a mixture is the one whose checkpoint is best on validation clips, where each
+  was chosen on such; else the one that is best on the other seeds, by d′ of the Strong
+  eval or, where no explicit negatives give one, by its lωlrap.
   """
   rows: dict[tuple[str, str], Row] = {}
   if scratch is not None:
@@ -94,12 +104,19 @@ def rows_of(
         rows[name, '+'] = Row(f'all + {name}', values)
       mixed = dataclasses.replace(there, table=there.table[there.table[MU] != '0'])
       values, chosen = {}, []
+      validated = _VALIDATED in mixing.table
+      choose, criterion = (
+        (chosen_beforehand, _VALIDATED) if validated else (chosen_elsewhere, by)
+      )
       for key, value in _values(mixing).items():
-        values[key], chosen = chosen_elsewhere(mixed, MU, by, value)
-      # Of a single seed: its own best.
-      seen = ', the best on these clips' if len(chosen) == 1 else ''
+        values[key], chosen = choose(mixed, MU, criterion, value)
+      how = ''
+      if validated:
+        how = ', chosen on validation clips'
+      elif len(chosen) == 1:  # of a single seed: its own best
+        how = ', the best on these clips'
       mu = ', '.join(dict.fromkeys(chosen))
-      rows[labels, '+'] = Row(f'all + {labels} (μ = {mu}{seen})', values)
+      rows[labels, '+'] = Row(f'all + {labels} (μ = {mu}{how})', values)
   return rows
 
 
@@ -235,9 +252,16 @@ def figure_2(description_dir: str | os.PathLike) -> Figure:
 
 
 def odds_ratios(description_dir: str | os.PathLike) -> pd.DataFrame:
-  """The strong labels with the largest odds ratios with the most frequent weak label,
-  and the other way round, as SL21 3.1 has them; at least ten clips have both. Infinite
-  where one label never comes without the other (the interval adds half a clip)."""
+  """SL21 3.1's lists: the strong labels with the largest odds ratios with a weak label,
+  and the other way round.
+
+  Of the labels that `describe --label` was asked for; without any, of the most frequent
+  weak and the most frequent strong one, with which at least ten clips are shared.
+  Infinite where one label never comes without the other (the interval adds half a
+  clip)."""
+  if (pathlib.Path(description_dir) / LABELS_FILE).is_file():
+    asked = _read(description_dir, LABELS_FILE).rename(columns={'other': 'with'})
+    return asked.round(2)
   pairs = _read(description_dir, 'odds_ratios.csv')
   pairs, found = pairs[pairs['both'] >= _MIN_BOTH], []
   for given, other in (('weak', 'strong'), ('strong', 'weak')):

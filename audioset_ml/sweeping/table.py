@@ -185,3 +185,29 @@ def chosen_elsewhere(
       reported[seed] = here[seed]
       chosen.append(picked)
   return pd.Series(reported, dtype=float), chosen
+
+
+def chosen_beforehand(
+  table: SweepTable, axis: str, by: str, value: str, **point: str
+) -> tuple[pd.Series, list[str]]:
+  """A value at each seed's best point of an axis by a value of other clips.
+
+  Args:
+    table: the sweep.
+    axis: what is chosen from.
+    by: the value by which, the higher the better, of clips that are not reported on.
+    value: the value that is reported.
+    **point: the other axes' values.
+
+  Returns:
+    The value by seed, and what was chosen, seed by seed.
+  """
+  found = {one: table.by_seed(by, **point, **{axis: one}) for one in table.values(axis)}
+  reported, chosen = {}, []
+  for seed, values in pd.DataFrame(found).dropna(how='all').iterrows():
+    picked = values.idxmax()
+    here = table.by_seed(value, **point, **{axis: picked})
+    if seed in here.index:
+      reported[seed] = here[seed]
+      chosen.append(picked)
+  return pd.Series(reported, dtype=float), chosen

@@ -164,6 +164,7 @@ def test_the_best_on_validation_clips_is_chosen_and_reported_on_the_others():
     'candidates': 3,
     'chosen': 'second',
     'value_chosen_by': 0.5,
+    'value_on_validation': 0.5,
     'best_on_test': 'third',
     'best_test_value': 0.7,
   }
@@ -180,6 +181,7 @@ def test_the_papers_way_is_called_optimistic():
   assert table['chosen'].tolist() == [False, False, True]
   assert said['chosen'] == said['best_on_test'] == 'third'
   assert said['value_chosen_by'] == said['best_test_value'] == 0.7
+  assert said['value_on_validation'] is None
   assert said['on'] == 'test'
   assert "ML20's way" in said['how']
   assert 'optimistic' in said['how']

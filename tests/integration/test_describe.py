@@ -6,6 +6,7 @@ import pytest
 
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.segments import read_weak_csv
+from audioset_ml.reporting import sl21_report
 from tests.stages import run_stage, run_stage_ok
 
 
@@ -40,6 +41,23 @@ def test_small_labels_are_described(small_data, tmp_path):
     assert (out / f'{name}.png').read_bytes().startswith(b'\x89PNG')
     assert (out / f'{name}.pdf').read_bytes().startswith(b'%PDF')
   assert (out / 'odds_ratios_weak_m_low.png').exists()
+  # Both of SL21's lists are in a report of the same folder.
+  found = sl21_report.odds_ratios(out)
+  assert set(found['label']) == {'weak: Low tone', 'strong: Low tone'}
+  assert found.columns.tolist() == [
+    'label',
+    'with',
+    'odds_ratio',
+    'low',
+    'high',
+    'both',
+  ]
+  pairs = pd.read_csv(out / 'odds_ratios.csv')
+  for kind, other in (('weak', 'strong'), ('strong', 'weak')):
+    there = pairs[pairs[f'{kind}_name'] == 'Low tone']
+    listed = found[found['label'] == f'{kind}: Low tone']
+    assert listed['with'].tolist() == there[f'{other}_name'].tolist()
+    assert listed['both'].tolist() == there['both'].tolist()
 
 
 def test_weak_labels_alone_are_described(small_data, tmp_path):

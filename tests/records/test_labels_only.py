@@ -102,7 +102,7 @@ def test_why_clips_are_lacking_is_passed_on(small_data, tmp_path):
     ({'records': ''}, '--labels_only needs --records'),
     ({'audio_dir': '.'}, 'either of sound files'),
     ({'clips_per_shard': 3}, '--clips_per_shard does nothing here'),
-    ({'clip_list': 'absent.txt'}, 'absent.txt: the label file cannot be read'),
+    ({'clip_list': 'absent.txt'}, 'absent.txt: no such file (--clip_list)'),
   ],
 )
 def test_wrong_input_is_one_clear_line(

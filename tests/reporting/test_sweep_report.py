@@ -169,6 +169,30 @@ def test_without_d_prime_the_mixing_fraction_is_chosen_by_lwlrap(tmp_path):
   assert row.values['Strong eval lωlrap'].tolist() == [0.4]
 
 
+@pytest.mark.parametrize('seeds', [SEEDS, SEEDS[:1]])
+def test_a_mixing_fraction_that_was_chosen_on_validation_clips_is_taken(
+  tmp_path, seeds
+):
+  """Though another is the best on the clips that are reported."""
+  heights = {'0': 0.9, '0.5': 0.4, '0.8': 0.3, '1': 0.2}
+  # On the second seed's validation clips another is the best.
+  best = {'1': '0.8', '2': '1', '3': '0.8'}
+  mixing = write_results(
+    tmp_path / 'mixing',
+    {'seed': seeds, 'labels': ('strong',), 'mu': tuple(heights)},
+    lambda p: {
+      **metrics(heights[p['mu']], p['seed']),
+      'evaluate/selection/value_on_validation': 1 + (p['mu'] == best[p['seed']]),
+    },
+  )
+  row = sl21_report.rows_of(None, SweepTable.read(mixing))['strong', '+']
+  mu = '0.8, 1' if len(seeds) == 3 else '0.8'
+  assert row.name == f'all + strong (μ = {mu}, chosen on validation clips)'
+  expected = [heights[best[seed]] + 0.1 * float(seed) for seed in seeds]
+  assert row.values['Strong eval d′'].tolist() == pytest.approx(expected)
+  assert row.values['Strong eval d′'].index.tolist() == list(seeds)
+
+
 def test_masking_is_compared_at_the_same_mu(tmp_path):
   gains = {'strong': 0.0, 'strong_masked': 0.2}
   mixing = write_results(

@@ -8,7 +8,7 @@ import pytest
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.hashing import stable_hash
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.targets import LABEL_MODES
+from audioset_ml.records.training_source import LABEL_MODES
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.sources import lost_of_lists, open_sources
