@@ -27,7 +27,8 @@ class Source:
     records: the records.
     label_mode: weak, diffuse or strong labels (SL21 section 4); the last two use the
       clips with strong labels alone.
-    strong_clips_only: the same clips with their weak labels: SL21's Weak-67k.
+    strong_clips_only: the same clips with their weak labels, as SL21's Weak-67k (which
+      had other clips than Google published).
     clip_fraction: the share of the clips to use, by a hash of their ids: a smaller
       share is part of every larger one (SL21 Fig. 3), and the same in every label mode.
     listed: the clips to use; None for all.
