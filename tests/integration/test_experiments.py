@@ -91,11 +91,32 @@ def write_audioset(folder, shared_data):
     for one in wanted:
       sound = 0.1 * random.standard_normal(SECONDS * RATE)
       soundfile.write(csvs / 'audio' / split / f'{one}.flac', sound, RATE)
-  framed = shared_data(
-    'audioset_strong/audioset_eval_strong_framed_posneg_subset.tsv'
-  ).read_bytes()
-  (csvs / 'audioset_eval_strong_framed_posneg.tsv').write_bytes(framed)
+    if split == 'eval':
+      framed = shared_data(
+        'audioset_strong/audioset_eval_strong_framed_posneg_subset.tsv'
+      )
+      with_negatives(framed, wanted).to_csv(
+        csvs / 'audioset_eval_strong_framed_posneg.tsv', sep='\t', index=False
+      )
   (folder / 'experiments').symlink_to(ROOT / 'experiments')
+
+
+def with_negatives(framed, clips):
+  """Google's positive frames of clips; every other frame of them is a negative, as in
+  the whole file, of which the test data have the positives only."""
+  framed = pd.read_csv(framed, sep='\t')
+  framed = framed[framed['segment_id'].isin(clips)]
+  starts = [round(0.96 * frame, 2) for frame in range(10)]
+  every = pd.MultiIndex.from_product(
+    [sorted(clips), starts, sorted(set(framed['label']))],
+    names=['segment_id', 'start_time_seconds', 'label'],
+  )
+  present = framed.assign(start_time_seconds=framed['start_time_seconds'].round(2))
+  present = present.set_index(every.names)['present']
+  table = present.reindex(every, fill_value='NOT_PRESENT').reset_index()
+  ends = (table['start_time_seconds'] + 0.96).round(2)
+  table.insert(2, 'end_time_seconds', ends)
+  return table
 
 
 def clip_id(row):
@@ -128,8 +149,10 @@ SL21 = (
   'prepare_train',
   'prepare_eval',
   'describe',
+  'prepare_chosen',
   ('scratch', ('labels_weak-clips_all/', 'labels_strong-clips_subset/')),
   ('mixing', ('labels_strong-mu_0/', 'labels_strong-mu_0.8/')),
+  ('chosen', ('labels_strong/',)),
   ('shares', ('share_1/',)),
   'report',
 )
@@ -144,7 +167,13 @@ EXPECTED = {
     'sl21_odds_ratios.csv',
   },
 }
-TEN_STEPS = ('--steps=10', '--batch_size=4', '--shuffle_buffer=8')
+# Two checkpoints, to choose one.
+TEN_STEPS = (
+  '--steps=10',
+  '--batch_size=4',
+  '--shuffle_buffer=8',
+  '--checkpoint_every=5',
+)
 
 
 @pytest.mark.slow
@@ -196,11 +225,12 @@ def gather(flagfile, folder, commands):
   axes = re.findall(r'^--axis=(\w+)=', text, re.M)
   trials = []
   for lines in commands:
-    name = re.search(r'--output_dir=\S*/(\S+)/train', lines).group(1)
+    name = re.search(r'--output_dir=\S*/(\S+)/evaluate', lines).group(1)
     point = dict(part.split('_', 1) for part in name.split('-'))
     stages = tuple(
       (label, label, (f'--output_dir={sweep}/{name}/{label}',))
       for label in ('train', 'evaluate')
+      if (sweep / name / label).exists()
     )
     trials.append(Trial(name, {axis: point[axis] for axis in axes}, stages))
   rows = {trial.name: row_of(Outcome(trial, 1.0)) for trial in trials}
