@@ -13,7 +13,8 @@ largest between the values of both: beyond 1e-12 the benchmark fails.
 - its bootstrap, drawing the clips included, against drawing scores and labels for each
   replicate and computing `metrics` anew (three replicates, the time extrapolated);
 - strong, 17,000 clips of ten frames by 447 classes: `evaluate_strong`, and with its
-  bootstrap.
+  bootstrap; both again with complete labels: every class that a clip lacks is an
+  explicit negative of its frames, 74 million of them.
 
   python benchmarks/bench_metrics.py
 """
@@ -38,6 +39,7 @@ from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.labels.unmarked import UnmarkedLabels
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('way', '', 'One way alone, in --folder.')
@@ -90,6 +92,22 @@ class Strong:
     clips, frames = np.divmod(np.arange(len(scores)), FRAMES)
     labels = FrameLabels(clips, frames, *listed, counts={})
     return cls(scores, labels, numbered_classes(scores.shape[1]))
+
+
+class Complete(Strong):
+  """The same with complete labels."""
+
+  @classmethod
+  def load(cls, folder: pathlib.Path) -> 'Complete':
+    strong = Strong.load(folder)
+    labels = strong.labels
+    lacking = np.ones((STRONG_CLIPS, strong.scores.shape[1]), bool)
+    lacking[labels.clips[labels.rows], labels.classes] = False
+    unmarked = UnmarkedLabels(
+      np.arange(STRONG_CLIPS, dtype=np.int32), np.packbits(lacking, axis=1)
+    )
+    labels = dataclasses.replace(labels, unmarked=unmarked)
+    return cls(strong.scores, labels, strong.class_map)
 
 
 def numbered_classes(classes: int) -> ClassMap:
@@ -279,6 +297,8 @@ WAYS = {
   ),
   'evaluate_strong': Way(Strong, strong_alone),
   'evaluate_strong, 1000 replicates': Way(Strong, strong_bootstrap, runs=1),
+  'evaluate_strong, complete': Way(Complete, strong_alone),
+  'complete, 1000 replicates': Way(Complete, strong_bootstrap, runs=1),
 }
 
 
