@@ -90,8 +90,7 @@ def train(config) -> Counts:
   from audioset_ml.models.registry import build_model
   from audioset_ml.training.warm_start import init_from, steps_of
 
-  front_end = records.front_end
-  shape = (front_end.patch_frames, front_end.mel_bands)
+  shape = records.frames.patch_shape
   model = build_model(config.model_config(records.num_classes, shape))
   if config.init_from:
     init_from(model, config.init_from, records)

@@ -11,7 +11,7 @@ WEIGHT_INITS = ('keras', 'ml20')
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-  """A network from log-mel patches to class logits.
+  """A network from patches, of log-mel spectrograms say, to class logits.
 
   Attributes:
     architecture: one of `ARCHITECTURES`.
@@ -22,8 +22,8 @@ class ModelConfig:
       `audioset_ml.models.initialization`.
     bias_start: what the classifier's biases start from, as a logit. The logit of the
       classes' mean prior makes the first steps of training calmer.
-    patch_frames: log-mel frames in a patch.
-    mel_bands: mel bands in a frame.
+    patch_frames: frames in a patch.
+    frame_values: values in a frame, such as mel bands.
     seed: of the initial weights; the same seed gives the same weights.
 
   Raises:
@@ -36,13 +36,13 @@ class ModelConfig:
   weight_init: str = 'keras'
   bias_start: float = 0.0
   patch_frames: int = 96
-  mel_bands: int = 64
+  frame_values: int = 64
   seed: int = 0
 
   def __post_init__(self):
     self._require_one_of('architecture', ARCHITECTURES)
     self._require_one_of('weight_init', WEIGHT_INITS)
-    for name in ('num_classes', 'patch_frames', 'mel_bands'):
+    for name in ('num_classes', 'patch_frames', 'frame_values'):
       if getattr(self, name) < 1:
         raise ModelError(f'{name} is {getattr(self, name)}, but must be at least 1')
     if not (math.isfinite(self.width_multiplier) and self.width_multiplier > 0):

@@ -32,7 +32,7 @@ def build_model(
     batch_norm: the class that normalises.
 
   Returns:
-    A model from float32 log-mel patches [batch, patch_frames, mel_bands] to float32
+    A model from float32 patches [batch, patch_frames, frame_values] to float32
     logits [batch, num_classes], also under a mixed precision policy. Its layer
     'embeddings' is the global average pooling, 'logits' the classifier.
   """
@@ -47,7 +47,7 @@ def build_model(
     'kernel_initializers': kernel_initializers(config.weight_init, config.seed),
     'width_multiplier': config.width_multiplier,
     'bias_start': config.bias_start,
-    'patch_shape': (config.patch_frames, config.mel_bands),
+    'patch_shape': (config.patch_frames, config.frame_values),
     'batch_norm': batch_norm,
     'name': config.architecture,
   }

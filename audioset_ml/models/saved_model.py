@@ -122,7 +122,7 @@ def export_trained_model(
   with tempfile.TemporaryDirectory() as folder:
     copy = pathlib.Path(folder) / 'class_map.csv'
     class_map.write(copy)
-    export_saved_model(trained.model, trained.front_end, copy, output_dir)
+    export_saved_model(trained.model, _front_end_of(trained), copy, output_dir)
   return {'classes': len(class_map), 'parameters': trained.model.count_params()}
 
 
@@ -148,8 +148,14 @@ def load_waveform_model(
       function, _saved_class_map(function, path, class_map_path), path
     )
   trained = TrainedModel.open(path, class_map_path)
-  function = WaveformModel(trained.model, trained.front_end)
+  function = WaveformModel(trained.model, _front_end_of(trained))
   return LoadedWaveformModel(function, trained.files.require_class_map(), path)
+
+
+def _front_end_of(trained: TrainedModel) -> FrontEnd:
+  return trained.frames.require_front_end(
+    'a model of waveforms needs a network for log-mel spectrograms', str(trained.path)
+  )
 
 
 def _load_saved_model(path: pathlib.Path):

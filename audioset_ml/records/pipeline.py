@@ -22,6 +22,7 @@ from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import folder, plan, shard, shard_runs
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.sources import AudioSource, RecordsSource
 
 _PARTS = '.parts'
@@ -101,7 +102,7 @@ def prepare(
   """
   output_dir = paths.as_path(output_dir)
   joined = read_chosen_labels(config)
-  front_end, tasks, source = _plan(config, joined, output_dir)
+  frames, tasks, source = _plan(config, joined, output_dir)
   parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
   writer = shard.ShardWriter(
@@ -124,15 +125,15 @@ def prepare(
     'skipped_reasons': _reasons(summaries),
     'class_counts': _class_counts(summaries, joined.class_map),
     'other_strong_labels': joined.others.to_dict('index'),
-    'front_end': front_end.to_dict(),
+    **frames.to_run(),
   }
   return counts, details
 
 
 def _plan(
   config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path
-) -> tuple[FrontEnd, list[plan.ShardTask], AudioSource | RecordsSource]:
-  """Plans the shards; their front end, their tasks and where they come from."""
+) -> tuple[FrameFormat, list[plan.ShardTask], AudioSource | RecordsSource]:
+  """Plans the shards; their frames, their tasks and where they come from."""
   labels, parts_dir = joined.labels, output_dir / _PARTS
   if config.records:
     if paths.absolute(config.records) == paths.absolute(output_dir):
@@ -147,7 +148,7 @@ def _plan(
     settings = f'{source} {folders.fingerprint(config.records)}'
     parts_dir.mkdir(exist_ok=True)
     tasks = plan.write_plans(parts_dir, labels, members, known, {}, settings)
-    return old.front_end, tasks, source
+    return old.frames, tasks, source
   source = AudioSource(
     config.front_end, config.decoder, config.min_seconds, config.max_extra_seconds
   )
@@ -157,7 +158,7 @@ def _plan(
   sounds = {clip_id: sounds[clip_id] for clip_id in states}
   parts_dir.mkdir(exist_ok=True)
   tasks = plan.write_plans(parts_dir, labels, members, sounds, states, repr(source))
-  return config.front_end, tasks, source
+  return FrameFormat.log_mel(config.front_end), tasks, source
 
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:

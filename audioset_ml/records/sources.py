@@ -11,6 +11,7 @@ from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import AudioError
 from audioset_ml.labels.clip_labels import ClipLabels
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 
 _THREADS = 2
@@ -78,7 +79,8 @@ class AudioSource:
     from audioset_ml.records import schema
 
     log_mel = _log_mel_function(self.front_end)(waveform)
-    serialized = schema.serialize(clip.labels, log_mel, self.front_end)
+    frames = FrameFormat.log_mel(self.front_end)
+    serialized = schema.serialize(clip.labels, log_mel, frames)
     return clip.labels, serialized, len(log_mel), round(seconds, 3)
 
   def _wrong_length(self, clip: PlannedClip, seconds: float) -> Skipped | None:

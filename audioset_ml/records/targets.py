@@ -14,8 +14,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.records.frames import FrameFormat
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
@@ -59,7 +59,7 @@ class TargetMaker:
 
   Attributes:
     num_classes: number of classes.
-    front_end: the records' front end, which says where a frame is in time.
+    frames: the records' frames, which say where a patch is in time.
     label_mode: one of `training_source.LABEL_MODES`.
     lookup: the label set, or None for none.
     implied: which classes a positive of each class makes positive, unless a person said
@@ -70,7 +70,7 @@ class TargetMaker:
   """
 
   num_classes: int
-  front_end: FrontEnd
+  frames: FrameFormat
   label_mode: str = 'weak'
   lookup: LabelSetLookup | None = None
   implied: np.ndarray | None = None
@@ -117,8 +117,8 @@ class TargetMaker:
     if self.label_mode == 'diffuse':
       # A refuted stretch says nothing of the rest of the clip.
       return classes if kind == 'strong' else classes[:0]
-    hop_ms = round(1000 * self.front_end.hop_seconds)
-    patch_ms = hop_ms * self.front_end.patch_frames
+    hop_ms = round(1000 * self.frames.hop_seconds)
+    patch_ms = round(1000 * self.frames.patch_window_seconds)
     chosen = covered(
       record[f'{kind}/start'], record[f'{kind}/end'], start * hop_ms, patch_ms
     )

@@ -193,7 +193,7 @@ class TrainConfig:
       weight_init=self.weight_init,
       bias_start=self.bias_start,
       patch_frames=patch_shape[0],
-      mel_bands=patch_shape[1],
+      frame_values=patch_shape[1],
       seed=self.seed,
     )
 

@@ -138,7 +138,7 @@ def test_model_file_round_trip(tmp_path):
     ({'weight_init': 'zeros'}, "weight_init is 'zeros'.*keras, ml20"),
     ({'num_classes': 0}, 'num_classes is 0'),
     ({'patch_frames': -1}, 'patch_frames is -1'),
-    ({'mel_bands': 0}, 'mel_bands is 0'),
+    ({'frame_values': 0}, 'frame_values is 0'),
     ({'width_multiplier': 0.0}, 'width_multiplier is 0.0'),
     ({'width_multiplier': -1.0}, 'width_multiplier is -1.0'),
     ({'width_multiplier': math.nan}, 'width_multiplier is nan'),
