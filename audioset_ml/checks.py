@@ -27,13 +27,20 @@ def soundscapes(config) -> Counts:
 def prepare(config) -> Counts:
   """Of a `records.pipeline.PrepareConfig`."""
   from audioset_ml.audio.decoding import require_decoder
+  from audioset_ml.records import published_embeddings
   from audioset_ml.records.folder import RecordsFolder
   from audioset_ml.records.pipeline import read_chosen_labels
   from audioset_ml.records.plan import find_audio
 
   joined = read_chosen_labels(config)
   clip_ids = joined.labels.clips['clip_id'].tolist()
-  if config.records:
+  more: Counts = {}
+  if config.features_dirs:
+    classes = len(joined.class_map) if config.labels_in_features else None
+    matches = published_embeddings.match(config.features_dirs, joined.labels, classes)
+    found = {c for c, file in zip(clip_ids, matches.file, strict=True) if file >= 0}
+    where, more = ', '.join(config.features_dirs), matches.counts()
+  elif config.records:
     found, where = set(RecordsFolder.open(config.records).clip_ids), config.records
   else:
     found, where = set(find_audio(config.audio_dir, clip_ids)), config.audio_dir
@@ -45,17 +52,17 @@ def prepare(config) -> Counts:
   lacking = len(clip_ids) - used
   if not config.records and lacking > config.max_skipped_fraction * len(clip_ids):
     raise InputError(
-      f'{where}: lacks the sound of {lacking} of {len(clip_ids)} clips, more than the '
+      f'{where}: lacks {lacking} of {len(clip_ids)} clips, more than the '
       f'share of {config.max_skipped_fraction:g} that --max_skipped_fraction allows'
     )
-  if not config.records:
+  if config.audio_dir:
     require_decoder(config.decoder)
   return {
     'clips': len(clip_ids),
     'clips found': used,
     'clips lacking': lacking,
     'classes': len(joined.class_map),
-    **{name.replace('_', ' '): count for name, count in joined.counts.items()},
+    **{name.replace('_', ' '): count for name, count in (joined.counts | more).items()},
   }
 
 

@@ -12,7 +12,12 @@ from audioset_ml.labels.clip_labels import count_classes, count_states
 from audioset_ml.paths import Path, as_path
 from audioset_ml.records import folder
 from audioset_ml.records.plan import ShardTask, read_plan
-from audioset_ml.records.sources import AudioSource, RecordsSource, Skipped
+from audioset_ml.records.sources import (
+  AudioSource,
+  EmbeddingsSource,
+  RecordsSource,
+  Skipped,
+)
 
 PARTIAL = '.partial'
 
@@ -29,7 +34,7 @@ class ShardWriter:
 
   output_dir: str
   parts_dir: str
-  source: AudioSource | RecordsSource
+  source: AudioSource | EmbeddingsSource | RecordsSource
 
   def write(
     self, task: ShardTask, count: Callable[[int], object] = lambda clips: None
