@@ -123,6 +123,7 @@ class _Run:
       best=self.best,
       losses=self._losses,
       **({'average': self.trainer.average} if self.trainer.average else {}),
+      **({'seeds': seeds} if (seeds := self.trainer.seeds) else {}),
       **saved,
     )
     self._interrupted = False

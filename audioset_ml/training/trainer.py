@@ -73,6 +73,13 @@ class Trainer:
     return int(self.step.read_value())
 
   @property
+  def seeds(self) -> list[tf.Variable]:
+    """Where dropout is in its random numbers; no part of the model's weights."""
+    layers = self.model.layers
+    layers = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    return [layer.seed_generator.state.value for layer in layers]
+
+  @property
   def learning_rate(self) -> float:
     """The rate of the next update."""
     inner = getattr(self.optimizer, 'inner_optimizer', self.optimizer)
