@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from audioset_ml import folders, paths
 from audioset_ml.errors import InputError, RecordError
@@ -19,6 +20,11 @@ from audioset_ml.labels.clip_labels import ClipLabelTable
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.progress import progress_bar
 from audioset_ml.records.frames import FrameFormat
+from audioset_ml.records.sequence_example import (
+  SequenceExample,
+  context_of,
+  lists_of,
+)
 
 FRAMES = FrameFormat.audioset_embeddings()
 _LIST = 'audio_embedding'
@@ -200,7 +206,7 @@ def read_clips(files: Sequence[str]) -> Iterator[tuple[str, np.ndarray | str]]:
   dataset = tf.data.TFRecordDataset(list(files))
   try:
     for serialized in dataset.as_numpy_iterator():
-      example = tf.train.SequenceExample.FromString(serialized)
+      example = SequenceExample.FromString(serialized)
       yield _clip(example).key, _frames(example)
   except tf.errors.DataLossError as error:
     raise RecordError(f'damaged ({error.message})') from None
@@ -208,9 +214,6 @@ def read_clips(files: Sequence[str]) -> Iterator[tuple[str, np.ndarray | str]]:
 
 def _read_clips(path: str) -> tuple[list[PublishedClip], str]:
   """What a file's records say, and what is wrong with it, '' if nothing is."""
-  from google.protobuf.message import DecodeError
-  from tensorflow.core.example.example_pb2 import SequenceExample
-
   clips: list[PublishedClip] = []
   try:
     content = paths.as_path(path).read_bytes()
@@ -240,19 +243,20 @@ def _split(content: bytes) -> Iterator[bytes]:
 
 
 def _clip(example) -> PublishedClip:
-  context = example.context.feature
-  names = context['video_id'].bytes_list.value
-  starts = context['start_time_seconds'].float_list.value
-  if len(names) != 1 or len(starts) != 1:
-    raise RecordError('a record without video_id and start_time_seconds')
-  name = names[0].decode(errors='replace')
-  labels = tuple(context['labels'].int64_list.value)
-  return PublishedClip(f'{name}_{round(starts[0] * 1000)}', labels)
+  context = context_of(example)
+  try:
+    (name,) = context['video_id'].bytes_list.value
+    (start,) = context['start_time_seconds'].float_list.value
+  except (KeyError, ValueError):
+    raise RecordError('a record without video_id and start_time_seconds') from None
+  labels = tuple(context['labels'].int64_list.value) if 'labels' in context else ()
+  key = f'{name.decode(errors="replace")}_{round(start * 1000)}'
+  return PublishedClip(key, labels)
 
 
 def _require_embeddings(example, path: str) -> None:
   """Raises InputError if a file holds features of another kind altogether."""
-  lists = example.feature_lists.feature_list
+  lists = lists_of(example)
   if _LIST not in lists:
     names = ', '.join(sorted(lists)) or 'none'
     raise InputError(
@@ -263,7 +267,7 @@ def _require_embeddings(example, path: str) -> None:
 
 def _frames(example) -> np.ndarray | str:
   """A record's frames, or what is wrong with them."""
-  features = example.feature_lists.feature_list[_LIST].feature
+  features = lists_of(example).get(_LIST, ())
   values = [feature.bytes_list.value for feature in features]
   if not values:
     return 'no frames'

@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from tests.small_embeddings import (
   write_shard,
   write_small_embeddings,
 )
+from tests.stages import ROOT
 
 CLIPS = 24
 
@@ -228,3 +231,15 @@ def test_new_labels_leave_embeddings_as_they_are(data, tmp_path):
   new = prepare(data, tmp_path / 'new', features_dirs=(), records=str(old.path))
   assert new.frames == old.frames
   assert contents_of(new) == contents_of(old)
+
+
+def test_files_are_matched_without_tensorflow(data):
+  """Planning starts at once, and its processes stay small."""
+  code = (
+    'import sys\n'
+    'from audioset_ml.records.published_embeddings import find_files, _read_clips\n'
+    f'clips, problem = _read_clips(find_files([{str(data / "features")!r}])[0])\n'
+    "assert (len(clips), problem) == (3, ''), problem\n"
+    "assert 'tensorflow' not in sys.modules\n"
+  )
+  subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT)
