@@ -71,6 +71,25 @@ def num_frames(example: tf.train.Example) -> int:
   return example.features.feature['num_frames'].int64_list.value[0]
 
 
+def parse_batch(
+  serialized: tf.Tensor,
+  frame_format: FrameFormat | None = None,
+  weak: bool = True,
+  strong: bool = False,
+) -> dict[str, tf.Tensor]:
+  """`parse` of many records at once, more than ten times as fast.
+
+  Args:
+    serialized: the records. Shape [batch], strings.
+    frame_format, weak, strong: see `parse`.
+
+  Returns:
+    What is one value a record as a tensor [batch], what is a list as ragged tensors.
+  """
+  record = tf.io.parse_example(serialized, _spec(frame_format, weak, strong))
+  return _renamed(record, frame_format)
+
+
 def parse(
   serialized: tf.Tensor,
   frame_format: FrameFormat | None = None,
@@ -86,15 +105,8 @@ def parse(
     weak: whether to read the labels of the whole clip.
     strong: whether to read the labels with times.
   """
-  spec = dict(_CLIP_ID)
-  for wanted, part in ((weak, _WEAK), (strong, _STRONG)):
-    spec.update(part if wanted else {})
-  if frame_format is None:
-    return tf.io.parse_single_example(serialized, spec)
-  spec |= {**_NUM_FRAMES, frame_format.feature: tf.io.FixedLenFeature([], tf.string)}
-  record = tf.io.parse_single_example(serialized, spec)
-  record['frames'] = record.pop(frame_format.feature)
-  return record
+  spec = _spec(frame_format, weak, strong)
+  return _renamed(tf.io.parse_single_example(serialized, spec), frame_format)
 
 
 def parse_clip_id(serialized: tf.Tensor) -> tf.Tensor:
@@ -132,6 +144,44 @@ def decode_frames(
 def as_floats(stored: tf.Tensor, frame_format: FrameFormat) -> tf.Tensor:
   """The values of numbers on disk, float32."""
   return frame_format.decoded(tf.cast(stored, tf.float32))
+
+
+def cut_patches(
+  stored: tf.Tensor, starts: tf.Tensor, frame_format: FrameFormat
+) -> tf.Tensor:
+  """A patch of each of many records, decoding no other frames.
+
+  Args:
+    stored: the records' `frames` bytes. Shape [batch].
+    starts: the patches' first frames. Shape [batch], int64.
+    frame_format: what the records' frames are.
+
+  Returns:
+    Numbers as on disk, shape [batch, frames, values].
+  """
+  size, (frames, values) = frame_format.frame_bytes, frame_format.patch_shape
+  lengths = tf.fill(tf.shape(starts), tf.constant(frames * size, tf.int64))
+  chosen = tf.strings.substr(stored, starts * size, lengths)
+  decoded = tf.io.decode_raw(chosen, frame_format.dtype, little_endian=True)
+  return tf.reshape(decoded, [-1, frames, values])
+
+
+def _spec(frame_format: FrameFormat | None, weak: bool, strong: bool) -> dict:
+  spec = dict(_CLIP_ID)
+  for wanted, part in ((weak, _WEAK), (strong, _STRONG)):
+    spec.update(part if wanted else {})
+  if frame_format is not None:
+    spec |= _NUM_FRAMES
+    spec[frame_format.feature] = tf.io.FixedLenFeature([], tf.string)
+  return spec
+
+
+def _renamed(
+  record: dict[str, tf.Tensor], frame_format: FrameFormat | None
+) -> dict[str, tf.Tensor]:
+  if frame_format is not None:
+    record['frames'] = record.pop(frame_format.feature)
+  return record
 
 
 def _label_features(labels: ClipLabels) -> dict[str, tf.train.Feature]:

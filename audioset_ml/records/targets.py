@@ -40,22 +40,23 @@ class LabelSetLookup:
     self._num_classes = len(label_set.class_map)
     self._state = {'ignored': IGNORED, 'positive': POSITIVE}[label_set.flagged_as]
 
-  def target(self, clip_id: tf.Tensor) -> tf.Tensor:
-    """What the flagged labels of a clip are; the others are NEGATIVE.
+  def targets(self, clip_ids: tf.Tensor) -> tf.Tensor:
+    """What the flagged labels of clips are; the others are NEGATIVE.
 
-    Shape [classes], int8.
+    Shape [batch, classes], int8.
     """
-    packed = tf.gather(self._packed, self._row_of.lookup(clip_id))  # [bytes]
+    packed = tf.gather(self._packed, self._row_of.lookup(clip_ids))  # [batch, bytes]
     # numpy.packbits puts the first class into the highest bit.
     masks = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
-    bits = tf.bitwise.bitwise_and(packed[:, tf.newaxis], masks)  # [bytes, 8]
-    flagged = tf.reshape(bits > 0, [-1])[: self._num_classes]
+    bits = tf.bitwise.bitwise_and(packed[..., tf.newaxis], masks)  # [batch, bytes, 8]
+    all_bits = tf.reshape(bits > 0, [-1, 8 * packed.shape[-1]])
+    flagged = all_bits[:, : self._num_classes]
     return tf.where(flagged, tf.constant(self._state, tf.int8), NEGATIVE)
 
 
 @dataclasses.dataclass(frozen=True)
 class TargetMaker:
-  """Makes the target of a patch.
+  """Makes the targets of patches, many at once.
 
   Attributes:
     num_classes: number of classes.
@@ -76,53 +77,98 @@ class TargetMaker:
   implied: np.ndarray | None = None
   unannotated: np.ndarray | None = None
 
-  def target(self, record: dict[str, tf.Tensor], start: tf.Tensor) -> tf.Tensor:
-    """The target of a patch of a clip.
+  def targets(self, record: dict[str, tf.Tensor], starts: tf.Tensor) -> tf.Tensor:
+    """The targets of a patch of each of some clips.
 
     Only what nobody was asked about can be ignored, added or implied: what a person
     said stands, whatever the label set and the ontology say.
 
     Args:
-      record: a parsed record, with the labels that the mode needs.
-      start: the patch's first frame in the clip.
+      record: records parsed together, with the labels that the mode needs.
+      starts: each patch's first frame in its clip. Shape [batch], int64.
 
     Returns:
-      int8, shape [classes]: 1 positive, 0 negative, −1 ignored.
+      int8, shape [batch, classes]: 1 positive, 0 negative, −1 ignored.
     """
-    present = tf.cast(record['weak/present'], tf.bool)
-    negative = record['weak/class'][~present]
+    present = record['weak/present'].values > 0
+    weak = _Listed.of(record['weak/class'])
+    negative = weak.where(~present)
     if self.label_mode == 'weak':
-      positive = record['weak/class'][present]
+      positive = weak.where(present)
     else:
-      positive = self._event_classes(record, 'strong', start)
-      refuted = self._event_classes(record, 'strong_negative', start)
-      negative = tf.concat([negative, refuted], axis=0)
-    target = tf.zeros([self.num_classes], tf.int8)
+      positive = self._events(record, 'strong', starts)
+      negative = negative.and_also(self._events(record, 'strong_negative', starts))
+    shape = [tf.size(starts), self.num_classes]
+    target = tf.zeros(shape, tf.int8)
     if self.lookup is not None:
-      target = self.lookup.target(record['clip_id'])
+      target = self.lookup.targets(record['clip_id'])
     if self.unannotated is not None:
-      target = -tf.constant(self.unannotated.astype(np.int8))
+      target = tf.broadcast_to(-tf.constant(self.unannotated.astype(np.int8)), shape)
     if self.implied is not None:
-      above = tf.reduce_any(tf.gather(tf.constant(self.implied), positive), axis=0)
-      target = tf.where(above, tf.constant(POSITIVE, tf.int8), target)
-    target = _set(target, negative, NEGATIVE)
-    target = _set(target, positive, POSITIVE)
-    return tf.ensure_shape(target, [self.num_classes])
+      above = tf.gather(tf.constant(self.implied.astype(np.int8)), positive.classes)
+      above = tf.math.unsorted_segment_max(above, positive.rows, shape[0])
+      target = tf.where(above > 0, tf.constant(POSITIVE, tf.int8), target)
+    target = negative.set(target, NEGATIVE)
+    target = positive.set(target, POSITIVE)
+    return tf.ensure_shape(target, [None, self.num_classes])
 
-  def _event_classes(
-    self, record: dict[str, tf.Tensor], kind: str, start: tf.Tensor
-  ) -> tf.Tensor:
-    """The classes of the stretches of a kind that count for the patch."""
-    classes = record[f'{kind}/class']
+  def _events(
+    self, record: dict[str, tf.Tensor], kind: str, starts: tf.Tensor
+  ) -> '_Listed':
+    """The classes of the stretches of a kind that count for each clip's patch."""
+    listed = _Listed.of(record[f'{kind}/class'])
     if self.label_mode == 'diffuse':
       # A refuted stretch says nothing of the rest of the clip.
-      return classes if kind == 'strong' else classes[:0]
+      return listed if kind == 'strong' else listed.none()
     hop_ms = round(1000 * self.frames.hop_seconds)
     patch_ms = round(1000 * self.frames.patch_window_seconds)
     chosen = covered(
-      record[f'{kind}/start'], record[f'{kind}/end'], start * hop_ms, patch_ms
+      record[f'{kind}/start'].values,
+      record[f'{kind}/end'].values,
+      tf.gather(starts, listed.rows) * hop_ms,
+      patch_ms,
     )
-    return tf.boolean_mask(classes, chosen)
+    return listed.where(chosen)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Listed:
+  """Labels of some clips, one after the other.
+
+  Attributes:
+    rows: the clip of each. Shape [labels].
+    classes: its class. Shape [labels].
+  """
+
+  rows: tf.Tensor
+  classes: tf.Tensor
+
+  @classmethod
+  def of(cls, classes: tf.RaggedTensor) -> '_Listed':
+    return cls(classes.value_rowids(), classes.values)
+
+  def where(self, chosen: tf.Tensor) -> '_Listed':
+    """Those that are chosen. Shape of `chosen`: [labels], bool."""
+    return _Listed(
+      tf.boolean_mask(self.rows, chosen), tf.boolean_mask(self.classes, chosen)
+    )
+
+  def none(self) -> '_Listed':
+    return _Listed(self.rows[:0], self.classes[:0])
+
+  def and_also(self, more: '_Listed') -> '_Listed':
+    return _Listed(
+      tf.concat([self.rows, more.rows], axis=0),
+      tf.concat([self.classes, more.classes], axis=0),
+    )
+
+  def set(self, target: tf.Tensor, state: int) -> tf.Tensor:
+    """The target with a state for these labels. Shape [batch, classes]."""
+    return tf.tensor_scatter_nd_update(
+      target,
+      tf.stack([tf.cast(self.rows, tf.int64), self.classes], axis=1),
+      tf.fill(tf.shape(self.classes), tf.constant(state, tf.int8)),
+    )
 
 
 def covered(
@@ -133,7 +179,7 @@ def covered(
   Args:
     start: begin of each event (s). Shape [events], float32.
     end: its end (s). Shape [events], float32.
-    window_ms: begin of the window (ms), a scalar int64.
+    window_ms: begin of the window of each (ms), int64. Shape [events] or [].
     length_ms: its length (ms).
 
   Returns:
@@ -146,12 +192,3 @@ def covered(
   fills_window = 2 * overlap >= length_ms
   holds_event = (2 * overlap >= end_ms - start_ms) & (overlap > 0)
   return fills_window | holds_event
-
-
-def _set(target: tf.Tensor, classes: tf.Tensor, state: int) -> tf.Tensor:
-  """The target with a state for some classes."""
-  return tf.tensor_scatter_nd_update(
-    target,
-    classes[:, tf.newaxis],
-    tf.fill([tf.size(classes)], tf.constant(state, tf.int8)),
-  )

@@ -12,12 +12,13 @@ import dataclasses
 import tensorflow as tf
 
 from audioset_ml.errors import RecordError
-from audioset_ml.records import augmentation, schema
+from audioset_ml.records import augmentation, schema, stateless
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_source import MOST_REPEATS, Source
 
 _SHARDS_AT_ONCE = 4
+_BLOCK_BYTES, _MOST_A_BLOCK = 2**19, 256
 # Seeds of the two sources and of the choice between them.
 _MAIN, _MIX, _CHOICE, _BATCH = range(4)
 
@@ -106,24 +107,40 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
   records, seed = source.records, _seed(config, place)
   frames, targets = records.frames, source.target_maker()
 
-  def example(number: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    record = schema.parse(serialized, frames, strong=source.label_mode != 'weak')
-    start = random_start(record, (seed, number), frames)
-    patch = cut_patch(record, start, frames)
-    if config.augment.of_patches:
-      patch = tf.cast(patch, tf.float32)
-      patch = augmentation.augment_patch(
-        patch, (seed, number), config.augment, frames.front_end
-      )
-    return patch, targets.target(record, start)
+  def block(numbers: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    record = schema.parse_batch(serialized, frames, strong=source.label_mode != 'weak')
+    # Any frame at which a whole patch starts.
+    places = record['num_frames'] - frames.patch_frames + 1
+    starts = stateless.uniform_integers(seed, numbers, places)
+    patches = schema.cut_patches(record['frames'], starts, frames)
+    return patches, targets.targets(record, starts), numbers
+
+  def augment(
+    patch: tf.Tensor, target: tf.Tensor, number: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
+    patch = augmentation.augment_patch(
+      tf.cast(patch, tf.float32), (seed, number), config.augment, frames.front_end
+    )
+    return patch, target
 
   if not config.service:
     _require_examples(source, seed)
   numbered = _numbered(source, seed, config.first_epoch)
   numbered = _balanced(numbered, source, config.balance_power, seed)
-  examples = numbered.map(
-    example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-  )
+  # Many at once, which is what is quick; nothing of an example depends on its block.
+  blocks = numbered.batch(_examples_a_block(frames))
+  if not config.augment.of_patches:
+    blocks = blocks.map(
+      lambda *given: block(*given)[:2],
+      num_parallel_calls=tf.data.AUTOTUNE,
+      deterministic=True,
+    )
+    examples = blocks.unbatch()
+  else:
+    blocks = blocks.map(block, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    examples = blocks.unbatch().map(
+      augment, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
   buffer = min(config.shuffle_buffer, max(len(records.clip_ids), config.batch_size))
   examples = examples.shuffle(buffer, seed)
   return _served(examples, config, place) if config.service else examples
@@ -229,29 +246,10 @@ def _balanced(
   return numbered.flat_map(repeated)
 
 
-def random_start(
-  record: dict[str, tf.Tensor], seed: tuple[int, tf.Tensor], frames: FrameFormat
-) -> tf.Tensor:
-  """A random frame at which a whole patch of a clip starts.
-
-  Args:
-    record: a parsed record.
-    seed: two integers that alone decide the frame.
-    frames: what the records' frames are.
-  """
-  starts = record['num_frames'] - frames.patch_frames + 1
-  return tf.random.stateless_uniform(
-    [], seed=tf.stack(seed), maxval=starts, dtype=tf.int64
-  )
-
-
-def cut_patch(
-  record: dict[str, tf.Tensor], start: tf.Tensor, frames: FrameFormat
-) -> tf.Tensor:
-  """The patch that starts at a frame of a clip, as on disk. Shape [96, 64]."""
-  number = tf.constant(frames.patch_frames, tf.int64)
-  patch = schema.decode_frames(record['frames'], start, number, frames)
-  return tf.ensure_shape(patch, frames.patch_shape)
+def _examples_a_block(frames: FrameFormat) -> int:
+  """How many records are parsed together: as many as their patches take half a MB."""
+  patch_bytes = frames.patch_frames * frames.frame_bytes
+  return max(1, min(_MOST_A_BLOCK, _BLOCK_BYTES // patch_bytes))
 
 
 def _seed(config: InputConfig, place: int) -> int:

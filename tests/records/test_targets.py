@@ -22,12 +22,13 @@ IMPLIED[0, [1, 2]] = IMPLIED[3, 2] = True
 
 def parse(labels: ClipLabels):
   serialized = schema.serialize(labels, np.zeros((1008, 64)), LOG_MEL)
-  return schema.parse(tf.constant(serialized), strong=True)
+  return schema.parse_batch(tf.constant([serialized]), strong=True)
 
 
 def target(labels, label_mode, start=0, implied=None):
   maker = TargetMaker(CLASSES, LOG_MEL, label_mode, implied=implied)
-  return maker.target(parse(labels), tf.constant(start, tf.int64)).numpy().tolist()
+  starts = tf.constant([start], tf.int64)
+  return maker.targets(parse(labels), starts)[0].numpy().tolist()
 
 
 def covers(event, start_frame):
