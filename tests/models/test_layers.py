@@ -76,6 +76,8 @@ def graph_operations(layer, inputs, **arguments):
 @pytest.mark.parametrize('shape', [(4, 5, 3, 7), (6, 7)])
 @pytest.mark.parametrize('arguments', VARIANTS.values(), ids=VARIANTS.keys())
 def test_equals_keras(arguments, shape, training):
+  if len(shape) == 2:
+    arguments = {**arguments, 'axis': -1}
   inputs = random_inputs(shape)
   ours, keras_own = layer_pair(inputs.shape, **arguments)
   before = ours.get_weights()
