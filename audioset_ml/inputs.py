@@ -106,6 +106,7 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
   'description': _require_folder,
   'results': _require_path,
   'audio_dir': _require_folder,
+  'features_dir': _require_folder,
   'source_dir': _require_folder,
   'recordings': _require_folder,
 }

@@ -68,11 +68,12 @@ def save(module: EmbeddingModel, model: keras.Model, folder: pathlib.Path) -> No
   """
   values = int(module.frame_values)
   frames = np.random.default_rng(0).uniform(-2, 2, (7, values)).astype(np.float32)
-  expected = module(tf.constant(frames))  # traces it, too
+  # Saved for any number of frames.
+  module.__call__.get_concrete_function(tf.TensorSpec([None, values], tf.float32))
   tf.saved_model.save(module, str(folder), signatures={'serving_default': module.serve})
   loaded = tf.saved_model.load(str(folder))
-  logits = model(frames[:, np.newaxis], training=False)
-  wanted = (tf.sigmoid(logits), expected[1])
+  logits, embeddings = embedding_model(model)(frames[:, np.newaxis], training=False)
+  wanted = (tf.sigmoid(logits), embeddings)
   for name, want, got in zip(OUTPUTS, wanted, loaded(frames), strict=True):
     difference = np.abs(np.asarray(want) - np.asarray(got)).max()
     if not difference <= _TOLERANCE:

@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError
-from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.targets import IGNORED, NEGATIVE, POSITIVE
 
 # Each augmentation draws from a stream of its own.
@@ -52,33 +51,12 @@ class AugmentConfig:
       if not 0 <= value < float('inf'):
         raise InputError(f'{field.name} is {value}, but must be 0 or more')
 
-  def require_possible(self, frames: FrameFormat, owner: str) -> None:
-    """Raises InputError if something is asked for that these frames can't undergo.
-
-    Args:
-      frames: what is to be augmented.
-      owner: whose they are, for the message.
-    """
-    for name, effect in _OF_LOG_MEL.items():
-      if getattr(self, name):
-        frames.require_front_end(f'--{name} {effect}', owner)
-
   @property
   def of_patches(self) -> bool:
     """Whether single patches are changed."""
     return bool(
       self.gain_db or self.shift_seconds or self.frequency_masks or self.time_masks
     )
-
-
-# What a flag of the augmentation does to sound, by the field it sets.
-_OF_LOG_MEL = {
-  'gain_db': 'changes loudness',
-  'shift_seconds': 'shifts spectrograms in time',
-  'frequency_masks': 'silences mel bands',
-  'time_masks': 'silences stretches of spectrograms',
-  'mixup_alpha': 'adds magnitudes of spectrograms',
-}
 
 
 def augment_patch(

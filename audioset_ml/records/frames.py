@@ -15,6 +15,14 @@ import numpy as np
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError
 
+# What augmentation does, by its setting, that only spectrograms can undergo.
+_OF_SPECTROGRAMS = {
+  'gain_db': 'changes loudness',
+  'shift_seconds': 'shifts spectrograms in time',
+  'frequency_masks': 'silences mel bands',
+  'time_masks': 'silences stretches of spectrograms',
+  'mixup_alpha': 'adds magnitudes of spectrograms',
+}
 _DTYPES = ('float16', 'uint8')
 _LOG_MEL = 'log-mel spectrograms'
 _VGGISH = "AudioSet's VGGish embeddings"
@@ -172,6 +180,17 @@ class FrameFormat:
         f'{wanted}, but the frames of {owner} are {self.origin}, no {_LOG_MEL}'
       )
     return self.front_end
+
+  def require_possible(self, augmentation: Mapping[str, Any], owner: str) -> None:
+    """Raises InputError if an augmentation is asked for that is of other frames.
+
+    Args:
+      augmentation: the settings of `AugmentConfig` by name; 0 asks for nothing.
+      owner: whose frames these are, for the message.
+    """
+    for name, effect in _OF_SPECTROGRAMS.items():
+      if augmentation.get(name):
+        self.require_front_end(f'--{name} {effect}', owner)
 
   def describe(self) -> str:
     """The frames in words, in a line."""
