@@ -39,6 +39,16 @@ def clip_patches_dataset(
     )
     return tf.signal.frame(stored, frames.patch_frames, frames.patch_hop_frames, axis=0)
 
+  def all_frames(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same where each frame is a patch: of all clips at once."""
+    record = schema.parse_batch(serialized, frames, weak=False)
+    joined = tf.strings.reduce_join(record['frames'])
+    stored = tf.io.decode_raw(joined, frames.dtype, little_endian=True)
+    numbers = record['num_frames']
+    clip = tf.repeat(tf.range(tf.size(numbers, tf.int64)), numbers)
+    patches = tf.reshape(stored, [-1, *frames.patch_shape])
+    return schema.as_floats(patches, frames), clip
+
   def flat(batch: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
     return schema.as_floats(batch.values, frames), batch.value_rowids()
 
@@ -47,6 +57,10 @@ def clip_patches_dataset(
     wanted = tf.data.Dataset.from_tensor_slices(chosen)
     pairs = tf.data.Dataset.zip(serialized, wanted).filter(lambda _, keep: keep)
     serialized = pairs.map(lambda one, _: one)
+  if frames.patch_frames == frames.patch_hop_frames == 1:
+    blocks = serialized.batch(clips_a_batch)
+    blocks = blocks.map(all_frames, num_parallel_calls=tf.data.AUTOTUNE)
+    return blocks.prefetch(tf.data.AUTOTUNE)
   return (
     serialized.map(patches, num_parallel_calls=tf.data.AUTOTUNE)
     .ragged_batch(clips_a_batch)
