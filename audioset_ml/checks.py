@@ -124,6 +124,17 @@ def score(config) -> Counts:
   }
 
 
+def embed(config) -> Counts:
+  """Of a `models.embed_stage.EmbedConfig`."""
+  from audioset_ml.models.embed_stage import frames_of
+
+  records, frames = frames_of(config)
+  patches = sum(
+    records.frames.num_patches(row.frames) for row in records.read_clips().values()
+  )
+  return {'clips': len(records.clip_ids), frames.origin: patches}
+
+
 def enhance(config) -> Counts:
   """Of a `missing_labels.enhance_stage.EnhanceConfig`."""
   from audioset_ml.missing_labels.enhance_stage import open_inputs

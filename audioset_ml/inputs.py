@@ -114,4 +114,5 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
 _OF_STAGES: dict[tuple[str, str], Callable[[str, str], None]] = {
   ('import_scores', 'scores'): _require_file,
   ('export', 'model'): _require_trained_model,
+  ('embed', 'model'): _require_trained_model,
 }

@@ -19,6 +19,16 @@ from audioset_ml.records.frames import FrameFormat
 CLASS_MAP_FILE = 'class_map.csv'
 CLIPS_FILE = 'clips.csv'
 SKIPPED_FILE = 'skipped.csv'
+WRITTEN_BY = ('prepare', 'embed')
+PARTIAL = '.partial'  # how names of unfinished shards end
+# What run.json says of labels and lengths, whatever the frames are.
+OF_LABELS = (
+  'shards',
+  'hours',
+  'skipped_reasons',
+  'class_counts',
+  'other_strong_labels',
+)
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
 
 
@@ -55,7 +65,7 @@ class RecordsFolder:
 
   @classmethod
   def open(cls, path: str | os.PathLike) -> 'RecordsFolder':
-    """Opens a finished `prepare` folder.
+    """Opens a finished folder of `prepare` or `embed`.
 
     Raises:
       InputError: it isn't one.
@@ -154,7 +164,7 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
     InputError: it isn't one.
     RecordError: shards are missing.
   """
-  run_json, path = folders.read_run(path, 'prepare'), as_path(path)
+  run_json, path = folders.read_run(path, WRITTEN_BY), as_path(path)
   shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
   missing = [name for name in shards if not (path / name).is_file()]
   if missing:

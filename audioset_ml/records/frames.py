@@ -47,7 +47,7 @@ class FrameFormat:
     scale, offset: a number on disk, times `scale`, plus `offset`, is the value.
     padding: the value, as on disk, that fills the last patch up.
     front_end: what made log-mel spectrograms of sound; None for other frames.
-    network: fingerprint of the network that made embeddings; '' where there is none.
+    network: digest of the network that made embeddings; '' where there is none.
   """
 
   origin: str
@@ -107,7 +107,7 @@ class FrameFormat:
 
     Args:
       values: numbers an embedding.
-      network: the network's fingerprint.
+      network: the network's digest.
       origin: what they are, in words.
     """
     return FrameFormat(
@@ -213,7 +213,8 @@ class FrameFormat:
     else:
       ours, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
     for name, value in ours.items():
-      if value != theirs[name]:
+      # The words are for people: a network's path may change, not what it is.
+      if name != 'origin' and value != theirs[name]:
         return name, value, theirs[name]
     return None
 

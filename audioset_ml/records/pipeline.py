@@ -131,7 +131,7 @@ def prepare(
   _check_skipped(config, counts, summaries, output_dir)
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):
-    if entry.name.endswith(shard.PARTIAL):  # of attempts that were killed
+    if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed
       paths.delete_tree(entry)
   seconds = sum(row[3] for summary in summaries for row in summary['clips'])
   details = {

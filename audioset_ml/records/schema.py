@@ -61,6 +61,24 @@ def relabel(example: tf.train.Example, labels: ClipLabels) -> bytes:
   return example.SerializeToString(deterministic=True)
 
 
+def with_frames(
+  example: tf.train.Example, frames: np.ndarray, old: FrameFormat, new: FrameFormat
+) -> bytes:
+  """A record with other frames and all else as it is.
+
+  Args:
+    example: the record.
+    frames: its new frames, as numbers on disk. Shape [frames, values].
+    old: what its frames were.
+    new: what they are.
+  """
+  features = example.features.feature
+  del features[old.feature]
+  features[new.feature].CopyFrom(_bytes(new.on_disk(frames).tobytes()))
+  features['num_frames'].CopyFrom(_ints([len(frames)]))
+  return example.SerializeToString(deterministic=True)
+
+
 def clip_id_of(example: tf.train.Example) -> str:
   """The id of a record's clip."""
   return example.features.feature['clip_id'].bytes_list.value[0].decode()
