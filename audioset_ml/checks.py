@@ -30,13 +30,20 @@ def soundscapes(config) -> Counts:
 def prepare(config, runs: Runs) -> Counts:
   """Of a `records.pipeline.PrepareConfig`."""
   from audioset_ml.audio.decoding import require_decoder
+  from audioset_ml.records import published_embeddings
   from audioset_ml.records.folder import RecordsFolder
   from audioset_ml.records.pipeline import read_chosen_labels
   from audioset_ml.records.plan import find_audio
 
   joined, lost = read_chosen_labels(config)
   clip_ids = joined.labels.clips['clip_id'].tolist()
-  if config.records:
+  more: Counts = {}
+  if config.features_dirs:
+    classes = len(joined.class_map) if config.labels_in_features else None
+    matches = published_embeddings.match(config.features_dirs, joined.labels, classes)
+    found = {c for c, file in zip(clip_ids, matches.file, strict=True) if file >= 0}
+    where, more = ', '.join(config.features_dirs), matches.counts()
+  elif config.records:
     found, where = set(RecordsFolder.open(config.records).clip_ids), config.records
   else:
     found, where = set(find_audio(config.audio_dir, clip_ids)), config.audio_dir
@@ -48,10 +55,10 @@ def prepare(config, runs: Runs) -> Counts:
   lacking = len(clip_ids) - used
   if not config.records and lacking > config.max_skipped_fraction * len(clip_ids):
     raise InputError(
-      f'{where}: lacks the sound of {lacking} of {len(clip_ids)} clips, more than the '
+      f'{where}: lacks {lacking} of {len(clip_ids)} clips, more than the '
       f'share of {config.max_skipped_fraction:g} that --max_skipped_fraction allows'
     )
-  if not config.records:
+  if config.audio_dir:
     require_decoder(config.decoder)
   runs()
   return {
@@ -60,7 +67,7 @@ def prepare(config, runs: Runs) -> Counts:
     'clips lacking': lacking,
     **({'clips of the list in no segments CSV': len(lost)} if config.clip_list else {}),
     'classes': len(joined.class_map),
-    **{name.replace('_', ' '): count for name, count in joined.counts.items()},
+    **{name.replace('_', ' '): count for name, count in (joined.counts | more).items()},
   }
 
 
@@ -97,8 +104,7 @@ def train(config) -> Counts:
   from audioset_ml.models.registry import build_model
   from audioset_ml.training.warm_start import init_from, steps_of
 
-  front_end = records.front_end
-  shape = (front_end.patch_frames, front_end.mel_bands)
+  shape = records.frames.patch_shape
   model = build_model(config.model_config(records.num_classes, shape))
   if config.init_from:
     init_from(model, config.init_from, records)
@@ -124,6 +130,17 @@ def score(config, runs: Runs = lambda: None) -> Counts:
     'classes': records.num_classes,
     'models': len(config.models),
   }
+
+
+def embed(config) -> Counts:
+  """Of a `models.embed_stage.EmbedConfig`."""
+  from audioset_ml.models.embed_stage import frames_of
+
+  records, frames = frames_of(config)
+  patches = sum(
+    records.frames.num_patches(row.frames) for row in records.read_clips().values()
+  )
+  return {'clips': len(records.clip_ids), frames.origin: patches}
 
 
 def enhance(config, runs: Runs) -> Counts:

@@ -4,6 +4,10 @@
   scores, embeddings, log_mel = model(waveform)   # [samples] at 16 kHz, in [-1, 1]
   model.class_map_path()                          # the class map, an asset
 
+Of a model of embeddings (mlp, linear) the SavedModel takes embeddings:
+
+  scores, hidden = model(frames)   # [frames, values], as records hold them, dequantised
+
 The written model is loaded again and compared with the Keras model.
 
 Example:

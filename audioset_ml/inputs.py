@@ -106,6 +106,7 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
   'description': _require_folder,
   'results': _require_path,
   'audio_dir': _require_folder,
+  'features_dir': _require_folder,
   'source_dir': _require_folder,
   'recordings': _require_folder,
 }
@@ -113,4 +114,5 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
 _OF_STAGES: dict[tuple[str, str], Callable[[str, str], None]] = {
   ('import_scores', 'scores'): _require_file,
   ('export', 'model'): _require_trained_model,
+  ('embed', 'model'): _require_trained_model,
 }

@@ -59,7 +59,7 @@ def _show_clip(records: 'RecordsFolder', clip_id: str, output: str) -> None:
 
   content = read_clip(records, clip_id)
   print(records_text.describe_clip(content, records.class_map))
-  figure = clip_figure.draw_clip(content, records.class_map, records.front_end)
+  figure = clip_figure.draw_clip(content, records.class_map, records.frames)
   style.save(figure, output)
   print(output)
 

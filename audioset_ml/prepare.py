@@ -5,12 +5,18 @@ The segment CSVs say which clips there are (AudioSet's form: `YTID, start, end,
 that can be decoded, anywhere below --audio_dir. Clips without usable sound are listed
 with the reason in skipped.csv.
 
+With --features_dir, AudioSet's published embeddings are taken instead of sound
+(Google's features.tar.gz, unpacked): records of frames of 128 values each 0.96 s.
+
 With --labels_only, the features come from other --records and only the labels are new.
 
 Example:
   python -m audioset_ml.prepare --segments_csv=train_segments.csv \\
     --explicit_tsv=train_explicit.tsv --class_map=class_labels_indices.csv \\
     --audio_dir=audio/train --output_dir=records/train
+  python -m audioset_ml.prepare --segments_csv=balanced_train_segments.csv \\
+    --class_map=class_labels_indices.csv \\
+    --features_dir=audioset_v1_embeddings/bal_train --output_dir=records/bal_train
   python -m audioset_ml.prepare --labels_only --records=records/train \\
     --segments_csv=train_segments.csv --strong_tsv=audioset_train_strong.tsv \\
     --class_map=class_labels_indices.csv --output_dir=records/train_strong
@@ -27,6 +33,16 @@ FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
 label_flags.define_label_flags()
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
+flags.DEFINE_list(
+  'features_dir', [], "Folders of AudioSet's published embeddings, at any depth."
+)
+flags.DEFINE_enum(
+  'labels_in_features',
+  'check',
+  ['check', 'ignore'],
+  'Their labels, as indices of the class map, are held against the label files and '
+  'differences counted; or ignored, as where the class map is another than theirs.',
+)
 flags.DEFINE_bool(
   'labels_only', False, 'Join the labels to --records; no sound is decoded again.'
 )
@@ -79,14 +95,28 @@ flags.register_validator(
 
 # They say how sound is read, of which --labels_only reads none.
 _FOR_SOUND = ('decoder', 'clips_per_shard', 'min_seconds', 'max_extra_seconds')
+# Of which embeddings know the second.
+_FOR_SHARDS = ('clips_per_shard',)
+
+
+def _refuse_idle_flags() -> None:
+  """A flag that changes nothing would be a mistake that nobody notices."""
+  idle, why = {'labels_in_features'}, 'it needs --features_dir'
+  if FLAGS.labels_only:
+    idle, why = {*_FOR_SOUND, 'labels_in_features'}, '--labels_only reads no sound'
+  elif FLAGS.features_dir:
+    idle, why = {*_FOR_SOUND} - {*_FOR_SHARDS}, '--features_dir reads no sound'
+  for name in sorted(idle):
+    flag = FLAGS[name]
+    # What a written flagfile says of a default is no mistake.
+    if flag.present and (FLAGS.labels_only or flag.value != flag.default):
+      raise app.UsageError(f'--{name} does nothing here: {why}')
 
 
 def main(_) -> None:
-  idle = [name for name in _FOR_SOUND if FLAGS.labels_only and FLAGS[name].present]
-  if idle:
-    raise app.UsageError(f'--{idle[0]} does nothing here: --labels_only reads no sound')
+  _refuse_idle_flags()
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
-  more = ('audio_dir', 'records', 'clip_list')
+  more = ('audio_dir', 'records', 'clip_list', 'features_dir')
   inputs |= {name: FLAGS[name].value for name in more}
   with stage.output_folder(
     FLAGS.output_dir,
@@ -108,6 +138,8 @@ def _config():
     labels=label_flags.label_files(),
     audio_dir=FLAGS.audio_dir,
     records=FLAGS.records,
+    features_dirs=tuple(FLAGS.features_dir),
+    labels_in_features=FLAGS.labels_in_features == 'check',
     decoder=FLAGS.decoder,
     clips_per_shard=FLAGS.clips_per_shard,
     min_seconds=FLAGS.min_seconds,
@@ -161,6 +193,8 @@ def _summary(folder: stage.StageFolder) -> str:
       f'{counts["other_strong_labels"]} strong labels are no classes of the class map: '
       f'{fates} (--other_strong_labels)'
     )
+  if FLAGS.features_dir:
+    lines.append(_features_text(counts, folder))
   if wrong := counts['labels_skipped_as_wrong']:
     lines.append(
       f'{wrong} wrong rows were left out; see {folder.path}/skipped_labels.csv'
@@ -190,6 +224,18 @@ def _complete_lines(counts: dict, details: dict) -> list[str]:
       f'kept: {named}'
     )
   return lines
+
+
+def _features_text(counts: dict[str, int], folder: stage.StageFolder) -> str:
+  """How embeddings and label files agree."""
+  ours, theirs = counts['labels_only_in_label_files'], counts['labels_only_in_features']
+  differing = f'; see {folder.path}/differing_labels.csv' if ours or theirs else ''
+  return (
+    f'embeddings: {counts["clips_with_other_start"]} clips start elsewhere than the '
+    f'segments CSV says, {counts["embeddings_of_other_clips"]} records are of other '
+    f'clips, {counts["damaged_files"]} files are damaged; {theirs} labels are only '
+    f'there, {ours} only in the label files{differing}'
+  )
 
 
 if __name__ == '__main__':

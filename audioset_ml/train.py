@@ -111,7 +111,12 @@ flags.DEFINE_float(
   'mixup_alpha', 0.0, 'Mixes pairs of patches in shares from Beta(alpha, alpha).', 0
 )
 # The network and where it starts.
-flags.DEFINE_enum('architecture', 'mobilenet_v1', ARCHITECTURES, 'The network.')
+flags.DEFINE_enum(
+  'architecture',
+  'mobilenet_v1',
+  ARCHITECTURES,
+  'The network: mlp or linear for embeddings, the others for spectrograms.',
+)
 flags.DEFINE_float('width_multiplier', 1.0, "Factor on the layers' filters.", 0)
 flags.DEFINE_enum(
   'weight_init',
@@ -120,6 +125,8 @@ flags.DEFINE_enum(
   'keras: Glorot uniform; ml20: normal, standard deviation 0.001, with which '
   "MobileNetV1 does not start to learn under YAMNet's batch normalisation.",
 )
+flags.DEFINE_list('hidden_units', ['512', '512'], 'Units of the layers of mlp.')
+flags.DEFINE_float('dropout', 0.0, 'Share of them that is dropped in training.', 0, 1)
 flags.DEFINE_float('bias_start', 0.0, "Start of the classifier's biases, as a logit.")
 flags.DEFINE_string(
   'init_from',
@@ -227,6 +234,8 @@ _NEEDS = {
   'strong_clips_only': (lambda: 'weak' in _modes(), 'a source with weak labels'),
   'frequency_mask_bands': (lambda: FLAGS.frequency_masks, '--frequency_masks'),
   'time_mask_frames': (lambda: FLAGS.time_masks, '--time_masks'),
+  'hidden_units': (lambda: FLAGS.architecture == 'mlp', '--architecture=mlp'),
+  'dropout': (lambda: FLAGS.architecture == 'mlp', '--architecture=mlp'),
   'weight_decay': (lambda: FLAGS.optimizer == 'adamw', '--optimizer=adamw'),
   'final_fraction': (
     lambda: FLAGS.schedule != 'constant',
@@ -269,6 +278,15 @@ def _refuse_idle_flags() -> None:
       raise app.UsageError(f'--{name} does nothing here: it needs {needs}')
 
 
+def _hidden_units() -> tuple[int, ...]:
+  try:
+    return tuple(map(int, FLAGS.hidden_units))
+  except ValueError:
+    raise app.UsageError(
+      f'--hidden_units={",".join(FLAGS.hidden_units)}: not whole numbers'
+    ) from None
+
+
 def _is_chief() -> bool:
   """Whether this process is the one that writes, asked before TensorFlow is there."""
   from audioset_ml.training.workers import worker_index
@@ -309,6 +327,8 @@ def main(_) -> None:
     left_out=Fold(FLAGS.leave_out_fold, FLAGS.folds) if FLAGS.folds else None,
     **values('mix_fraction', 'smear_ontology', 'balance_power'),
     **values('architecture', 'width_multiplier', 'weight_init', 'bias_start'),
+    hidden_units=_hidden_units(),
+    dropout=FLAGS.dropout,
     **values('init_from', 'init_optimizer', 'freeze_body', 'freeze_batch_norm'),
     **values('ema_decay', 'strategy', 'data_service'),
     **values('steps', 'batch_size', 'shuffle_buffer', 'seed'),

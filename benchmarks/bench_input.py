@@ -15,13 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.states import LabelState
 from audioset_ml.models.registry import ModelConfig, build_model
 from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
@@ -33,7 +33,7 @@ FRAMES = 1008  # of ten seconds, padded
 def write_records(folder: pathlib.Path) -> RecordsFolder:
   """Records of random clips, in four shards."""
   random = np.random.default_rng(0)
-  front_end = FrontEnd()
+  frames = FrameFormat.log_mel()
   class_map = ClassMap(tuple(map(str, range(CLASSES))), ('x',) * CLASSES)
   clip_ids, shards = [], []
   for shard in range(4):
@@ -45,8 +45,8 @@ def write_records(folder: pathlib.Path) -> RecordsFolder:
         weak = dict.fromkeys(classes, LabelState.EXPLICIT_POSITIVE)
         log_mel = random.normal(-3, 2, (FRAMES, 64))
         labels = ClipLabels(clip_ids[-1], weak)
-        writer.write(schema.serialize(labels, log_mel, front_end))
-  return RecordsFolder(folder, tuple(shards), tuple(clip_ids), class_map, front_end)
+        writer.write(schema.serialize(labels, log_mel, frames))
+  return RecordsFolder(folder, tuple(shards), tuple(clip_ids), class_map, frames)
 
 
 def from_records(records: RecordsFolder) -> tf.data.Dataset:

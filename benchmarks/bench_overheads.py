@@ -16,13 +16,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.states import LabelState
 from audioset_ml.models.scoring import PatchScorer, score_clips
 from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.checkpoints import Checkpoints
@@ -30,7 +30,7 @@ from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.trainer import Shape, Trainer
 
 CLIPS, FRAMES, CLASSES, STEPS = 400, 1008, 527, 40
-FRONT_END = FrontEnd()
+LOG_MEL = FrameFormat.log_mel()
 
 
 def write_records(folder: pathlib.Path, clips: int = CLIPS) -> RecordsFolder:
@@ -40,10 +40,10 @@ def write_records(folder: pathlib.Path, clips: int = CLIPS) -> RecordsFolder:
   shard = str(folder / 'records.tfrecord')
   with tf.io.TFRecordWriter(shard) as writer:
     for clip_id in ids:
-      log_mel = random.normal(-3, 2, (FRAMES, FRONT_END.mel_bands))
+      log_mel = random.normal(-3, 2, (FRAMES, LOG_MEL.values))
       weak = {int(random.integers(CLASSES)): LabelState.EXPLICIT_POSITIVE}
-      writer.write(schema.serialize(ClipLabels(clip_id, weak), log_mel, FRONT_END))
-  return RecordsFolder(folder, (shard,), ids, ClassMap(mids, mids), FRONT_END)
+      writer.write(schema.serialize(ClipLabels(clip_id, weak), log_mel, LOG_MEL))
+  return RecordsFolder(folder, (shard,), ids, ClassMap(mids, mids), LOG_MEL)
 
 
 def median_seconds(call: Callable[[], object], times: int) -> float:
@@ -61,7 +61,7 @@ def main() -> None:
     folder = pathlib.Path(name)
     records = write_records(folder)
     config = TrainConfig(SourceConfig(name))
-    shape = Shape(CLASSES, FRONT_END.patch_frames, FRONT_END.mel_bands)
+    shape = Shape(CLASSES, LOG_MEL.patch_frames, LOG_MEL.values)
     trainer = Trainer(config, shape, tf.distribute.get_strategy())
     reading = InputConfig(config.batch_size, config.shuffle_buffer)
     iterator = iter(training_dataset(Source(records), reading))

@@ -32,15 +32,15 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
+from audioset_ml.records.frames import FrameFormat
 
 CLIPS, CLASSES, BATCH, ROUNDS = 512, 527, 64, 5
 FRAMES = 1008  # of ten seconds, padded
 SAMPLES, FULL_SCALE = 320000, 32767  # of ten seconds as PANNs store them
-FRONT_END = FrontEnd()
+LOG_MEL = FrameFormat.log_mel()
 CLIP_PASSES, PATCH_PASSES = 2, 8  # over all clips, in a round
 FILES = {
   'records': 'records.tfrecord',
@@ -61,7 +61,7 @@ def write_all(folder: pathlib.Path) -> dict[str, float]:
     h5py.File(paths['HDF5 log-mel'], 'w') as log_mels,
     h5py.File(paths['HDF5 waveform'], 'w') as waveforms,
   ):
-    log_mels.create_dataset('log_mel', (CLIPS, FRAMES, FRONT_END.mel_bands), 'f4')
+    log_mels.create_dataset('log_mel', (CLIPS, FRAMES, LOG_MEL.values), 'f4')
     waveforms.create_dataset('waveform', (CLIPS, SAMPLES), 'i2')
     for file in (log_mels, waveforms):
       file.create_dataset('target', (CLIPS, CLASSES), bool)
@@ -70,7 +70,7 @@ def write_all(folder: pathlib.Path) -> dict[str, float]:
       classes = random.choice(CLASSES, 3, replace=False)
       weak = dict.fromkeys(classes.tolist(), LabelState.EXPLICIT_POSITIVE)
       labels = ClipLabels(f'clip{index}_0', weak)
-      log_mel = random.normal(-3, 2, (FRAMES, FRONT_END.mel_bands)).astype(np.float32)
+      log_mel = random.normal(-3, 2, (FRAMES, LOG_MEL.values)).astype(np.float32)
       waveform = random.uniform(-1, 1, SAMPLES).astype(np.float32)
 
       def write_row(file: h5py.File, name: str, values: np.ndarray) -> None:
@@ -78,7 +78,7 @@ def write_all(folder: pathlib.Path) -> dict[str, float]:
         file['target'][index] = np.isin(np.arange(CLASSES), classes)
 
       return {
-        'records': lambda: records.write(schema.serialize(labels, log_mel, FRONT_END)),
+        'records': lambda: records.write(schema.serialize(labels, log_mel, LOG_MEL)),
         'FloatLists': lambda: float_lists.write(float_list(labels, log_mel)),
         'HDF5 log-mel': lambda: write_row(log_mels, 'log_mel', log_mel),
         'HDF5 waveform': lambda: write_row(
@@ -125,21 +125,21 @@ def read_tfrecords(path: str, parse: Callable, frames: int) -> Iterable:
 def parse_record(
   serialized: tf.Tensor, start: tf.Tensor, frames: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-  record = schema.parse(serialized)
-  log_mel = schema.decode_frames(record['log_mel'], start, frames, FRONT_END)
+  record = schema.parse(serialized, LOG_MEL)
+  log_mel = schema.decode_frames(record['frames'], start, frames, LOG_MEL)
   return log_mel, record['weak/class']
 
 
 def parse_float_list(
   serialized: tf.Tensor, start: tf.Tensor, frames: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-  shape = [FRAMES, FRONT_END.mel_bands]
+  shape = [FRAMES, LOG_MEL.values]
   spec = {
     'log_mel': tf.io.FixedLenFeature([shape[0] * shape[1]], tf.float32),
     'weak/class': tf.io.RaggedFeature(tf.int64),
   }
   record = tf.io.parse_single_example(serialized, spec)
-  log_mel = tf.reshape(record['log_mel'], shape)[start : start + frames]
+  log_mel = tf.reshape(record['frames'], shape)[start : start + frames]
   return log_mel, record['weak/class']
 
 
@@ -230,7 +230,7 @@ def main() -> None:
     }
     measure(clip_sources, CLIP_PASSES)
     print(f'\n{"random patches":28}{"clips/s":>12}{"ratio":>8}{"CPU ms":>12}')
-    measure(log_mel_sources(FRONT_END.patch_frames), PATCH_PASSES)
+    measure(log_mel_sources(LOG_MEL.patch_frames), PATCH_PASSES)
 
 
 if __name__ == '__main__':

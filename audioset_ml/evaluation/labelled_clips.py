@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection, evaluate_detection
@@ -21,6 +20,7 @@ from audioset_ml.labels.ontology import smear_labels
 from audioset_ml.labels.states import PRESENT_STATES, LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.scores import ClipPatchScores, ClipScores, read_patch_scores
 from audioset_ml.records.strong_labels import StrongLabels, read_strong_labels
 
@@ -105,16 +105,15 @@ class Truth:
     )
 
   def _frame_labels(self, labels: LabelTable, rows: Sequence) -> FrameLabels:
-    clip_ids = labels.clip_ids
-    front_end = self.records.front_end
-    step = patches_a_frame(front_end)
-    patches = np.array([front_end.num_patches(row.frames) for row in rows])
+    clip_ids, format_ = labels.clip_ids, self.records.frames
+    step = patches_a_frame(format_)
+    patches = np.array([format_.num_patches(row.frames) for row in rows])
     seconds = np.array([row.seconds for row in rows], float)
     # Whole frames only, of both kinds; but a shorter sound is one frame.
-    whole = (seconds + formats.TOLERANCE) // front_end.patch_window_seconds
+    whole = (seconds + formats.TOLERANCE) // format_.patch_window_seconds
     frames = np.minimum(-(-patches // step), np.maximum(whole, 1)).astype(int)
     grid = framing.FrameGrid(
-      round(1000 * front_end.patch_window_seconds), int(frames.max(initial=1))
+      round(1000 * format_.patch_window_seconds), int(frames.max(initial=1))
     )
     table, unmarked = self.framed, UnmarkedLabels()
     if table is None:
@@ -260,15 +259,14 @@ class LabelledClips:
       {clip_id: self.seconds[clip_id] for clip_id in rows},
       self.events,
       self.records.class_map.mids,
-      self.records.front_end.patch_hop_seconds,
+      self.records.frames.patch_hop_seconds,
     )
 
   def _patches(self, scores: ClipScores) -> ClipPatchScores:
     """The scores of patches, of which every clip must have as many as its record."""
     patches, rows = read_patch_scores(scores), self.records.read_clips()
     expected = [
-      self.records.front_end.num_patches(rows[clip_id].frames)
-      for clip_id in self.clip_ids
+      self.records.frames.num_patches(rows[clip_id].frames) for clip_id in self.clip_ids
     ]
     found = (patches.offsets[self.clips + 1] - patches.offsets[self.clips]).tolist()
     for clip_id, number, wanted in zip(self.clip_ids, found, expected, strict=True):
@@ -288,7 +286,7 @@ class LabelledClips:
       rows: where among these each clip to evaluate is, shape [clips]; None where they
         are of all of the records' clips.
     """
-    step = patches_a_frame(self.records.front_end)
+    step = patches_a_frame(self.records.frames)
     rows = self.clips if rows is None else rows
     first = patches.offsets[rows[self.frames.clips]]
     return np.asarray(patches.values[first + step * self.frames.frames], np.float32)
@@ -310,17 +308,19 @@ class _PatchesByClip(Mapping):
     return len(self._rows)
 
 
-def patches_a_frame(front_end: FrontEnd) -> int:
-  """How many patches begin from one frame to the next: 2, for they overlap by half.
+def patches_a_frame(frames: FrameFormat) -> int:
+  """How many patches begin from one evaluation frame to the next: as long as a patch.
+
+  2 for log-mel spectrograms, whose patches overlap by half.
 
   Raises:
-    RecordError: frames that follow each other are no patches of this front end.
+    RecordError: frames that follow each other are no patches.
   """
-  step, rest = divmod(front_end.patch_frames, front_end.patch_hop_frames)
+  window, hop = frames.patch_window_seconds, frames.patch_hop_seconds
+  step, rest = divmod(round(1000 * window), round(1000 * hop))
   if rest:
     raise RecordError(
-      f'patches of {front_end.patch_window_seconds:g} s every '
-      f'{front_end.patch_hop_seconds:g} s: frames one after the other are no patches, '
-      'so strong labels cannot be evaluated with this front end'
+      f'patches of {window:g} s every {hop:g} s: frames one after the other are no '
+      'patches, so strong labels cannot be evaluated with this front end'
     )
   return step

@@ -52,7 +52,7 @@ def open_scores(
     return saved
   folder.mkdir(parents=True, exist_ok=True)
   score_stage.score(score_config(config, names, patches), folder)
-  return load_scores(folder, records.front_end)
+  return load_scores(folder, records.frames)
 
 
 def score_config(
@@ -89,8 +89,8 @@ def keep_scores(scores: ClipScores, folder: pathlib.Path) -> None:
 def describe_scores(config: EvaluateConfig, scores: ClipScores) -> dict[str, Any]:
   """What run.json says of the scores, as `score`'s does."""
   found: dict[str, Any] = {}
-  if scores.front_end is not None:
-    found['front_end'] = scores.front_end.to_dict()
+  if scores.frames is not None:
+    found |= scores.frames.to_run()
   if config.models:
     found['teachers'] = [score_stage.describe_model(model) for model in config.models]
   return found

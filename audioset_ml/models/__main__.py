@@ -6,7 +6,7 @@ python -m audioset_ml.models --architecture=mobilenet_v1 --num_classes=527
 from absl import flags
 
 from audioset_ml import stage
-from audioset_ml.models.config import ARCHITECTURES, ModelConfig
+from audioset_ml.models.config import ARCHITECTURES, ModelConfig, usual_patch_shape
 
 _ARCHITECTURE = flags.DEFINE_enum(
   'architecture', 'mobilenet_v1', ARCHITECTURES, 'The network.'
@@ -27,10 +27,13 @@ _ML20_TABLE_1 = {
 def main(argv):
   """Builds the network and prints what it costs."""
   del argv
+  patch_frames, frame_values = usual_patch_shape(_ARCHITECTURE.value)
   config = ModelConfig(
     architecture=_ARCHITECTURE.value,
     num_classes=_NUM_CLASSES.value,
     width_multiplier=_WIDTH_MULTIPLIER.value,
+    patch_frames=patch_frames,
+    frame_values=frame_values,
   )
   from audioset_ml.models.mult_adds import cost_table
   from audioset_ml.models.registry import build_model

@@ -5,13 +5,20 @@ import math
 
 from audioset_ml.errors import ModelError
 
-ARCHITECTURES = ('mobilenet_v1', 'mobilenet_v1_tiny', 'resnet50')
+_OF_SPECTROGRAMS = ('mobilenet_v1', 'mobilenet_v1_tiny', 'resnet50')
+_OF_EMBEDDINGS = ('mlp', 'linear')
+ARCHITECTURES = (*_OF_SPECTROGRAMS, *_OF_EMBEDDINGS)
 WEIGHT_INITS = ('keras', 'ml20')
+
+
+def usual_patch_shape(architecture: str) -> tuple[int, int]:
+  """[frames, values] of YAMNet's patches or of AudioSet's published embeddings."""
+  return (1, 128) if architecture in _OF_EMBEDDINGS else (96, 64)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-  """A network from log-mel patches to class logits.
+  """A network from patches, of log-mel spectrograms say, to class logits.
 
   Attributes:
     architecture: one of `ARCHITECTURES`.
@@ -22,8 +29,10 @@ class ModelConfig:
       `audioset_ml.models.initialization`.
     bias_start: what the classifier's biases start from, as a logit. The logit of the
       classes' mean prior makes the first steps of training calmer.
-    patch_frames: log-mel frames in a patch.
-    mel_bands: mel bands in a frame.
+    patch_frames: frames in a patch.
+    frame_values: values in a frame, such as mel bands.
+    hidden_units: units of the layers of 'mlp'.
+    dropout: share of them that is dropped in training.
     seed: of the initial weights; the same seed gives the same weights.
 
   Raises:
@@ -36,13 +45,15 @@ class ModelConfig:
   weight_init: str = 'keras'
   bias_start: float = 0.0
   patch_frames: int = 96
-  mel_bands: int = 64
+  frame_values: int = 64
+  hidden_units: tuple[int, ...] = (512, 512)
+  dropout: float = 0.0
   seed: int = 0
 
   def __post_init__(self):
     self._require_one_of('architecture', ARCHITECTURES)
     self._require_one_of('weight_init', WEIGHT_INITS)
-    for name in ('num_classes', 'patch_frames', 'mel_bands'):
+    for name in ('num_classes', 'patch_frames', 'frame_values'):
       if getattr(self, name) < 1:
         raise ModelError(f'{name} is {getattr(self, name)}, but must be at least 1')
     if not (math.isfinite(self.width_multiplier) and self.width_multiplier > 0):
@@ -52,6 +63,28 @@ class ModelConfig:
       )
     if not math.isfinite(self.bias_start):
       raise ModelError(f'bias_start is {self.bias_start}, but must be a finite logit')
+
+    self._require_patches()
+    if not self.hidden_units or min(self.hidden_units) < 1:
+      raise ModelError(
+        f'hidden_units are {self.hidden_units}, but each must be at least 1; a network '
+        'without hidden units is the architecture linear'
+      )
+    if not 0 <= self.dropout < 1:
+      raise ModelError(f'dropout is {self.dropout}, but must be in [0, 1)')
+
+  def _require_patches(self) -> None:
+    """Convolutions need spectrograms, the others one embedding a patch."""
+    one = self.patch_frames == 1
+    if one == (self.architecture in _OF_EMBEDDINGS):
+      return
+    found = 'a single frame' if one else f'{self.patch_frames} frames'
+    takes = 'spectrograms' if one else 'embeddings, one a patch'
+    fitting = ', '.join(_OF_EMBEDDINGS if one else _OF_SPECTROGRAMS)
+    raise ModelError(
+      f'{self.architecture} takes {takes}, but a patch of these records is {found} of '
+      f'{self.frame_values} values; choose one of {fitting}'
+    )
 
   def _require_one_of(self, name: str, choices: tuple[str, ...]) -> None:
     if getattr(self, name) not in choices:

@@ -20,13 +20,19 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
   Under a `tf.distribute` strategy with several replicas, training normalises by the
   statistics of the whole batch, so that the number of replicas changes nothing.
 
-  The kernel handles inputs of shape [batch, height, width, channels] in float32,
-  float16 or bfloat16 (statistics always in float32). Other ranks, another axis,
-  masks, `synchronized`, `renorm` and epsilons below 1e-5 take Keras's own path.
+  The kernel handles inputs of shape [batch, height, width, channels] or [batch,
+  channels] in float32, float16 or bfloat16 (statistics always in float32). Other ranks,
+  another axis, masks, `synchronized`, `renorm` and epsilons below 1e-5 take Keras's own
+  path.
   """
 
   def call(self, inputs, training=None, mask=None):
     """Normalises over all axes but the last; see `keras.layers.BatchNormalization`."""
+    if len(inputs.shape) == 2:
+      as_pictures = ops.reshape(inputs, (-1, 1, 1, inputs.shape[-1]))
+      if self._can_fuse(as_pictures, mask):
+        normalized = self.call(as_pictures, training, mask)
+        return ops.reshape(normalized, (-1, inputs.shape[-1]))
     if not self._can_fuse(inputs, mask):
       return super().call(inputs, training=training, mask=mask)
     # A frozen layer normalises by its moving statistics even in training, as in Keras.

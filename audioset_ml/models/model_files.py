@@ -7,12 +7,12 @@ import zipfile
 from collections.abc import Sequence
 
 from audioset_ml import folders
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 from audioset_ml.records.folds import Fold, require_complete
+from audioset_ml.records.frames import FrameFormat
 
 MODEL_FILE = 'model.keras'
 YAMNET_CLASS_MAP_FILE = 'yamnet_class_map.csv'
@@ -30,14 +30,14 @@ class ModelFiles:
 
   Attributes:
     path: its file.
-    front_end: what its patches are made with.
+    frames: what its patches are made of.
     class_map: its classes, or None where nothing says them.
     checkpoint: what its weights are taken from; None for those of the file.
     class_map_path: where its classes stand, for messages.
   """
 
   path: pathlib.Path
-  front_end: FrontEnd
+  frames: FrameFormat
   class_map: ClassMap | None
   checkpoint: pathlib.Path | None = None
   class_map_path: str = ''
@@ -60,16 +60,16 @@ class ModelFiles:
     checkpoint = path if path.with_name(f'{path.name}.index').is_file() else None
     if checkpoint is not None:
       path = _train_folder_of(checkpoint)
-    front_end = FrontEnd()
+    frames = FrameFormat.log_mel()
     if is_saved_model(path):
       raise ModelError(
         f'{path}: a SavedModel, which takes waveforms; here the trained model itself '
         'is needed: a train folder, a .keras file or yamnet.h5'
       )
     if path.is_dir():
-      front_end = FrontEnd.from_dict(folders.read_run(path, 'train')['front_end'])
+      frames = FrameFormat.from_run(folders.read_run(path, 'train'))
       path = path / MODEL_FILE
-    files = cls(path, front_end, None, checkpoint)
+    files = cls(path, frames, None, checkpoint)
     files._require_file()
     beside = path.parent / (
       YAMNET_CLASS_MAP_FILE if files.is_weights else CLASS_MAP_FILE
@@ -156,7 +156,7 @@ def require_fits(
       )
     return
   files = ModelFiles.find(path, class_map_path)
-  records.require_front_end(files.front_end, str(files.path))
+  records.require_frames(files.frames, str(files.path))
   class_mapping(class_mapping_path, records, files.require_class_map(), str(files.path))
 
 

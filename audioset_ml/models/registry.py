@@ -11,6 +11,7 @@ from audioset_ml.errors import ModelError
 from audioset_ml.models.config import ARCHITECTURES, ModelConfig
 from audioset_ml.models.initialization import kernel_initializers
 from audioset_ml.models.layers import FusedBatchNormalization
+from audioset_ml.models.mlp import build_mlp, hidden_layers
 from audioset_ml.models.mobilenet_v1 import (
   TINY_LAYERS,
   YAMNET_LAYERS,
@@ -32,9 +33,10 @@ def build_model(
     batch_norm: the class that normalises.
 
   Returns:
-    A model from float32 log-mel patches [batch, patch_frames, mel_bands] to float32
+    A model from float32 patches [batch, patch_frames, frame_values] to float32
     logits [batch, num_classes], also under a mixed precision policy. Its layer
-    'embeddings' is the global average pooling, 'logits' the classifier.
+    'embeddings' is what its classifier 'logits' sees: of convolutional networks the
+    global average pooling.
   """
   if config.weight_init == 'ml20' and config.architecture != 'resnet50':
     warnings.warn(
@@ -47,10 +49,14 @@ def build_model(
     'kernel_initializers': kernel_initializers(config.weight_init, config.seed),
     'width_multiplier': config.width_multiplier,
     'bias_start': config.bias_start,
-    'patch_shape': (config.patch_frames, config.mel_bands),
+    'patch_shape': (config.patch_frames, config.frame_values),
     'batch_norm': batch_norm,
     'name': config.architecture,
   }
+  if config.architecture in ('mlp', 'linear'):
+    units = config.hidden_units if config.architecture == 'mlp' else ()
+    layers = hidden_layers(units, config.dropout)
+    return build_mlp(layers=layers, seed=config.seed, **arguments)
   if config.architecture == 'resnet50':
     return build_resnet50(**arguments)
   tiny = config.architecture == 'mobilenet_v1_tiny'

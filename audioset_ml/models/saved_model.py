@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.models import embedding_export
 from audioset_ml.models.model_files import is_saved_model
 from audioset_ml.models.registry import embedding_model
 from audioset_ml.models.trained import TrainedModel
@@ -84,14 +86,32 @@ def export_saved_model(
       'outputs'
     )
   module = WaveformModel(model, front_end, class_map_path)
+
+  def save(folder: pathlib.Path) -> None:
+    tf.saved_model.save(
+      module, str(folder), signatures={'serving_default': module.serve}
+    )
+    _require_equal(folder, model, front_end)
+
+  _replace(output_dir, save)
+
+
+def export_embedding_model(
+  model: keras.Model, class_map_path: str | os.PathLike, output_dir: pathlib.Path
+) -> None:
+  """Writes a SavedModel that takes embeddings; see `embedding_export`."""
+  _require_replaceable(output_dir)
+  module = embedding_export.EmbeddingModel(model, class_map_path)
+  _replace(output_dir, lambda folder: embedding_export.save(module, model, folder))
+
+
+def _replace(output_dir: pathlib.Path, save: Callable[[pathlib.Path], None]) -> None:
+  """Writes a SavedModel under another name, and puts it in the place of an old one."""
   output_dir.parent.mkdir(parents=True, exist_ok=True)
   partial = output_dir.with_name(f'.{output_dir.name}.partial')
   shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
   try:
-    tf.saved_model.save(
-      module, str(partial), signatures={'serving_default': module.serve}
-    )
-    _require_equal(partial, model, front_end)
+    save(partial)
     if output_dir.exists():
       shutil.rmtree(output_dir)
     os.replace(partial, output_dir)
@@ -122,7 +142,10 @@ def export_trained_model(
   with tempfile.TemporaryDirectory() as folder:
     copy = pathlib.Path(folder) / 'class_map.csv'
     class_map.write(copy)
-    export_saved_model(trained.model, trained.front_end, copy, output_dir)
+    if trained.frames.front_end:
+      export_saved_model(trained.model, trained.frames.front_end, copy, output_dir)
+    else:
+      export_embedding_model(trained.model, copy, pathlib.Path(output_dir))
   return {'classes': len(class_map), 'parameters': trained.model.count_params()}
 
 
@@ -148,8 +171,14 @@ def load_waveform_model(
       function, _saved_class_map(function, path, class_map_path), path
     )
   trained = TrainedModel.open(path, class_map_path)
-  function = WaveformModel(trained.model, trained.front_end)
+  function = WaveformModel(trained.model, _front_end_of(trained))
   return LoadedWaveformModel(function, trained.files.require_class_map(), path)
+
+
+def _front_end_of(trained: TrainedModel) -> FrontEnd:
+  return trained.frames.require_front_end(
+    'a model of waveforms needs a network for log-mel spectrograms', str(trained.path)
+  )
 
 
 def _load_saved_model(path: pathlib.Path):
@@ -157,6 +186,10 @@ def _load_saved_model(path: pathlib.Path):
     function = tf.saved_model.load(str(path))
   except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
     raise ModelError(f'{path}: the SavedModel cannot be loaded ({error})') from error
+  if hasattr(function, 'frame_values'):
+    raise ModelError(
+      f'{path}: takes embeddings of {int(function.frame_values)} values, not waveforms'
+    )
   if not callable(function):
     raise ModelError(
       f'{path}: a SavedModel that cannot be called with a waveform; it was not '

@@ -187,7 +187,7 @@ def score(
     patches = np.load(output_dir / scores.PATCH_SCORES_FILE, mmap_mode='r')
     counts['patches'] = len(patches)
   details = {
-    'front_end': records.front_end.to_dict(),
+    **records.frames.to_run(),
     'teachers': [describe_model(model) for model in config.models],
   }
   return counts, details

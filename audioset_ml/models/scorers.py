@@ -119,8 +119,11 @@ class WaveformScorer:
     self._mapping, self._path = mapping, path
     self._sounds = find_audio(audio_dir, records.clip_ids)
     rows = records.read_clips().items()
-    front_end = records.front_end
-    self._patches = {name: front_end.num_patches(row.frames) for name, row in rows}
+    frames = records.frames
+    self._front_end = frames.require_front_end(
+      f'{path} takes waveforms', str(records.path)
+    )
+    self._patches = {name: frames.num_patches(row.frames) for name, row in rows}
 
   def score(
     self, records: RecordsFolder, count: Callable[[int], object]
@@ -135,7 +138,7 @@ class WaveformScorer:
     for clip_id in records.clip_ids:
       patches = self._patches[clip_id]
       sound = self._sounds[clip_id]
-      scores = self._patch_scores(sound, patches, records.front_end)
+      scores = self._patch_scores(sound, patches, self._front_end)
       mean = scores.mean(axis=0, dtype=np.float32, keepdims=True)
       found.append(PatchScores(mean, scores, np.array([patches])))
       count(1)

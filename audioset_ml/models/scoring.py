@@ -15,7 +15,8 @@ from audioset_ml.progress import progress_bar
 from audioset_ml.records.dataset import clip_patches_dataset, damage_named
 from audioset_ml.records.folder import RecordsFolder
 
-_CLIPS_A_BATCH = 16
+# Spectrograms are large; of embeddings it takes more to keep a processor busy.
+_CLIPS_A_BATCH, _EMBEDDED_CLIPS_A_BATCH = 16, 512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +103,9 @@ class PatchScorer:
   ) -> Iterator[PatchScores]:
     """The scores of some clips at a time, in their order."""
     with damage_named(records.path):
-      for patches, clip in clip_patches_dataset(records, _CLIPS_A_BATCH, chosen):
+      one = records.frames.patch_frames == 1
+      clips_a_batch = _EMBEDDED_CLIPS_A_BATCH if one else _CLIPS_A_BATCH
+      for patches, clip in clip_patches_dataset(records, clips_a_batch, chosen):
         clip_scores, patch_scores, lengths = self._scores(patches, clip)
         yield PatchScores(clip_scores.numpy(), patch_scores.numpy(), lengths.numpy())
 

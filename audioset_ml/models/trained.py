@@ -7,7 +7,6 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import layers  # noqa: F401  registers the layers for loading
@@ -15,6 +14,7 @@ from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.yamnet_weights import load_yamnet_weights
+from audioset_ml.records.frames import FrameFormat
 
 YAMNET_CLASSES = 521
 
@@ -25,7 +25,7 @@ class TrainedModel:
 
   Attributes:
     files: where it is, and what is said there of its inputs and outputs.
-    model: from log-mel patches [batch, 96, 64] to logits [batch, classes].
+    model: from patches [batch, 96, 64] to logits [batch, classes].
   """
 
   files: ModelFiles
@@ -68,9 +68,9 @@ class TrainedModel:
     return self.files.path
 
   @property
-  def front_end(self) -> FrontEnd:
-    """What its patches are made with."""
-    return self.files.front_end
+  def frames(self) -> FrameFormat:
+    """What its patches are made of."""
+    return self.files.frames
 
   @property
   def class_map(self) -> ClassMap | None:

@@ -1,4 +1,4 @@
-"""Augmentation of training patches, defined on three-state targets; all off by default.
+"""Augmentation of log-mel patches, defined on three-state targets; off by default.
 
 Everything is a stateless function of a seed and a number, so that a run that goes on
 from a checkpoint sees what it would have seen.

@@ -28,30 +28,40 @@ def clip_patches_dataset(
     chosen: which clips to read; None for all. Shape [clips], bool.
 
   Returns:
-    (log_mel [patches, 96, 64] float32 of the batch's clips one after the other,
+    (frames [patches, 96, 64] float32 of the batch's clips one after the other,
     clip [patches] int64: which clip of the batch a patch is of).
   """
-  # Imported here, since training never needs it.
-  from audioset_ml.audio import features
+  frames = records.frames
 
   def patches(serialized: tf.Tensor) -> tf.Tensor:
-    record = schema.parse(serialized, weak=False)
-    log_mel = schema.decode_frames(
-      record['log_mel'],
-      tf.constant(0, tf.int64),
-      record['num_frames'],
-      records.front_end,
+    record = schema.parse(serialized, frames, weak=False)
+    stored = schema.decode_frames(
+      record['frames'], tf.constant(0, tf.int64), record['num_frames'], frames
     )
-    return features.frame_patches(log_mel, records.front_end)
+    return tf.signal.frame(stored, frames.patch_frames, frames.patch_hop_frames, axis=0)
+
+  def all_frames(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same where each frame is a patch: of all clips at once."""
+    record = schema.parse_batch(serialized, frames, weak=False)
+    joined = tf.strings.reduce_join(record['frames'])
+    stored = tf.io.decode_raw(joined, frames.dtype, little_endian=True)
+    numbers = record['num_frames']
+    clip = tf.repeat(tf.range(tf.size(numbers, tf.int64)), numbers)
+    patches = tf.reshape(stored, [-1, *frames.patch_shape])
+    return schema.as_floats(patches, frames), clip
 
   def flat(batch: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return tf.cast(batch.values, tf.float32), batch.value_rowids()
+    return schema.as_floats(batch.values, frames), batch.value_rowids()
 
   serialized = tf.data.TFRecordDataset(list(records.shards))
   if chosen is not None:
     wanted = tf.data.Dataset.from_tensor_slices(chosen)
     pairs = tf.data.Dataset.zip(serialized, wanted).filter(lambda _, keep: keep)
     serialized = pairs.map(lambda one, _: one)
+  if frames.patch_frames == frames.patch_hop_frames == 1:
+    blocks = serialized.batch(clips_a_batch)
+    blocks = blocks.map(all_frames, num_parallel_calls=tf.data.AUTOTUNE)
+    return blocks.prefetch(tf.data.AUTOTUNE)
   return (
     serialized.map(patches, num_parallel_calls=tf.data.AUTOTUNE)
     .ragged_batch(clips_a_batch)
@@ -83,7 +93,7 @@ def read_label_table(records: RecordsFolder) -> LabelTable:
   """
   clip_ids, listed, unmarked = [], [], {}
   dataset = tf.data.TFRecordDataset(list(records.shards)).map(
-    lambda serialized: schema.parse(serialized, log_mel=False),
+    lambda serialized: schema.parse(serialized),
     num_parallel_calls=tf.data.AUTOTUNE,
   )
   with damage_named(records.path):

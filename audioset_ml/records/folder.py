@@ -1,4 +1,4 @@
-"""A folder of records, opened: its shards, clips, classes and front end."""
+"""A folder of records, opened: its shards, clips, classes and frames."""
 
 import csv
 import dataclasses
@@ -11,14 +11,24 @@ from typing import Any
 import numpy as np
 
 from audioset_ml import folders
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.paths import Path, as_path
+from audioset_ml.records.frames import FrameFormat
 
 CLASS_MAP_FILE = 'class_map.csv'
 CLIPS_FILE = 'clips.csv'
 SKIPPED_FILE = 'skipped.csv'
+WRITTEN_BY = ('prepare', 'embed')
+PARTIAL = '.partial'  # how names of unfinished shards end
+# What run.json says of labels and lengths, whatever the frames are.
+OF_LABELS = (
+  'shards',
+  'hours',
+  'skipped_reasons',
+  'class_counts',
+  'other_strong_labels',
+)
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
 
 
@@ -40,7 +50,7 @@ class RecordsFolder:
     shards: its TFRecord files, in order.
     clip_ids: its clips, in the order in which the shards hold them.
     class_map: its classes.
-    front_end: the front end that made its features.
+    frames: what its frames are.
     counts: what `prepare` counted.
     counts_by_class: the same for each class that has labels, by mid.
   """
@@ -49,13 +59,13 @@ class RecordsFolder:
   shards: tuple[str, ...]
   clip_ids: tuple[str, ...]
   class_map: ClassMap
-  front_end: FrontEnd
+  frames: FrameFormat
   counts: dict[str, int] = dataclasses.field(default_factory=dict)
   counts_by_class: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
 
   @classmethod
   def open(cls, path: str | os.PathLike) -> 'RecordsFolder':
-    """Opens a finished `prepare` folder.
+    """Opens a finished folder of `prepare` or `embed`.
 
     Raises:
       InputError: it isn't one.
@@ -68,7 +78,7 @@ class RecordsFolder:
       shards=tuple(str(path / name) for name in shards),
       clip_ids=tuple(row['clip_id'] for row in _read_clips(path)),
       class_map=ClassMap.read(path / CLASS_MAP_FILE),
-      front_end=FrontEnd.from_dict(run_json['front_end']),
+      frames=FrameFormat.from_run(run_json),
       counts=run_json['counts'],
       counts_by_class=run_json['class_counts'],
     )
@@ -123,20 +133,26 @@ class RecordsFolder:
     """Checks that other records can be used with the model of these.
 
     Raises:
-      RecordError: they have another front end or other classes.
+      RecordError: they have other frames or other classes.
     """
-    self.require_front_end(other.front_end, str(other.path))
+    self.require_frames(other.frames, str(other.path))
     self.require_class_map(other.class_map, str(other.path))
 
-  def require_front_end(self, front_end: FrontEnd, owner: str) -> None:
-    """Raises RecordError unless these records were made with this front end."""
-    ours, theirs = self.front_end.to_dict(), front_end.to_dict()
-    for name, value in ours.items():
-      if value != theirs[name]:
-        raise RecordError(
-          f'{self.path}: its front end has {name} = {value}, but {owner} has '
-          f'{theirs[name]}; prepare the records again with that front end'
-        )
+  def require_frames(self, frames: FrameFormat, owner: str) -> None:
+    """Raises RecordError unless the frames of these records are such."""
+    if bool(self.frames.front_end) != bool(frames.front_end):
+      raise RecordError(
+        f'{self.path}: its frames are {self.frames.origin}, but {owner} is for '
+        f'{frames.origin}'
+      )
+    if found := self.frames.difference(frames):
+      name, ours, theirs = found
+      what, remedy = 'frames have', 'make the records in the same way'
+      if self.frames.front_end:
+        what, remedy = 'front end has', 'prepare the records again with that front end'
+      raise RecordError(
+        f'{self.path}: its {what} {name} = {ours}, but {owner} has {theirs}; {remedy}'
+      )
 
   def require_class_map(self, class_map: ClassMap, owner: str) -> None:
     """Raises RecordError unless these records have these classes, in this order."""
@@ -159,7 +175,7 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
     InputError: it isn't one.
     RecordError: shards are missing.
   """
-  run_json, path = folders.read_run(path, 'prepare'), as_path(path)
+  run_json, path = folders.read_run(path, WRITTEN_BY), as_path(path)
   shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
   missing = [name for name in shards if not (path / name).is_file()]
   if missing:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records.folder import CLIPS_FILE, RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 
 # A near match is looked for among so many ids on either side in alphabetical order:
 # difflib would take minutes for the ids of AudioSet's two million clips.
@@ -25,13 +25,13 @@ class ClipContent:
 
   Attributes:
     labels: its labels.
-    log_mel: its log-mel spectrogram, padding at the end included. Shape
-      [frames, mel_bands], float32.
+    frames: its log-mel spectrogram or embeddings, padding of the sound at the end
+      included. Shape [frames, values], float32.
     seconds: its length (s).
   """
 
   labels: ClipLabels
-  log_mel: np.ndarray
+  frames: np.ndarray
   seconds: float
 
 
@@ -72,11 +72,11 @@ def read_clips(
     by_shard.setdefault(rows[clip_id].shard, set()).add(clip_id)
   for shard, wanted in sorted(by_shard.items()):
     with damage_named(records.shards[shard]):
-      for record in _find_records(records.shards[shard], wanted):
-        labels, log_mel = _clip_labels(record), _log_mel(record, records.front_end)
+      for record in _find_records(records.shards[shard], wanted, records.frames):
+        labels, frames = _clip_labels(record), _frames(record, records.frames)
         latest = max((event.end for event in labels.strong), default=0.0)
         seconds = max(rows[labels.clip_id].seconds, latest)
-        yield ClipContent(labels, log_mel, seconds)
+        yield ClipContent(labels, frames, seconds)
 
 
 def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, ...]:
@@ -93,7 +93,7 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
   dataset = (
     tf.data.TFRecordDataset(list(records.shards))
     .take(clips)
-    .map(lambda serialized: schema.parse(serialized, log_mel=False, strong=True))
+    .map(lambda serialized: schema.parse(serialized, strong=True))
   )
   with damage_named(records.path):
     labels = tuple(map(_clip_labels, dataset.as_numpy_iterator()))
@@ -105,7 +105,9 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
   return labels
 
 
-def _find_records(shard: str, wanted: set[str]) -> Iterator[dict[str, Any]]:
+def _find_records(
+  shard: str, wanted: set[str], frames: FrameFormat
+) -> Iterator[dict[str, Any]]:
   """The parsed records of some clips; only their features are copied."""
   import tensorflow as tf
 
@@ -117,7 +119,7 @@ def _find_records(shard: str, wanted: set[str]) -> Iterator[dict[str, Any]]:
     return tf.reduce_any(schema.parse_clip_id(serialized) == names)
 
   found = tf.data.TFRecordDataset(shard).filter(is_one).take(len(wanted))
-  found = found.map(lambda serialized: schema.parse(serialized, strong=True))
+  found = found.map(lambda serialized: schema.parse(serialized, frames, strong=True))
   lacking = set(wanted)
   for record in found.as_numpy_iterator():
     lacking.discard(record['clip_id'].decode())
@@ -129,16 +131,14 @@ def _find_records(shard: str, wanted: set[str]) -> Iterator[dict[str, Any]]:
     )
 
 
-def _log_mel(record: dict[str, Any], front_end: FrontEnd) -> np.ndarray:
+def _frames(record: dict[str, Any], frames: FrameFormat) -> np.ndarray:
   import tensorflow as tf
 
   from audioset_ml.records import schema
 
   first = tf.constant(0, tf.int64)
-  frames = schema.decode_frames(
-    record['log_mel'], first, record['num_frames'], front_end
-  )
-  return frames.numpy().astype(np.float32)
+  stored = schema.decode_frames(record['frames'], first, record['num_frames'], frames)
+  return schema.as_floats(stored, frames).numpy()
 
 
 def _clip_labels(record: dict[str, Any]) -> ClipLabels:

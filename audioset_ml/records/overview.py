@@ -5,7 +5,7 @@ import dataclasses
 from audioset_ml import folders
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.paths import as_path
-from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder import WRITTEN_BY, RecordsFolder
 from audioset_ml.records.inspection import read_first_labels
 
 # Clips whose labels are read: enough to find some with strong labels.
@@ -67,7 +67,7 @@ def read_overview(
   Raises:
     RecordError: a shard is damaged.
   """
-  run_json = folders.read_run(records.path, 'prepare')
+  run_json = folders.read_run(records.path, WRITTEN_BY)
   scanned = read_first_labels(records, scanned_clips)
   return RecordsOverview(
     records=records,

@@ -24,11 +24,20 @@ from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.wrong_rows import write_wrong_rows
-from audioset_ml.records import folder, plan, shard, shard_runs
-from audioset_ml.records.sources import AudioSource, RecordsSource
+from audioset_ml.records import (
+  folder,
+  plan,
+  published_embeddings,
+  shard,
+  shard_runs,
+)
+from audioset_ml.records.frames import FrameFormat
+from audioset_ml.records.sources import AudioSource, EmbeddingsSource, RecordsSource
 
 LOST_FILE = 'lost_clips.csv'
 _PARTS = '.parts'
+DIFFERING_FILE = 'differing_labels.csv'
+Source = AudioSource | EmbeddingsSource | RecordsSource
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +48,8 @@ class PrepareConfig:
     labels: the label files.
     audio_dir: folder with the clips' sound files, at any depth.
     records: instead of audio_dir: records to take the features from.
+    features_dirs: instead of both: folders of AudioSet's published embeddings.
+    labels_in_features: whether the labels in these are held against the label files.
     front_end: the front end; that of `records`, where they are given.
     decoder: one of `decoding.DECODERS`.
     clips_per_shard: about how many clips a shard holds.
@@ -52,6 +63,8 @@ class PrepareConfig:
   labels: LabelFiles
   audio_dir: str = ''
   records: str = ''
+  features_dirs: tuple[str, ...] = ()
+  labels_in_features: bool = True
   front_end: FrontEnd = dataclasses.field(default_factory=FrontEnd)
   decoder: str = 'soundfile'
   clips_per_shard: int = 500
@@ -62,10 +75,11 @@ class PrepareConfig:
   clip_list: str = ''
 
   def __post_init__(self):
-    if bool(self.audio_dir) == bool(self.records):
+    given = (self.audio_dir, self.records, self.features_dirs)
+    if sum(map(bool, given)) != 1:
       raise InputError(
-        'records are made either of sound files (audio_dir) or of other records '
-        '(records, labels_only): give one of them'
+        'records are made either of sound files (audio_dir), of published embeddings '
+        '(features_dir) or of other records (records, labels_only): give one of them'
       )
     if self.decoder not in decoding.DECODERS:
       choices = ', '.join(decoding.DECODERS)
@@ -127,7 +141,7 @@ def prepare(
   """
   output_dir = paths.as_path(output_dir)
   joined, lost = read_chosen_labels(config)
-  front_end, tasks, source = _plan(config, joined, output_dir)
+  frames, tasks, source, known = _plan(config, joined, output_dir)
   parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
   writer = shard.ShardWriter(
@@ -135,7 +149,7 @@ def prepare(
   )
   shard_runs.run(tasks, writer, runs or shard_runs.RunConfig(), 'prepare')
   summaries = shard.read_summaries(str(parts_dir), tasks)
-  counts = dict(joined.counts)
+  counts = dict(joined.counts) | known
   counts.update(_write_tables(summaries, output_dir))
   write_wrong_rows(output_dir, joined.wrong_rows)
   if config.clip_list:
@@ -145,7 +159,7 @@ def prepare(
   _check_skipped(config, counts, summaries, output_dir)
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):
-    if entry.name.endswith(shard.PARTIAL):  # of attempts that were killed
+    if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed
       paths.delete_tree(entry)
   seconds = sum(row[3] for summary in summaries for row in summary['clips'])
   details = {
@@ -154,7 +168,7 @@ def prepare(
     'skipped_reasons': _reasons(summaries),
     'class_counts': _class_counts(summaries, joined.class_map),
     'other_strong_labels': joined.others.to_dict('index'),
-    'front_end': front_end.to_dict(),
+    **frames.to_run(),
   }
   if joined.outside:
     details['events_outside_annotated_classes'] = joined.outside
@@ -163,8 +177,8 @@ def prepare(
 
 def _plan(
   config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path
-) -> tuple[FrontEnd, list[plan.ShardTask], AudioSource | RecordsSource]:
-  """Plans the shards; their front end, their tasks and where they come from."""
+) -> tuple[FrameFormat, list[plan.ShardTask], Source, dict[str, int]]:
+  """Plans the shards; their frames, tasks, source, and what was counted."""
   labels, parts_dir = joined.labels, output_dir / _PARTS
   if config.records:
     if paths.absolute(config.records) == paths.absolute(output_dir):
@@ -179,7 +193,9 @@ def _plan(
     settings = f'{source} {folders.fingerprint(config.records)}'
     parts_dir.mkdir(exist_ok=True)
     tasks = plan.write_plans(parts_dir, labels, members, known, {}, settings)
-    return old.front_end, tasks, source
+    return old.frames, tasks, source, {}
+  if config.features_dirs:
+    return _plan_embeddings(config, joined, output_dir)
   source = AudioSource(
     config.front_end, config.decoder, config.min_seconds, config.max_extra_seconds
   )
@@ -189,7 +205,44 @@ def _plan(
   sounds = {clip_id: sounds[clip_id] for clip_id in states}
   parts_dir.mkdir(exist_ok=True)
   tasks = plan.write_plans(parts_dir, labels, members, sounds, states, repr(source))
-  return config.front_end, tasks, source
+  return FrameFormat.log_mel(config.front_end), tasks, source, {}
+
+
+def _plan_embeddings(
+  config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path
+) -> tuple[FrameFormat, list[plan.ShardTask], Source, dict[str, int]]:
+  """Plans shards of whole files of embeddings, neighbours together."""
+  labels, parts_dir = joined.labels, output_dir / _PARTS
+  classes = len(joined.class_map) if config.labels_in_features else None
+  found = published_embeddings.match(config.features_dirs, labels, classes)
+  shards = found.shards(config.clips_per_shard)
+  clip_ids = labels.clips['clip_id'].tolist()
+  placed = np.zeros(len(found.files), np.int32)
+  for number, files in enumerate(shards):
+    placed[files] = number
+  rows = np.flatnonzero(found.file >= 0)
+  # In the order of the files, for they are read in it.
+  places = {clip_ids[row]: int(placed[found.file[row]]) for row in rows}
+  members = plan.assign(labels, len(shards), places)
+  sources, states = {}, {}
+  for row in rows.tolist():
+    file = found.file[row]
+    key = found.keys.get(row, clip_ids[row])
+    sources[clip_ids[row]] = f'{key} {found.files[file]}'
+    states[clip_ids[row]] = found.states[file]
+  parts_dir.mkdir(exist_ok=True)
+  source = EmbeddingsSource()
+  tasks = plan.write_plans(parts_dir, labels, members, sources, states, repr(source))
+  header = ('clip_id', 'mid', 'only_in')
+  differing = [
+    (clip_ids[row], joined.class_map.mids[index], 'features' if inside else 'labels')
+    for row, index, inside in found.differing
+  ]
+  if differing:
+    folders.write_csv(output_dir / DIFFERING_FILE, header, differing)
+  for file, problem in found.damaged.items():
+    print(f'{file}: {problem}')
+  return published_embeddings.FRAMES, tasks, source, found.counts()
 
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:
@@ -212,13 +265,13 @@ def _check_skipped(
   if not counts['clips']:
     first = next((row for summary in summaries for row in summary['skipped']), None)
     reason = f'{first[1]}: {first[2]}' if first else ''
-    where = config.audio_dir or config.records
+    where = _where(config)
     raise UnfinishedError(
       f'{output_dir}: none of {clips} clips could be used (the first: {reason}); is '
-      f'{where} the folder with their sound?{_names_hint(config)}'
+      f'{where} the folder with their {_what(config)}?{_names_hint(config)}'
     )
   # Old records have lacked the same clips before.
-  if config.audio_dir and skipped > config.max_skipped_fraction * (
+  if not config.records and skipped > config.max_skipped_fraction * (
     counts['clips'] + skipped
   ):
     kinds = ', '.join(f'{n} {reason}' for reason, n in _reasons(summaries).items())
@@ -228,6 +281,14 @@ def _check_skipped(
       f'--max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What was '
       'written is kept: allow more (1 for any), and it goes on from there'
     )
+
+
+def _where(config: PrepareConfig) -> str:
+  return config.audio_dir or config.records or ', '.join(config.features_dirs)
+
+
+def _what(config: PrepareConfig) -> str:
+  return 'embeddings' if config.features_dirs else 'sound'
 
 
 def _names_hint(config: PrepareConfig) -> str:

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from audioset_ml import folders
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 
 SCORES_FILE = 'scores.npy'
 CLIP_IDS_FILE = 'clip_ids.txt'
@@ -34,21 +34,20 @@ class ClipScores:
     clip_ids: the clips.
     class_map: the classes.
     values: shape [clips, classes], float32; a memory map when read from disk.
-    front_end: what made the features that were scored; None where it isn't known, as
-      of scores from elsewhere.
+    frames: what was scored; None where it isn't known, as of scores from elsewhere.
   """
 
   path: str
   clip_ids: tuple[str, ...]
   class_map: ClassMap
   values: np.ndarray
-  front_end: FrontEnd | None = None
+  frames: FrameFormat | None = None
 
   def require_of(self, records: RecordsFolder) -> None:
     """Raises RecordError unless they are of these records' clips and classes."""
     records.require_class_map(self.class_map, f'the scores {self.path}')
-    if self.front_end:
-      records.require_front_end(self.front_end, f'what the scores {self.path} are of')
+    if self.frames:
+      records.require_frames(self.frames, f'what the scores {self.path} are of')
     if self.clip_ids != records.clip_ids:
       shared = len(set(self.clip_ids) & set(records.clip_ids))
       raise RecordError(
@@ -99,16 +98,17 @@ def read_scores(
     InputError: there is none.
     RecordError: its files don't belong together.
   """
-  front_end = folders.read_run(path, written_by).get('front_end')
-  return load_scores(path, FrontEnd.from_dict(front_end) if front_end else None)
+  run_json = folders.read_run(path, written_by)
+  known = 'front_end' in run_json or 'frames' in run_json
+  return load_scores(path, FrameFormat.from_run(run_json) if known else None)
 
 
-def load_scores(path: str | os.PathLike, front_end: FrontEnd | None) -> ClipScores:
+def load_scores(path: str | os.PathLike, frames: FrameFormat | None) -> ClipScores:
   """`read_scores` of a folder that is not finished yet, but whose scores are.
 
   Args:
     path: the folder.
-    front_end: what made the features; None where it isn't known.
+    frames: what was scored; None where it isn't known.
   """
   folder = pathlib.Path(path)
   values = _load(folder / SCORES_FILE)
@@ -122,7 +122,7 @@ def load_scores(path: str | os.PathLike, front_end: FrontEnd | None) -> ClipScor
       f'{path}: {SCORES_FILE} has shape {values.shape}, but there are {len(clip_ids)} '
       f'clips and {len(class_map)} classes'
     )
-  return ClipScores(str(path), clip_ids, class_map, values, front_end)
+  return ClipScores(str(path), clip_ids, class_map, values, frames)
 
 
 def has_patch_scores(scores: ClipScores) -> bool:

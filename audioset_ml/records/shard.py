@@ -12,9 +12,12 @@ from audioset_ml.labels.clip_labels import count_classes, count_states
 from audioset_ml.paths import Path, as_path
 from audioset_ml.records import folder
 from audioset_ml.records.plan import ShardTask, read_plan
-from audioset_ml.records.sources import AudioSource, RecordsSource, Skipped
-
-PARTIAL = '.partial'
+from audioset_ml.records.sources import (
+  AudioSource,
+  EmbeddingsSource,
+  RecordsSource,
+  Skipped,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +32,7 @@ class ShardWriter:
 
   output_dir: str
   parts_dir: str
-  source: AudioSource | RecordsSource
+  source: AudioSource | EmbeddingsSource | RecordsSource
 
   def write(
     self, task: ShardTask, count: Callable[[int], object] = lambda clips: None
@@ -46,11 +49,11 @@ class ShardWriter:
     """
     parts_dir, output_dir = as_path(self.parts_dir), as_path(self.output_dir)
     name = folder.shard_name(task.index, task.shards)
-    if _is_finished(parts_dir / task.part_file, output_dir / name):
+    if is_finished(parts_dir / task.part_file, output_dir / name):
       return collections.Counter()
     # A name of its own for each attempt: a worker that outlived its parent may be
     # writing the same shard.
-    partial = output_dir / f'.{name}.{uuid.uuid4().hex}{PARTIAL}'
+    partial = output_dir / f'.{name}.{uuid.uuid4().hex}{folder.PARTIAL}'
     clips, skipped, written = [], [], []
     plan = list(read_plan(parts_dir, task))
     with _writer(partial) as write:
@@ -97,7 +100,7 @@ def _writer(path: Path) -> Iterator[Callable[[bytes], None]]:
       writer.close()
 
 
-def _is_finished(summary: Path, shard: Path) -> bool:
+def is_finished(summary: Path, shard: Path) -> bool:
   """Whether the shard is there as its summary says."""
   if not (summary.exists() and shard.exists()):
     return False

@@ -1,4 +1,4 @@
-"""Where the records of a shard come from: sound files, or other records."""
+"""Where the records of a shard come from: sound files, embeddings, other records."""
 
 import concurrent.futures
 import dataclasses
@@ -9,8 +9,9 @@ import numpy as np
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import AudioError
+from audioset_ml.errors import AudioError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 
 _THREADS = 2
@@ -24,7 +25,7 @@ class Skipped:
   """A clip that could not be used, the kind of reason, and the reason itself."""
 
   clip_id: str
-  reason: str  # missing, undecodable, too short, wrong length, unlabelled
+  reason: str  # missing, undecodable, too short, wrong length or shape, unlabelled
   detail: str
 
 
@@ -78,7 +79,8 @@ class AudioSource:
     from audioset_ml.records import schema
 
     log_mel = _log_mel_function(self.front_end)(waveform)
-    serialized = schema.serialize(clip.labels, log_mel, self.front_end)
+    frames = FrameFormat.log_mel(self.front_end)
+    serialized = schema.serialize(clip.labels, log_mel, frames)
     return clip.labels, serialized, len(log_mel), round(seconds, 3)
 
   def _wrong_length(self, clip: PlannedClip, seconds: float) -> Skipped | None:
@@ -127,6 +129,72 @@ class RecordsSource:
         yield Skipped(clip_id, known[0], known[2])
       else:
         yield Skipped(clip_id, 'missing', f'not in the records {self.path}')
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddingsSource:
+  """Makes records of AudioSet's published embeddings; can be sent to another process.
+
+  A clip's planned source is `<key> <file>`: under which key which file has it.
+  """
+
+  def records(
+    self, index: int, clips: Sequence[PlannedClip]
+  ) -> Iterator[Record | Skipped]:
+    """The record of each clip, in the order of their files, or why it has none."""
+    del index
+    planned: dict[str, dict[str, PlannedClip]] = {}
+    for clip in clips:
+      key, _, file = clip.source.partition(' ')
+      if file:
+        planned.setdefault(file, {})[key] = clip
+      else:
+        yield Skipped(clip.labels.clip_id, 'missing', 'no embeddings of this id')
+    everything = {key: one for part in planned.values() for key, one in part.items()}
+    try:
+      # All at once, since opening each of many small files takes longer than reading.
+      found = list(self._of_files(list(planned), everything))
+    except RecordError:
+      found = []
+    if found and not everything:
+      yield from found
+      return
+    for file, of_file in planned.items():  # to tell which one is damaged
+      yield from self._of_damaged(file, of_file)
+
+  def _of_files(
+    self, files: Sequence[str], clips: dict[str, PlannedClip]
+  ) -> Iterator[Record | Skipped]:
+    """Takes the clips that the files have out of `clips`."""
+    from audioset_ml.records import published_embeddings, schema
+
+    frame_format = published_embeddings.FRAMES
+    for key, frames in published_embeddings.read_clips(files):
+      clip = clips.pop(key, None)
+      if clip is None:
+        continue
+      if isinstance(frames, str):
+        yield Skipped(clip.labels.clip_id, 'wrong shape', f'{clip.source}: {frames}')
+        continue
+      serialized = schema.serialize(clip.labels, frames, frame_format)
+      # A sound that fills its clip is as long; of others only whole frames are known.
+      seconds = round(len(frames) * frame_format.hop_seconds, 3)
+      if seconds + frame_format.hop_seconds > clip.seconds:
+        seconds = clip.seconds
+      yield clip.labels, serialized, len(frames), seconds
+
+  def _of_damaged(
+    self, file: str, clips: dict[str, PlannedClip]
+  ) -> Iterator[Record | Skipped]:
+    """The clips of one file, of which those behind a damage are lost."""
+    clips = dict(clips)
+    try:
+      yield from self._of_files([file], clips)
+      problem = 'changed since it was first read'
+    except RecordError as error:
+      problem = str(error)
+    for clip in clips.values():
+      yield Skipped(clip.labels.clip_id, 'damaged', f'{file}: {problem}')
 
 
 @functools.cache

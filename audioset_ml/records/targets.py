@@ -14,8 +14,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.records.frames import FrameFormat
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
@@ -40,23 +40,23 @@ class LabelSetLookup:
     self._num_classes = len(label_set.class_map)
     self._state = {'ignored': IGNORED, 'positive': POSITIVE}[label_set.flagged_as]
 
-  def target(self, clip_id: tf.Tensor) -> tf.Tensor:
-    """What the flagged labels of a clip are; the others are NEGATIVE.
+  def targets(self, clip_ids: tf.Tensor) -> tf.Tensor:
+    """What the flagged labels of clips are; the others are NEGATIVE.
 
-    Shape [classes], int8.
+    Shape [batch, classes], int8.
     """
-    packed = tf.gather(self._packed, self._row_of.lookup(clip_id))  # [bytes]
+    packed = tf.gather(self._packed, self._row_of.lookup(clip_ids))  # [batch, bytes]
     flagged = _unpack(packed, self._num_classes)
     return tf.where(flagged, tf.constant(self._state, tf.int8), NEGATIVE)
 
 
 @dataclasses.dataclass(frozen=True)
 class TargetMaker:
-  """Makes the target of a patch.
+  """Makes the targets of patches, many at once.
 
   Attributes:
     num_classes: number of classes.
-    front_end: the records' front end, which says where a frame is in time.
+    frames: the records' frames, which say where a patch is in time.
     label_mode: one of `training_source.LABEL_MODES`.
     lookup: the label set, or None for none.
     implied: which classes a positive of each class makes positive, unless a person said
@@ -70,7 +70,7 @@ class TargetMaker:
   """
 
   num_classes: int
-  front_end: FrontEnd
+  frames: FrameFormat
   label_mode: str = 'weak'
   lookup: LabelSetLookup | None = None
   implied: np.ndarray | None = None
@@ -83,79 +83,128 @@ class TargetMaker:
     smeared = self.complete and self.lookup is not None and self.implied is not None
     return self.label_mode != 'weak' or smeared
 
-  def target(self, record: dict[str, tf.Tensor], start: tf.Tensor) -> tf.Tensor:
-    """The target of a patch of a clip.
+  def targets(self, record: dict[str, tf.Tensor], starts: tf.Tensor) -> tf.Tensor:
+    """The targets of a patch of each of some clips.
 
     Only what nobody was asked about can be ignored, added or implied: what a person
     said stands, whatever the label set and the ontology say.
 
     Args:
-      record: a parsed record, with the labels that the mode needs.
-      start: the patch's first frame in the clip.
+      record: records parsed together, with the labels that the mode needs.
+      starts: each patch's first frame in its clip. Shape [batch], int64.
 
     Returns:
-      int8, shape [classes]: 1 positive, 0 negative, −1 ignored.
+      int8, shape [batch, classes]: 1 positive, 0 negative, −1 ignored.
     """
-    present = tf.cast(record['weak/present'], tf.bool)
-    negative = record['weak/class'][~present]
+    present = record['weak/present'].values > 0
+    weak = _Listed.of(record['weak/class'])
+    negative = weak.where(~present)
     if self.label_mode == 'weak':
-      positive = record['weak/class'][present]
+      positive = weak.where(present)
     else:
-      positive = self._event_classes(record, 'strong', start)
-      refuted = self._event_classes(record, 'strong_negative', start)
-      negative = tf.concat([negative, refuted], axis=0)
-    target = tf.zeros([self.num_classes], tf.int8)
+      positive = self._events(record, 'strong', starts)
+      negative = negative.and_also(self._events(record, 'strong_negative', starts))
+    shape = [tf.size(starts), self.num_classes]
+    target = tf.zeros(shape, tf.int8)
     if self.lookup is not None:
-      target = self.lookup.target(record['clip_id'])
+      target = self.lookup.targets(record['clip_id'])
       if self.complete:
-        negative_state = tf.constant(NEGATIVE, tf.int8)
-        target = tf.where(self._lacking(record, positive), negative_state, target)
+        lacking = self._lacking(record, positive, shape)
+        target = tf.where(lacking, tf.constant(NEGATIVE, tf.int8), target)
     if self.unannotated is not None:
-      target = -tf.cast(self._not_asked(record), tf.int8)
+      target = -tf.cast(self._not_asked(record, shape), tf.int8)
     if self.implied is not None:
-      above = self._above(positive)
+      above = self._above(positive, shape)
       target = tf.where(above, tf.constant(POSITIVE, tf.int8), target)
-    target = _set(target, negative, NEGATIVE)
-    target = _set(target, positive, POSITIVE)
-    return tf.ensure_shape(target, [self.num_classes])
+    target = negative.set(target, NEGATIVE)
+    target = positive.set(target, POSITIVE)
+    return tf.ensure_shape(target, [None, self.num_classes])
 
-  def _lacking(self, record: dict[str, tf.Tensor], positive: tf.Tensor) -> tf.Tensor:
+  def _lacking(
+    self, record: dict[str, tf.Tensor], positive: '_Listed', shape: list
+  ) -> tf.Tensor:
     """What complete annotators did not mark, nor any kind of it where labels are
-    smeared. Shape [classes], bool."""
+    smeared. Shape [batch, classes], bool."""
     unmarked = _unpack_bytes(record['unmarked'], self.num_classes)
     if self.implied is None:
       return unmarked
-    marked = tf.concat([positive, record['strong/class']], axis=0)
-    return unmarked & ~self._above(marked)
+    marked = positive.and_also(_Listed.of(record['strong/class']))
+    return unmarked & ~self._above(marked, shape)
 
-  def _not_asked(self, record: dict[str, tf.Tensor]) -> tf.Tensor:
-    """The classes that a clip's annotators were not asked about. Shape [classes]."""
-    unannotated = tf.constant(self.unannotated)
+  def _not_asked(self, record: dict[str, tf.Tensor], shape: list) -> tf.Tensor:
+    """The classes that each clip's annotators were not asked about. Shape [batch,
+    classes], bool."""
+    unannotated = tf.broadcast_to(tf.constant(self.unannotated), shape)
     if not self.complete:
       return unannotated
     unmarked = _unpack_bytes(record['unmarked'], self.num_classes)
-    marked = tf.zeros([self.num_classes], tf.int8)
-    marked = _set(marked, record['strong/class'], POSITIVE) > 0
-    return tf.where(record['unmarked'] != '', ~(unmarked | marked), unannotated)
+    events = _Listed.of(record['strong/class'])
+    marked = events.set(tf.zeros(shape, tf.int8), POSITIVE) > 0
+    complete = (record['unmarked'] != '')[:, tf.newaxis]
+    return tf.where(complete, ~(unmarked | marked), unannotated)
 
-  def _above(self, classes: tf.Tensor) -> tf.Tensor:
-    """What any of some classes implies. Shape [classes], bool."""
-    return tf.reduce_any(tf.gather(tf.constant(self.implied), classes), axis=0)
+  def _above(self, labels: '_Listed', shape: list) -> tf.Tensor:
+    """What any of each clip's labels implies. Shape [batch, classes], bool."""
+    above = tf.gather(tf.constant(self.implied.astype(np.int8)), labels.classes)
+    return tf.math.unsorted_segment_max(above, labels.rows, shape[0]) > 0
 
-  def _event_classes(
-    self, record: dict[str, tf.Tensor], kind: str, start: tf.Tensor
-  ) -> tf.Tensor:
-    """The classes of the stretches of a kind that count for the patch."""
-    classes = record[f'{kind}/class']
+  def _events(
+    self, record: dict[str, tf.Tensor], kind: str, starts: tf.Tensor
+  ) -> '_Listed':
+    """The classes of the stretches of a kind that count for each clip's patch."""
+    listed = _Listed.of(record[f'{kind}/class'])
     if self.label_mode == 'diffuse':
       # A refuted stretch says nothing of the rest of the clip.
-      return classes if kind == 'strong' else classes[:0]
-    hop_ms = round(1000 * self.front_end.hop_seconds)
-    patch_ms = hop_ms * self.front_end.patch_frames
+      return listed if kind == 'strong' else listed.none()
+    hop_ms = round(1000 * self.frames.hop_seconds)
+    patch_ms = round(1000 * self.frames.patch_window_seconds)
     chosen = covered(
-      record[f'{kind}/start'], record[f'{kind}/end'], start * hop_ms, patch_ms
+      record[f'{kind}/start'].values,
+      record[f'{kind}/end'].values,
+      tf.gather(starts, listed.rows) * hop_ms,
+      patch_ms,
     )
-    return tf.boolean_mask(classes, chosen)
+    return listed.where(chosen)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Listed:
+  """Labels of some clips, one after the other.
+
+  Attributes:
+    rows: the clip of each. Shape [labels].
+    classes: its class. Shape [labels].
+  """
+
+  rows: tf.Tensor
+  classes: tf.Tensor
+
+  @classmethod
+  def of(cls, classes: tf.RaggedTensor) -> '_Listed':
+    return cls(classes.value_rowids(), classes.values)
+
+  def where(self, chosen: tf.Tensor) -> '_Listed':
+    """Those that are chosen. Shape of `chosen`: [labels], bool."""
+    return _Listed(
+      tf.boolean_mask(self.rows, chosen), tf.boolean_mask(self.classes, chosen)
+    )
+
+  def none(self) -> '_Listed':
+    return _Listed(self.rows[:0], self.classes[:0])
+
+  def and_also(self, more: '_Listed') -> '_Listed':
+    return _Listed(
+      tf.concat([self.rows, more.rows], axis=0),
+      tf.concat([self.classes, more.classes], axis=0),
+    )
+
+  def set(self, target: tf.Tensor, state: int) -> tf.Tensor:
+    """The target with a state for these labels. Shape [batch, classes]."""
+    return tf.tensor_scatter_nd_update(
+      target,
+      tf.stack([tf.cast(self.rows, tf.int64), self.classes], axis=1),
+      tf.fill(tf.shape(self.classes), tf.constant(state, tf.int8)),
+    )
 
 
 def covered(
@@ -166,7 +215,7 @@ def covered(
   Args:
     start: begin of each event (s). Shape [events], float32.
     end: its end (s). Shape [events], float32.
-    window_ms: begin of the window (ms), a scalar int64.
+    window_ms: begin of the window of each (ms), int64. Shape [events] or [].
     length_ms: its length (ms).
 
   Returns:
@@ -182,23 +231,23 @@ def covered(
 
 
 def _unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
-  """Bits, the first class highest, as of `numpy.packbits`. Shape [classes], bool."""
+  """Bits, the first class highest, as of `numpy.packbits`.
+
+  Args:
+    packed: shape [batch, bytes], uint8.
+    num_classes: how many of the bits are classes.
+
+  Returns:
+    Shape [batch, classes], bool.
+  """
   masks = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
-  bits = tf.bitwise.bitwise_and(packed[:, tf.newaxis], masks)  # [bytes, 8]
-  return tf.reshape(bits > 0, [-1])[:num_classes]
+  bits = tf.bitwise.bitwise_and(packed[..., tf.newaxis], masks)  # [batch, bytes, 8]
+  return tf.reshape(bits > 0, [-1, 8 * packed.shape[-1]])[:, :num_classes]
 
 
 def _unpack_bytes(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
-  """The same of bytes, a scalar string; all are False where there are none."""
-  none = tf.constant(bytes(-(-num_classes // 8)))
-  known = tf.where(packed == '', none, packed)
-  return _unpack(tf.io.decode_raw(known, tf.uint8), num_classes)
-
-
-def _set(target: tf.Tensor, classes: tf.Tensor, state: int) -> tf.Tensor:
-  """The target with a state for some classes."""
-  return tf.tensor_scatter_nd_update(
-    target,
-    classes[:, tf.newaxis],
-    tf.fill([tf.size(classes)], tf.constant(state, tf.int8)),
-  )
+  """The same of bytes, shape [batch], strings; all are False where there are none."""
+  size = -(-num_classes // 8)
+  known = tf.where(packed == '', tf.constant(bytes(size)), packed)
+  values = tf.ensure_shape(tf.io.decode_raw(known, tf.uint8), [None, size])
+  return _unpack(values, num_classes)

@@ -11,13 +11,14 @@ import dataclasses
 
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import RecordError
-from audioset_ml.records import augmentation, schema
+from audioset_ml.records import augmentation, schema, stateless
 from audioset_ml.records.augmentation import AugmentConfig
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_source import MOST_REPEATS, Source
 
 _SHARDS_AT_ONCE = 4
+_BLOCK_BYTES, _MOST_A_BLOCK = 2**19, 256
 # Seeds of the two sources and of the choice between them.
 _MAIN, _MIX, _CHOICE, _BATCH = range(4)
 
@@ -64,13 +65,16 @@ def training_dataset(
   else from `source`; each source has epochs of its own. 0 and 1 read one source alone.
 
   Returns:
-    (log_mel [batch, 96, 64] float32, target [batch, classes] int8: 1 positive,
+    (frames [batch, 96, 64] float32, target [batch, classes] int8: 1 positive,
     0 negative, −1 ignored).
 
   Raises:
     RecordError: a label set is of other clips or classes, there are no strong labels
-      where they are needed, or the two sources have other classes or front ends.
+      where they are needed, or the two sources have other classes or frames.
+    InputError: the augmentation is of log-mel spectrograms, and these are others.
   """
+  stored = source.records.frames
+  stored.require_possible(dataclasses.asdict(config.augment), str(source.records.path))
   sources = {_MAIN: source, _MIX: mix} if mix else {_MAIN: source}
   if mix:
     source.records.require_like(mix.records)
@@ -89,7 +93,7 @@ def training_dataset(
   def finish(
     number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
   ) -> tuple[tf.Tensor, tf.Tensor]:
-    patches, targets = tf.cast(batch[0], tf.float32), batch[1]
+    patches, targets = schema.as_floats(batch[0], stored), batch[1]
     if alpha:
       seed = (_seed(config, _BATCH), number)
       return augmentation.mix_up(patches, targets, seed, alpha)
@@ -101,26 +105,42 @@ def training_dataset(
 def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Dataset:
   """Endless single examples of a source, shuffled."""
   records, seed = source.records, _seed(config, place)
-  front_end, targets = records.front_end, source.target_maker()
+  frames, targets = records.frames, source.target_maker()
 
-  def example(number: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    record = schema.parse(serialized, strong=targets.needs_events)
-    start = random_start(record, (seed, number), front_end)
-    patch = cut_patch(record, start, front_end)
-    if config.augment.of_patches:
-      patch = tf.cast(patch, tf.float32)
-      patch = augmentation.augment_patch(
-        patch, (seed, number), config.augment, front_end
-      )
-    return patch, targets.target(record, start)
+  def block(numbers: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    record = schema.parse_batch(serialized, frames, strong=targets.needs_events)
+    # Any frame at which a whole patch starts.
+    places = record['num_frames'] - frames.patch_frames + 1
+    starts = stateless.uniform_integers(seed, numbers, places)
+    patches = schema.cut_patches(record['frames'], starts, frames)
+    return patches, targets.targets(record, starts), numbers
+
+  def augment(
+    patch: tf.Tensor, target: tf.Tensor, number: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
+    patch = augmentation.augment_patch(
+      tf.cast(patch, tf.float32), (seed, number), config.augment, frames.front_end
+    )
+    return patch, target
 
   if not config.service:
     _require_examples(source, seed)
   numbered = _numbered(source, seed, config.first_epoch)
   numbered = _balanced(numbered, source, config.balance_power, seed)
-  examples = numbered.map(
-    example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-  )
+  # Many at once, which is what is quick; nothing of an example depends on its block.
+  blocks = numbered.batch(_examples_a_block(frames))
+  if not config.augment.of_patches:
+    blocks = blocks.map(
+      lambda *given: block(*given)[:2],
+      num_parallel_calls=tf.data.AUTOTUNE,
+      deterministic=True,
+    )
+    examples = blocks.unbatch()
+  else:
+    blocks = blocks.map(block, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    examples = blocks.unbatch().map(
+      augment, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
   buffer = min(config.shuffle_buffer, max(len(records.clip_ids), config.batch_size))
   examples = examples.shuffle(buffer, seed)
   return _served(examples, config, place) if config.service else examples
@@ -211,7 +231,7 @@ def _balanced(
   strong = source.label_mode != 'weak'
 
   def repeated(number: tf.Tensor, one: tf.Tensor) -> tf.data.Dataset:
-    record = schema.parse(one, log_mel=False, strong=strong)
+    record = schema.parse(one, strong=strong)
     present = tf.cast(record['weak/present'], tf.bool)
     classes = record['strong/class'] if strong else record['weak/class'][present]
     # A clip without positives is read once.
@@ -226,29 +246,10 @@ def _balanced(
   return numbered.flat_map(repeated)
 
 
-def random_start(
-  record: dict[str, tf.Tensor], seed: tuple[int, tf.Tensor], front_end: FrontEnd
-) -> tf.Tensor:
-  """A random frame at which a whole patch of a clip starts.
-
-  Args:
-    record: a parsed record.
-    seed: two integers that alone decide the frame.
-    front_end: the records' front end.
-  """
-  starts = record['num_frames'] - front_end.patch_frames + 1
-  return tf.random.stateless_uniform(
-    [], seed=tf.stack(seed), maxval=starts, dtype=tf.int64
-  )
-
-
-def cut_patch(
-  record: dict[str, tf.Tensor], start: tf.Tensor, front_end: FrontEnd
-) -> tf.Tensor:
-  """The patch that starts at a frame of a clip. Shape [96, 64], float16."""
-  frames = tf.constant(front_end.patch_frames, tf.int64)
-  patch = schema.decode_frames(record['log_mel'], start, frames, front_end)
-  return tf.ensure_shape(patch, [front_end.patch_frames, front_end.mel_bands])
+def _examples_a_block(frames: FrameFormat) -> int:
+  """How many records are parsed together: as many as their patches take half a MB."""
+  patch_bytes = frames.patch_frames * frames.frame_bytes
+  return max(1, min(_MOST_A_BLOCK, _BLOCK_BYTES // patch_bytes))
 
 
 def _seed(config: InputConfig, place: int) -> int:

@@ -92,7 +92,7 @@ class Source:
       unannotated = records.class_counts('clips_with_events') == 0
     return TargetMaker(
       records.num_classes,
-      records.front_end,
+      records.frames,
       self.label_mode,
       lookup,
       self.implied,

@@ -1,8 +1,8 @@
 """A clip and all its labels over one time axis: SL21's Fig. 1.
 
-From the top: the log-mel spectrogram, the labels of the whole clip, the strong labels
-at their exact times, and these on frames of 0.96 s with the complementary negatives. A
-row is a class; panels without content are left out.
+From the top: the log-mel spectrogram (or the embeddings), the labels of the whole clip,
+the strong labels at their exact times, and these on frames of 0.96 s with the
+complementary negatives. A row is a class; panels without content are left out.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import ClipContent
 from audioset_ml.reporting import clip_bars, style
 from audioset_ml.reporting.clip_bars import Bar, Kind
@@ -50,13 +51,13 @@ _LINE_WIDTH = 0.4
 
 
 @style.applied()
-def draw_clip(content: ClipContent, class_map: ClassMap, front_end: FrontEnd) -> Figure:
+def draw_clip(content: ClipContent, class_map: ClassMap, frames: FrameFormat) -> Figure:
   """Draws a clip with its labels; the more rows, the higher the figure.
 
   Args:
     content: the clip.
     class_map: the records' classes, for their names.
-    front_end: the records' front end.
+    frames: what the records' frames are.
   """
   panels = _panels(content)
   order = clip_bars.class_order(content.labels)
@@ -68,8 +69,12 @@ def draw_clip(content: ClipContent, class_map: ClassMap, front_end: FrontEnd) ->
   left = max(_LEFT, _widest(figure, list(names.values())) + _NAME_PAD)
   axes = _stack(figure, left, heights)
   clip_id = _shortened(content.labels.clip_id, _MAX_TITLE)
-  axes[0].set_title(f'Log-mel spectrogram of {clip_id}', parse_math=False)
-  _draw_spectrogram(axes[0], content.log_mel, front_end)
+  title = 'Log-mel spectrogram' if frames.front_end else 'Embeddings'
+  axes[0].set_title(f'{title} of {clip_id}', parse_math=False)
+  if frames.front_end:
+    _draw_spectrogram(axes[0], content.frames, frames.front_end)
+  else:
+    _draw_embeddings(axes[0], content.frames, frames)
   for panel, (title, bars), classes in zip(axes[1:], panels, rows, strict=True):
     count = len({bar.class_index for bar in bars})
     cut = f' ({len(classes)} of {count} classes)' if count > len(classes) else ''
@@ -166,6 +171,18 @@ def _draw_spectrogram(axes: Axes, log_mel: np.ndarray, front_end: FrontEnd) -> N
     ticks, [f'{hz / 1000:g}k' if hz >= 1000 else f'{hz:g}' for hz in ticks]
   )
   axes.set_ylabel('Frequency (Hz)')
+
+
+def _draw_embeddings(axes: Axes, values: np.ndarray, frames: FrameFormat) -> None:
+  """Draws embeddings, each as wide as the time to the next one."""
+  axes.pcolormesh(
+    np.arange(len(values) + 1) * frames.hop_seconds,
+    np.arange(frames.values + 1),
+    values.T,
+    cmap='magma',
+    rasterized=True,
+  )
+  axes.set_ylabel('Value')
 
 
 def _ticks_hz(front_end: FrontEnd) -> list[float]:

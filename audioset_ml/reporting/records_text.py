@@ -24,15 +24,11 @@ def describe_records(overview: RecordsOverview) -> str:
   """What records hold, line by line."""
   records, clips = overview.records, len(overview.records.clip_ids)
   a_clip = overview.shard_bytes / max(clips, 1)
-  end = records.front_end
   lines = [
     f'{records.path}: {clips} clips ({overview.hours:.2f} h) in '
     f'{len(records.shards)} shards, {a_clip:,.0f} bytes a clip',
     _skipped_text(overview),
-    f'front end: {end.sample_rate} Hz, windows of {1000 * end.window_seconds:g} ms '
-    f'every {1000 * end.hop_seconds:g} ms, {end.mel_bands} mel bands from '
-    f'{end.mel_min_hz:g} to {end.mel_max_hz:g} Hz, patches of '
-    f'{end.patch_window_seconds:g} s',
+    records.frames.describe(),
     f'labels: {_kinds_text(overview.counts)}',
   ]
   return '\n'.join([*lines, *_class_lines(overview), *_strong_clip_lines(overview)])

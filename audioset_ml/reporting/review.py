@@ -184,7 +184,7 @@ def _item(inputs: ReviewInputs, row: int, class_index: int) -> dict[str, Any]:
   }
   if inputs.patch_scores is not None:
     best = int(inputs.patch_scores.of(row)[:, class_index].argmax())
-    item['peak'] = round(best * inputs.records.front_end.patch_hop_seconds, 2)
+    item['peak'] = round(best * inputs.records.frames.patch_hop_seconds, 2)
   return item
 
 
@@ -194,10 +194,16 @@ def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
     'labels': [records.class_map.names[i] for i, state in labels if state.present],
     'refuted': [records.class_map.names[i] for i, state in labels if not state.present],
     # What the picture spans, padding at its end included.
-    'span': round(len(content.log_mel) * records.front_end.hop_seconds, 2),
-    'loudest': loudest_patch(content.log_mel, records.front_end),
-    'picture': _data_uri('image/webp', _picture(content.log_mel)),
+    'span': round(len(content.frames) * records.frames.hop_seconds, 2),
+    'loudest': _loudest(content, records),
+    'picture': _data_uri('image/webp', _picture(content.frames)),
   }
+
+
+def _loudest(content: ClipContent, records: RecordsFolder) -> float | None:
+  """When it is loudest (s); None for embeddings, which don't say."""
+  front_end = records.frames.front_end
+  return loudest_patch(content.frames, front_end) if front_end else None
 
 
 def loudest_patch(log_mel: np.ndarray, front_end: FrontEnd) -> float:

@@ -105,7 +105,8 @@ class TrainConfig:
       positive too (SL21 3.1's label smearing); '' for none.
     augment: keyword arguments of `records.augmentation.AugmentConfig`.
     balance_power: how far rare classes are made up for.
-    architecture, width_multiplier, weight_init, bias_start: as in ModelConfig.
+    architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
+      in ModelConfig.
     optimizer: the optimiser.
     ema_decay: of a moving average of the weights, which is then validated and saved
       instead of the weights; 0 for none.
@@ -149,6 +150,8 @@ class TrainConfig:
   width_multiplier: float = 1.0
   weight_init: str = 'keras'
   bias_start: float = 0.0
+  hidden_units: tuple[int, ...] = (512, 512)
+  dropout: float = 0.0
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
   ema_decay: float = 0.0
   steps: int = 100_000
@@ -214,8 +217,10 @@ class TrainConfig:
       width_multiplier=self.width_multiplier,
       weight_init=self.weight_init,
       bias_start=self.bias_start,
+      hidden_units=self.hidden_units,
+      dropout=self.dropout,
       patch_frames=patch_shape[0],
-      mel_bands=patch_shape[1],
+      frame_values=patch_shape[1],
       seed=self.seed,
     )
 

@@ -82,7 +82,7 @@ def train(
       text = lost.to_csv(index=False, lineterminator='\n')
       folders.write_atomically(output_dir / LOST_FILE, text)
       counts['clips_lost_of_lists'] = len(lost)
-  details = {'front_end': records.front_end.to_dict()}
+  details = records.frames.to_run()
   if config.left_out:
     details['left_out'] = dataclasses.asdict(config.left_out)
   if config.data_service:
@@ -109,14 +109,13 @@ class _Run:
     self._records_paths = ' or '.join(
       sorted({str(source.records.path) for source in self._sources})
     )
-    front_end = self.records.front_end
     self._logs_dir = output_dir / 'logs'
     self._validator = self._open_validator()
     # What a tf.data service sends has no position to save: it begins after `restore`.
     saved = {}
     if not config.data_service:
       saved['iterator'] = self._iterator = iter(self._open_input())
-    shape = Shape(self.records.num_classes, front_end.patch_frames, front_end.mel_bands)
+    shape = Shape(self.records.num_classes, self.records.frames.patch_shape)
     done = steps_of(config.init_from) if config.init_optimizer else 0
     self.trainer = Trainer(config, shape, strategy, done)
     self.best = BestModel(config.metrics, config.best_metric, config.patience)
@@ -130,6 +129,7 @@ class _Run:
       best=self.best,
       losses=self._losses,
       **({'average': self.trainer.average} if self.trainer.average else {}),
+      **({'seeds': seeds} if (seeds := self.trainer.seeds) else {}),
       **saved,
     )
     self._interrupted = False

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import read_clip
 
 _CLASSES_SHOWN = 6
 
 
 class ClipPictures:
-  """The spectrograms of some clips with their labels and a model's scores."""
+  """Some clips' spectrograms or embeddings, with their labels and a model's scores."""
 
   def __init__(self, records: RecordsFolder, clip_ids: Sequence[str], clips: int):
     """Args: the records; those of their clips that there are scores of; how many of
@@ -25,7 +25,7 @@ class ClipPictures:
     self._clip_ids = clip_ids
     self._rows = sorted(set(rows.tolist()))
     self._records = records
-    self._log_mel: dict[int, np.ndarray] = {}
+    self._frames: dict[int, np.ndarray] = {}
 
   def write(self, scores: np.ndarray, states: np.ndarray) -> None:
     """Writes a summary a clip.
@@ -36,34 +36,34 @@ class ClipPictures:
     """
     for row in self._rows:
       clip_id = self._clip_ids[row]
-      if row not in self._log_mel:
-        self._log_mel[row] = read_clip(self._records, clip_id).log_mel
+      if row not in self._frames:
+        self._frames[row] = read_clip(self._records, clip_id).frames
       png = draw(
-        self._log_mel[row],
+        self._frames[row],
         scores[row],
         states[row],
         self._records.class_map,
-        self._records.front_end,
+        self._records.frames,
       )
       image = tf.image.decode_png(png, channels=3)
       tf.summary.image(f'clips/{clip_id}', image[tf.newaxis])
 
 
 def draw(
-  log_mel: np.ndarray,
+  frames: np.ndarray,
   scores: np.ndarray,
   states: np.ndarray,
   class_map: ClassMap,
-  front_end: FrontEnd,
+  frame_format: FrameFormat,
 ) -> bytes:
   """A clip's spectrogram beside its positives and the highest scores, as PNG.
 
   Args:
-    log_mel: shape [frames, mel_bands].
+    frames: shape [frames, values].
     scores: shape [classes].
     states: the labels' states. Shape [classes].
     class_map: the classes.
-    front_end: the front end.
+    frame_format: what the frames are.
   """
   from audioset_ml.reporting import style
 
@@ -74,12 +74,13 @@ def draw(
   with style.applied():
     figure = style.new_figure(6, 1.6)
     picture, bars = figure.subplots(1, 2, width_ratios=[3, 2])
-    seconds = len(log_mel) * front_end.hop_seconds
-    bands = front_end.mel_bands
+    seconds = len(frames) * frame_format.hop_seconds
+    values = frame_format.values
     picture.imshow(
-      log_mel.T, aspect='auto', origin='lower', extent=(0, seconds, 0, bands)
+      frames.T, aspect='auto', origin='lower', extent=(0, seconds, 0, values)
     )
-    picture.set(xlabel='Time (s)', ylabel='mel band')
+    name = 'mel band' if frame_format.front_end else 'embedding'
+    picture.set(xlabel='Time (s)', ylabel=name)
     place = np.arange(len(order))
     bars.barh(place, scores[order], color=[colors[bool(present[i])] for i in order])
     names = [class_map.names[i] for i in order]

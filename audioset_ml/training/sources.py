@@ -22,8 +22,9 @@ def open_sources(config: TrainConfig) -> list[Source]:
   What a list of validation clips holds is in none of them: it is held out.
 
   Raises:
-    InputError: records, lists, label sets, validation records or the model to start
-      from can't be used, or don't fit each other; or no tf.data service answers.
+    InputError: records, lists, label sets, validation records, the network or the model
+      to start from can't be used, or don't fit each other; or no tf.data service
+      answers.
   """
   ontology = Ontology.read(config.smear_ontology) if config.smear_ontology else None
   held_out: frozenset[str] = frozenset()
@@ -36,6 +37,9 @@ def open_sources(config: TrainConfig) -> list[Source]:
   for source in sources:
     records.require_like(source.records)
     source.chosen()
+  # Whether the network and the augmentation are for such frames.
+  config.model_config(records.num_classes, records.frames.patch_shape)
+  records.frames.require_possible(config.augment, str(records.path))
   if config.validation_records:
     validation = RecordsFolder.open(config.validation_records)
     records.require_like(validation)
@@ -47,7 +51,7 @@ def open_sources(config: TrainConfig) -> list[Source]:
       validation.class_map.find(name)
   if config.init_from:
     files = ModelFiles.find(config.init_from)
-    records.require_front_end(files.front_end, str(files.path))
+    records.require_frames(files.frames, str(files.path))
   if config.init_optimizer:
     require_train_folder(config.init_from)
   if config.data_service:

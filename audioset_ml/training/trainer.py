@@ -20,8 +20,7 @@ class Shape:
   """What the records say of a network: classes, and the shape of a patch."""
 
   num_classes: int
-  patch_frames: int
-  mel_bands: int
+  patch: tuple[int, int]
 
 
 class Trainer:
@@ -47,9 +46,8 @@ class Trainer:
     self._strategy = strategy
     self._replicas = strategy.num_replicas_in_sync
     keras.mixed_precision.set_global_policy(config.optimizer.precision)
-    patch_shape = (shape.patch_frames, shape.mel_bands)
     with strategy.scope():
-      self.model = build_model(config.model_config(shape.num_classes, patch_shape))
+      self.model = build_model(config.model_config(shape.num_classes, shape.patch))
       for layer in self.model.layers:
         normalizes = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = not (
@@ -73,6 +71,13 @@ class Trainer:
   @property
   def steps_done(self) -> int:
     return int(self.step.read_value())
+
+  @property
+  def seeds(self) -> list[tf.Variable]:
+    """Where dropout is in its random numbers; no part of the model's weights."""
+    layers = self.model.layers
+    layers = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    return [layer.seed_generator.state.value for layer in layers]
 
   @property
   def learning_rate(self) -> float:

@@ -29,10 +29,10 @@ def init_from(model: keras.Model, path: str, records: RecordsFolder) -> bool:
 
   Raises:
     ModelError: the architecture or width is another.
-    RecordError: the old model has another front end.
+    RecordError: the old model is for other frames.
   """
   old = TrainedModel.open(path)
-  records.require_front_end(old.front_end, str(old.path))
+  records.require_frames(old.frames, str(old.path))
   with_classifier = _same_classes(old, records)
   sources = {layer.name: layer for layer in old.model.layers if layer.weights}
   for layer in model.layers:

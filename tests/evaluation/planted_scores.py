@@ -18,8 +18,8 @@ def write_planted_scores(
   records = RecordsFolder.open(records_path)
   random = np.random.default_rng(seed)
   present = np.isin(read_label_table(records).dense(), PRESENT_STATES)
-  front_end = records.front_end
-  lengths = [front_end.num_patches(r.frames) for r in records.read_clips().values()]
+  frames = records.frames
+  lengths = [frames.num_patches(r.frames) for r in records.read_clips().values()]
   patches = 0.6 * random.random((sum(lengths), records.num_classes))
   patches += gain * np.repeat(present, lengths, axis=0)
   offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -30,6 +30,6 @@ def write_planted_scores(
   write_scores(folder, ClipScores('', records.clip_ids, records.class_map, values))
   np.save(folder / 'patch_scores.npy', patches)
   np.save(folder / 'patch_offsets.npy', offsets.astype(np.int64))
-  run = {'stage': 'score', 'front_end': front_end.to_dict()}
+  run = {'stage': 'score', **frames.to_run()}
   folders.write_json(folder / 'run.json', run)
   return folder

@@ -69,7 +69,7 @@ def test_patch_scores_are_those_whose_mean_is_the_clips(by_one, small_records):
     assert mean == pytest.approx(clips.values[row], abs=5e-4)  # float16
   records = RecordsFolder.open(small_records)
   frames = [row.frames for row in records.read_clips().values()]
-  counts = [records.front_end.num_patches(number) for number in frames]
+  counts = [records.frames.num_patches(number) for number in frames]
   assert np.diff(patches.offsets).tolist() == counts
 
 
@@ -86,7 +86,10 @@ def test_a_folder_of_scores_tells_its_teacher(by_one, models, small_records):
   run_json = json.loads((by_one / 'run.json').read_text())
   assert run_json['teachers'][0]['model'] == models[0]
   assert 'bytes' in run_json['teachers'][0]['fingerprint']
-  assert run_json['front_end'] == RecordsFolder.open(small_records).front_end.to_dict()
+  assert (
+    run_json['front_end']
+    == RecordsFolder.open(small_records).frames.front_end.to_dict()
+  )
   assert not (by_one / '.parts').exists()
 
 
@@ -194,7 +197,7 @@ def test_a_saved_model_scores_sound_files_alike(
   model = keras.saving.load_model(models[0], compile=False)
   exported = tmp_path / 'exported'
   class_map = small_data / 'class_map.csv'
-  export_saved_model(model, records.front_end, class_map, exported)
+  export_saved_model(model, records.frames.front_end, class_map, exported)
   values, _, _ = score(
     tmp_path / 'out', small_records, [str(exported)], audio_dir=f'{small_data}/audio'
   )

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 
 from audioset_ml.errors import InputError, ModelError
-from audioset_ml.models.config import ARCHITECTURES, ModelConfig
+from audioset_ml.models.config import ARCHITECTURES, ModelConfig, usual_patch_shape
 from audioset_ml.models.registry import build_model, embedding_model
 
 SMALL = ModelConfig('mobilenet_v1_tiny', num_classes=6, width_multiplier=0.1)
 
 
 def small(**changes):
-  return dataclasses.replace(SMALL, **changes)
+  shape = usual_patch_shape(changes.get('architecture', SMALL.architecture))
+  given = {'patch_frames': shape[0], 'frame_values': shape[1], **changes}
+  return dataclasses.replace(SMALL, **given)
 
 
-def random_patches(count=2):
-  return np.random.default_rng(0).normal(-2, 2, (count, 96, 64)).astype('float32')
+def random_patches(count=2, shape=(96, 64)):
+  return np.random.default_rng(0).normal(-2, 2, (count, *shape)).astype('float32')
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def precision_policy():
 @pytest.mark.parametrize('architecture', ARCHITECTURES)
 def test_every_architecture_makes_logits(architecture):
   model = build_model(small(architecture=architecture, width_multiplier=0.05))
-  logits = model(random_patches())
+  logits = model(random_patches(shape=usual_patch_shape(architecture)))
   assert logits.shape == (2, 6)
   assert logits.dtype == 'float32'
   assert model.name == architecture
@@ -45,11 +47,13 @@ def test_every_architecture_makes_logits(architecture):
 @pytest.mark.parametrize('policy', ['mixed_float16', 'mixed_bfloat16'])
 def test_outputs_are_float32_in_mixed_precision(architecture, policy, precision_policy):
   config = small(architecture=architecture, width_multiplier=0.05)
-  expected = embedding_model(build_model(config))(random_patches())
+  patches = random_patches(shape=usual_patch_shape(architecture))
+  expected = embedding_model(build_model(config))(patches)
   precision_policy(policy)
   model = build_model(config)
-  assert model.layers[3].compute_dtype == policy.removeprefix('mixed_')
-  logits, embeddings = embedding_model(model)(random_patches())
+  if architecture != 'linear':
+    assert model.layers[3].compute_dtype == policy.removeprefix('mixed_')
+  logits, embeddings = embedding_model(model)(patches)
   assert logits.dtype == embeddings.dtype == 'float32'
   np.testing.assert_allclose(embeddings, expected[1], rtol=0.1, atol=0.05)
 
@@ -138,7 +142,14 @@ def test_model_file_round_trip(tmp_path):
     ({'weight_init': 'zeros'}, "weight_init is 'zeros'.*keras, ml20"),
     ({'num_classes': 0}, 'num_classes is 0'),
     ({'patch_frames': -1}, 'patch_frames is -1'),
-    ({'mel_bands': 0}, 'mel_bands is 0'),
+    ({'frame_values': 0}, 'frame_values is 0'),
+    ({'hidden_units': ()}, 'architecture linear'),
+    ({'dropout': 1.0}, 'dropout is 1.0'),
+    ({'patch_frames': 1}, 'takes spectrograms, but .* a single frame of 64 values'),
+    (
+      {'architecture': 'mlp', 'patch_frames': 96},
+      'mlp takes embeddings, one a patch, but a patch of these records is 96 frames',
+    ),
     ({'width_multiplier': 0.0}, 'width_multiplier is 0.0'),
     ({'width_multiplier': -1.0}, 'width_multiplier is -1.0'),
     ({'width_multiplier': math.nan}, 'width_multiplier is nan'),

@@ -170,7 +170,7 @@ def test_front_end_of_another_model(class_map_path, tmp_path):
 
 def test_another_front_end_is_exported_with_its_model(class_map_path, tmp_path):
   front_end = FrontEnd(mel_bands=32, patch_window_seconds=0.48)
-  model = build(patch_frames=48, mel_bands=32)
+  model = build(patch_frames=48, frame_values=32)
   export_saved_model(model, front_end, class_map_path, tmp_path / 'saved_model')
   scores, _, log_mel = load_waveform_model(tmp_path / 'saved_model')(noise(30000))
   assert log_mel.shape[1] == 32

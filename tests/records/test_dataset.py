@@ -6,12 +6,14 @@ import pytest
 import tensorflow as tf
 
 from audioset_ml.audio import decoding, features
+from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import dataset
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from tests.small_data import CLASS_MAP
@@ -49,8 +51,8 @@ def test_patches_are_cut_from_the_clips_at_changing_frames(records, small_data):
   spectrograms = []
   for clip_id in records.clip_ids:
     waveform = decoding.load_audio(small_data / 'audio' / f'{clip_id}.flac')
-    padded = features.pad_waveform(tf.constant(waveform), records.front_end)
-    log_mel = features.log_mel_spectrogram(padded, records.front_end)
+    padded = features.pad_waveform(tf.constant(waveform), records.frames.front_end)
+    log_mel = features.log_mel_spectrogram(padded, records.frames.front_end)
     spectrograms.append(log_mel.numpy().astype(np.float16))
   starts = set()
   for patches, _ in take(records, 6):
@@ -131,9 +133,10 @@ def test_evaluation_sees_all_overlapping_patches_in_order(records, small_data):
   assert np.bincount(owner).tolist() == [4] * 12  # 240 frames: 0, 48, 96, 144
   clip_id = records.clip_ids[9]
   waveform = decoding.load_audio(small_data / 'audio' / f'{clip_id}.flac')
-  padded = features.pad_waveform(tf.constant(waveform), records.front_end)
+  front_end = records.frames.front_end
+  padded = features.pad_waveform(tf.constant(waveform), front_end)
   expected = features.frame_patches(
-    features.log_mel_spectrogram(padded, records.front_end), records.front_end
+    features.log_mel_spectrogram(padded, front_end), front_end
   )
   assert np.abs(flat[owner == 9] - expected).max() < 0.005  # float16
 
@@ -155,7 +158,7 @@ def test_a_damaged_shard_is_named(small_records, tmp_path):
 
 def test_records_of_another_front_end_or_map_do_not_fit(records):
   other = dataclasses.replace(
-    records, front_end=dataclasses.replace(records.front_end, mel_max_hz=8000.0)
+    records, frames=FrameFormat.log_mel(FrontEnd(mel_max_hz=8000.0))
   )
   with pytest.raises(RecordError, match='has mel_max_hz = 7500'):
     records.require_like(other)

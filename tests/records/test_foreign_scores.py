@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.foreign_scores import read_foreign_scores
+from audioset_ml.records.frames import FrameFormat
 
 CLASSES = ClassMap(('/m/a', '/m/b'), ('A', 'B'))
 IDS = ('one_0', 'two_0', 'three_0')
@@ -15,7 +15,7 @@ IDS = ('one_0', 'two_0', 'three_0')
 
 @pytest.fixture
 def records(tmp_path):
-  return RecordsFolder(tmp_path / 'records', (), IDS, CLASSES, FrontEnd())
+  return RecordsFolder(tmp_path / 'records', (), IDS, CLASSES, FrameFormat.log_mel())
 
 
 VALUES = np.arange(8, dtype=np.float64).reshape(4, 2)

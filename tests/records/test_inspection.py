@@ -53,8 +53,8 @@ def test_a_clip_has_its_labels_and_its_spectrogram(records, small_data):
     strong=(StrongEvent(1, 0.0, 2.0), StrongEvent(2, 0.0, 2.0)),
   )
   waveform = decoding.load_audio(small_data / 'audio' / 'clip0000001_1000.flac')
-  np.testing.assert_array_equal(clip.log_mel, log_mel_of(waveform))
-  assert clip.log_mel.dtype == np.float32
+  np.testing.assert_array_equal(clip.frames, log_mel_of(waveform))
+  assert clip.frames.dtype == np.float32
   assert clip.seconds == pytest.approx(2.0)
 
 

@@ -6,7 +6,6 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
@@ -15,6 +14,7 @@ from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.unmarked import pack
 from audioset_ml.records import schema, training_input
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.targets import (
   IGNORED,
   POSITIVE,
@@ -24,17 +24,29 @@ from audioset_ml.records.targets import (
 from audioset_ml.records.training_source import Source
 
 CLASSES = 5
-FRONT_END = FrontEnd()
+LOG_MEL = FrameFormat.log_mel()
 # Class 0 is a kind of 1 and 2, and 3 a kind of 2.
 IMPLIED = np.zeros((CLASSES, CLASSES), bool)
 IMPLIED[0, [1, 2]] = IMPLIED[3, 2] = True
 
 
+OTHER = ClipLabels(
+  'abc_0',
+  {1: LabelState.EXPLICIT_POSITIVE, 4: LabelState.EXPLICIT_NEGATIVE},
+  (StrongEvent(2, 0.0, 3.0), StrongEvent(3, 0.0, 9.0, present=False)),
+  b'\x20',
+)
+
+
 def target(labels, label_mode, start=0, implied=None, **options):
-  maker = TargetMaker(CLASSES, FRONT_END, label_mode, implied=implied, **options)
-  serialized = schema.serialize(labels, np.zeros((1008, 64)), FRONT_END)
-  record = schema.parse(tf.constant(serialized), strong=maker.needs_events)
-  return maker.target(record, tf.constant(start, tf.int64)).numpy().tolist()
+  maker = TargetMaker(CLASSES, LOG_MEL, label_mode, implied=implied, **options)
+  serialized = schema.serialize(labels, np.zeros((1008, 64)), LOG_MEL)
+  # Beside another clip, for targets are made of many at once.
+  other = schema.serialize(OTHER, np.zeros((1008, 64)), LOG_MEL)
+  both = tf.constant([other, serialized])
+  record = schema.parse_batch(both, strong=maker.needs_events)
+  starts = tf.constant([5, start], tf.int64)
+  return maker.targets(record, starts)[1].numpy().tolist()
 
 
 def covers(event, start_frame):
@@ -252,12 +264,12 @@ def some_strong(tmp_path):
       weak = {number % 2: LabelState.EXPLICIT_POSITIVE}
       strong = (StrongEvent(2, 0.0, 10.0),) if number % 2 else ()
       labels = ClipLabels(clip_id, weak, strong)
-      writer.write(schema.serialize(labels, np.full((1008, 64), number), FRONT_END))
+      writer.write(schema.serialize(labels, np.full((1008, 64), number), LOG_MEL))
 
   def records(clips_with_events=4):
     class_map = ClassMap(tuple('abcde'), tuple('abcde'))
     counts = {'clips_with_events': clips_with_events}
-    return RecordsFolder(tmp_path, (shard,), ids, class_map, FRONT_END, counts)
+    return RecordsFolder(tmp_path, (shard,), ids, class_map, LOG_MEL, counts)
 
   return records
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
@@ -16,10 +15,11 @@ from audioset_ml.records import schema
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 
-FRONT_END = FrontEnd()
+LOG_MEL = FrameFormat.log_mel()
 CLIPS = 200
 
 
@@ -38,14 +38,14 @@ def records(tmp_path_factory):
         weak = {int(number % 20 == 7): LabelState.EXPLICIT_POSITIVE}
         labels = ClipLabels(ids[number], weak, (StrongEvent(2, 0.0, 1.0),))
         log_mel = np.full((96, 64), number)
-        writer.write(schema.serialize(labels, log_mel, FRONT_END))
+        writer.write(schema.serialize(labels, log_mel, LOG_MEL))
   rare = len(range(7, CLIPS, 20))
   return RecordsFolder(
     folder,
     tuple(shards),
     tuple(ids),
     ClassMap(tuple('abcd'), tuple('abcd')),
-    FRONT_END,
+    LOG_MEL,
     {'clips_with_events': CLIPS},
     {
       'a': {'explicit_positives': CLIPS - rare, 'clips_with_events': 0},

@@ -5,11 +5,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.framing import FrameGrid, frame_events
 from audioset_ml.labels.states import LabelState
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import ClipContent
 from audioset_ml.reporting import clip_figure
 from audioset_ml.reporting.clip_bars import Kind
@@ -51,7 +51,9 @@ def content_of(weak, strong=(), seconds=10.0):
 
 
 def draw(*args, **kwargs):
-  return clip_figure.draw_clip(content_of(*args, **kwargs), CLASS_MAP, FrontEnd())
+  return clip_figure.draw_clip(
+    content_of(*args, **kwargs), CLASS_MAP, FrameFormat.log_mel()
+  )
 
 
 def drawn_bars(axes):

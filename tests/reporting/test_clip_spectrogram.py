@@ -9,6 +9,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.states import LabelState
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import ClipContent
 from audioset_ml.reporting import clip_figure
 
@@ -18,7 +19,7 @@ CLASS_MAP = ClassMap(('/m/0',), ('Tone',))
 def draw(log_mel, front_end=None):
   labels = ClipLabels('clip_0', {0: LabelState.EXPLICIT_POSITIVE})
   content = ClipContent(labels, log_mel, 10.0)
-  return clip_figure.draw_clip(content, CLASS_MAP, front_end or FrontEnd())
+  return clip_figure.draw_clip(content, CLASS_MAP, FrameFormat.log_mel(front_end))
 
 
 def noise():

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.paths import as_path
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import ClipContent
 from audioset_ml.records.overview import RecordsOverview
 from audioset_ml.reporting.records_text import describe_clip, describe_records
@@ -34,7 +34,7 @@ COUNTS = {
 
 def overview(**changes):
   records = RecordsFolder(
-    as_path('records'), ('x',), tuple('abcd'), CLASS_MAP, FrontEnd()
+    as_path('records'), ('x',), tuple('abcd'), CLASS_MAP, FrameFormat.log_mel()
   )
   values = {
     'records': records,

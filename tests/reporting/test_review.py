@@ -57,8 +57,7 @@ def flagged(plain_records, tmp_path_factory):
   patches[1::3] += 0.1
   np.save(folder / 'scores' / 'patch_scores.npy', patches)
   np.save(folder / 'scores' / 'patch_offsets.npy', np.arange(0, len(patches) + 1, 3))
-  front_end = records.front_end.to_dict()
-  run_json = {'stage': 'score', 'front_end': front_end}
+  run_json = {'stage': 'score', **records.frames.to_run()}
   (folder / 'scores' / 'run.json').write_text(json.dumps(run_json))
   write_label_sets(
     values,

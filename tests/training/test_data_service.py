@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
@@ -18,6 +17,7 @@ from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.data_service import ServedBatches, require_reachable
@@ -25,7 +25,7 @@ from tests.stages import kill_stage_when, run_stage, run_stage_ok
 from tests.training.test_distribution import finish, free_ports, read, start
 from tests.training.test_train import train_flags
 
-FRONT_END = FrontEnd()
+LOG_MEL = FrameFormat.log_mel()
 CLIPS, FRAMES = 60, 900
 
 
@@ -41,13 +41,13 @@ def records(tmp_path_factory):
       log_mel[:, 0] = number
       weak = {number % 2: LabelState.EXPLICIT_POSITIVE}
       labels = ClipLabels(clip_id, weak, (StrongEvent(2, 0.0, 1.0),))
-      writer.write(schema.serialize(labels, log_mel, FRONT_END))
+      writer.write(schema.serialize(labels, log_mel, LOG_MEL))
   return RecordsFolder(
     folder,
     (str(folder / 'all.tfrecord'),),
     ids,
     ClassMap(tuple('abc'), tuple('abc')),
-    FRONT_END,
+    LOG_MEL,
     {'clips_with_events': CLIPS},
     {},
   )

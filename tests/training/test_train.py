@@ -74,7 +74,7 @@ def test_training_learns_and_writes_what_it_should(teacher, small_records):
     logged['lwlrap', 40], abs=1e-6
   )
   records = RecordsFolder.open(small_records)
-  assert run_json['front_end'] == records.front_end.to_dict()
+  assert run_json['front_end'] == records.frames.front_end.to_dict()
 
 
 def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_weights(

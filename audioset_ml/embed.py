@@ -1,0 +1,51 @@
+"""Records of log-mel spectrograms to records of a network's embeddings of them.
+
+Each of a clip's 50 %-overlapped patches becomes a frame: what the network's classifier
+would see of it, in float16. Labels stay. Classifiers (`train --architecture=linear` or
+mlp) then train in seconds on sounds that were embedded once.
+
+Example:
+  python -m audioset_ml.embed --model=yamnet.h5 --records=records/train \\
+    --output_dir=records/train_yamnet
+  python -m audioset_ml.train --records=records/train_yamnet --architecture=linear \\
+    --learning_rate=1e-3 --steps=500 --output_dir=head
+"""
+
+from absl import flags
+
+from audioset_ml import checks, runner_flags, stage
+
+FLAGS = flags.FLAGS
+stage.define_folder_flags(*runner_flags.NAMES)
+flags.DEFINE_string(
+  'model', None, 'Train folder, a checkpoint in one, .keras file or yamnet.h5.'
+)
+flags.DEFINE_string('records', None, 'Folder of records to embed.')
+runner_flags.define_runner_flags()
+flags.mark_flags_as_required(['model', 'records'])
+
+
+def main(_) -> None:
+  runs = runner_flags.run_config()
+  with stage.output_folder(
+    FLAGS.output_dir,
+    {'model': FLAGS.model, 'records': FLAGS.records},
+    check=lambda: checks.embed(_config()),
+  ) as folder:
+    from audioset_ml.models import embed_stage
+
+    folder.counts, folder.details = embed_stage.embed(_config(), folder.path, runs)
+  values = folder.details['frames']['values']
+  print(
+    f'{folder.path}: {folder.counts["clips"]} clips as embeddings of {values} values'
+  )
+
+
+def _config():
+  from audioset_ml.models.embed_stage import EmbedConfig
+
+  return EmbedConfig(model=FLAGS.model, records=FLAGS.records)
+
+
+if __name__ == '__main__':
+  stage.run(main)

@@ -1,0 +1,221 @@
+"""`embed`: records of spectrograms to records of a network's embeddings of them.
+
+Shard by shard, each whole or not at all, in one process or in several. Labels are
+copied as they are.
+"""
+
+import collections
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from audioset_ml import folders, paths
+from audioset_ml.errors import RecordError
+from audioset_ml.models.model_files import ModelFiles
+from audioset_ml.records import folder, shard_runs
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
+from audioset_ml.records.shard import is_finished
+
+_PARTS = '.parts'
+_CLIPS_A_BATCH = 16
+_CHECKPOINT_DATA = '.data-00000-of-00001'
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedConfig:
+  """What to embed with what.
+
+  Attributes:
+    model: a train folder, a checkpoint in one, a `.keras` file or YAMNet weights.
+    records: the clips.
+  """
+
+  model: str
+  records: str
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbedTask:
+  """A shard to embed: its number, and how many clips it has."""
+
+  index: int
+  clips: int
+
+  @property
+  def part_file(self) -> str:
+    """What a finished shard leaves."""
+    return f'{self.index:05d}.json'
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardEmbedder:
+  """Embeds shards; can be sent to another process.
+
+  Attributes:
+    config: what to embed with what.
+    output_dir: the folder that the stage writes.
+    parts_dir: where a finished shard leaves its summary.
+  """
+
+  config: EmbedConfig
+  output_dir: str
+  parts_dir: str
+
+  def write(
+    self, task: EmbedTask, count: Callable[[int], object] = lambda clips: None
+  ) -> collections.Counter[str]:
+    """Writes a shard, then its summary, each renamed into place.
+
+    Args:
+      task: the shard.
+      count: told how many more clips are done.
+
+    Returns:
+      How many clips were embedded; nothing if they were before.
+
+    Raises:
+      RecordError: the shard is damaged or holds other clips than clips.csv says.
+    """
+    output_dir = paths.as_path(self.output_dir)
+    part = paths.as_path(self.parts_dir) / task.part_file
+    shards, frames, embed = _opened(self.config)
+    records = shards[task.index]
+    shard = output_dir / paths.as_path(records.shards[0]).name
+    if is_finished(part, shard):
+      return collections.Counter()
+    import tensorflow as tf
+
+    from audioset_ml.records import schema
+    from audioset_ml.records.dataset import damage_named
+
+    # A name of its own for each attempt; see `records.shard`.
+    partial = output_dir / f'.{shard.name}.{uuid.uuid4().hex}{folder.PARTIAL}'
+    lengths = []
+    with tf.io.TFRecordWriter(str(partial)) as writer, damage_named(records.path):
+      serialized = tf.data.TFRecordDataset(list(records.shards)).as_numpy_iterator()
+      for one, embeddings in zip(serialized, embed(records), strict=True):
+        example = tf.train.Example.FromString(one)
+        clip_id = schema.clip_id_of(example)
+        if records.clip_ids[len(lengths) : len(lengths) + 1] != (clip_id,):
+          raise RecordError(
+            f'{records.path}: holds other clips than its clips.csv; prepare it again'
+          )
+        lengths.append(len(embeddings))
+        writer.write(schema.with_frames(example, embeddings, records.frames, frames))
+        count(1)
+    folders.sync(partial)
+    size = folders.file_size(partial)
+    partial.replace(shard)
+    folders.write_atomically(part, json.dumps({'bytes': size, 'frames': lengths}))
+    return collections.Counter(clips=len(lengths))
+
+
+def frames_of(config: EmbedConfig) -> tuple[RecordsFolder, FrameFormat]:
+  """The records, and what their embeddings will be but for their size, unopened.
+
+  Raises:
+    InputError: the records or the model can't be used, or don't fit each other.
+  """
+  records, files = RecordsFolder.open(config.records), ModelFiles.find(config.model)
+  records.require_frames(files.frames, str(files.path))
+  origin = f'embeddings of {config.model}'
+  return records, records.frames.embeddings(1, _digest(files), origin)
+
+
+def _digest(files: ModelFiles) -> str:
+  """Tells a network from any other, wherever its file lies."""
+  path = files.path
+  if files.checkpoint is not None:
+    path = files.checkpoint.with_name(f'{files.checkpoint.name}{_CHECKPOINT_DATA}')
+  with open(path, 'rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+# Each process opens the network once.
+@functools.lru_cache(maxsize=1)
+def _opened(
+  config: EmbedConfig,
+) -> tuple[
+  list[RecordsFolder], FrameFormat, Callable[[RecordsFolder], Iterator[np.ndarray]]
+]:
+  import tensorflow as tf
+
+  from audioset_ml.models.registry import embedding_model
+  from audioset_ml.models.trained import TrainedModel
+  from audioset_ml.records.dataset import clip_patches_dataset
+
+  records, frames = frames_of(config)
+  network = embedding_model(TrainedModel.open(config.model).model)
+  frames = dataclasses.replace(frames, values=network.output_shape[1][-1])
+
+  @tf.function(reduce_retracing=True)
+  def graph(patches: tf.Tensor, clip: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    embeddings = tf.cast(network(patches, training=False)[1], tf.float16)
+    return embeddings, tf.math.bincount(tf.cast(clip, tf.int32))
+
+  def embed(records: RecordsFolder) -> Iterator[np.ndarray]:
+    for batch in clip_patches_dataset(records, _CLIPS_A_BATCH):
+      embeddings, lengths = (result.numpy() for result in graph(*batch))
+      yield from np.split(embeddings, np.cumsum(lengths)[:-1])
+
+  return records.split(), frames, embed
+
+
+def embed(
+  config: EmbedConfig,
+  output_dir: str | os.PathLike,
+  runs: shard_runs.RunConfig | None = None,
+) -> tuple[dict[str, int], dict[str, Any]]:
+  """Writes records of embeddings; what an earlier, killed call finished is kept.
+
+  Args:
+    config: what to embed with what.
+    output_dir: the folder.
+    runs: where the shards are embedded; None means in this process.
+
+  Returns:
+    Counts, and the details that `RecordsFolder.open` reads from run.json.
+
+  Raises:
+    InputError: the records or the model can't be used, or don't fit each other.
+  """
+  output_dir = paths.as_path(paths.absolute(output_dir))
+  if paths.absolute(config.records) == str(output_dir):
+    raise RecordError(f'{output_dir}: records cannot be written over themselves')
+  records = RecordsFolder.open(config.records)
+  old = folders.read_run(config.records, folder.WRITTEN_BY)
+  _opened.cache_clear()  # a model may have been trained anew
+  frames = _opened(config)[1]
+  parts_dir = output_dir / _PARTS
+  parts_dir.mkdir(exist_ok=True)
+  shards = records.split()
+  tasks = [EmbedTask(index, len(one.clip_ids)) for index, one in enumerate(shards)]
+  worker = ShardEmbedder(config, str(output_dir), str(parts_dir))
+  shard_runs.run(tasks, worker, runs or shard_runs.RunConfig(), 'embed')
+  parts = [json.loads((parts_dir / task.part_file).read_text()) for task in tasks]
+  rows, lengths = records.read_clips(), [n for part in parts for n in part['frames']]
+  names = [paths.as_path(shard).name for shard in records.shards]
+  clips = [
+    (clip_id, names[rows[clip_id].shard], length, rows[clip_id].seconds)
+    for clip_id, length in zip(records.clip_ids, lengths, strict=True)
+  ]
+  folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
+  records.class_map.write(output_dir / folder.CLASS_MAP_FILE)
+  skipped = records.path / folder.SKIPPED_FILE
+  if skipped.exists():
+    folders.write_atomically(output_dir / folder.SKIPPED_FILE, skipped.read_text())
+  paths.delete_tree(parts_dir)
+  for entry in list(output_dir.iterdir()):
+    if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed
+      paths.delete_tree(entry)
+  kept = {name: old[name] for name in folder.OF_LABELS if name in old}
+  network = {'model': config.model, 'digest': frames.network}
+  return dict(old['counts']), {**kept, **frames.to_run(), 'network': network}

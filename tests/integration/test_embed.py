@@ -1,0 +1,99 @@
+"""The `embed` entry point: a network's embeddings as records."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from audioset_ml.models import layers  # noqa: F401  registers the layers
+from audioset_ml.models.embed_stage import EmbedConfig, embed
+from audioset_ml.models.registry import ModelConfig, build_model, embedding_model
+from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.inspection import read_clips
+from tests.stages import run_stage, run_stage_ok
+
+
+@pytest.fixture(scope='module')
+def network(tmp_path_factory):
+  path = tmp_path_factory.mktemp('network') / 'tiny.keras'
+  build_model(ModelConfig('mobilenet_v1_tiny', 3, width_multiplier=0.1)).save(path)
+  return path
+
+
+@pytest.fixture(scope='module')
+def embedded(network, small_records, tmp_path_factory):
+  out = tmp_path_factory.mktemp('embedded') / 'records'
+  flags = [f'--model={network}', f'--records={small_records}', f'--output_dir={out}']
+  assert '12 clips as embeddings of' in run_stage_ok('embed', *flags)
+  return RecordsFolder.open(out)
+
+
+def test_each_frame_is_what_the_classifier_would_see(network, small_records, embedded):
+  old = RecordsFolder.open(small_records)
+  model = embedding_model(keras.saving.load_model(network, compile=False))
+  assert embedded.clip_ids == old.clip_ids
+  assert embedded.frames.hop_seconds == 0.48
+  assert embedded.frames.patch_window_seconds == 0.96
+  expected = [model(patches)[1] for patches, _ in clip_patches_dataset(old, 5)]
+  contents = list(read_clips(embedded, embedded.clip_ids))
+  found = np.concatenate([content.frames for content in contents])
+  np.testing.assert_allclose(found, np.concatenate(expected), rtol=2e-3, atol=1e-4)
+  patches = next(iter(clip_patches_dataset(embedded, 12)))[0]
+  np.testing.assert_array_equal(patches[:, 0], found)
+
+
+def test_labels_and_lengths_stay(small_records, embedded):
+  old = RecordsFolder.open(small_records)
+  tables = [read_label_table(records) for records in (old, embedded)]
+  for name in ('rows', 'classes', 'states'):
+    np.testing.assert_array_equal(*(getattr(table, name) for table in tables))
+  for one, other in zip(
+    read_clips(old, old.clip_ids), read_clips(embedded, old.clip_ids), strict=True
+  ):
+    assert one.labels == other.labels
+    assert one.seconds == other.seconds
+  assert embedded.counts == old.counts
+  run = json.loads((embedded.path / 'run.json').read_text())
+  assert run['network']['model'].endswith('tiny.keras')
+  assert run['frames']['network'] == run['network']['digest']
+
+
+def test_only_what_is_missing_is_embedded_again(network, small_records, tmp_path):
+  config = EmbedConfig(str(network), str(small_records))
+  for name in ('whole', 'stopped'):
+    (tmp_path / name).mkdir()
+  embed(config, tmp_path / 'whole')
+  from audioset_ml.models.embed_stage import EmbedTask, ShardEmbedder
+
+  out = tmp_path / 'stopped'
+  (out / '.parts').mkdir()
+  worker = ShardEmbedder(config, str(out), str(out / '.parts'))
+  assert worker.write(EmbedTask(1, 5))['clips'] > 0
+  (shard,) = out.glob('*.tfrecord')
+  changed = shard.stat().st_mtime_ns
+  embed(config, out)
+  assert shard.stat().st_mtime_ns == changed
+  for path in sorted((tmp_path / 'whole').iterdir()):
+    assert (out / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_head_trains_on_them_and_frames_are_evaluated(embedded, tmp_path):
+  model, out = tmp_path / 'head', tmp_path / 'evaluation'
+  flags = ['--architecture=linear', '--learning_rate=1e-2', '--batch_size=8']
+  flags += [f'--records={embedded.path}', '--steps=20', f'--output_dir={model}']
+  run_stage_ok('train', *flags)
+  flags = [f'--model={model}', f'--records={embedded.path}', f'--output_dir={out}']
+  run_stage_ok('evaluate', *flags, '--bootstrap=0', '--nofigures')
+  metrics = json.loads((out / 'metrics.json').read_text())
+  assert {'weak', 'strong'} <= set(metrics)
+  assert tf.io.gfile.exists(str(model / 'model.keras'))
+
+
+def test_embeddings_are_not_embedded(network, embedded, tmp_path):
+  flags = [f'--model={network}', f'--records={embedded.path}']
+  done = run_stage('embed', *flags, f'--output_dir={tmp_path / "again"}')
+  assert done.returncode == 1
+  assert 'is for log-mel spectrograms' in done.stderr
