@@ -1,5 +1,6 @@
 """Which part of the input each of several workers gets."""
 
+import shutil
 import types
 
 import numpy as np
@@ -113,16 +114,19 @@ def test_validation_clips_are_not_trained_on(small_records, tmp_path, capsys):
   assert strong.chosen() == clips[3:6]
   assert '3 of its clips are for validation, not trained on' in capsys.readouterr().out
   nothing = write_list(tmp_path / 'nothing.txt', *clips[:2])
-  (source,) = sources_of(small_records, main={'clip_list': nothing}, **config)
   with pytest.raises(RecordError, match='12 clips, 2 of them listed, a fraction of'):
-    source.chosen()
+    sources_of(small_records, main={'clip_list': nothing}, **config)
 
 
 def test_validation_clips_of_other_records_leave_all_to_train_on(
   small_records, tmp_path
 ):
-  held_out = write_list(tmp_path / 'held_out.txt', 'elsewhere_0')
-  config = {'validation_records': 'elsewhere', 'validation_list': held_out}
+  others = tmp_path / 'others'
+  shutil.copytree(small_records, others)
+  clips = others / 'clips.csv'
+  clips.write_text(clips.read_text().replace('clip0', 'other0'))
+  held_out = write_list(tmp_path / 'held_out.txt', 'other0000000_0')
+  config = {'validation_records': str(others), 'validation_list': held_out}
   (source,) = sources_of(small_records, **config)
   assert source.chosen() is None
 
