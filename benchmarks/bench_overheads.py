@@ -61,7 +61,7 @@ def main() -> None:
     folder = pathlib.Path(name)
     records = write_records(folder)
     config = TrainConfig(SourceConfig(name))
-    shape = Shape(CLASSES, LOG_MEL.patch_frames, LOG_MEL.values)
+    shape = Shape(CLASSES, LOG_MEL.patch_shape)
     trainer = Trainer(config, shape, tf.distribute.get_strategy())
     reading = InputConfig(config.batch_size, config.shuffle_buffer)
     iterator = iter(training_dataset(Source(records), reading))

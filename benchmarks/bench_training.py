@@ -51,7 +51,7 @@ def our_steps(network: str, patches: np.ndarray, targets: np.ndarray) -> Step:
     architecture=network,
     optimizer=OptimizerConfig(learning_rate=RATE),
   )
-  trainer = Trainer(config, Shape(CLASSES, 96, 64), tf.distribute.get_strategy())
+  trainer = Trainer(config, Shape(CLASSES, (96, 64)), tf.distribute.get_strategy())
   batch = tf.constant(patches), tf.constant(targets)
 
   def run(steps: int) -> None:

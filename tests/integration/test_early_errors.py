@@ -95,6 +95,7 @@ LABELS = (
 PREPARE = f'{LABELS} --audio_dir=data/audio {OUT}'
 TRAIN = f'--records=records {OUT}'
 SCORE = f'--records=records {OUT}'
+EMBED = SCORE
 ENHANCE = f'--records=records --scores=scores {OUT}'
 EVALUATE = f'--records=records --model=model {OUT}'
 SAVED = f'--records=records --scores=scores {OUT}'
@@ -272,6 +273,8 @@ WRONG = [
     '--strong_tsv=data/strong.tsv --output_tsv=no/o.tsv',
     'there is no folder no',
   ),
+  ('embed', f'{EMBED} --model=gone', 'gone: no such model file'),
+  ('embed', f'--records=gone --model=model {OUT}', 'gone: no such folder'),
   ('data_service', '--dispatcher=nowhere', 'not of the form host:port'),
   ('models', '--num_classes=0', 'num_classes is 0, but must be at least 1'),
   ('sweep', f'{OUT} --axis=seed=1 --stage=trian', 'trian'),

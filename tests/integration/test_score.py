@@ -150,10 +150,10 @@ def test_a_light_install_writes_the_same_bytes(
 
 @pytest.mark.parametrize('stage', ['score', 'enhance'])
 def test_a_runner_that_is_not_installed_is_told_of_at_once(
-  stage, light_install, tmp_path
+  stage, models, by_one, small_records, light_install, tmp_path
 ):
-  flags = {'score': '--model=absent', 'enhance': '--scores=absent'}
-  flags = (flags[stage], '--records=absent', '--runner=DirectRunner')
+  flags = {'score': f'--model={models[0]}', 'enhance': f'--scores={by_one}'}
+  flags = (flags[stage], f'--records={small_records}', '--runner=DirectRunner')
   done = run_stage(stage, *flags, f'--output_dir={tmp_path}/out', modules=light_install)
   assert done.returncode == 1
   assert done.stderr == (

@@ -72,12 +72,12 @@ def test_beam_writes_the_same_bytes(small_data, small_records, tmp_path, workers
 
 @pytest.mark.parametrize('flag', ['--dry_run', '--nodry_run'])
 def test_a_runner_that_is_not_installed_is_told_of_at_once(
-  light_install, tmp_path, flag
+  small_data, light_install, tmp_path, flag
 ):
-  flags = ('--segments_csv=absent', '--class_map=absent', '--audio_dir=absent', flag)
   done = run_stage(
     'prepare',
-    *flags,
+    *prepare_flags(small_data),
+    flag,
     '--runner=DirectRunner',
     f'--output_dir={tmp_path}/out',
     modules=light_install,

@@ -30,7 +30,7 @@ def main(name: str, output: str) -> None:
     ema_decay=0.9,
     steps=STEPS,
   )
-  trainer = Trainer(config, Shape(3, 96, 64), strategy)
+  trainer = Trainer(config, Shape(3, (96, 64)), strategy)
   part = slice(None)
   if name == 'multi_worker':
     half, worker = BATCH // 2, strategy.cluster_resolver.task_id

@@ -92,7 +92,7 @@ def trainer(**options):
       }
     ),
   )
-  return Trainer(config, Shape(3, 96, 64), tf.distribute.get_strategy())
+  return Trainer(config, Shape(3, (96, 64)), tf.distribute.get_strategy())
 
 
 def batch(seed, examples=4):

@@ -167,10 +167,6 @@ def test_what_is_frozen_stays(run, first, part):
     (['--ignore_unannotated'], 'it needs a source with diffuse or strong labels'),
     (['--label_mode=strong', '--label_set=x'], 'it needs a source with weak labels'),
     (['--strategy=multi_worker'], 'needs TF_CONFIG'),
-    (
-      ['--init_from=x.keras', '--init_optimizer'],
-      'init_optimizer needs a train folder',
-    ),
     (['--gain_db=inf'], 'gain_db is inf'),
     (
       ['--strategy=mirrored', '--accumulate=2'],
