@@ -5,8 +5,6 @@ import re
 
 import numpy as np
 import pytest
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import bootstrap, files
@@ -21,6 +19,9 @@ CLASSES = ClassMap(
   tuple(f'/m/{index}' for index in range(7)),
   ('Dog', 'Cat', '</script>&"', 'Rain $\\frac$', 'Siren', 'Bell', 'Unheard'),
 )
+
+# What selenium calls By.TAG_NAME, By.CSS_SELECTOR, Keys.ENTER; not all have it.
+TAG, CSS, ENTER = 'tag name', 'css selector', '\ue007'
 
 
 def write_evaluation(folder, seed, gain, clips=60):
@@ -78,8 +79,8 @@ def test_the_page_needs_nothing_from_elsewhere(page):
 
 def rows_of(table):
   return [
-    [cell.text for cell in row.find_elements(By.TAG_NAME, 'td')]
-    for row in table.find_elements(By.CSS_SELECTOR, 'tbody tr')
+    [cell.text for cell in row.find_elements(TAG, 'td')]
+    for row in table.find_elements(CSS, 'tbody tr')
   ]
 
 
@@ -88,32 +89,32 @@ def test_tables_sort_and_filter(page, evaluations, tmp_path):
   models = report.read_models(list(map(str, evaluations)))
   with chromium(tmp_path) as window:
     window.get(page.as_uri())
-    assert window.find_element(By.TAG_NAME, 'h1').text == 'A <b>title'
-    tables = window.find_elements(By.TAG_NAME, 'table')
+    assert window.find_element(TAG, 'h1').text == 'A <b>title'
+    tables = window.find_elements(TAG, 'table')
     for row, (name, model) in zip(rows_of(tables[0]), models.items(), strict=True):
       assert row[0] == name
       low, high = model.metrics['intervals']['weak']['d_prime']
       value = model.metrics['weak']['d_prime']
       assert row[1].split('\n') == [f'{value:.3f}', f'{low:.3f} … {high:.3f}']
     expected = models['masked'].per_class['lwlrap'].tolist()[:6]
-    header = tables[-1].find_elements(By.CSS_SELECTOR, 'th button')
+    header = tables[-1].find_elements(CSS, 'th button')
     assert [one.text for one in header][:4] == ['class', 'positives', 'plain', 'masked']
     header[3].click()
     shown = [row[3].split('\n')[0] for row in rows_of(tables[-1])]
     assert shown == [f'{one:.3f}' for one in sorted(expected, reverse=True)] + ['–']
-    header[3].send_keys(Keys.ENTER)
+    header[3].send_keys(ENTER)
     shown = [row[3].split('\n')[0] for row in rows_of(tables[-1])]
     assert shown == [f'{one:.3f}' for one in sorted(expected)] + ['–']
     header[0].click()
     names = [row[0] for row in rows_of(tables[-1])]
     assert names[1:] == sorted(names[1:])
     assert '</script>&"' in names
-    window.find_element(By.CSS_SELECTOR, 'input').send_keys('DOG')
-    found = rows_of(window.find_elements(By.TAG_NAME, 'table')[-1])
+    window.find_element(CSS, 'input').send_keys('DOG')
+    found = rows_of(window.find_elements(TAG, 'table')[-1])
     assert [row[0] for row in found] == ['Dog']
-    choice = window.find_element(By.TAG_NAME, 'select')
-    choice.find_element(By.CSS_SELECTOR, 'option[value=average_precision]').click()
-    found = rows_of(window.find_elements(By.TAG_NAME, 'table')[-1])
+    choice = window.find_element(TAG, 'select')
+    choice.find_element(CSS, 'option[value=average_precision]').click()
+    found = rows_of(window.find_elements(TAG, 'table')[-1])
     value = models['plain'].per_class['average_precision'][0]
     assert found[0][2].split('\n')[0] == f'{value:.3f}'
 
@@ -122,11 +123,11 @@ def test_tables_sort_and_filter(page, evaluations, tmp_path):
 def test_clear_differences_are_marked(page, tmp_path):
   with chromium(tmp_path) as window:
     window.get(page.as_uri())
-    headings = [one.text for one in window.find_elements(By.CSS_SELECTOR, 'h2, h3')]
+    headings = [one.text for one in window.find_elements(CSS, 'h2, h3')]
     assert 'Against plain' in headings
     differences = next(
       table
-      for table in window.find_elements(By.TAG_NAME, 'table')
+      for table in window.find_elements(TAG, 'table')
       if table.get_attribute('aria-label') == 'Differences'
     )
     row = rows_of(differences)[0]
