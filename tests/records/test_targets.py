@@ -236,6 +236,15 @@ def test_what_complete_annotators_did_not_mark_is_never_ignored(
   )
 
 
+def test_a_kind_that_was_marked_leaves_its_class_to_the_label_set():
+  """Class 0 was marked, which implies class 1: nobody said that 1 is absent."""
+  unmarked = pack([1], CLASSES).tobytes()
+  labels = ClipLabels('abc_0', {}, (StrongEvent(0, 0.0, 5.0),), unmarked)
+  options = {'complete': True, 'lookup': lookup([1], 'ignored')}
+  assert target(labels, 'weak', implied=IMPLIED, **options)[1] == IGNORED
+  assert target(labels, 'weak', **options)[1] == 0
+
+
 def test_strong_labels_change_with_the_patch():
   labels = ClipLabels(
     'abc_0', {1: LabelState.EXPLICIT_POSITIVE}, (StrongEvent(3, 2, 4),)
