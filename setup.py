@@ -59,7 +59,6 @@ setuptools.setup(
     'Development Status :: 4 - Beta',
     'Intended Audience :: Science/Research',
     'Operating System :: POSIX :: Linux',
-    'Operating System :: MacOS',
     'Programming Language :: Python :: 3.11',
     'Programming Language :: Python :: 3.12',
     'Programming Language :: Python :: 3.13',
@@ -70,12 +69,12 @@ setuptools.setup(
   packages=setuptools.find_packages(include=['audioset_ml', 'audioset_ml.*']),
   package_data={'audioset_ml.reporting': ['*.html']},
   install_requires=[
-    # From the oldest to the newest that the tests run on. A newer one is not allowed:
-    # each release so far moved something that a run only shows (2.18 ended
-    # tensorflow-io, 2.21 left out tensorboard), and checkpoints must stay exact.
+    # From the oldest to the newest that the tests run on; what lies between is not
+    # tried. A newer one is not allowed: each release so far moved something that a run
+    # only shows (2.18 ended tensorflow-io, 2.21 left out tensorboard).
     'tensorflow>=2.17,<2.22',
     'tensorboard>=2.17,<2.22',
-    'keras>=3.5,<4',
+    'keras>=3.5,<3.16',
     'numpy>=1.26,<3',
     'pandas>=3,<4',
     'pyarrow>=16',

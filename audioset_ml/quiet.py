@@ -85,7 +85,8 @@ def _filtered_stderr() -> Iterator[None]:
   try:
     yield
   finally:
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # Ctrl-C ends grep, too
+      sys.stderr.flush()
     os.dup2(stderr, 2)
     os.close(stderr)
     # What it has left is to come before what we say next.

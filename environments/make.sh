@@ -30,7 +30,7 @@ version_of() {
 # A command of that version that can make environments: one on the path, or pyenv's.
 find_python() {
   local candidate
-  for candidate in "python$1" python3 "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python3; do
+  for candidate in "python$1" python3 "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$1".*/bin/python3; do
     if [ "$(version_of "$candidate")" = "$1" ]; then
       if "$candidate" -c 'import ensurepip, venv' 2> /dev/null; then
         command -v "$candidate"
@@ -58,6 +58,7 @@ if [ -z "$python" ]; then
 (${fitting// / or }) was found; name one: make PYTHON=/path/to/python3.x ..."
 fi
 version=$(version_of "$python") || fail "$python does not run"
+python=$(command -v "$python")
 case " $fitting " in
   *" $version "*) ;;
   *) fail "$python is Python $version;${stack:+ STACK=$stack needs} ${fitting// / or }\
@@ -74,6 +75,8 @@ if [ -f "$venv/made_of" ] && [ "$(cat "$venv/made_of")" = "$made_of" ]; then
   exit
 fi
 echo "Installing $lock for Python $version into $venv: 3 GB, a minute or two"
+# First, for an installation may be stopped halfway.
+rm -f "$venv/made_of"
 "$python" -m venv --clear "$venv"
 "$venv/bin/python" -m pip install --quiet --requirement "$lock"
 "$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable .

@@ -20,13 +20,13 @@ NAME = f'audioset_ml-{audioset_ml.__version__}'
 @pytest.fixture(scope='module')
 def tracked() -> list[str]:
   """The files of the repository, as git knows them."""
-  if not (ROOT / '.git').exists():
-    pytest.skip('no git checkout: there is nothing to compare with')
-  command = ['git', 'ls-files', '--cached', '--others', '--exclude-standard']
-  listed = subprocess.run(
-    command, cwd=ROOT, capture_output=True, text=True, check=True
-  ).stdout.splitlines()
-  return [name for name in listed if (ROOT / name).is_file()]
+  try:
+    listed = subprocess.run(
+      ['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split('\0')
+  except (OSError, subprocess.CalledProcessError) as error:
+    pytest.skip(f'git lists no files to compare with ({error})')
+  return [name for name in listed if name and (ROOT / name).is_file()]
 
 
 @pytest.fixture(scope='module')
