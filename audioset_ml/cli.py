@@ -5,7 +5,7 @@ import runpy
 import sys
 from typing import NoReturn
 
-from audioset_ml.provenance import versions
+from audioset_ml.provenance import version_text
 
 STAGES = {
   'soundscapes': 'make clips with known labels, and their label noise',
@@ -40,7 +40,7 @@ def main() -> None:
   if words[:1] == ['help'] and words[1:]:
     words = [words[1], '--help']
   if words[:1] == ['--version']:
-    print('\n'.join(f'{name} {version}' for name, version in versions().items()))
+    print(version_text())
   elif words and words[0] in _HELP:
     print(_usage())
   elif not words:

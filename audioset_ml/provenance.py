@@ -68,3 +68,8 @@ def _processor() -> str:
   except OSError:
     pass
   return platform.processor()
+
+
+def version_text() -> str:
+  """What `--version` prints: a name and its version a line."""
+  return '\n'.join(f'{name} {version}' for name, version in versions().items())

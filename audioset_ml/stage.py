@@ -23,7 +23,7 @@ import audioset_ml
 from audioset_ml import folders, paths, quiet, run_state
 from audioset_ml import inputs as stage_inputs
 from audioset_ml.errors import InputError, UnfinishedError
-from audioset_ml.provenance import versions
+from audioset_ml.provenance import version_text
 
 FLAGS = flags.FLAGS
 
@@ -92,7 +92,7 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
     positional: whether arguments that are no flags are allowed.
   """
   if _VERSION & set(sys.argv[1:]):
-    print('\n'.join(f'{name} {version}' for name, version in versions().items()))
+    print(version_text())
     return
   quiet.leave_out_notes()
 

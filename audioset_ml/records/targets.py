@@ -109,7 +109,7 @@ class TargetMaker:
     if self.lookup is not None:
       target = self.lookup.targets(record['clip_id'])
       if self.complete:
-        lacking = self._lacking(record, positive, shape)
+        lacking = self._lacking(record, shape)
         target = tf.where(lacking, tf.constant(NEGATIVE, tf.int8), target)
     if self.unannotated is not None:
       target = -tf.cast(self._not_asked(record, shape), tf.int8)
@@ -120,16 +120,14 @@ class TargetMaker:
     target = positive.set(target, POSITIVE)
     return tf.ensure_shape(target, [None, self.num_classes])
 
-  def _lacking(
-    self, record: dict[str, tf.Tensor], positive: '_Listed', shape: list
-  ) -> tf.Tensor:
+  def _lacking(self, record: dict[str, tf.Tensor], shape: list) -> tf.Tensor:
     """What complete annotators did not mark, nor any kind of it where labels are
     smeared. Shape [batch, classes], bool."""
     unmarked = _unpack_bytes(record['unmarked'], self.num_classes)
     if self.implied is None:
       return unmarked
-    marked = positive.and_also(_Listed.of(record['strong/class']))
-    return unmarked & ~self._above(marked, shape)
+    # What a positive of the clip implies is made positive in any case.
+    return unmarked & ~self._above(_Listed.of(record['strong/class']), shape)
 
   def _not_asked(self, record: dict[str, tf.Tensor], shape: list) -> tf.Tensor:
     """The classes that each clip's annotators were not asked about. Shape [batch,
