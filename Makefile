@@ -4,6 +4,9 @@ STACK ?=
 PYTHON ?=
 VENV ?= .venv$(if $(STACK),-$(STACK))
 BIN := $(VENV)/bin
+ifeq ($(STACK),oldest)
+  $(error STACK=oldest is for `make test-oldest` alone: it has not all that the others need)
+endif
 
 .PHONY: quickstart experiments test test-optional test-oldest test-slow lint benchmarks \
   environment detection lock

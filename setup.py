@@ -94,7 +94,7 @@ setuptools.setup(
     'dask': DASK,
     'cleanlab': CLEANLAB,
     # `evaluate --detection`; compiled at installation.
-    'detection': ['sed_scores_eval>=0.0.4'],
+    'detection': ['sed_scores_eval>=0.0.4', 'setuptools<81'],  # imports pkg_resources
     # Decoding inside a graph, and more file systems. Its last release has wheels for
     # Python up to 3.12 and loads under TensorFlow 2.17 and no newer one.
     'tensorflow-io': [

@@ -28,12 +28,12 @@ def soundscapes(config) -> Counts:
 
 
 def prepare(config, runs: Runs) -> Counts:
-  """Of a `records.pipeline.PrepareConfig`."""
+  """Of a `records.prepare_config.PrepareConfig`."""
   from audioset_ml.audio.decoding import require_decoder
   from audioset_ml.records import published_embeddings
   from audioset_ml.records.folder import RecordsFolder
-  from audioset_ml.records.pipeline import read_chosen_labels
   from audioset_ml.records.plan import find_audio
+  from audioset_ml.records.prepare_config import read_chosen_labels
 
   joined, lost = read_chosen_labels(config)
   clip_ids = joined.labels.clips['clip_id'].tolist()

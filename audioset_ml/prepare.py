@@ -132,7 +132,7 @@ def main(_) -> None:
 
 
 def _config():
-  from audioset_ml.records.pipeline import PrepareConfig
+  from audioset_ml.records.prepare_config import PrepareConfig
 
   return PrepareConfig(
     labels=label_flags.label_files(),

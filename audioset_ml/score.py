@@ -19,7 +19,7 @@ Example:
 from absl import flags
 
 from audioset_ml import checks, runner_flags, stage
-from audioset_ml.models.pooling import POOLINGS
+from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES)

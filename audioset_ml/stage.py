@@ -11,7 +11,6 @@ import datetime
 import logging as python_logging
 import os
 import pathlib
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 from absl import app, flags, logging
 
 import audioset_ml
-from audioset_ml import folders, paths, quiet, run_state
+from audioset_ml import error_messages, folders, paths, quiet, run_state
 from audioset_ml import inputs as stage_inputs
 from audioset_ml.errors import InputError, UnfinishedError
 from audioset_ml.provenance import version_text
@@ -34,7 +33,6 @@ _passing_flags = {'overwrite', 'dry_run'}
 
 _HELP = {'--help', '-help', '--helpshort', '--helpfull', '-h'}
 _VERSION = {'--version', '-version'}
-_MISSING = re.compile(r'flag --(\w+)=None: Flag --\1 must have a value')
 
 
 class _NothingToDo(Exception):
@@ -115,9 +113,9 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
       print(f'error: {error}; --help explains the flags', file=sys.stderr)
       return 1
     except Exception as error:
-      if not _is_the_users_to_mend(error):
+      if not error_messages.is_the_users_to_mend(error):
         raise
-      print(f'error: {_message(error)}', file=sys.stderr)
+      print(f'error: {error_messages.of(error)}', file=sys.stderr)
       return 1
 
   try:
@@ -134,51 +132,11 @@ def _parse_flags(arguments: Sequence[str]) -> list[str]:
     return FLAGS(['--help' if word == '-h' else word for word in arguments])
   # absl raises a ValueError for a value of a --no… flag.
   except (flags.Error, ValueError) as error:
-    print(f'error: {_flag_message(error)}; --help explains the flags', file=sys.stderr)
+    print(
+      f'error: {error_messages.of_flags(error)}; --help explains the flags',
+      file=sys.stderr,
+    )
     sys.exit(1)
-
-
-def _flag_message(error: Exception) -> str:
-  """What is wrong with the flags."""
-  message = str(error)
-  if isinstance(error, flags.UnrecognizedFlagError):
-    _, _, near = message.removesuffix(' ?').partition('Did you mean: ')
-    hint = ' or '.join(f'--{name}' for name in near.split(', ') if near)
-    named = f'there is no flag --{error.flagname}'
-    return f'{named} (do you mean {hint}?)' if hint else named
-  cause = error.__context__
-  if isinstance(error, flags.CantOpenFlagFileError) and isinstance(cause, OSError):
-    return f'{cause.filename}: the flagfile cannot be opened ({cause.strerror})'
-  if missing := _MISSING.findall(message):
-    needed = [f'--{name} is needed: {_first_sentence(name)}' for name in missing]
-    return '; '.join(needed)
-  if 'Non-boolean argument' in message:
-    return f'{message.partition(":")[0].removeprefix("flag ")}: neither true nor false'
-  lines = [line.removeprefix('flag ') for line in message.splitlines()]
-  return '; '.join(lines).rstrip('.')
-
-
-def _first_sentence(name: str) -> str:
-  return FLAGS[name].help.partition('. ')[0].rstrip('.')
-
-
-def _message(error: Exception) -> str:
-  """What an error says; of the system's own, the path first, and what to do."""
-  ours = isinstance(error, InputError) or not isinstance(error, OSError)
-  if ours or error.filename is None or not error.strerror:
-    return str(error)
-  return f'{error.filename}: cannot be used ({error.strerror}); name another path'
-
-
-def _is_the_users_to_mend(error: Exception) -> bool:
-  """Wrong input, or a path that can't be read or written, a full disk among them."""
-  if isinstance(error, (InputError, OSError)):
-    return True
-  tensorflow = sys.modules.get('tensorflow')
-  if tensorflow is None:
-    return False
-  paths = ('NotFoundError', 'PermissionDeniedError', 'ResourceExhaustedError')
-  return isinstance(error, tuple(getattr(tensorflow.errors, name) for name in paths))
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ _OF_SPECTROGRAMS = ('mobilenet_v1', 'mobilenet_v1_tiny', 'resnet50')
 _OF_EMBEDDINGS = ('mlp', 'linear')
 ARCHITECTURES = (*_OF_SPECTROGRAMS, *_OF_EMBEDDINGS)
 WEIGHT_INITS = ('keras', 'ml20')
+POOLINGS = ('mean', 'max', 'linear_softmax')  # see `audioset_ml.models.pooling`
 
 
 def usual_patch_shape(architecture: str) -> tuple[int, int]:

@@ -12,8 +12,6 @@ two know better whether it is there at all.
 
 import numpy as np
 
-POOLINGS = ('mean', 'max', 'linear_softmax')
-
 
 def pool(patches: np.ndarray, lengths: np.ndarray, pooling: str) -> np.ndarray:
   """The scores of clips.
@@ -22,7 +20,7 @@ def pool(patches: np.ndarray, lengths: np.ndarray, pooling: str) -> np.ndarray:
     patches: the scores of the clips' patches, one clip after the other. Shape [patches,
       classes], float32.
     lengths: how many patches each clip has, at least 1. Shape [clips], int.
-    pooling: one of POOLINGS.
+    pooling: one of `config.POOLINGS`.
 
   Returns:
     Shape [clips, classes], float32.

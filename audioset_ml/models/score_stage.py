@@ -36,7 +36,7 @@ class ScoreConfig:
     audio_dir: the clips' sound files, for SavedModels.
     patch_scores: whether the scores of patches are written, too.
     patch_type: as which type of numbers.
-    clip_score: how the scores of a clip's patches become one, of `pooling.POOLINGS`.
+    clip_score: how the scores of a clip's patches become one, of `config.POOLINGS`.
   """
 
   models: tuple[str, ...]

@@ -166,10 +166,10 @@ class EmbeddingsSource:
     self, files: Sequence[str], clips: dict[str, PlannedClip]
   ) -> Iterator[Record | Skipped]:
     """Takes the clips that the files have out of `clips`."""
-    from audioset_ml.records import published_embeddings, schema
+    from audioset_ml.records import embedding_files, schema
 
-    frame_format = published_embeddings.FRAMES
-    for key, frames in published_embeddings.read_clips(files):
+    frame_format = embedding_files.FRAMES
+    for key, frames in embedding_files.read_clips(files):
       clip = clips.pop(key, None)
       if clip is None:
         continue

@@ -19,6 +19,7 @@ from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_first_labels
 from audioset_ml.records.overview import read_overview
+from audioset_ml.records.prepare_config import PrepareConfig
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.reporting import evaluation_text, records_text
@@ -104,7 +105,7 @@ def test_joined_later_they_are_the_same_bytes(
     (files, folder, tmp_path / 'back', small_records),
   ):
     new.mkdir()
-    pipeline.prepare(pipeline.PrepareConfig(labels, records=str(old)), new)
+    pipeline.prepare(PrepareConfig(labels, records=str(old)), new)
     assert contents(new) == contents(expected)
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, strategies
 from hypothesis.extra import numpy as hnp
 
-from audioset_ml.models.pooling import POOLINGS, pool
+from audioset_ml.models.config import POOLINGS
+from audioset_ml.models.pooling import pool
 
 TWINS = {
   'mean': lambda scores: scores.mean(axis=0),

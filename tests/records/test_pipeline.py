@@ -5,7 +5,7 @@ import pytest
 
 from audioset_ml.errors import InputError
 from audioset_ml.labels.label_files import LabelFiles
-from audioset_ml.records import pipeline
+from audioset_ml.records.prepare_config import PrepareConfig
 from tests.conftest import prepare_flags
 from tests.stages import run_stage, run_stage_ok
 
@@ -114,4 +114,4 @@ def test_wrong_settings_are_refused():
     ({'records': 'x'}, 'either of sound files'),
   ):
     with pytest.raises(InputError, match=message):
-      pipeline.PrepareConfig(labels, audio_dir='c', **options)
+      PrepareConfig(labels, audio_dir='c', **options)

@@ -17,6 +17,7 @@ from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import pipeline, plan, shard_runs
 from audioset_ml.records.folder import shard_name
 from audioset_ml.records.plan import ShardTask
+from audioset_ml.records.prepare_config import PrepareConfig
 from audioset_ml.records.shard import ShardWriter
 from audioset_ml.records.shard_runs import RunConfig
 from audioset_ml.records.sources import AudioSource
@@ -250,7 +251,7 @@ def test_what_became_of_the_clips_is_counted(small_data, tmp_path, monkeypatch, 
   audio.mkdir()
   for path in sorted((small_data / 'audio').iterdir())[:9]:
     (audio / path.name).write_bytes(path.read_bytes())
-  config = pipeline.PrepareConfig(labels, audio_dir=str(audio), clips_per_shard=5)
+  config = PrepareConfig(labels, audio_dir=str(audio), clips_per_shard=5)
   counted, run = [], shard_runs.run
   monkeypatch.setattr(
     shard_runs, 'run', lambda *arguments: counted.append(run(*arguments))

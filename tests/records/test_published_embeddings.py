@@ -15,6 +15,7 @@ from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import read_clip
+from audioset_ml.records.prepare_config import PrepareConfig
 from tests.small_embeddings import (
   embeddings_of,
   sequence_example,
@@ -34,7 +35,7 @@ def data(tmp_path):
 def config_of(data, **options):
   labels = LabelFiles(str(data / 'class_map.csv'), (str(data / 'segments.csv'),))
   given = {'features_dirs': (str(data / 'features'),), 'clips_per_shard': 5, **options}
-  return pipeline.PrepareConfig(labels, **given)
+  return PrepareConfig(labels, **given)
 
 
 def prepare(data, out, **options):
@@ -237,8 +238,8 @@ def test_files_are_matched_without_tensorflow(data):
   """Planning starts at once, and its processes stay small."""
   code = (
     'import sys\n'
-    'from audioset_ml.records.published_embeddings import find_files, _read_clips\n'
-    f'clips, problem = _read_clips(find_files([{str(data / "features")!r}])[0])\n'
+    'from audioset_ml.records.embedding_files import find_files, read_file\n'
+    f'clips, problem = read_file(find_files([{str(data / "features")!r}])[0])\n'
     "assert (len(clips), problem) == (3, ''), problem\n"
     "assert 'tensorflow' not in sys.modules\n"
   )

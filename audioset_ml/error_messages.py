@@ -1,0 +1,55 @@
+"""What an error that a user can mend says, in one line."""
+
+import re
+import sys
+
+from absl import flags
+
+from audioset_ml.errors import InputError
+
+FLAGS = flags.FLAGS
+
+_MISSING = re.compile(r'flag --(\w+)=None: Flag --\1 must have a value')
+
+
+def of_flags(error: Exception) -> str:
+  """What is wrong with the flags."""
+  message = str(error)
+  if isinstance(error, flags.UnrecognizedFlagError):
+    _, _, near = message.removesuffix(' ?').partition('Did you mean: ')
+    hint = ' or '.join(f'--{name}' for name in near.split(', ') if near)
+    named = f'there is no flag --{error.flagname}'
+    return f'{named} (do you mean {hint}?)' if hint else named
+  cause = error.__context__
+  if isinstance(error, flags.CantOpenFlagFileError) and isinstance(cause, OSError):
+    return f'{cause.filename}: the flagfile cannot be opened ({cause.strerror})'
+  if missing := _MISSING.findall(message):
+    needed = [f'--{name} is needed: {_first_sentence(name)}' for name in missing]
+    return '; '.join(needed)
+  if 'Non-boolean argument' in message:
+    return f'{message.partition(":")[0].removeprefix("flag ")}: neither true nor false'
+  lines = [line.removeprefix('flag ') for line in message.splitlines()]
+  return '; '.join(lines).rstrip('.')
+
+
+def _first_sentence(name: str) -> str:
+  return re.split(r'\.\s|\n', FLAGS[name].help, maxsplit=1)[0].rstrip('.')
+
+
+def of(error: Exception) -> str:
+  """What an error says; of the system's own, the path first, and what to do."""
+  ours = isinstance(error, InputError) or not isinstance(error, OSError)
+  if ours or error.filename is None or not error.strerror:
+    return str(error)
+  return f'{error.filename}: cannot be used ({error.strerror}); name another path'
+
+
+def is_the_users_to_mend(error: Exception) -> bool:
+  """Wrong input, or a path that can't be read or written, a full disk among them."""
+  if isinstance(error, (InputError, OSError)):
+    return True
+  tensorflow = sys.modules.get('tensorflow')
+  if tensorflow is None:
+    return False
+  paths = ('NotFoundError', 'PermissionDeniedError', 'ResourceExhaustedError')
+  return isinstance(error, tuple(getattr(tensorflow.errors, name) for name in paths))
