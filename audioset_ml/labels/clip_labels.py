@@ -95,7 +95,9 @@ class ClipLabelTable:
     A smaller share is part of every larger one, and neither depends on the other clips.
     """
     limit = int(fraction * 2**64)
-    kept = [stable_hash(clip_id) < limit for clip_id in self.clips['clip_id']]
+    # Not the hash by which training takes a share: of the sample this is to be one too.
+    hashes = (stable_hash(f'sample of {clip_id}') for clip_id in self.clips['clip_id'])
+    kept = [number < limit for number in hashes]
     return self.of_rows(np.flatnonzero(kept))
 
   def of_rows(self, rows: np.ndarray) -> 'ClipLabelTable':

@@ -4,12 +4,13 @@ import collections
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
+from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
 from audioset_ml.records.augmentation import AugmentConfig
@@ -102,6 +103,17 @@ def test_fractions_of_clips_are_nested_and_about_as_large(records):
     chosen[fraction] = set(numbers)
     assert len(chosen[fraction]) == pytest.approx(CLIPS * fraction, abs=25)
   assert chosen[0.1] < chosen[0.2] < chosen[0.5] < chosen[0.9]
+
+
+def test_of_a_share_that_was_prepared_training_takes_a_share(records):
+  ids = [f'c{number}_0' for number in range(4000)]
+  columns = ('clip', 'start', 'end', 'class_index', 'state', 'present')
+  nothing = pd.DataFrame(columns=columns, dtype=int)
+  clips = pd.DataFrame({'clip_id': ids, 'seconds': 10.0})
+  sample = ClipLabelTable(clips, nothing, nothing).sample(0.25).clips['clip_id']
+  few = dataclasses.replace(records, clip_ids=tuple(sample))
+  chosen = Source(few, clip_fraction=0.25).chosen()
+  assert len(chosen) == pytest.approx(0.25 * len(sample), abs=50)
 
 
 def test_a_fraction_of_no_clips_is_an_error(records):
