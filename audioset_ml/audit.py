@@ -1,7 +1,8 @@
 """How many flagged labels are truly missing, where the truth is known.
 
-The truth is a segments CSV of complete labels (of soundscapes, say), or TSVs of labels
-that people confirmed or refuted later (what `review` saves). Precision: the share of
+The truth is a segments CSV of complete labels (of soundscapes, say), TSVs of labels
+that people confirmed or refuted later (what `review` saves), or records of complete
+annotations (`prepare --complete_strong --weak_labels=events`). Precision: the share of
 the flagged labels that are truly there; recall: the share of the missing labels that
 are flagged; both over implicit negatives whose truth is known, beside what as many
 flags at random would reach. Writes audit.csv, audit_classes.csv and the figure.
@@ -25,15 +26,24 @@ flags.DEFINE_string('truth_csv', '', 'The complete labels of the clips: segments
 flags.DEFINE_list(
   'truth_tsv', [], 'Or TSVs of labels that people confirmed or refuted.'
 )
+flags.DEFINE_string(
+  'truth_records',
+  '',
+  'Or records of these clips, whose explicit and derived labels are the truth.',
+)
 flags.DEFINE_list('formats', ['png', 'pdf'], 'Formats of the figure: png, pdf, svg.')
 flags.mark_flags_as_required(['label_sets', 'records'])
 
 
 def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in ('label_sets', 'records')}
-  inputs |= {'truth_csv': FLAGS.truth_csv, 'truth_tsv': FLAGS.truth_tsv}
+  known = {
+    name: FLAGS[name].value for name in ('truth_csv', 'truth_tsv', 'truth_records')
+  }
   with stage.output_folder(
-    FLAGS.output_dir, inputs, check=lambda: checks.audit(*inputs.values())
+    FLAGS.output_dir,
+    {**inputs, **known},
+    check=lambda: checks.audit(*inputs.values(), *known.values()),
   ) as folder:
     from audioset_ml.missing_labels.truth import read_truth
     from audioset_ml.records.folder import RecordsFolder
@@ -42,9 +52,7 @@ def main(_) -> None:
     for kind in FLAGS.formats:
       style.require_writable(folder.path / f'audit.{kind}')
     records = RecordsFolder.open(FLAGS.records)
-    truth = read_truth(
-      records.clip_ids, records.class_map, FLAGS.truth_csv, FLAGS.truth_tsv
-    )
+    truth = read_truth(records.clip_ids, records.class_map, *known.values())
     # Not before: what is wrong is told without TensorFlow's start.
     from audioset_ml.missing_labels.audit import audit
     from audioset_ml.records.dataset import read_label_table

@@ -5,7 +5,7 @@ would raise for its inputs, and returns counts by name for people to read. `runs
 after what is wrong with inputs, what is wrong with where the stage is to run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from audioset_ml.errors import InputError
@@ -158,14 +158,14 @@ def enhance(config, runs: Runs) -> Counts:
   }
 
 
-def audit(label_sets, records_path: str, truth_csv: str, truth_tsvs) -> Counts:
+def audit(label_sets, records_path: str, *truth: str | Sequence[str]) -> Counts:
   """Of the flags of `audit`."""
   from audioset_ml.labels.label_set import LabelSet, find_label_sets
   from audioset_ml.missing_labels.truth import read_truth
   from audioset_ml.records.folder import RecordsFolder
 
   records = RecordsFolder.open(records_path)
-  read_truth(records.clip_ids, records.class_map, truth_csv, truth_tsvs)
+  read_truth(records.clip_ids, records.class_map, *truth)
   found = 0
   for path in label_sets:
     folders = find_label_sets(path)

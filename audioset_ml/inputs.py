@@ -94,7 +94,11 @@ def _written_by(stage: str) -> Callable[[str, str], None]:
 # What is not named here is a file.
 _KINDS: dict[str, Callable[[str, str], None]] = {
   **dict.fromkeys(
-    ('records', 'mix_records', 'validation_records', 'prior_records'), _require_records
+    (
+      *('records', 'mix_records', 'validation_records', 'prior_records'),
+      'truth_records',
+    ),
+    _require_records,
   ),
   'scores': _require_scores,
   'label_set': _require_label_set,

@@ -65,6 +65,14 @@ def define_label_flags() -> None:
     'name a line, instead of those with any event.',
   )
   flags.DEFINE_enum(
+    'weak_labels',
+    'given',
+    ['given', 'events', 'both'],
+    'The labels of whole clips in the clips of --strong_tsv. given: those of the label '
+    'files; events: instead, those of its events, which with --complete_strong lack '
+    'nothing; both: and those of its events.',
+  )
+  flags.DEFINE_enum(
     'on_bad_label',
     'error',
     ['error', 'skip'],
@@ -91,4 +99,5 @@ def label_files() -> 'LabelFiles':
     skip_bad_labels=FLAGS.on_bad_label == 'skip',
     complete_strong=FLAGS.complete_strong,
     annotated_classes=FLAGS.annotated_classes,
+    weak_labels=FLAGS.weak_labels,
   )

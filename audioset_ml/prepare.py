@@ -167,6 +167,8 @@ def _summary(folder: stage.StageFolder) -> str:
       f'{lost} clips of {FLAGS.clip_list} are in no segments CSV; see '
       f'{folder.path}/lost_clips.csv'
     )
+  if FLAGS.weak_labels != 'given':
+    lines.append(_events_text(counts))
   lines += _complete_lines(counts, details)
   if refuted := counts['labels_refuted_in_all_frames']:
     lines.append(
@@ -200,6 +202,17 @@ def _summary(folder: stage.StageFolder) -> str:
       f'{wrong} wrong rows were left out; see {folder.path}/skipped_labels.csv'
     )
   return '\n'.join(lines)
+
+
+def _events_text(counts: dict[str, int]) -> str:
+  """What became labels of whole clips (--weak_labels)."""
+  replaced, standing = (
+    counts[name] for name in ('weak_labels_replaced', 'refuted_labels_with_event')
+  )
+  text = f'{counts["labels_of_events"]} labels of clips are of events alone'
+  if FLAGS.weak_labels == 'events':
+    return f'{text}; {replaced} of the label files, without an event, were left out'
+  return f'{text}; {standing} refuted ones stand, though there is an event'
 
 
 def _complete_lines(counts: dict, details: dict) -> list[str]:

@@ -17,6 +17,7 @@ from audioset_ml.labels.clip_negatives import (
   refuted_throughout,
   unmarked_labels,
 )
+from audioset_ml.labels.event_labels import with_labels_of_events
 from audioset_ml.labels.label_files import (
   LabelFiles,
   in_class_map,
@@ -112,6 +113,11 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   strong = strong.rename(columns=dict(zip(formats.TIMES, columns[1:3], strict=True)))
   strong = strong[columns].drop_duplicates()
   strong = strong.sort_values(columns, ignore_index=True)
+  annotated = places.reindex(pd.concat(events)['segment_id'].unique() if events else [])
+  weak_labels, of_events = with_labels_of_events(
+    weak_labels, strong, annotated.dropna().to_numpy(np.int64), files.weak_labels
+  )
+  counts |= of_events
   weak_labels = _with_refuted(weak_labels, strong, clips, counts)
   unmarked, outside = UnmarkedLabels(), {}
   if files.complete_strong:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from audioset_ml.errors import InputError, LabelError
 from audioset_ml.labels.class_map import ClassMap, read_display_names
+from audioset_ml.labels.event_labels import WEAK_LABELS
 from audioset_ml.labels.ontology import Ontology
 
 OTHER_STRONG_LABELS = ('drop', 'nearest', 'keep')
@@ -31,6 +32,8 @@ class LabelFiles:
       they heard: what they did not mark is not there (`clip_negatives`).
     annotated_classes: a file with the classes of which that is so, a mid or a name a
       line; '' for those that have any event in the same TSV.
+    weak_labels: what the labels of whole clips are in clips of the strong TSVs: one of
+      `event_labels.WEAK_LABELS`.
   """
 
   class_map: str
@@ -43,6 +46,7 @@ class LabelFiles:
   skip_bad_labels: bool = False
   complete_strong: bool = False
   annotated_classes: str = ''
+  weak_labels: str = 'given'
 
   def __post_init__(self):
     if not self.segments_csvs:
@@ -67,6 +71,13 @@ class LabelFiles:
       )
     if self.annotated_classes and not self.complete_strong:
       raise InputError('annotated_classes does nothing without complete_strong')
+    if self.weak_labels not in WEAK_LABELS:
+      choices = ', '.join(WEAK_LABELS)
+      raise InputError(f'weak_labels is {self.weak_labels!r}: choose from {choices}')
+    if self.weak_labels != 'given' and not self.strong_tsvs:
+      raise InputError(
+        f'weak_labels={self.weak_labels} takes labels of events, so it needs strong_tsv'
+      )
 
 
 def with_strong_classes(class_map: ClassMap, files: LabelFiles) -> ClassMap:

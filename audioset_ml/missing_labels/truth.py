@@ -11,6 +11,8 @@ import pandas as pd
 from audioset_ml.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.states import PRESENT_STATES
+from audioset_ml.records.folder import RecordsFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +60,7 @@ def read_truth(
   class_map: ClassMap,
   truth_csv: str | os.PathLike = '',
   truth_tsvs: Sequence[str | os.PathLike] = (),
+  truth_records: str = '',
 ) -> Truth:
   """Reads the truth of some clips.
 
@@ -66,17 +69,22 @@ def read_truth(
     class_map: the classes.
     truth_csv: their complete labels, in the form of a segments CSV.
     truth_tsvs: or those that people confirmed or refuted (`formats.read_explicit_tsv`).
+    truth_records: or records of them, whose labels are explicit or derived: what
+      `prepare --complete_strong --weak_labels=events` knows of AudioSet's clips.
 
   Raises:
-    InputError: neither or both are given.
+    InputError: none or several are given.
     LabelError: a file is wrong, or lacks clips or is of none of them.
   """
-  if bool(truth_csv) == bool(truth_tsvs):
+  if sum(map(bool, (truth_csv, truth_tsvs, truth_records))) != 1:
     raise InputError(
-      'the truth is either a segments CSV of complete labels or TSVs of confirmed and '
-      'refuted ones: give one of them'
+      'the truth is either a segments CSV of complete labels, or TSVs of confirmed and '
+      'refuted ones, or records (truth_csv, truth_tsv, truth_records): give one of them'
     )
   row_of = pd.Series(np.arange(len(clip_ids)), index=list(clip_ids))
+  if truth_records:
+    judged = _judged_in_records(truth_records, row_of, class_map)
+    return Truth(tuple(clip_ids), class_map, judged, complete=False)
   if truth_csv:
     read = segments.read_weak_csv(truth_csv, class_map)
     lacking = set(clip_ids).difference(read.clips['clip_id'])
@@ -101,3 +109,27 @@ def read_truth(
     }
   )
   return Truth(tuple(clip_ids), class_map, judged, bool(truth_csv))
+
+
+def _judged_in_records(
+  path: str, row_of: pd.Series, class_map: ClassMap
+) -> pd.DataFrame:
+  """What records know of some clips, theirs by id; both may have others."""
+  from audioset_ml.records.dataset import read_label_table
+
+  records = RecordsFolder.open(path)
+  indices = [class_map.index_of.get(mid) for mid in records.class_map.mids]
+  if not any(index is not None for index in indices):
+    raise LabelError(f'{path}: its class map shares no class with that of the records')
+  places = row_of.reindex(records.clip_ids).to_numpy()
+  labels, tables = read_label_table(records), []
+  for index, ours in enumerate(indices):
+    if ours is not None:
+      rows, states = labels.known_in_class(index)
+      present = np.isin(states, PRESENT_STATES)
+      table = {'clip': places[rows], 'class_index': ours, 'present': present}
+      tables.append(pd.DataFrame(table).dropna())
+  judged = pd.concat(tables).astype({'clip': np.int64, 'class_index': np.int64})
+  if judged.empty:
+    raise LabelError(f'{path}: nothing is known in it of one of the clips')
+  return judged

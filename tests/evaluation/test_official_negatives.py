@@ -110,6 +110,30 @@ def test_every_class_has_the_negatives_that_pandas_counts(joined, pairs):
   assert joined.counts['complete_clips_without_events'] == silent == 101
 
 
+def test_complete_labels_are_the_pairs_that_pandas_counts(files, pairs):
+  """All that was marked, and nothing else, of the clips that were annotated."""
+  marked, weak, clips, used = pairs
+  joined = read_labels(
+    LabelFiles(
+      class_map=str(files['classes']),
+      segments_csvs=(str(files['weak']),),
+      strong_tsvs=(str(files['strong']),),
+      complete_strong=True,
+      weak_labels='events',
+    )
+  )
+  labels = joined.labels.weak
+  ids = joined.labels.clips['clip_id'].to_numpy()[labels['clip']]
+  mids = np.array(joined.class_map.mids)[labels['class_index']]
+  annotated = np.isin(ids, clips)
+  found = pd.crosstab(ids[annotated], mids[annotated]) > 0
+  found = found.reindex(index=clips, columns=used, fill_value=False)
+  assert (found.to_numpy() == marked).all()
+  assert annotated.sum() == marked.sum() == 42_381
+  assert joined.counts['labels_of_events'] == (marked & ~weak).sum()
+  assert joined.labels.unmarked.total == (~marked).sum()
+
+
 def table_of(joined):
   labels = joined.labels
   return LabelTable(

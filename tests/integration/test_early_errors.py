@@ -224,6 +224,8 @@ WRONG = [
   ('audit', f'{AUDIT} --label_sets=empty', 'empty: no label set'),
   ('audit', f'{AUDIT} --truth_csv=gone.csv', 'gone.csv: no such file (--truth_csv)'),
   ('audit', AUDIT, 'give one of them'),
+  ('audit', f'{AUDIT} --truth_records=gone', 'gone: no such folder'),
+  ('audit', f'{AUDIT} --truth_csv=data/segments.csv --truth_records=records', 'one'),
   ('audit', f'{AUDIT} --truth_csv=data/segments.csv --formats=gif', 'no format'),
   ('evaluate', f'{EVALUATE} --model=gone', 'gone: no such model file'),
   ('evaluate', f'{EVALUATE} --model=model_others', 'class 0 is /m/low'),

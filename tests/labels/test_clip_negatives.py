@@ -120,6 +120,47 @@ def test_what_was_said_of_the_clip_and_the_class_stands(write_files):
   assert [bool(clip.unmarked) for clip in (one, three, two)] == [True, False, True]
 
 
+EVENTS = [[('one_0', 'a'), ('one_0', 'a'), ('two_0', 'b'), ('two_0', 'c')]]
+GIVEN = {
+  'weak': {'one_0': ['a', 'b'], 'three_0': ['a', 'd']},
+  'explicit': [('two_0', 'b', 'NOT_PRESENT')],
+}
+
+
+def test_events_say_what_the_labels_of_their_clips_are(write_files):
+  joined = read_labels(write_files(EVENTS, **GIVEN, weak_labels='events'))
+  yes = LabelState.EXPLICIT_POSITIVE
+  assert [clip.weak for clip in clips_of(joined)] == [
+    {A: yes},
+    {A: yes, D: yes},  # without events: as given
+    {B: yes, C: yes},
+  ]
+  assert unmarked_of(joined) == [[B, C], None, [A]]
+  assert joined.counts['labels_of_events'] == 2
+  assert joined.counts['weak_labels_replaced'] == 2  # b of one, and not b of two
+  assert joined.counts['positives_without_event'] == 0
+
+
+def test_labels_of_events_beside_those_that_were_given(write_files):
+  joined = read_labels(write_files(EVENTS, **GIVEN, weak_labels='both'))
+  yes, no = LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE
+  assert [clip.weak for clip in clips_of(joined)] == [
+    {A: yes, B: yes},
+    {A: yes, D: yes},
+    {B: no, C: yes},
+  ]
+  assert joined.counts['labels_of_events'] == 1
+  assert joined.counts['weak_labels_replaced'] == 0
+  assert joined.counts['refuted_labels_with_event'] == 1
+
+
+def test_labels_of_events_need_events(write_files):
+  with pytest.raises(InputError, match=r'weak_labels=both .* needs strong_tsv'):
+    write_files([], complete_strong=False, weak_labels='both')
+  with pytest.raises(InputError, match="'all': choose from given, events, both"):
+    write_files(EVENTS, weak_labels='all')
+
+
 def test_every_file_has_its_own_annotators(write_files):
   joined = read_labels(
     write_files(

@@ -4,16 +4,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audioset_ml import folders
 from audioset_ml.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.missing_labels.audit import audit, audit_label_set, summarize
 from audioset_ml.missing_labels.enhance import write_label_sets
 from audioset_ml.missing_labels.rules import build_rule
 from audioset_ml.missing_labels.truth import Truth, read_truth
+from audioset_ml.records.pipeline import prepare
+from audioset_ml.records.prepare_config import PrepareConfig
 from audioset_ml.reporting.audit_figure import audit_figure
 from tests.missing_labels.states import class_map, table_of
+from tests.small_data import CLASS_MAP as SMALL
+from tests.small_embeddings import write_small_embeddings
 
 CLASS_MAP = ClassMap(('/m/a', '/m/b', '/m/c'), ('A', 'B', 'C'))
 CLIPS = ('c0_0', 'c1_0')
@@ -117,3 +123,37 @@ def test_a_label_set_that_flags_nothing_is_drawn_all_the_same(tmp_path):
   assert table['flagged'].tolist() == [0]
   lines = audit_figure(table).axes[0].get_lines()
   assert not lines
+
+
+def test_records_of_complete_annotations_are_the_truth(tmp_path):
+  """Of the first twenty of 24 clips all is known; of the others what was given."""
+  data = write_small_embeddings(tmp_path / 'data')
+  ids = [f'{i:02d}_video-id_{1000 * i}' for i in range(24)]
+  events = [(ids[i], 1.0, 2.0, SMALL.mids[(i + 1) % 3]) for i in range(20)]
+  table = pd.DataFrame(events, columns=formats.STRONG_COLUMNS)
+  formats.write_strong_tsv(tmp_path / 'strong.tsv', table)
+  labels = LabelFiles(
+    class_map=str(data / 'class_map.csv'),
+    segments_csvs=(str(data / 'segments.csv'),),
+    strong_tsvs=(str(tmp_path / 'strong.tsv'),),
+    complete_strong=True,
+    weak_labels='events',
+  )
+  features = (str(data / 'features'),)
+  config = PrepareConfig(labels, features_dirs=features, labels_in_features=False)
+  records = tmp_path / 'records'
+  records.mkdir()
+  counts, details = prepare(config, records)
+  run_json = {'stage': 'prepare', 'counts': counts, **details}
+  folders.write_json(records / folders.RUN_FILE, run_json)
+  asked = [ids[5], 'other_0', *ids[22:]]
+  truth = read_truth(asked, SMALL, truth_records=str(records))
+  for index in range(3):
+    known, present = truth.of_class(index)
+    given = [index == i % 3 for i in (22, 23)]
+    assert known.tolist() == [True, False, *given]
+    assert present.tolist() == [index == 0, False, *given]
+  with pytest.raises(LabelError, match='nothing is known in it of one of the clips'):
+    read_truth(['other_0'], SMALL, truth_records=str(records))
+  with pytest.raises(LabelError, match='shares no class'):
+    read_truth(asked, CLASS_MAP, truth_records=str(records))
