@@ -68,6 +68,19 @@ flags.DEFINE_string(
   'mAP and d′ against implicit negatives, unless a person said otherwise.',
 )
 flags.DEFINE_integer(
+  'hardest_negatives',
+  0,
+  'Of the explicit negatives of whole clips count so many of each class, those that '
+  '--hardest_by scores highest, since raters were asked about such clips; 0 for all.',
+  0,
+)
+flags.DEFINE_string(
+  'hardest_by',
+  '',
+  'Scores (of score, import_scores or evaluate) of these records by a classifier of '
+  'another kind, trained on other clips, than those that are evaluated.',
+)
+flags.DEFINE_integer(
   'bootstrap', 1000, 'Replicates of the bootstrap over clips; 0 for no intervals.', 0
 )
 flags.DEFINE_integer(
@@ -123,6 +136,7 @@ _PATHS = (
   'framed_tsv',
   'clip_list',
   'smear_ontology',
+  'hardest_by',
   'baseline',
   'prior_records',
   'validation_list',
@@ -185,6 +199,8 @@ def _configs(models: tuple[str, ...], scores: tuple[str, ...]):
     framed_tsv=FLAGS.framed_tsv,
     clip_list=FLAGS.clip_list,
     smear_ontology=FLAGS.smear_ontology,
+    hardest_negatives=FLAGS.hardest_negatives,
+    hardest_by=FLAGS.hardest_by,
     replicates=FLAGS.bootstrap,
     bootstrap_seed=FLAGS.bootstrap_seed,
     detection=FLAGS.detection,

@@ -25,6 +25,9 @@ class EvaluateConfig:
     clip_list: the clips to evaluate, of those in the records.
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
       implicit positives (SL21 3.1's label smearing); '' for none.
+    hardest_negatives: how many explicit negatives of each class count in the weak
+      evaluation, those that `hardest_by` scores highest; 0 for all.
+    hardest_by: scores of an independent classifier of the same records.
     replicates: of the bootstrap; 0 for none.
     bootstrap_seed: of the bootstrap.
     detection: whether PSDS1 and segment-based F1 are computed.
@@ -44,6 +47,8 @@ class EvaluateConfig:
   framed_tsv: str = ''
   clip_list: str = ''
   smear_ontology: str = ''
+  hardest_negatives: int = 0
+  hardest_by: str = ''
   replicates: int = 1000
   bootstrap_seed: int = 0
   detection: bool = False
@@ -53,6 +58,11 @@ class EvaluateConfig:
   groups: PriorGroups = dataclasses.field(default_factory=PriorGroups)
 
   def __post_init__(self):
+    if bool(self.hardest_negatives) != bool(self.hardest_by):
+      raise InputError(
+        'hardest_negatives says how many count and hardest_by by whose scores: give '
+        'both or neither'
+      )
     if 0 < self.replicates < _FEWEST_REPLICATES:
       raise InputError(
         f'a bootstrap of {self.replicates} replicates says nothing: at least '

@@ -11,6 +11,7 @@ from audioset_ml.evaluation import detection, files
 from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_clips
 from audioset_ml.evaluation.comparison import require_comparable
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.evaluation.hard_negatives import HardNegatives
 from audioset_ml.evaluation.scores_source import have_patches, score_config
 from audioset_ml.evaluation.selection import SelectConfig
 from audioset_ml.labels.clip_list import read_clip_list
@@ -32,6 +33,7 @@ class EvaluationInputs:
     lost: the clips that should be evaluated but can't be: clip_id, reason.
     ontology: what labels are smeared by; None for nothing.
     baseline: the evaluation to compare with; None for none.
+    hard: which explicit negatives of whole clips count; None for all.
   """
 
   records: RecordsFolder
@@ -41,6 +43,7 @@ class EvaluationInputs:
   lost: pd.DataFrame
   ontology: Ontology | None = None
   baseline: files.EvaluatedModel | None = None
+  hard: HardNegatives | None = None
 
 
 def open_inputs(
@@ -60,6 +63,11 @@ def open_inputs(
     require_models(score_config(config, models), records)
   for path in config.scores:
     read_scores(path).require_of(records)
+  hard = None
+  if config.hardest_by:
+    scores = read_scores(config.hardest_by)
+    scores.require_of(records)
+    hard = HardNegatives(config.hardest_negatives, scores)
   curve_classes = tuple(map(records.class_map.find, config.curve_classes))
   _require_what_frames_need(config, records)
   if config.prior_records:
@@ -84,7 +92,7 @@ def open_inputs(
   if config.detection:
     detection.require_library()
   return EvaluationInputs(
-    records, curve_classes, test, validation, lost, ontology, baseline
+    records, curve_classes, test, validation, lost, ontology, baseline, hard
   )
 
 

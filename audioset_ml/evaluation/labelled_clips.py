@@ -12,6 +12,7 @@ from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection, evaluate_detection
 from audioset_ml.evaluation.files import Resampling
 from audioset_ml.evaluation.frame_labels import FrameLabels
+from audioset_ml.evaluation.hard_negatives import HardNegatives
 from audioset_ml.evaluation.result import Evaluation
 from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.evaluation.weak import evaluate_weak
@@ -37,6 +38,7 @@ class Truth:
       `strong` and from unmarked labels; None without.
     framed_path: that file, for messages.
     implied: what each class implies in frames (label smearing); None for nothing.
+    hard: which explicit negatives of whole clips count; None for all.
   """
 
   records: RecordsFolder
@@ -45,6 +47,7 @@ class Truth:
   framed: pd.DataFrame | None = None
   framed_path: str = ''
   implied: np.ndarray | None = None
+  hard: HardNegatives | None = None
 
   @classmethod
   def read(cls, records: RecordsFolder, framed_tsv: str | os.PathLike = '') -> 'Truth':
@@ -98,7 +101,7 @@ class Truth:
     return LabelledClips(
       records=self.records,
       clips=clips,
-      labels=labels,
+      labels=labels if self.hard is None else self.hard.choose(labels),
       frames=frames,
       events=None if self.strong is None else self.strong.events,
       seconds={c: row.seconds for c, row in zip(labels.clip_ids, rows, strict=True)},

@@ -128,6 +128,12 @@ def _read_truth(
     truth = truth.smeared(inputs.ontology.implied_classes(inputs.records.class_map))
     if config.detection:
       notes.append('detection is of the events as they were marked, without ancestors')
+  if inputs.hard is not None:
+    truth = dataclasses.replace(truth, hard=inputs.hard)
+    notes.append(
+      f'of the explicit negatives of clips {config.hardest_negatives} of each class '
+      f'count, those that {config.hardest_by} scores highest'
+    )
   if truth.has_frames and not have_patches(config):
     truth = dataclasses.replace(truth, strong=None)
     notes.append(

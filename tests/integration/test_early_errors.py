@@ -235,6 +235,17 @@ WRONG = [
   ('evaluate', f'{EVALUATE} --framed_tsv=gone', 'gone: no such file (--framed_tsv)'),
   ('evaluate', f'{EVALUATE} --framed_tsv=wrong.csv', 'wrong.csv'),
   ('evaluate', f'{EVALUATE} --curve_class=hihg', "'hihg' is neither the mid nor"),
+  ('evaluate', f'{EVALUATE} --hardest_negatives=3', 'give both or neither'),
+  (
+    'evaluate',
+    f'{EVALUATE} --hardest_negatives=3 --hardest_by=gone',
+    'gone: no such folder; `score` writes it',
+  ),
+  (
+    'evaluate',
+    f'{EVALUATE} --hardest_negatives=3 --hardest_by=scores_few',
+    'scores of 3 clips',
+  ),
   ('evaluate', f'{EVALUATE} --baseline=gone', 'gone: no such folder; `evaluate`'),
   ('evaluate', f'{EVALUATE} --baseline=scores', 'written by `score`'),
   ('evaluate', f'{EVALUATE} --prior_records=gone', 'does nothing without --baseline'),
