@@ -28,7 +28,8 @@ from audioset_ml.training.config import (
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(
-  'checkpoint_every', 'checkpoints_kept', 'profile_steps', 'data_service'
+  *('checkpoint_every', 'checkpoints_kept', 'profile_steps'),
+  *('steps_per_call', 'data_service'),
 )
 _MODES = ['weak', 'diffuse', 'strong']
 # What to train on.
@@ -146,6 +147,14 @@ flags.DEFINE_bool(
 # Optimisation.
 flags.DEFINE_integer('steps', 100_000, 'Batches to train on.', 1)
 flags.DEFINE_integer('batch_size', 64, 'Patches a batch, over all replicas.', 1)
+flags.DEFINE_integer(
+  'steps_per_call',
+  1,
+  'The most steps in one call of the graph: 16 make small networks faster and change '
+  'no result. A call ends where something is logged, validated or saved; Ctrl-C waits '
+  'for its end.',
+  1,
+)
 flags.DEFINE_enum('optimizer', 'adam', OPTIMIZERS, 'The optimiser.')
 flags.DEFINE_float('weight_decay', 0.01, "AdamW's weight decay.", 0)
 flags.DEFINE_float('learning_rate', 1e-5, 'Learning rate at its peak.')
@@ -331,7 +340,7 @@ def main(_) -> None:
     dropout=FLAGS.dropout,
     **values('init_from', 'init_optimizer', 'freeze_body', 'freeze_batch_norm'),
     **values('ema_decay', 'strategy', 'data_service'),
-    **values('steps', 'batch_size', 'shuffle_buffer', 'seed'),
+    **values('steps', 'batch_size', 'steps_per_call', 'shuffle_buffer', 'seed'),
     **values('validation_records', 'validation_list', 'validate_strong'),
     **values('validate_every', 'best_metric', 'patience'),
     **values('checkpoint_every', 'checkpoints_kept', 'log_every'),

@@ -4,7 +4,9 @@ A network 128–512–512–527 with batch normalisation, Adam, masked binary cr
 batches of 256, on embeddings of random bytes, ten frames a clip. Each way runs in turn;
 the median over the rounds counts.
 
-- records: `training_dataset` and the trainer's step, as `train` does it;
+- records: `training_dataset` and the trainer's steps, as `train --steps_per_call=16`
+  has them;
+- records, 1 a call: the same, as `train` does it by default;
 - records, read only: the same batches, not trained on;
 - arrays: the same step on batches gathered from NumPy arrays;
 - Keras fit: the same model, loss and optimiser on the same arrays;
@@ -37,7 +39,8 @@ from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConf
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
 from audioset_ml.training.trainer import Shape, Trainer
 
-CLIPS, CLASSES, BATCH, STEPS, ROUNDS = 20_000, 527, 256, 60, 5
+CLIPS, CLASSES, BATCH, STEPS, ROUNDS = 20_000, 527, 256, 64, 7
+STEPS_A_CALL = 16
 FRAMES = FrameFormat.audioset_embeddings()
 RATE = 1e-3
 
@@ -74,7 +77,10 @@ def in_turn(
 
 def trainer_of() -> Trainer:
   config = TrainConfig(
-    SourceConfig(''), architecture='mlp', optimizer=OptimizerConfig(learning_rate=RATE)
+    SourceConfig(''),
+    architecture='mlp',
+    batch_size=BATCH,
+    optimizer=OptimizerConfig(learning_rate=RATE),
   )
   return Trainer(
     config, Shape(CLASSES, FRAMES.patch_shape), tf.distribute.get_strategy()
@@ -130,15 +136,20 @@ def main() -> None:
     known = [next(batches) for _ in range(CLIPS // BATCH)]
     patches = np.concatenate([batch.numpy() for batch, _ in known])
     targets = np.concatenate([target.numpy() for _, target in known])
-    one, other = trainer_of(), trainer_of()
+    many, one, other = trainer_of(), trainer_of(), trainer_of()
     from_arrays = in_turn(patches, targets)
 
     def train_on(trainer: Trainer, batch: Callable) -> None:
       for _ in range(STEPS):
         trainer.train_step(*map(tf.convert_to_tensor, batch()))
 
+    def train_on_records() -> None:
+      for _ in range(STEPS // STEPS_A_CALL):
+        many.train_steps(batches, STEPS_A_CALL)
+
     ways: dict[str, Callable[[], object]] = {
-      'records': lambda: train_on(one, lambda: next(batches)),
+      'records': train_on_records,
+      'records, 1 a call': lambda: train_on(one, lambda: next(batches)),
       'records, read only': lambda: [next(batches) for _ in range(STEPS)],
       'arrays': lambda: train_on(other, from_arrays),
       'Keras fit': keras_fit(patches, targets),

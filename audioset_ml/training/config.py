@@ -113,6 +113,7 @@ class TrainConfig:
     steps: batches to train on.
     batch_size: patches a batch, over all replicas.
     shuffle_buffer: patches held to be shuffled.
+    steps_per_call: the most steps in one call of the graph; changes no result.
     seed: of the initial weights, the input's order and the patches' places.
     strategy: which `tf.distribute` strategy: one_device, mirrored, multi_worker.
     data_service: `host:port` of the dispatcher of a tf.data service that reads the
@@ -156,6 +157,7 @@ class TrainConfig:
   ema_decay: float = 0.0
   steps: int = 100_000
   batch_size: int = 64
+  steps_per_call: int = 1
   shuffle_buffer: int = 4096
   seed: int = 0
   strategy: str = 'one_device'
@@ -179,6 +181,7 @@ class TrainConfig:
 
   def __post_init__(self):
     counts = ('steps', 'batch_size', 'shuffle_buffer', 'validate_every')
+    counts += ('steps_per_call',)
     counts += ('checkpoint_every', 'checkpoints_kept', 'log_every')
     _require_range(self, counts, 1, math.inf)
     _require_range(self, ('mix_fraction',), 0, 1)
@@ -199,8 +202,22 @@ class TrainConfig:
         'accumulate is for strategy=one_device; several replicas share a large batch '
         'anyway'
       )
+    if self.steps_per_call > 1 and (self.strategy != 'one_device' or self.data_service):
+      other = 'data_service' if self.data_service else f'strategy={self.strategy}'
+      raise InputError(
+        f'steps_per_call is {self.steps_per_call}, but with {other} each step is a '
+        'call: leave it at 1'
+      )
     if self.init_optimizer and not self.init_from:
       raise InputError('init_optimizer needs init_from')
+
+  def steps_until_due(self, steps_done: int) -> int:
+    """Steps up to the next after which there is something to do: a point to log, a
+    validation, a checkpoint, the end."""
+    every = [self.log_every, self.checkpoint_every]
+    every += [self.validate_every] if self.validation_records else []
+    due = [number - steps_done % number for number in every]
+    return min(*due, self.steps - steps_done)
 
   @property
   def metrics(self) -> tuple[str, ...]:

@@ -168,21 +168,47 @@ class _Run:
       )
     try:
       while trainer.steps_done < config.steps and not self.best.exhausted:
-        with damage_named(self._records_paths):
-          batch = served.next() if served else next(self._iterator)
-        if batch is None:  # interrupted while waiting for it
-          self._save(trainer.steps_done, monitor)
+        done = trainer.steps_done
+        losses, leaving = self._next_steps(served)
+        if not losses:  # interrupted while waiting for a batch
+          self._save(done, monitor)
           raise KeyboardInterrupt
-        loss, leaving = trainer.train_step(*batch, self._interrupted)
-        step = trainer.steps_done
-        self._require_finite(loss, step)
-        self._losses.assign_add([loss, 1.0])
-        monitor.step(loss)
-        self._after_step(step, monitor, leaving)
+        for step, loss in enumerate(losses, done + 1):
+          self._require_finite(loss, step)
+        self._note(losses)
+        monitor.steps(len(losses), losses[-1])
+        self._after_step(done + len(losses), monitor, leaving)
     finally:
       monitor.close()
       for number, handler in handlers.items():
         signal.signal(number, handler)
+
+  def _next_steps(self, served: ServedBatches | None) -> tuple[list[float], bool]:
+    """Trains for a call: never beyond a step after which there is something to do.
+
+    Returns:
+      The losses, none if one is to leave and no batch has come; whether a process
+      wants to stop.
+    """
+    config, trainer = self.config, self.trainer
+    if config.steps_per_call > 1:
+      due = config.steps_until_due(trainer.steps_done)
+      with damage_named(self._records_paths):
+        losses = trainer.train_steps(self._iterator, min(config.steps_per_call, due))
+      return losses, self._interrupted
+    with damage_named(self._records_paths):
+      batch = served.next() if served else next(self._iterator)
+    if batch is None:
+      return [], True
+    loss, leaving = trainer.train_step(*batch, self._interrupted)
+    return [loss], leaving
+
+  def _note(self, losses: list[float]) -> None:
+    """Adds losses, one by one, to those since the last point."""
+    total, number = self._losses.numpy().tolist()
+    for loss in losses:
+      total += loss
+    self._losses.assign([total, number + len(losses)])
 
   def _after_step(self, step: int, monitor: Monitor, leaving: bool) -> None:
     """Logs, validates and saves where it is time, in an order that a kill can't break.

@@ -41,16 +41,16 @@ class Monitor:
     )
     self._batch_size = config.batch_size
     self._profile_steps = config.profile_steps
-    self._profiling = False
+    self._profiling, self._profile_end = False, 0
     self._steps_here = self._steps = 0
     self._since = self._shown = time.perf_counter()
 
-  def step(self, loss: float) -> None:
-    """Counts a step."""
-    self._steps += 1
-    self._steps_here += 1
+  def steps(self, number: int, loss: float) -> None:
+    """Counts steps that were made together; the loss is the last one's."""
+    self._steps += number
+    self._steps_here += number
     self._profile()
-    self._bar.update()
+    self._bar.update(number)
     if time.perf_counter() - self._shown > _SECONDS_SHOWN:
       self._shown = time.perf_counter()
       self._bar.set_postfix_str(f'loss {loss:.4f}, {self._speed():.0f} patches/s')
@@ -91,13 +91,14 @@ class Monitor:
     return self._steps * self._batch_size / (time.perf_counter() - self._since)
 
   def _profile(self) -> None:
-    """Profiles some steps of this process, if asked to."""
+    """Profiles some steps of this process, if asked to; whole calls of them."""
     if not self._profile_steps or self._logs_dir is None:
       return
-    if self._steps_here == _PROFILE_AFTER:
+    if self._steps_here >= _PROFILE_AFTER and not self._profile_end:
       tf.profiler.experimental.start(str(self._logs_dir))
       self._profiling = True
-    elif self._steps_here == _PROFILE_AFTER + self._profile_steps:
+      self._profile_end = self._steps_here + self._profile_steps
+    elif self._profiling and self._steps_here >= self._profile_end:
       tf.profiler.experimental.stop()
       self._profiling = False
 

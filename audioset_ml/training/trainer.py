@@ -45,6 +45,7 @@ class Trainer:
     self._config = config
     self._strategy = strategy
     self._replicas = strategy.num_replicas_in_sync
+    self._shape = shape
     keras.mixed_precision.set_global_policy(config.optimizer.precision)
     with strategy.scope():
       self.model = build_model(config.model_config(shape.num_classes, shape.patch))
@@ -67,6 +68,7 @@ class Trainer:
     # Keras's own mean would divide by the number of replicas once more.
     self._loss = MaskedBinaryCrossentropy(reduction=None, dtype='float32')
     self._train_step = tf.function(self._distributed_step)
+    self._train_steps = tf.function(self._steps_in_a_row)
 
   @property
   def steps_done(self) -> int:
@@ -111,6 +113,22 @@ class Trainer:
     loss, wishes = self._train_step(self._spread(patches), self._spread(target), wish)
     return float(loss), float(wishes) > 0
 
+  def train_steps(self, batches: Iterator, number: int) -> list[float]:
+    """Trains on the next batches of a tf.data iterator, in one call of the graph.
+
+    The weights are those of as many calls of `train_step`. On one device only: several
+    replicas have their parts of a batch spread by hand.
+
+    Args:
+      batches: the iterator.
+      number: how many batches.
+
+    Returns:
+      The loss of each.
+    """
+    # A tensor, or each number would be a graph of its own.
+    return self._train_steps(batches, tf.constant(number)).numpy().tolist()
+
   def weights_are_finite(self) -> bool:
     """Whether all weights, and what batch normalisation keeps, are finite numbers."""
     weights = self.model.weights
@@ -136,6 +154,18 @@ class Trainer:
     return tf.unstack(
       self._strategy.reduce(tf.distribute.ReduceOp.MEAN, found, axis=None)
     )
+
+  def _steps_in_a_row(self, batches: Iterator, number: tf.Tensor) -> tf.Tensor:
+    losses = tf.TensorArray(tf.float32, number)
+    for index in tf.range(number):
+      patches, target = next(batches)
+      # Of unknown shapes TensorFlow makes another graph, whose sums round otherwise.
+      size = self._config.batch_size
+      patches = tf.ensure_shape(patches, [size, *self._shape.patch])
+      target = tf.ensure_shape(target, [size, self._shape.num_classes])
+      self.step.assign_add(1)
+      losses = losses.write(index, self._replica_step(patches, target))
+    return losses.stack()
 
   def _replica_step(self, patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     variables = self.model.trainable_variables
