@@ -8,6 +8,8 @@ the median over the rounds counts.
   has them;
 - records, 1 a call: the same, as `train` does it by default;
 - records, read only: the same batches, not trained on;
+- one at a time, read only: a plain tf.data input, which parses a record and cuts its
+  patch, then shuffles and batches;
 - arrays: the same step on batches gathered from NumPy arrays;
 - Keras fit: the same model, loss and optimiser on the same arrays;
 - PyTorch: the same network and a plain loop on arrays, where torch is installed.
@@ -60,6 +62,26 @@ def write_records(folder: pathlib.Path) -> RecordsFolder:
         frames = random.integers(0, 256, (10, FRAMES.values))
         writer.write(schema.serialize(ClipLabels(clip_ids[-1], weak), frames, FRAMES))
   return RecordsFolder(folder, tuple(shards), tuple(clip_ids), class_map, FRAMES)
+
+
+def plain_input(records: RecordsFolder) -> tf.data.Dataset:
+  """Batches as most programs read them: a record at a time."""
+
+  def example(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    record = schema.parse(serialized, FRAMES)
+    start = tf.random.uniform([], maxval=record['num_frames'], dtype=tf.int64)
+    one = tf.constant(1, tf.int64)
+    patch = schema.decode_frames(record['frames'], start, one, FRAMES)
+    return patch, tf.reduce_max(tf.one_hot(record['weak/class'], CLASSES), axis=0)
+
+  serialized = tf.data.Dataset.from_tensor_slices(list(records.shards)).interleave(
+    tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=tf.data.AUTOTUNE
+  )
+  examples = serialized.repeat().map(example, num_parallel_calls=tf.data.AUTOTUNE)
+  batches = examples.shuffle(4096).batch(BATCH)
+  return batches.map(
+    lambda patches, target: (schema.as_floats(patches, FRAMES), target)
+  ).prefetch(tf.data.AUTOTUNE)
 
 
 def in_turn(
@@ -133,6 +155,7 @@ def main() -> None:
   with tempfile.TemporaryDirectory() as folder:
     records = write_records(pathlib.Path(folder))
     batches = iter(training_dataset(Source(records), InputConfig(BATCH)))
+    plain = iter(plain_input(records))
     known = [next(batches) for _ in range(CLIPS // BATCH)]
     patches = np.concatenate([batch.numpy() for batch, _ in known])
     targets = np.concatenate([target.numpy() for _, target in known])
@@ -151,6 +174,7 @@ def main() -> None:
       'records': train_on_records,
       'records, 1 a call': lambda: train_on(one, lambda: next(batches)),
       'records, read only': lambda: [next(batches) for _ in range(STEPS)],
+      'one at a time, read only': lambda: [next(plain) for _ in range(STEPS)],
       'arrays': lambda: train_on(other, from_arrays),
       'Keras fit': keras_fit(patches, targets),
     }
@@ -163,9 +187,9 @@ def main() -> None:
         way()
         if round_number:  # the first warms up
           speeds[name].append(STEPS * BATCH / (time.perf_counter() - start))
-  print(f'{"":20}{"examples/s":>12}')
+  print(f'{"":26}{"examples/s":>12}')
   for name, values in speeds.items():
-    print(f'{name:20}{statistics.median(values):12,.0f}')
+    print(f'{name:26}{statistics.median(values):12,.0f}')
 
 
 if __name__ == '__main__':

@@ -153,9 +153,13 @@ def test_a_run_that_diverged_keeps_its_checkpoints_when_it_replaced_another(
   assert (tmp_path / f'{latest}.index').exists()
 
 
-def test_an_interrupted_run_writes_a_checkpoint_and_leaves(small_records, tmp_path):
+@pytest.mark.parametrize('steps_per_call', [1, 8])
+def test_an_interrupted_run_writes_a_checkpoint_and_leaves(
+  small_records, tmp_path, steps_per_call
+):
   out = tmp_path / 'interrupted'
-  flags = train_flags(small_records, out, '--steps=100000', '--log_every=1')
+  calls = (f'--log_every={steps_per_call}', f'--steps_per_call={steps_per_call}')
+  flags = train_flags(small_records, out, '--steps=100000', *calls)
   status = kill_stage_when(
     lambda: any((out / 'logs').rglob('events*')),
     'train',

@@ -89,11 +89,13 @@ def test_the_same_flags_give_the_same_weights_and_others_do_not(run, first, flag
   assert all(np.array_equal(a, b) for a, b in pairs) == same
 
 
-def test_training_stops_when_nothing_gets_better(run, small_records):
+@pytest.mark.parametrize('steps_per_call', [1, 7])
+def test_training_stops_when_nothing_gets_better(run, small_records, steps_per_call):
   out, printed = run(
     'patient',
     f'--validation_records={small_records}',
     *('--validate_every=10', '--best_metric=map', '--patience=2', '--show_clips=0'),
+    f'--steps_per_call={steps_per_call}',
     steps=500,
   )
   best = re.search(r'step (\d+): no better map since step (\d+); stopping', printed)
