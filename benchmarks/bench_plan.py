@@ -85,9 +85,9 @@ def prepare_labels(folder: pathlib.Path, way: str) -> dict[str, float]:
 
 def record_bytes(folder: pathlib.Path, clips: int = 500) -> dict[str, float]:
   """What the labels of a strong clip take in its record, on average, in bytes."""
-  from audioset_ml.audio.front_end import FrontEnd
   from audioset_ml.labels.unmarked import unpack
   from audioset_ml.records import schema
+  from audioset_ml.records.frames import FrameFormat
 
   files = LabelFiles(
     class_map=str(folder / 'classes.csv'),
@@ -96,11 +96,11 @@ def record_bytes(folder: pathlib.Path, clips: int = 500) -> dict[str, float]:
     complete_strong=True,
   )
   labels = read_labels(files).labels
-  front_end = FrontEnd()
-  log_mel = np.zeros((front_end.patch_frames, front_end.mel_bands))
+  frames = FrameFormat.log_mel()
+  patch = np.zeros(frames.patch_shape)
 
   def size(one) -> int:
-    return len(schema.serialize(one, log_mel, front_end)) - log_mel.size * 2
+    return len(schema.serialize(one, patch, frames)) - len(patch) * frames.frame_bytes
 
   found = {'strong': 0, 'complete': 0, 'listed': 0}
   for row in labels.unmarked.rows[:clips].tolist():
@@ -131,22 +131,25 @@ def main(_) -> None:
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     write_files(folder, FLAGS.clips, FLAGS.strong_clips)
-    found = {}
-    for way in (*WAYS, 'records'):
+
+    def run(way: str) -> dict[str, float]:
       command = [sys.executable, __file__, f'--way={way}', f'--folder={folder}']
-      done = subprocess.run(command, check=True, capture_output=True, text=True)
-      found[way] = json.loads(done.stdout.splitlines()[-1])
-  print(
-    f'{"labels":10}{"join (s)":>10}{"plan (s)":>10}{"peak (GB)":>11}{"plans (MB)":>12}'
-  )
-  for way in WAYS:
-    one = found[way]
+      done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+      return json.loads(done.stdout.splitlines()[-1])
+
     print(
-      f'{way:10}{one["join"]:10.1f}{one["plan"]:10.1f}{one["gigabytes"]:11.2f}'
-      f'{one["megabytes"]:12.0f}'
+      f'{"labels":10}{"join (s)":>10}{"plan (s)":>10}{"peak (GB)":>11}'
+      f'{"plans (MB)":>12}'
     )
-  for way, size in found['records'].items():
-    print(f'a record of a {way} clip, without its features: {size:.0f} bytes')
+    for way in WAYS:
+      one = run(way)
+      print(
+        f'{way:10}{one["join"]:10.1f}{one["plan"]:10.1f}{one["gigabytes"]:11.2f}'
+        f'{one["megabytes"]:12.0f}',
+        flush=True,
+      )
+    for way, size in run('records').items():
+      print(f'a record of a {way} clip, without its features: {size:.0f} bytes')
 
 
 if __name__ == '__main__':
