@@ -139,7 +139,7 @@ def parse_float_list(
     'weak/class': tf.io.RaggedFeature(tf.int64),
   }
   record = tf.io.parse_single_example(serialized, spec)
-  log_mel = tf.reshape(record['frames'], shape)[start : start + frames]
+  log_mel = tf.reshape(record['log_mel'], shape)[start : start + frames]
   return log_mel, record['weak/class']
 
 
