@@ -132,11 +132,12 @@ def score(config, runs: Runs = lambda: None) -> Counts:
   }
 
 
-def embed(config) -> Counts:
+def embed(config, runs: Runs) -> Counts:
   """Of a `models.embed_stage.EmbedConfig`."""
   from audioset_ml.models.embed_stage import frames_of
 
   records, frames = frames_of(config)
+  runs()
   patches = sum(
     records.frames.num_patches(row.frames) for row in records.read_clips().values()
   )
@@ -221,10 +222,10 @@ def describe(files, config) -> Counts:
   return {'clips': len(joined.labels), 'classes': len(joined.class_map)}
 
 
-def export(path: str, class_map: str) -> Counts:
+def export(path: str, class_map: str, embedder: str) -> Counts:
   """Of the flags of `export`."""
-  from audioset_ml.models.trained import TrainedModel
+  from audioset_ml.models.trained import open_with_embedder
 
-  trained = TrainedModel.open(path, class_map or None)
+  trained = open_with_embedder(path, class_map or None, embedder)
   classes = trained.files.require_class_map()
   return {'classes': len(classes), 'parameters': trained.model.count_params()}

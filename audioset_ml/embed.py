@@ -26,14 +26,14 @@ flags.mark_flags_as_required(['model', 'records'])
 
 
 def main(_) -> None:
-  runs = runner_flags.run_config()
   with stage.output_folder(
     FLAGS.output_dir,
     {'model': FLAGS.model, 'records': FLAGS.records},
-    check=lambda: checks.embed(_config()),
+    check=lambda: checks.embed(_config(), runner_flags.run_config),
   ) as folder:
     from audioset_ml.models import embed_stage
 
+    runs = runner_flags.run_config()
     folder.counts, folder.details = embed_stage.embed(_config(), folder.path, runs)
   values = folder.details['frames']['values']
   print(

@@ -105,6 +105,7 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
   'label_sets': _require_label_sets,
   'model': _require_model,
   'init_from': _require_trained_model,
+  'embedder': _require_trained_model,
   'evaluation': _written_by('evaluate'),
   'baseline': _written_by('evaluate'),
   'description': _require_folder,

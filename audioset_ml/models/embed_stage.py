@@ -7,7 +7,6 @@ copied as they are.
 import collections
 import dataclasses
 import functools
-import hashlib
 import json
 import os
 import uuid
@@ -26,7 +25,6 @@ from audioset_ml.records.shard import is_finished
 
 _PARTS = '.parts'
 _CLIPS_A_BATCH = 16
-_CHECKPOINT_DATA = '.data-00000-of-00001'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,16 +125,7 @@ def frames_of(config: EmbedConfig) -> tuple[RecordsFolder, FrameFormat]:
   records, files = RecordsFolder.open(config.records), ModelFiles.find(config.model)
   records.require_frames(files.frames, str(files.path))
   origin = f'embeddings of {config.model}'
-  return records, records.frames.embeddings(1, _digest(files), origin)
-
-
-def _digest(files: ModelFiles) -> str:
-  """Tells a network from any other, wherever its file lies."""
-  path = files.path
-  if files.checkpoint is not None:
-    path = files.checkpoint.with_name(f'{files.checkpoint.name}{_CHECKPOINT_DATA}')
-  with open(path, 'rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
+  return records, records.frames.embeddings(1, files.digest(), origin)
 
 
 # Each process opens the network once.

@@ -1,8 +1,10 @@
-"""Batch normalisation by TensorFlow's fused kernel."""
+"""What networks share: fast batch normalisation, and the classifier at their end."""
 
 import keras
 import tensorflow as tf
 from keras import ops
+
+from audioset_ml.models.initialization import KernelInitializers
 
 # cuDNN refuses a smaller epsilon (CUDNN_BN_MIN_EPSILON).
 _SMALLEST_FUSED_EPSILON = 1e-5
@@ -114,3 +116,31 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
       epsilon=self.epsilon,
       is_training=is_training,
     )
+
+
+def with_classifier(
+  inputs: keras.KerasTensor,
+  embeddings: keras.KerasTensor,
+  num_classes: int,
+  kernel_initializers: KernelInitializers,
+  bias_start: float,
+  name: str,
+) -> keras.Model:
+  """Ends a network: its classifier, the layer 'logits', in float32.
+
+  Args:
+    inputs: the network's input.
+    embeddings: what the classifier sees, of a layer 'embeddings'. Shape [batch, D].
+    num_classes: the number of logits.
+    kernel_initializers: from a layer's name to its kernel's initializer.
+    bias_start: initial value of the biases (a logit).
+    name: the model's name.
+  """
+  logits = keras.layers.Dense(
+    num_classes,
+    kernel_initializer=kernel_initializers('logits'),
+    bias_initializer=keras.initializers.Constant(bias_start),
+    dtype='float32',
+    name='logits',
+  )(embeddings)
+  return keras.Model(inputs, logits, name=name)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 
 from audioset_ml.models.initialization import KernelInitializers
-from audioset_ml.models.layers import FusedBatchNormalization
+from audioset_ml.models.layers import FusedBatchNormalization, with_classifier
 from audioset_ml.models.mobilenet_v1 import scaled_filters
 
 
@@ -71,11 +71,6 @@ def build_mlp(
         row.dropout, seed=seed + number, name=f'layer{number}_dropout'
       )(net)
   net = keras.layers.Activation('linear', dtype='float32', name='embeddings')(net)
-  logits = keras.layers.Dense(
-    num_classes,
-    kernel_initializer=kernel_initializers('logits'),
-    bias_initializer=keras.initializers.Constant(bias_start),
-    dtype='float32',
-    name='logits',
-  )(net)
-  return keras.Model(inputs, logits, name=name)
+  return with_classifier(
+    inputs, net, num_classes, kernel_initializers, bias_start, name
+  )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 
 from audioset_ml.models.initialization import KernelInitializers
-from audioset_ml.models.layers import FusedBatchNormalization
+from audioset_ml.models.layers import FusedBatchNormalization, with_classifier
 
 
 class LayerSpec(NamedTuple):
@@ -94,31 +94,19 @@ def build_mobilenet_v1(
     net = build_row(
       net, f'layer{number}', spec, filters, kernel_initializers, batch_norm
     )
-  return classifier(inputs, net, num_classes, kernel_initializers, bias_start, name)
+  net = pooled(net)
+  return with_classifier(
+    inputs, net, num_classes, kernel_initializers, bias_start, name
+  )
 
 
-def classifier(
-  inputs, net, num_classes, kernel_initializers, bias_start, name
-) -> keras.Model:
-  """Ends a network: global average pooling ('embeddings'), then 'logits', in float32.
+def pooled(net: keras.KerasTensor) -> keras.KerasTensor:
+  """Global average pooling in float32, the layer 'embeddings'. Shape [batch, channels].
 
   Args:
-    inputs: the network's input.
-    net: its last feature map, [batch, height, width, channels].
-    num_classes: the number of logits.
-    kernel_initializers: from a layer's name to its kernel's initializer.
-    bias_start: initial value of the biases (a logit).
-    name: the model's name.
+    net: a network's last feature map. Shape [batch, height, width, channels].
   """
-  net = keras.layers.GlobalAveragePooling2D(dtype='float32', name='embeddings')(net)
-  logits = keras.layers.Dense(
-    num_classes,
-    kernel_initializer=kernel_initializers('logits'),
-    bias_initializer=keras.initializers.Constant(bias_start),
-    dtype='float32',
-    name='logits',
-  )(net)
-  return keras.Model(inputs, logits, name=name)
+  return keras.layers.GlobalAveragePooling2D(dtype='float32', name='embeddings')(net)
 
 
 def _conv(net, name, spec, filters, kernel_initializers, batch_norm):

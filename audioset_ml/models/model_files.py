@@ -1,6 +1,7 @@
 """What can be known of a trained model before Keras opens it."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import zipfile
@@ -17,6 +18,7 @@ from audioset_ml.records.frames import FrameFormat
 MODEL_FILE = 'model.keras'
 YAMNET_CLASS_MAP_FILE = 'yamnet_class_map.csv'
 _WEIGHTS_SUFFIXES = ('.h5', '.hdf5')
+_CHECKPOINT_DATA = '.data-00000-of-00001'
 
 
 def is_saved_model(path: str | os.PathLike) -> bool:
@@ -85,6 +87,14 @@ class ModelFiles:
   def is_weights(self) -> bool:
     """Whether the file holds YAMNet's weights, and no network."""
     return self.path.suffix in _WEIGHTS_SUFFIXES
+
+  def digest(self) -> str:
+    """Tells a network from any other, wherever its file lies."""
+    path = self.path
+    if self.checkpoint is not None:
+      path = self.checkpoint.with_name(f'{self.checkpoint.name}{_CHECKPOINT_DATA}')
+    with open(path, 'rb') as file:
+      return hashlib.file_digest(file, 'sha256').hexdigest()
 
   def require_class_map(self) -> ClassMap:
     """The class map, or a ModelError that asks for one."""

@@ -19,7 +19,13 @@ from audioset_ml.models.mobilenet_v1 import (
 )
 from audioset_ml.models.resnet50 import build_resnet50
 
-__all__ = ['ARCHITECTURES', 'ModelConfig', 'build_model', 'embedding_model']
+__all__ = [
+  'ARCHITECTURES',
+  'ModelConfig',
+  'build_model',
+  'embedding_model',
+  'head_on_network',
+]
 
 
 def build_model(
@@ -84,3 +90,22 @@ def embedding_model(model: keras.Model) -> keras.Model:
     )
   embeddings = model.get_layer('embeddings').output
   return keras.Model(model.input, (model.output, embeddings), name=model.name)
+
+
+def head_on_network(head: keras.Model, network: keras.Model) -> keras.Model:
+  """A network with another classifier: a model of its embeddings.
+
+  Args:
+    head: from the network's embeddings [batch, 1, D] to logits.
+    network: a model of `build_model`; its own logits are not computed.
+
+  Returns:
+    A model from the network's patches to the head's logits [batch, classes], weights
+    shared. Its layer 'embeddings' is the network's.
+
+  Raises:
+    ModelError: the network has no layer named 'embeddings'.
+  """
+  embeddings = embedding_model(network).output[1]
+  frame = keras.layers.Reshape((1, embeddings.shape[-1]), name='as_frame')(embeddings)
+  return keras.Model(network.input, head(frame), name=head.name)

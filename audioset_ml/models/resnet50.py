@@ -12,8 +12,8 @@ from typing import NamedTuple
 import keras
 
 from audioset_ml.models.initialization import KernelInitializers
-from audioset_ml.models.layers import FusedBatchNormalization
-from audioset_ml.models.mobilenet_v1 import classifier, scaled_filters
+from audioset_ml.models.layers import FusedBatchNormalization, with_classifier
+from audioset_ml.models.mobilenet_v1 import pooled, scaled_filters
 
 
 class StageSpec(NamedTuple):
@@ -73,7 +73,10 @@ def build_resnet50(
     for block in range(1, spec.blocks + 1):
       stride = spec.stride if block == 1 else 1
       net = _bottleneck(net, f'conv{number}_block{block}', filters, stride, conv_bn)
-  return classifier(inputs, net, num_classes, kernel_initializers, bias_start, name)
+  net = pooled(net)
+  return with_classifier(
+    inputs, net, num_classes, kernel_initializers, bias_start, name
+  )
 
 
 class _ConvBatchNorm:

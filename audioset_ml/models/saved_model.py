@@ -17,7 +17,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import embedding_export
 from audioset_ml.models.model_files import is_saved_model
 from audioset_ml.models.registry import embedding_model
-from audioset_ml.models.trained import TrainedModel
+from audioset_ml.models.trained import TrainedModel, open_with_embedder
 from audioset_ml.models.waveform_model import OUTPUTS, WaveformModel
 
 _TOLERANCE = 1e-5  # of an exported model against the Keras model
@@ -123,6 +123,7 @@ def export_trained_model(
   model_path: str | os.PathLike,
   class_map_path: str | os.PathLike | None,
   output_dir: str | os.PathLike,
+  embedder_path: str | os.PathLike | None = None,
 ) -> dict[str, int]:
   """Exports a model from its file; see `TrainedModel.open` and `export_saved_model`.
 
@@ -130,20 +131,22 @@ def export_trained_model(
     model_path: train folder, `.keras` file or YAMNet weights.
     class_map_path: its classes; None takes the class map beside the model.
     output_dir: the folder to write.
+    embedder_path: the network whose embeddings it takes, which then runs before it;
+      None leaves a model of embeddings one.
 
   Returns:
     Counts: classes and parameters.
 
   Raises:
-    ModelError, LabelError: the model or its class map can't be used.
+    ModelError, LabelError: the model, its class map or its network can't be used.
   """
-  trained = TrainedModel.open(model_path, class_map_path)
+  trained = open_with_embedder(model_path, class_map_path, embedder_path)
   class_map = trained.files.require_class_map()
   with tempfile.TemporaryDirectory() as folder:
     copy = pathlib.Path(folder) / 'class_map.csv'
     class_map.write(copy)
-    if trained.frames.front_end:
-      export_saved_model(trained.model, trained.frames.front_end, copy, output_dir)
+    if front_end := trained.frames.front_end:
+      export_saved_model(trained.model, front_end, copy, output_dir)
     else:
       export_embedding_model(trained.model, copy, pathlib.Path(output_dir))
   return {'classes': len(class_map), 'parameters': trained.model.count_params()}

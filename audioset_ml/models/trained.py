@@ -11,8 +11,9 @@ from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import layers  # noqa: F401  registers the layers for loading
 from audioset_ml.models.config import ModelConfig
+from audioset_ml.models.embedder import find_embedder
 from audioset_ml.models.model_files import ModelFiles
-from audioset_ml.models.registry import build_model
+from audioset_ml.models.registry import build_model, head_on_network
 from audioset_ml.models.yamnet_weights import load_yamnet_weights
 from audioset_ml.records.frames import FrameFormat
 
@@ -76,6 +77,33 @@ class TrainedModel:
   def class_map(self) -> ClassMap | None:
     """Its classes, or None where nothing says them."""
     return self.files.class_map
+
+
+def open_with_embedder(
+  path: str | os.PathLike,
+  class_map_path: str | os.PathLike | None,
+  embedder: str | os.PathLike | None,
+) -> TrainedModel:
+  """A head on the network whose embeddings it takes, as one model of its patches.
+
+  Args:
+    path: the head's train folder, or a checkpoint in one.
+    class_map_path: see `TrainedModel.open`.
+    embedder: the network; none opens the model alone.
+
+  Raises:
+    ModelError: see `TrainedModel.open` and `find_embedder`.
+  """
+  if embedder:
+    find_embedder(path, embedder)  # before two models are opened
+  head = TrainedModel.open(path, class_map_path)
+  if not embedder:
+    return head
+  network = TrainedModel.open(embedder)
+  return TrainedModel(
+    files=dataclasses.replace(head.files, frames=network.frames),
+    model=head_on_network(head.model, network.model),
+  )
 
 
 def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:

@@ -3,6 +3,7 @@
 Prints, for each folder that `evaluate` or `score` wrote, the top-1 accuracy, its mean
 over classes, and the classes that are found least often with what they are taken for.
 Of several folders, the folds of one data set, also the mean and standard deviation.
+What `evaluate --clip_list` has not evaluated doesn't count.
 
 Example:
   python experiments/finetune/accuracy.py runs/finetune/evaluation_frozen
@@ -69,15 +70,26 @@ def _read(
   scores.require_of(records)
   if expected is not None and scores.class_map.mids != expected.mids:
     raise InputError(f'{path}: has other classes than the folder before it')
-  states = read_label_table(records).dense()
+  evaluated = _evaluated(pathlib.Path(path), records)
+  states = read_label_table(records).dense()[evaluated]
   present = np.isin(states, [state for state in LabelState if state.present])
-  best = np.argmax(scores.values, axis=1)
+  best = np.argmax(scores.values[evaluated], axis=1)
   confusion = np.zeros((len(scores.class_map),) * 2, int)
   for row, taken_for in zip(present, best, strict=True):
     # A clip that is right is no confusion of its other classes.
     confusion[row, np.flatnonzero(row) if row[taken_for] else taken_for] += 1
   right = present[np.arange(len(best)), best][present.any(axis=1)]
   return confusion, right, scores.class_map
+
+
+def _evaluated(path: pathlib.Path, records: RecordsFolder) -> np.ndarray:
+  """Which clips of the records count: those that were evaluated, or scored, as bools."""
+  from audioset_ml.evaluation.records_evaluation import EVALUATED_FILE
+
+  listed = path / EVALUATED_FILE
+  if not listed.is_file():
+    return np.ones(len(records.clip_ids), bool)
+  return np.isin(records.clip_ids, listed.read_text().split())
 
 
 def _print_worst(confusion: np.ndarray, class_map: ClassMap) -> None:
