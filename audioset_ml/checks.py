@@ -224,6 +224,10 @@ def describe(files, config) -> Counts:
 
 def export(path: str, class_map: str, embedder: str) -> Counts:
   """Of the flags of `export`."""
+  if embedder:
+    from audioset_ml.models.embedder import find_embedder
+
+    find_embedder(path, embedder)
   from audioset_ml.models.trained import open_with_embedder
 
   trained = open_with_embedder(path, class_map or None, embedder)

@@ -83,7 +83,7 @@ def _read(
 
 
 def _evaluated(path: pathlib.Path, records: RecordsFolder) -> np.ndarray:
-  """Which clips of the records count: those that were evaluated, or scored, as bools."""
+  """Which clips were evaluated, or scored. Shape [clips of the records], bool."""
   from audioset_ml.evaluation.records_evaluation import EVALUATED_FILE
 
   listed = path / EVALUATED_FILE

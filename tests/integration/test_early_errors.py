@@ -3,6 +3,8 @@
 The folders that stages write are imitated here as far as that: no test computes.
 """
 
+import dataclasses
+import hashlib
 import json
 import zipfile
 
@@ -15,6 +17,7 @@ from audioset_ml.cli import STAGES
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSetWriter
 from audioset_ml.records.folder import shard_name
+from audioset_ml.records.frames import FrameFormat
 from tests.small_data import CLASS_MAP, write_small_data
 from tests.without_tensorflow import IMPORTED
 
@@ -38,6 +41,7 @@ def folder(tmp_path_factory):
   write_model(root / 'model', CLASS_MAP)
   write_model(root / 'model_others', OTHERS)
   write_model(root / 'model_nameless', None)
+  write_heads(root)
   (root / 'saved').mkdir()
   (root / 'saved/saved_model.pb').write_text('')
   (root / 'text.keras').write_text('no archive')
@@ -79,12 +83,31 @@ def write_label_set(path, class_map):
   writer.finish(pd.DataFrame(), {'flagged_as': 'ignored'})
 
 
-def write_model(path, class_map):
-  write_run(path, 'train')
+def write_model(path, class_map, **more):
+  write_run(path, 'train', **more)
   with zipfile.ZipFile(path / 'model.keras', 'w') as archive:
     archive.writestr('metadata.json', '{}')
   if class_map:
     class_map.write(path / 'class_map.csv')
+
+
+def write_heads(root):
+  """Heads of the embeddings of `network.keras`, and of others."""
+  for name in ('network', 'other'):
+    with zipfile.ZipFile(root / f'{name}.keras', 'w') as archive:
+      archive.writestr('metadata.json', f'"{name}"')
+  digest = hashlib.sha256((root / 'network.keras').read_bytes()).hexdigest()
+  of_network = FrameFormat.log_mel().embeddings(
+    8, digest, 'embeddings of network.keras'
+  )
+  longer = dataclasses.replace(of_network, hop_seconds=0.96)
+  of_vggish = FrameFormat.audioset_embeddings()
+  for name, frames in (
+    ('head', of_network),
+    ('head_longer', longer),
+    ('head_vggish', of_vggish),
+  ):
+    write_model(root / name, CLASS_MAP, **frames.to_run())
 
 
 OUT = '--output_dir=out'
@@ -104,6 +127,8 @@ REVIEW = (
   '--output=r.html'
 )
 SOUND = 'data/audio/clip0000000_0.flac'
+HEAD = f'--model=head {OUT}'
+OTHER_NETWORK = 'other.keras: not the network whose embeddings head takes'
 AUDIT = f'--records=records --label_sets=sets {OUT}'
 
 WRONG = [
@@ -267,6 +292,32 @@ WRONG = [
   ('export', f'--model=gone {OUT}', 'gone: no such model file'),
   ('export', f'--model=saved {OUT}', 'saved: a SavedModel, which takes waveforms'),
   ('export', f'--model=model_nameless {OUT}', 'give its class map with --class_map'),
+  ('export', f'{HEAD} --embedder=gone', 'gone: no such model file'),
+  ('export', f'{HEAD} --embedder=saved', 'saved: a SavedModel, which takes waveforms'),
+  ('export', f'{HEAD} --embedder=text.h5', 'text.h5: cannot be read as HDF5'),
+  ('export', f'{HEAD} --embedder=other.keras', OTHER_NETWORK),
+  ('export', f'{HEAD} --embedder=other.keras --dry_run', OTHER_NETWORK),
+  ('export', f'{HEAD} --embedder=head', '--embedder needs a network for log-mel'),
+  (
+    'export',
+    f'--model=head_longer --embedder=network.keras {OUT}',
+    'embeddings have hop_seconds = 0.48, but head_longer takes 0.96',
+  ),
+  (
+    'export',
+    f'--model=model --embedder=network.keras {OUT}',
+    'model: takes log-mel spectrograms, which no --embedder makes; leave it out',
+  ),
+  (
+    'export',
+    f'--model=head_vggish --embedder=network.keras {OUT}',
+    "head_vggish: takes AudioSet's VGGish embeddings, which no --embedder makes",
+  ),
+  (
+    'export',
+    f'--model=head/model.keras --embedder=network.keras {OUT}',
+    'does not say of which network it takes embeddings',
+  ),
   ('tag', f'--model=gone {SOUND}', 'gone: no such model file'),
   ('tag', '--model=model gone.wav', 'gone.wav: no such file'),
   ('tag', '--model=model data', 'data: is a folder, not a sound file'),
@@ -287,6 +338,13 @@ WRONG = [
     'there is no folder no',
   ),
   ('embed', f'{EMBED} --model=gone', 'gone: no such model file'),
+  ('embed', f'{EMBED} --model=model --runner=FlinkRunner', 'the package apache_beam'),
+  ('embed', f'{EMBED} --model=gone --runner=FlinkRunner', 'gone: no such model file'),
+  (
+    'embed',
+    f'{EMBED} --model=model --runner=FlinkRunner --dry_run',
+    'needs the package apache_beam',
+  ),
   ('embed', f'--records=gone --model=model {OUT}', 'gone: no such folder'),
   ('data_service', '--dispatcher=nowhere', 'not of the form host:port'),
   ('models', '--num_classes=0', 'num_classes is 0, but must be at least 1'),
@@ -336,8 +394,21 @@ def test_with_all_inputs_right_stages_do_import_tensorflow(
   run_without_tensorflow, folder, tmp_path
 ):
   """So the other tests can fail."""
+  for stage, *flags in (
+    ('train', '--records=records'),
+    ('export', '--model=head', '--embedder=network.keras'),
+  ):
+    out = f'--output_dir={tmp_path}/{stage}'
+    done = run_without_tensorflow(folder, stage, *flags, out)
+    assert done.status == IMPORTED
+    assert 'was imported' in done.text
+
+
+def test_both_fingerprints_and_the_remedy_are_named(run_without_tensorflow, folder):
   done = run_without_tensorflow(
-    folder, 'train', '--records=records', f'--output_dir={tmp_path}/out'
+    folder, 'export', *HEAD.split(), '--embedder=other.keras'
   )
-  assert done.status == IMPORTED
-  assert 'was imported' in done.text
+  for name in ('network', 'other'):
+    digest = hashlib.sha256((folder / f'{name}.keras').read_bytes()).hexdigest()
+    assert f'{digest[:12]}…' in done.errors[0]
+  assert '(they are embeddings of network.keras)' in done.errors[0]
