@@ -179,6 +179,11 @@ def load_waveform_model(
 
 
 def _front_end_of(trained: TrainedModel) -> FrontEnd:
+  if trained.frames.network:
+    raise ModelError(
+      f'{trained.path}: takes {trained.frames.origin}, not waveforms; export it with '
+      'their network (export --embedder), and use what that writes'
+    )
   return trained.frames.require_front_end(
     'a model of waveforms needs a network for log-mel spectrograms', str(trained.path)
   )

@@ -97,6 +97,14 @@ def test_its_provenance_names_the_network_and_a_changed_one_is_told(
   )
 
 
+def test_the_head_alone_takes_no_sound(head, network, small_data):
+  sound = small_data / 'audio' / 'clip0000000_0.flac'
+  done = run_stage('tag', f'--model={head}', sound)
+  assert done.returncode == 1
+  assert done.stderr.count('\n') == 1
+  assert f'takes embeddings of {network}, not waveforms; export it with' in done.stderr
+
+
 def test_tag_and_score_take_it(exported, small_data, small_records, tmp_path):
   model, sound = exported / 'saved_model', tmp_path / 'short.wav'
   soundfile.write(sound, np.zeros(800), 16_000)  # shorter than a patch
