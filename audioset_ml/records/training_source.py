@@ -1,6 +1,7 @@
 """A source of training examples: records, which of their clips, with which labels."""
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,6 +107,10 @@ class Source:
     Raises:
       RecordError: there are none.
     """
+    return self._chosen
+
+  @functools.cached_property
+  def _chosen(self) -> tuple[str, ...] | None:
     clips = self.records.clip_ids
     whole = self.clip_fraction == 1 and self.listed is None and self.left_out is None
     if whole and self.held_out.isdisjoint(clips):

@@ -71,6 +71,7 @@ def train(
   counts = {
     'steps': run.trainer.steps_done,
     'clips': len(records.clip_ids),
+    'clips_chosen': run.clips_chosen,
     'classes': records.num_classes,
     'parameters': run.trainer.model.count_params(),
     'validation': run.best.values,
@@ -133,6 +134,12 @@ class _Run:
       **saved,
     )
     self._interrupted = False
+
+  @property
+  def clips_chosen(self) -> int:
+    """How many clips of the records lists, shares and folds leave to train on."""
+    chosen = self._sources[0].chosen()
+    return len(self.records.clip_ids if chosen is None else chosen)
 
   def restore(self) -> None:
     """Goes back to the newest checkpoint, or to the model to start from."""

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from audioset_ml import folders
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.models import score_stage
 from audioset_ml.models.config import ModelConfig
@@ -238,6 +239,10 @@ def test_each_clip_is_scored_by_the_model_that_has_not_seen_it(
   clip_ids = RecordsFolder.open(small_records).clip_ids
   folds = [fold_of(clip_id, 2) for clip_id in clip_ids]
   assert 0 < sum(folds) < len(folds)
+  for index, path in enumerate(fold_models):
+    counts = folders.read_run(path, 'train')['counts']
+    assert counts['clips'] == len(folds)
+    assert counts['clips_chosen'] == len(folds) - folds.count(index)
   for row, fold in enumerate(folds):
     np.testing.assert_allclose(values[row], each[fold][row], atol=1e-6)
   offsets = np.load(tmp_path / 'folds' / 'patch_offsets.npy')
