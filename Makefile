@@ -8,7 +8,7 @@ ifeq ($(STACK),oldest)
   $(error STACK=oldest is for `make test-oldest` alone: it has not all that the others need)
 endif
 
-.PHONY: quickstart experiments test test-optional test-oldest test-slow lint benchmarks \
+.PHONY: quickstart experiments audioset test test-optional test-oldest test-slow lint benchmarks \
   environment detection lock
 
 quickstart: environment
@@ -37,6 +37,11 @@ lint: environment
 # All results of experiments/*/results; stopped and started again, it goes on.
 experiments: environment
 	experiments/run.sh
+
+# ML20 on real AudioSet: FEATURES is features.tar.gz or its folder, LABELS the folder of
+# AudioSet's CSVs and TSVs; stopped and started again, it goes on.
+audioset: environment
+	PYTHON="$(BIN)/python" experiments/audioset_features/run.sh "$(FEATURES)" "$(LABELS)"
 
 benchmarks: environment
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

@@ -1,0 +1,83 @@
+"""What the experiments on AudioSet's published features need beside its label files.
+
+Writes annotated_classes.csv, the class map of the classes that the strong annotators
+used; annotated_mapping.csv, from these to the same classes of a model
+(--class_mapping); strong_all.txt, the strongly labelled clips; strong_train.txt,
+strong_validation.txt and strong_test.txt, three parts of them by a hash of the
+recording, .6 to .2 to .2; and others.txt, the clips of no strong label.
+
+Example:
+  python experiments/audioset_features/divide.py --class_map=class_labels_indices.csv \\
+    --strong_tsv=audioset_eval_strong.tsv --segments_csv=eval_segments.csv \\
+    --output_dir=runs/lists
+"""
+
+import csv
+import io
+
+from absl import flags
+
+from audioset_ml import folders, stage
+from audioset_ml.errors import LabelError
+from audioset_ml.labels import formats
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.segments import read_weak_csv
+from audioset_ml.records.folds import fold_of
+
+FLAGS = flags.FLAGS
+stage.define_folder_flags()
+flags.DEFINE_string('class_map', None, "AudioSet's class_labels_indices.csv.")
+flags.DEFINE_string('strong_tsv', None, 'Events of completely annotated clips.')
+flags.DEFINE_string('segments_csv', None, 'All clips, with their weak labels.')
+_PATHS = ('class_map', 'strong_tsv', 'segments_csv')
+flags.mark_flags_as_required(_PATHS)
+
+_PARTS = ('validation', 'test', 'train', 'train', 'train')
+
+
+def main(_) -> None:
+  inputs = {name: FLAGS[name].value for name in _PATHS}
+  with stage.output_folder(FLAGS.output_dir, inputs, check=_counts) as folder:
+    annotated, parts = _divide()
+    annotated.write(folder.path / 'annotated_classes.csv')
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator='\n')
+    rows.writerows([('class', 'model_class'), *((mid, mid) for mid in annotated.mids)])
+    folders.write_atomically(folder.path / 'annotated_mapping.csv', table.getvalue())
+    for name, clips in parts.items():
+      text = ''.join(f'{clip_id}\n' for clip_id in clips)
+      folders.write_atomically(folder.path / f'{name}.txt', text)
+    folder.counts = _counts()
+  print(f'{folder.path}: {folder.counts}')
+
+
+def _counts() -> dict[str, int]:
+  annotated, parts = _divide()
+  clips = {f'{name} clips': len(clips) for name, clips in parts.items()}
+  return {'annotated classes': len(annotated), **clips}
+
+
+def _divide() -> tuple[ClassMap, dict[str, list[str]]]:
+  """The classes that have an event, and the clips of each part."""
+  class_map = ClassMap.read(FLAGS.class_map)
+  events = formats.read_strong_tsv(FLAGS.strong_tsv)
+  used = set(events['label'])
+  places = [index for index, mid in enumerate(class_map.mids) if mid in used]
+  if not places:
+    raise LabelError(f'{FLAGS.strong_tsv}: no event is of a class of {FLAGS.class_map}')
+  annotated = ClassMap(
+    tuple(class_map.mids[index] for index in places),
+    tuple(class_map.names[index] for index in places),
+  )
+  strong = sorted(events['segment_id'].unique())
+  parts = {'strong_all': strong}
+  for clip_id in strong:
+    name = f'strong_{_PARTS[fold_of(clip_id, len(_PARTS))]}'
+    parts.setdefault(name, []).append(clip_id)
+  clips = read_weak_csv(FLAGS.segments_csv, class_map).clips['clip_id']
+  parts['others'] = sorted(set(clips).difference(strong))
+  return annotated, parts
+
+
+if __name__ == '__main__':
+  stage.run(main)
