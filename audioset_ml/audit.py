@@ -74,6 +74,12 @@ def main(_) -> None:
   several = table['folder'].nunique() > 1
   whole = {name: table[name].astype(int) for name in columns[1:5]}
   shown = table.assign(**whole)[[*(['folder'] if several else []), *columns]]
+  if not truth.complete:
+    clips, classes = (truth.judged[name].nunique() for name in ('clip', 'class_index'))
+    print(
+      f'The truth is known of labels in {clips} of {len(truth.clip_ids)} clips and of '
+      f'{classes} of {len(truth.class_map)} classes; only these are judged.'
+    )
   print(shown.to_string(index=False, float_format=lambda value: f'{value:.3f}'))
   print(f'{folder.path}: audit.csv, audit_classes.csv, audit.{FLAGS.formats[0]}')
 

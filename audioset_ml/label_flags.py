@@ -69,8 +69,9 @@ def define_label_flags() -> None:
     'given',
     ['given', 'events', 'both'],
     'The labels of whole clips in the clips of --strong_tsv. given: those of the label '
-    'files; events: instead, those of its events, which with --complete_strong lack '
-    'nothing; both: and those of its events.',
+    'files; events: an event makes its class a positive, and of classes that have any '
+    'event in the file (--annotated_classes) no other is one; both: given positives '
+    'and those of events.',
   )
   flags.DEFINE_enum(
     'on_bad_label',

@@ -206,13 +206,14 @@ def _summary(folder: stage.StageFolder) -> str:
 
 def _events_text(counts: dict[str, int]) -> str:
   """What became labels of whole clips (--weak_labels)."""
-  replaced, standing = (
-    counts[name] for name in ('weak_labels_replaced', 'refuted_labels_with_event')
-  )
   text = f'{counts["labels_of_events"]} labels of clips are of events alone'
-  if FLAGS.weak_labels == 'events':
-    return f'{text}; {replaced} of the label files, without an event, were left out'
-  return f'{text}; {standing} refuted ones stand, though there is an event'
+  refuted = f'{counts["refuted_labels_with_event"]} refuted labels'
+  if FLAGS.weak_labels == 'both':
+    return f'{text}; {refuted} stand, though there is an event'
+  return (
+    f'{text}, {refuted} among them; {counts["positives_replaced"]} positives of '
+    'classes that were annotated, without an event, were left out'
+  )
 
 
 def _complete_lines(counts: dict, details: dict) -> list[str]:
@@ -229,6 +230,11 @@ def _complete_lines(counts: dict, details: dict) -> list[str]:
     lines.append(
       f'{standing} positives of completely annotated clips stand, though no event of '
       'their class was marked'
+    )
+  if doubtful := counts['unmarked_labels_in_doubt']:
+    lines.append(
+      f'{doubtful} labels are no negatives, though they were not marked: rows of '
+      '--strong_tsv that were left out may have marked them'
     )
   if outside := details.get('events_outside_annotated_classes'):
     named = ', '.join(f'{mid} ({number})' for mid, number in outside.items())

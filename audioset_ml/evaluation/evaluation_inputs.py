@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.models.score_stage import require_models
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.scores import read_patch_scores, read_scores
+from audioset_ml.records.scores import models_of, read_patch_scores, read_scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,7 @@ def open_inputs(
     read_scores(path).require_of(records)
   hard = None
   if config.hardest_by:
+    _require_independent(config)
     scores = read_scores(config.hardest_by)
     scores.require_of(records)
     hard = HardNegatives(config.hardest_negatives, scores)
@@ -112,6 +114,23 @@ def _require_candidates(
     raise InputError(
       f'{select.metric} needs events in the records (prepare --strong_tsv) or '
       '--framed_tsv, and saved scores of patches (score --patch_scores)'
+    )
+
+
+def _require_independent(config: EvaluateConfig) -> None:
+  """Raises InputError if what chooses hard negatives is what is evaluated."""
+
+  def real(paths: Iterable[str]) -> set[str]:
+    return {os.path.realpath(path) for path in paths}
+
+  judge = models_of(config.hardest_by)
+  evaluated = list(config.models)
+  for path in config.scores:
+    evaluated += models_of(path)
+  if real([config.hardest_by]) & real(config.scores) or real(judge) & real(evaluated):
+    raise InputError(
+      f'{config.hardest_by}: are scores of what is evaluated, which would choose its '
+      'own worst clips; --hardest_by needs those of an independent classifier'
     )
 
 

@@ -139,6 +139,35 @@ def unmarked_labels(
   return found.without(*listed), counts
 
 
+def doubtful_labels(
+  path: str | os.PathLike,
+  rows: Sequence[int],
+  places: pd.Series,
+  class_map: ClassMap,
+) -> tuple[np.ndarray, np.ndarray]:
+  """What rows of a file of events may be events of, though they can't be used.
+
+  Args:
+    path: the file.
+    rows: their numbers.
+    places: the index of each clip that there is, by id.
+    class_map: the classes.
+
+  Returns:
+    Clips and classes, as indices: those that a row names; of a row that names a clip
+    and no class, all classes.
+  """
+  clips, classes = [], []
+  if rows:
+    for line in read_lines(path).loc[sorted(set(rows))]:
+      words = [word.strip() for word in line.split('\t')]
+      named = [class_map.index_of[word] for word in words if word in class_map.index_of]
+      for clip in (places[word] for word in words if word in places.index):
+        classes += named or range(len(class_map))
+        clips += [clip] * (len(named) or len(class_map))
+  return np.array(clips, np.int64), np.array(classes, np.int64)
+
+
 def refuted_throughout(strong: pd.DataFrame, seconds: np.ndarray) -> pd.DataFrame:
   """Which clips lack a class in all their frames: refuted stretches leave none out.
 

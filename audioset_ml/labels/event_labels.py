@@ -1,8 +1,10 @@
 """Labels of whole clips that follow from events: who heard a sound in a clip says so.
 
 The annotators of AudioSet's strong labels marked sounds in 15,646 evaluation clips that
-the public weak labels lack: two of three pairs of a clip and a class with an event. So
-their events, as labels of the clips, are the weak labels with nothing missing.
+the public weak labels lack: three of four pairs of a clip and a class with an event. So
+their events, as labels of the clips, are weak labels with nothing missing, of the
+classes that they were asked for. Of other classes they say nothing: what was given of
+these stands.
 """
 
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from audioset_ml.labels.clip_negatives import Annotation
 from audioset_ml.labels.states import PRESENT_STATES, LabelState
 
 WEAK_LABELS = ('given', 'events', 'both')
@@ -18,7 +21,7 @@ WEAK_LABELS = ('given', 'events', 'both')
 def with_labels_of_events(
   weak: pd.DataFrame,
   strong: pd.DataFrame,
-  clips: np.ndarray,
+  annotations: Sequence[Annotation],
   weak_labels: str,
 ) -> tuple[pd.DataFrame, dict[str, int]]:
   """The labels of whole clips, with those that events say.
@@ -26,40 +29,47 @@ def with_labels_of_events(
   Args:
     weak: the given labels of whole clips: clip, class_index, state.
     strong: the events and refuted stretches: clip, class_index, present.
-    clips: the clips that were annotated with events. Shape [n].
-    weak_labels: 'given', as they are; 'events', in the annotated clips those of the
-      events instead; 'both', and those of the events, unless the clip's label was
-      refuted.
+    annotations: which clips were annotated with events, for which classes.
+    weak_labels: 'given', as they are; 'events', an event makes its class a positive
+      whatever was given, and a given positive of a class and a clip that were annotated
+      goes if there is none; 'both', an event makes its class a positive where nothing
+      was given, and what was given stands.
 
   Returns:
-    The labels, sorted; how many came from events, how many given ones were replaced,
-    and how many events are of refuted labels, which stand.
+    The labels, sorted; how many positives are of events alone (labels_of_events), how
+    many given positives went (positives_replaced), and how many labels were refuted
+    though there is an event (refuted_labels_with_event): with 'events' they are turned,
+    with 'both' they stand.
   """
-  counts = {
-    'labels_of_events': 0,
-    'weak_labels_replaced': 0,
-    'refuted_labels_with_event': 0,
-  }
+  counts = dict.fromkeys(
+    ('labels_of_events', 'positives_replaced', 'refuted_labels_with_event'), 0
+  )
   if weak_labels == 'given':
     return weak, counts
   pair = ['clip', 'class_index']
+  # A clip may be in the files of several annotators.
   found = strong.loc[strong['present'], pair].drop_duplicates()
+  known = found.merge(weak, 'left', pair)
+  refuted = (known['state'] == LabelState.EXPLICIT_NEGATIVE).to_numpy()
+  new = known['state'].isna().to_numpy()
+  counts['refuted_labels_with_event'] = int(refuted.sum())
   if weak_labels == 'events':
-    replaced = weak['clip'].isin(clips)
-    kept = found.merge(weak[replaced & weak['state'].isin(PRESENT_STATES)], on=pair)
-    counts['weak_labels_replaced'] = int(replaced.sum()) - len(kept)
-    counts['labels_of_events'] = len(found) - len(kept)
-    weak = weak[~replaced]
-  else:
-    found = found.merge(weak, 'left', pair)
-    refuted = found['state'] == LabelState.EXPLICIT_NEGATIVE
-    counts['refuted_labels_with_event'] = int(refuted.sum())
-    found = found[found['state'].isna()]
-    counts['labels_of_events'] = len(found)
-  found = found.assign(state=int(LabelState.EXPLICIT_POSITIVE)).astype(weak.dtypes)
-  return _sorted([weak, found]), counts
+    new = new | refuted
+    marked = pd.MultiIndex.from_frame(weak[pair]).isin(pd.MultiIndex.from_frame(found))
+    present = weak['state'].isin(PRESENT_STATES).to_numpy()
+    gone = ~marked & present & _annotated(weak, annotations)
+    counts['positives_replaced'] = int(gone.sum())
+    weak = weak[~gone & (present | ~marked)]
+  counts['labels_of_events'] = int(new.sum())
+  state = int(LabelState.EXPLICIT_POSITIVE)
+  new = known.loc[new, pair].assign(state=state).astype(weak.dtypes)
+  return pd.concat([weak, new]).sort_values(pair, ignore_index=True), counts
 
 
-def _sorted(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-  table = pd.concat(tables)
-  return table.sort_values(['clip', 'class_index'], ignore_index=True)
+def _annotated(weak: pd.DataFrame, annotations: Sequence[Annotation]) -> np.ndarray:
+  """Of which labels annotators were asked. Shape [labels], bool."""
+  found = np.zeros(len(weak), bool)
+  for one in annotations:
+    clip, class_index = weak['clip'].isin(one.clips), weak['class_index']
+    found |= (clip & class_index.isin(one.classes)).to_numpy()
+  return found

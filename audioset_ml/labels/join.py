@@ -12,7 +12,9 @@ from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabelTable
 from audioset_ml.labels.clip_negatives import (
+  Annotation,
   annotation_of,
+  doubtful_labels,
   read_annotated_classes,
   refuted_throughout,
   unmarked_labels,
@@ -113,16 +115,19 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   strong = strong.rename(columns=dict(zip(formats.TIMES, columns[1:3], strict=True)))
   strong = strong[columns].drop_duplicates()
   strong = strong.sort_values(columns, ignore_index=True)
-  annotated = places.reindex(pd.concat(events)['segment_id'].unique() if events else [])
+  annotations = []
+  if files.complete_strong or files.weak_labels != 'given':
+    annotations = _annotations(files, events, places, class_map, wrong_rows)
   weak_labels, of_events = with_labels_of_events(
-    weak_labels, strong, annotated.dropna().to_numpy(np.int64), files.weak_labels
+    weak_labels, strong, annotations, files.weak_labels
   )
   counts |= of_events
   weak_labels = _with_refuted(weak_labels, strong, clips, counts)
   unmarked, outside = UnmarkedLabels(), {}
   if files.complete_strong:
-    unmarked, outside = _unmarked(
-      files, events, places, strong, weak_labels, class_map, wrong_rows, counts
+    unmarked, outside = _unmarked(annotations, strong, weak_labels, class_map, counts)
+    unmarked = _without_doubtful(
+      unmarked, files, wrong_rows.found, places, class_map, counts
     )
   counts['labels_skipped_as_wrong'] = len(wrong_rows.found)
   table = ClipLabelTable(clips, weak_labels, strong, unmarked)
@@ -232,27 +237,51 @@ def _with_refuted(
   return pd.concat([weak, new]).sort_values(pair, ignore_index=True)
 
 
-def _unmarked(
+def _annotations(
   files: LabelFiles,
   events: Sequence[pd.DataFrame],
   places: pd.Series,
-  strong: pd.DataFrame,
-  weak: pd.DataFrame,
   class_map: ClassMap,
   wrong_rows: WrongRows,
-  counts: dict[str, int],
-) -> tuple[UnmarkedLabels, dict[str, int]]:
-  """What the annotators of the strong TSVs did not mark; and `outside`."""
+) -> list[Annotation]:
+  """What the annotators of each strong TSV went through."""
   asked = None
   if files.annotated_classes:
     asked = read_annotated_classes(files.annotated_classes, class_map, wrong_rows)
-  annotations = [annotation_of(table, places, class_map, asked) for table in events]
+  return [annotation_of(table, places, class_map, asked) for table in events]
+
+
+def _unmarked(
+  annotations: Sequence[Annotation],
+  strong: pd.DataFrame,
+  weak: pd.DataFrame,
+  class_map: ClassMap,
+  counts: dict[str, int],
+) -> tuple[UnmarkedLabels, dict[str, int]]:
+  """What complete annotators did not mark; and `outside`."""
   found, more = unmarked_labels(annotations, strong, weak, len(class_map))
   outside = collections.Counter()
   for one in annotations:
     outside.update(one.outside)
   counts |= {**more, 'events_outside_annotated_classes': outside.total()}
   return found, dict(outside)
+
+
+def _without_doubtful(
+  unmarked: UnmarkedLabels,
+  files: LabelFiles,
+  wrong: Sequence[WrongRow],
+  places: pd.Series,
+  class_map: ClassMap,
+  counts: dict[str, int],
+) -> UnmarkedLabels:
+  """Less those of which a row that was left out may be an event."""
+  before = unmarked.total
+  for path in files.strong_tsvs:
+    rows = [one.row for one in wrong if one.path == path]
+    unmarked = unmarked.without(*doubtful_labels(path, rows, places, class_map))
+  counts['unmarked_labels_in_doubt'] = before - unmarked.total
+  return unmarked
 
 
 def _of_clips(

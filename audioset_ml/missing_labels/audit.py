@@ -99,7 +99,8 @@ def audit(
     `summarize`.
 
   Raises:
-    LabelError: a folder holds no label set, or one of other clips.
+    LabelError: a folder holds no label set, or one of other clips; or of no implicit
+      negative the truth is known.
   """
   found = [(path, one) for path in paths for one in find_label_sets(path)]
   for path in paths:
@@ -109,6 +110,11 @@ def audit(
   for path, folder in progress_bar(found, desc='audit', unit='label set'):
     label_set = LabelSet.read(folder)
     classes = audit_label_set(label_set, labels, truth)
+    if not classes['implicit'].any():
+      raise LabelError(
+        f'{folder}: the truth says nothing of any implicit negative of the records: is '
+        'it that of their own labels?'
+      )
     name = {'folder': str(path), 'label_set': folder.name}
     value = label_set.description.get('value', '')
     rows.append({**name, 'value': value, **summarize(classes)})

@@ -103,6 +103,13 @@ def read_scores(
   return load_scores(path, FrameFormat.from_run(run_json) if known else None)
 
 
+def models_of(path: str | os.PathLike) -> list[str]:
+  """The models that have made scores, as far as their folder says."""
+  inputs = folders.read_run(path, WRITTEN_BY)['inputs']
+  model = inputs.get('model') or []
+  return [model] if isinstance(model, str) else list(model)
+
+
 def load_scores(path: str | os.PathLike, frames: FrameFormat | None) -> ClipScores:
   """`read_scores` of a folder that is not finished yet, but whose scores are.
 

@@ -110,7 +110,7 @@ def test_every_class_has_the_negatives_that_pandas_counts(joined, pairs):
   assert joined.counts['complete_clips_without_events'] == silent == 101
 
 
-def test_complete_labels_are_the_pairs_that_pandas_counts(files, pairs):
+def test_complete_labels_are_the_pairs_that_pandas_counts(files, plain, pairs):
   """All that was marked, and nothing else, of the clips that were annotated."""
   marked, weak, clips, used = pairs
   joined = read_labels(
@@ -125,13 +125,16 @@ def test_complete_labels_are_the_pairs_that_pandas_counts(files, pairs):
   labels = joined.labels.weak
   ids = joined.labels.clips['clip_id'].to_numpy()[labels['clip']]
   mids = np.array(joined.class_map.mids)[labels['class_index']]
-  annotated = np.isin(ids, clips)
+  annotated = np.isin(ids, clips) & np.isin(mids, used)
   found = pd.crosstab(ids[annotated], mids[annotated]) > 0
   found = found.reindex(index=clips, columns=used, fill_value=False)
   assert (found.to_numpy() == marked).all()
   assert annotated.sum() == marked.sum() == 42_381
   assert joined.counts['labels_of_events'] == (marked & ~weak).sum()
+  assert joined.counts['positives_replaced'] == (weak & ~marked).sum() == 6_099
   assert joined.labels.unmarked.total == (~marked).sum()
+  # All that was given of other classes and other clips stands.
+  assert (~annotated).sum() == len(plain[1]) - weak.sum()
 
 
 def table_of(joined):

@@ -271,6 +271,11 @@ WRONG = [
     f'{EVALUATE} --hardest_negatives=3 --hardest_by=scores_few',
     'scores of 3 clips',
   ),
+  (
+    'evaluate',
+    f'{EVALUATE} --model= --scores=scores --hardest_negatives=3 --hardest_by=scores',
+    'scores: are scores of what is evaluated',
+  ),
   ('evaluate', f'{EVALUATE} --baseline=gone', 'gone: no such folder; `evaluate`'),
   ('evaluate', f'{EVALUATE} --baseline=scores', 'written by `score`'),
   ('evaluate', f'{EVALUATE} --prior_records=gone', 'does nothing without --baseline'),

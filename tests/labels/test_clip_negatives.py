@@ -121,23 +121,25 @@ def test_what_was_said_of_the_clip_and_the_class_stands(write_files):
 
 
 EVENTS = [[('one_0', 'a'), ('one_0', 'a'), ('two_0', 'b'), ('two_0', 'c')]]
+REFUTED = [('two', 'b'), ('two', 'a'), ('two', 'e')]
 GIVEN = {
-  'weak': {'one_0': ['a', 'b'], 'three_0': ['a', 'd']},
-  'explicit': [('two_0', 'b', 'NOT_PRESENT')],
+  'weak': {'one_0': ['a', 'b', 'd'], 'three_0': ['a', 'd']},
+  'explicit': [(f'{clip}_0', mid, 'NOT_PRESENT') for clip, mid in REFUTED],
 }
 
 
 def test_events_say_what_the_labels_of_their_clips_are(write_files):
   joined = read_labels(write_files(EVENTS, **GIVEN, weak_labels='events'))
-  yes = LabelState.EXPLICIT_POSITIVE
+  yes, no = LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE
   assert [clip.weak for clip in clips_of(joined)] == [
-    {A: yes},
+    {A: yes, D: yes},  # of d nobody was asked
     {A: yes, D: yes},  # without events: as given
-    {B: yes, C: yes},
+    {A: no, B: yes, C: yes, E: no},
   ]
-  assert unmarked_of(joined) == [[B, C], None, [A]]
+  assert unmarked_of(joined) == [[B, C], None, []]
   assert joined.counts['labels_of_events'] == 2
-  assert joined.counts['weak_labels_replaced'] == 2  # b of one, and not b of two
+  assert joined.counts['positives_replaced'] == 1  # b of the first clip
+  assert joined.counts['refuted_labels_with_event'] == 1
   assert joined.counts['positives_without_event'] == 0
 
 
@@ -145,13 +147,29 @@ def test_labels_of_events_beside_those_that_were_given(write_files):
   joined = read_labels(write_files(EVENTS, **GIVEN, weak_labels='both'))
   yes, no = LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE
   assert [clip.weak for clip in clips_of(joined)] == [
-    {A: yes, B: yes},
+    {A: yes, B: yes, D: yes},
     {A: yes, D: yes},
-    {B: no, C: yes},
+    {A: no, B: no, C: yes, E: no},
   ]
   assert joined.counts['labels_of_events'] == 1
-  assert joined.counts['weak_labels_replaced'] == 0
+  assert joined.counts['positives_replaced'] == 0
   assert joined.counts['refuted_labels_with_event'] == 1
+
+
+def test_a_row_that_was_left_out_makes_no_negative(write_files, tmp_path):
+  files = write_files(EVENTS, skip_bad_labels=True)
+  with open(tmp_path / 'strong0.tsv', 'a') as file:
+    file.write('one_0\t5.0\t12.0\tb\n')  # beyond the clip's end
+    file.write('two_0\t5.0\ta\n')  # a column is lacking
+  joined = read_labels(files)
+  assert unmarked_of(joined) == [[C], None, []]
+  assert joined.counts['unmarked_labels_in_doubt'] == 2
+  with open(tmp_path / 'strong0.tsv', 'a') as file:
+    file.write('one_0\t5.0\n')  # of any class
+  joined = read_labels(files)
+  assert unmarked_of(joined) == [[], None, []]
+  assert joined.counts['unmarked_labels_in_doubt'] == 3
+  assert joined.counts['labels_skipped_as_wrong'] == 3
 
 
 def test_labels_of_events_need_events(write_files):

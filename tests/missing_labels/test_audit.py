@@ -94,6 +94,24 @@ def test_label_sets_are_audited_together(tmp_path):
   assert sums['discard_5'] == table.loc[1, 'truly_missing']
 
 
+def test_a_truth_that_says_nothing_new_is_an_error(tmp_path):
+  """Records held against themselves, say."""
+  labels = table_of(STATES)
+  write_label_sets(
+    np.zeros(STATES.shape, np.float32),
+    labels,
+    CLASS_MAP,
+    build_rule('percent', ['50']),
+    tmp_path / 'sets',
+  )
+  rows = [('c0_0', '/m/a', 'PRESENT'), ('c0_0', '/m/c', 'NOT_PRESENT')]
+  table = pd.DataFrame(rows, columns=formats.EXPLICIT_COLUMNS)
+  formats.write_explicit_tsv(tmp_path / 'truth.tsv', table)
+  truth = read_truth(CLIPS, CLASS_MAP, truth_tsvs=[tmp_path / 'truth.tsv'])
+  with pytest.raises(LabelError, match='says nothing of any implicit negative'):
+    audit([tmp_path / 'sets'], labels, truth, tmp_path)
+
+
 def test_wrong_input_is_named(tmp_path):
   with pytest.raises(InputError, match='give one of them'):
     read_truth(CLIPS, CLASS_MAP)
