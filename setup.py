@@ -67,6 +67,9 @@ setuptools.setup(
   ],
   python_requires='>=3.11,<3.14',
   packages=setuptools.find_packages(include=['audioset_ml', 'audioset_ml.*']),
+  # Said, so that an editable installation is a path and no import hook, before which a
+  # folder named audioset_ml would go: that which holds this clone, to begin with.
+  package_dir={'': '.'},
   package_data={'audioset_ml.reporting': ['*.html']},
   install_requires=[
     # From the oldest to the newest that the tests run on; what lies between is not

@@ -162,6 +162,8 @@ def _summary(folder: stage.StageFolder) -> str:
     f'{counts["explicit_negatives"]} explicit negatives, '
     f'{counts["strong_events"]} events',
   ]
+  if FLAGS.records:
+    lines += _fewer_labels(counts)
   if lost := counts.get('clips_lost_of_list'):
     lines.append(
       f'{lost} clips of {FLAGS.clip_list} are in no segments CSV; see '
@@ -202,6 +204,25 @@ def _summary(folder: stage.StageFolder) -> str:
       f'{wrong} wrong rows were left out; see {folder.path}/skipped_labels.csv'
     )
   return '\n'.join(lines)
+
+
+def _fewer_labels(counts: dict[str, int]) -> list[str]:
+  """Of which kinds all labels of the records before are gone, for a file is lacking."""
+  from audioset_ml.records.folder import RecordsFolder
+
+  before = RecordsFolder.open(FLAGS.records).counts
+  kinds = {
+    'explicit_negatives': '--explicit_tsv',
+    'strong_events': '--strong_tsv',
+    'refuted_stretches': '--explicit_tsv',
+    'unmarked_labels': '--complete_strong',
+  }
+  return [
+    f'note: {FLAGS.records} has {before[name]} {name.replace("_", " ")}, these records '
+    f'have none: labels are read anew, and {flag} brings them'
+    for name, flag in kinds.items()
+    if before.get(name) and not counts.get(name)
+  ]
 
 
 def _events_text(counts: dict[str, int]) -> str:

@@ -127,3 +127,21 @@ def test_the_installed_wheel_works_outside_any_checkout(built, tmp_path):
     environment=environment,
   )
   assert clip.name in tagged
+
+
+def test_a_folder_of_the_same_name_is_not_taken_for_the_package(tmp_path):
+  """That which holds the clone has one, and in it may be links to records and audio."""
+  (tmp_path / 'audioset_ml' / 'records').mkdir(parents=True)
+  # As it is installed: from wherever the tests run they find the package themselves.
+  environment = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+  command = (sys.executable, '-c', 'import audioset_ml.records.folder')
+  installed = subprocess.run(
+    (sys.executable, '-c', 'import audioset_ml'),
+    cwd=tmp_path.parent,
+    env=environment,
+    capture_output=True,
+    check=False,
+  )
+  if installed.returncode:
+    pytest.skip('audioset_ml is not installed: `make environment` does it')
+  run(*command, folder=tmp_path, environment=environment)

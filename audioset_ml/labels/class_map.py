@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import difflib
 import functools
 import io
 import os
@@ -57,6 +58,11 @@ class ClassMap:
     if lowered in names:
       return names.index(lowered)
     near = [name for name in self.names if lowered and lowered in name.lower()]
+    if not near:
+      # A typing error, or another spelling of the spaces.
+      spelled = {name.lower().replace('_', ' '): name for name in reversed(self.names)}
+      found = difflib.get_close_matches(lowered.replace('_', ' '), spelled)
+      near = [spelled[name] for name in found]
     hint = f'; do you mean {" or ".join(near[:3])}?' if near else ''
     raise LabelError(f'{label!r} is neither the mid nor the name of a class{hint}')
 

@@ -228,6 +228,14 @@ def _print_summary(
     f'{counts["train_clips"]} clips of {counts["train_groups"]} groups, to evaluate on '
     f'{counts["eval_clips"]} of {counts["eval_groups"]}'
   )
+  clips, groups = (
+    counts[f'train_{kind}'] + counts[f'eval_{kind}'] for kind in ('clips', 'groups')
+  )
+  if FLAGS.group_pattern and clips == groups:
+    print(
+      f'note: --group_pattern={FLAGS.group_pattern} puts each recording in a group of '
+      'its own, as without it; takes of one sound may be on both sides'
+    )
   for label in sorted({label for one in sides['train'] for label in one.labels}):
     of_label = [
       sum(label in one.labels for one in sides[side]) for side in ('train', 'eval')

@@ -21,6 +21,10 @@ case $way in
   open) start=("--init_from=$(realpath "$weights")") ;;
   *) echo "WAY is $way, but must be frozen, open or scratch" >&2; exit 1 ;;
 esac
+if [ "$way" != scratch ] && [ ! -e "$weights" ]; then
+  echo "error: $weights: no such file; README says where YAMNet's weights are" >&2
+  exit 1
+fi
 root=$(realpath "$(dirname "$0")/../..")
 output=$(realpath -m "${3:-$root/runs/finetune}")
 shift $(($# < 3 ? $# : 3))

@@ -51,3 +51,13 @@ def test_a_missing_or_binary_map_is_an_error(tmp_path):
   for name in ('absent.csv', 'binary.csv'):
     with pytest.raises(LabelError, match=name):
       ClassMap.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+  ('label', 'meant'),
+  [('dog_brak', 'Dog bark'), ('Speach', 'Speech'), ('rain', 'Rain drops')],
+)
+def test_a_name_that_is_nearly_right_is_understood(label, meant):
+  class_map = ClassMap(('a', 'b', 'c'), ('Dog bark', 'Speech', 'Rain drops'))
+  with pytest.raises(LabelError, match=f'do you mean {meant}'):
+    class_map.find(label)

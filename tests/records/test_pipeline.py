@@ -115,3 +115,16 @@ def test_wrong_settings_are_refused():
   ):
     with pytest.raises(InputError, match=message):
       PrepareConfig(labels, audio_dir='c', **options)
+
+
+def test_labels_that_a_missing_flag_loses_are_told(small_data, small_records, tmp_path):
+  given = {flag.split('=')[0]: flag for flag in prepare_flags(small_data)}
+  flags = ['--labels_only', f'--records={small_records}']
+  flags += [given['--segments_csv'], given['--class_map']]
+  printed = run_stage_ok('prepare', *flags, f'--output_dir={tmp_path}/fewer')
+  assert 'strong events, these records have none' in printed
+  assert '--strong_tsv brings them' in printed
+  assert '--explicit_tsv brings them' in printed
+  flags += [given['--strong_tsv'], given['--explicit_tsv']]
+  printed = run_stage_ok('prepare', *flags, f'--output_dir={tmp_path}/all')
+  assert 'have none' not in printed
