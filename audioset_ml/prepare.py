@@ -268,13 +268,20 @@ def _complete_lines(counts: dict, details: dict) -> list[str]:
 
 def _features_text(counts: dict[str, int], folder: stage.StageFolder) -> str:
   """How embeddings and label files agree."""
+
+  def see(name: str, *listed: int) -> str:
+    return f' (see {folder.path}/{name})' if any(listed) else ''
+
+  starts, damaged, bad = (
+    counts[name] for name in ('clips_with_other_start', 'damaged_files', 'bad_records')
+  )
   ours, theirs = counts['labels_only_in_label_files'], counts['labels_only_in_features']
-  differing = f'; see {folder.path}/differing_labels.csv' if ours or theirs else ''
   return (
-    f'embeddings: {counts["clips_with_other_start"]} clips start elsewhere than the '
-    f'segments CSV says, {counts["embeddings_of_other_clips"]} records are of other '
-    f'clips, {counts["damaged_files"]} files are damaged; {theirs} labels are only '
-    f'there, {ours} only in the label files{differing}'
+    f'embeddings: {starts} clips start elsewhere than the segments CSV says'
+    f'{see("other_starts.csv", starts)}, {counts["embeddings_of_other_clips"]} records '
+    f'are of other clips, {damaged} files are damaged, {bad} records are bad'
+    f'{see("damaged_files.csv", damaged, bad)}; {theirs} labels are only there, {ours} '
+    f'only in the label files{see("differing_labels.csv", ours, theirs)}'
   )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from audioset_ml import folders, paths
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import ModelError, RecordError
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records import folder, shard_runs
 from audioset_ml.records.folder import RecordsFolder
@@ -81,6 +81,7 @@ class ShardEmbedder:
 
     Raises:
       RecordError: the shard is damaged or holds other clips than clips.csv says.
+      ModelError: an embedding is no finite number, or too large for float16.
     """
     output_dir = paths.as_path(self.output_dir)
     part = paths.as_path(self.parts_dir) / task.part_file
@@ -105,6 +106,12 @@ class ShardEmbedder:
         if records.clip_ids[len(lengths) : len(lengths) + 1] != (clip_id,):
           raise RecordError(
             f'{records.path}: holds other clips than its clips.csv; prepare it again'
+          )
+        if not np.isfinite(embeddings).all():
+          raise ModelError(
+            f'{self.config.model}: its embeddings of {clip_id} are not all finite '
+            f'numbers (NaN, infinity, or above {np.finfo(np.float16).max:.0f}, which '
+            'float16 cannot hold): its weights are of no use, or the record is'
           )
         lengths.append(len(embeddings))
         writer.write(schema.with_frames(example, embeddings, records.frames, frames))

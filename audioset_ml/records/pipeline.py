@@ -11,8 +11,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from audioset_ml import folders, paths
 from audioset_ml.audio import decoding
 from audioset_ml.errors import InputError, UnfinishedError
@@ -22,19 +20,19 @@ from audioset_ml.labels.join import JoinedLabels
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import (
   embedding_files,
+  embedding_plan,
   folder,
   plan,
-  published_embeddings,
   shard,
   shard_runs,
 )
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.prepare_config import PrepareConfig, read_chosen_labels
+from audioset_ml.records.published_embeddings import Matches
 from audioset_ml.records.sources import AudioSource, EmbeddingsSource, RecordsSource
 
 LOST_FILE = 'lost_clips.csv'
 _PARTS = '.parts'
-DIFFERING_FILE = 'differing_labels.csv'
 Source = AudioSource | EmbeddingsSource | RecordsSource
 
 
@@ -59,7 +57,7 @@ def prepare(
   """
   output_dir = paths.as_path(output_dir)
   joined, lost = read_chosen_labels(config)
-  frames, tasks, source, known = _plan(config, joined, output_dir)
+  frames, tasks, source, matches = _plan(config, joined, output_dir)
   parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
   writer = shard.ShardWriter(
@@ -67,7 +65,9 @@ def prepare(
   )
   shard_runs.run(tasks, writer, runs or shard_runs.RunConfig(), 'prepare')
   summaries = shard.read_summaries(str(parts_dir), tasks)
-  counts = dict(joined.counts) | known
+  counts = dict(joined.counts)
+  if matches is not None:
+    counts |= embedding_plan.report(matches, joined, summaries, output_dir)
   counts.update(_write_tables(summaries, output_dir))
   write_wrong_rows(output_dir, joined.wrong_rows)
   if config.clip_list:
@@ -95,8 +95,8 @@ def prepare(
 
 def _plan(
   config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path
-) -> tuple[FrameFormat, list[plan.ShardTask], Source, dict[str, int]]:
-  """Plans the shards; their frames, tasks, source, and what was counted."""
+) -> tuple[FrameFormat, list[plan.ShardTask], Source, Matches | None]:
+  """Plans the shards; their frames, tasks, source, and where embeddings are."""
   labels, parts_dir = joined.labels, output_dir / _PARTS
   if config.records:
     if paths.absolute(config.records) == paths.absolute(output_dir):
@@ -111,9 +111,12 @@ def _plan(
     settings = f'{source} {folders.fingerprint(config.records)}'
     parts_dir.mkdir(exist_ok=True)
     tasks = plan.write_plans(parts_dir, labels, members, known, {}, settings)
-    return old.frames, tasks, source, {}
+    return old.frames, tasks, source, None
   if config.features_dirs:
-    return _plan_embeddings(config, joined, output_dir)
+    source = EmbeddingsSource()
+    parts_dir.mkdir(exist_ok=True)
+    tasks, matches = embedding_plan.write_plans(config, joined, parts_dir, repr(source))
+    return embedding_files.FRAMES, tasks, source, matches
   source = AudioSource(
     config.front_end, config.decoder, config.min_seconds, config.max_extra_seconds
   )
@@ -123,44 +126,7 @@ def _plan(
   sounds = {clip_id: sounds[clip_id] for clip_id in states}
   parts_dir.mkdir(exist_ok=True)
   tasks = plan.write_plans(parts_dir, labels, members, sounds, states, repr(source))
-  return FrameFormat.log_mel(config.front_end), tasks, source, {}
-
-
-def _plan_embeddings(
-  config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path
-) -> tuple[FrameFormat, list[plan.ShardTask], Source, dict[str, int]]:
-  """Plans shards of whole files of embeddings, neighbours together."""
-  labels, parts_dir = joined.labels, output_dir / _PARTS
-  classes = len(joined.class_map) if config.labels_in_features else None
-  found = published_embeddings.match(config.features_dirs, labels, classes)
-  shards = found.shards(config.clips_per_shard)
-  clip_ids = labels.clips['clip_id'].tolist()
-  placed = np.zeros(len(found.files), np.int32)
-  for number, files in enumerate(shards):
-    placed[files] = number
-  rows = np.flatnonzero(found.file >= 0)
-  # In the order of the files, for they are read in it.
-  places = {clip_ids[row]: int(placed[found.file[row]]) for row in rows}
-  members = plan.assign(labels, len(shards), places)
-  sources, states = {}, {}
-  for row in rows.tolist():
-    file = found.file[row]
-    key = found.keys.get(row, clip_ids[row])
-    sources[clip_ids[row]] = f'{key} {found.files[file]}'
-    states[clip_ids[row]] = found.states[file]
-  parts_dir.mkdir(exist_ok=True)
-  source = EmbeddingsSource()
-  tasks = plan.write_plans(parts_dir, labels, members, sources, states, repr(source))
-  header = ('clip_id', 'mid', 'only_in')
-  differing = [
-    (clip_ids[row], joined.class_map.mids[index], 'features' if inside else 'labels')
-    for row, index, inside in found.differing
-  ]
-  if differing:
-    folders.write_csv(output_dir / DIFFERING_FILE, header, differing)
-  for file, problem in found.damaged.items():
-    print(f'{file}: {problem}')
-  return embedding_files.FRAMES, tasks, source, found.counts()
+  return FrameFormat.log_mel(config.front_end), tasks, source, None
 
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:

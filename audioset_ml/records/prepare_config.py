@@ -6,10 +6,12 @@ import numpy as np
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, LabelError
+from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
+from audioset_ml.records import published_embeddings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,9 +71,13 @@ def read_chosen_labels(config: PrepareConfig) -> tuple[JoinedLabels, tuple[str, 
     The labels; and the clips of the list that no segments CSV has.
 
   Raises:
+    LabelError: a label file is wrong, or the class map is not that of the features.
     InputError: they have none of the list's clips.
   """
-  joined = read_labels(config.labels)
+  try:
+    joined = read_labels(config.labels)
+  except LabelError as error:
+    raise LabelError(_of_other_class_map(config) + str(error)) from None
   labels, lost = joined.labels, ()
   if config.clip_list:
     wanted = read_clip_list(config.clip_list)
@@ -90,3 +96,18 @@ def read_chosen_labels(config: PrepareConfig) -> tuple[JoinedLabels, tuple[str, 
     return joined, lost
   counts = {**joined.counts, 'clips_labelled': len(labels)}
   return dataclasses.replace(joined, labels=labels, counts=counts), lost
+
+
+def _of_other_class_map(config: PrepareConfig) -> str:
+  """Why the label files may be right and the class map be wrong; '' if it fits."""
+  if not (config.features_dirs and config.labels_in_features):
+    return ''
+  classes = len(ClassMap.read(config.labels.class_map))
+  record = published_embeddings.foreign_label(config.features_dirs, classes)
+  if not record:
+    return ''
+  return (
+    f'{config.labels.class_map}: is not the class map of these features: it has '
+    f'{classes} classes, but {record}. Give theirs (class_labels_indices.csv). With '
+    'this one:\n'
+  )

@@ -1,6 +1,7 @@
 """AudioSet's published embeddings matched to the clips of the label files."""
 
 import array
+import collections
 import concurrent.futures
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,8 @@ from audioset_ml.records.embedding_files import PublishedClip, find_files, read_
 
 # Object stores answer slowly, but many questions at once.
 _FILES_AT_ONCE = 16
+# Hundreds of clips, among which even rare classes are.
+_FILES_ASKED = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +30,9 @@ class Matches:
     states: what changes when a file does.
     file: the file of each clip of the label table, -1 without. Shape [clips], int32.
     keys: the record's key of the clips whose start is another there, by clip.
-    damaged: what is wrong with damaged files, by file.
+    damaged: why a file's end could not be read, by file.
+    bad_records: what is wrong with single records, by file.
+    num_bad_records: how many these are.
     others: how many records are of no clip in the label table.
     differing: labels that only the records or only the label files have: clip, index of
       the class, whether the records have it.
@@ -38,6 +43,8 @@ class Matches:
   file: np.ndarray
   keys: dict[int, str]
   damaged: dict[str, str]
+  bad_records: dict[str, str]
+  num_bad_records: int
   others: int
   differing: list[tuple[int, int, bool]]
 
@@ -48,6 +55,7 @@ class Matches:
       'clips_with_other_start': len(self.keys),
       'embeddings_of_other_clips': self.others,
       'damaged_files': len(self.damaged),
+      'bad_records': self.num_bad_records,
       'labels_only_in_features': in_records,
       'labels_only_in_label_files': len(self.differing) - in_records,
     }
@@ -76,8 +84,9 @@ def match(
 ) -> Matches:
   """Finds the file of each clip; reads every file once, several at a time.
 
-  A record is a clip's if video and start are its own, or else if the label files have
-  one clip of this video that no record fits better.
+  A record is a clip's if video and start are its own; or else if it is the only one
+  left of its video, as is the clip, and their starts differ by at most half of the
+  clip's length.
 
   Args:
     features_dirs: folders with the files, at any depth.
@@ -87,7 +96,7 @@ def match(
 
   Raises:
     InputError: there are no such files, they hold other features, two have the same
-      clip, or a label is not in the class map.
+      clip (by its own start or another), or a label is not in the class map.
   """
   files = find_files(features_dirs)
   clip_ids = labels.clips['clip_id'].tolist()
@@ -96,6 +105,8 @@ def match(
   unmatched: list[tuple[PublishedClip, int]] = []
   pairs = array.array('q')
   damaged: dict[str, str] = {}
+  bad_records: dict[str, str] = {}
+  bad = 0
 
   def take(row: int, file: int, clip: PublishedClip) -> None:
     if found[row] >= 0:
@@ -110,10 +121,13 @@ def match(
   with concurrent.futures.ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
     contents = pool.map(read_file, files)
     bar = progress_bar(contents, total=len(files), unit='file', desc='index')
-    for file, (clips, problem) in enumerate(bar):
-      if problem:
-        damaged[files[file]] = problem
-      for clip in clips:
+    for file, index in enumerate(bar):
+      if index.damage:
+        damaged[files[file]] = index.damage
+      if index.bad_records:
+        bad_records[files[file]] = index.bad_text()
+        bad += len(index.bad_records)
+      for clip in index.clips:
         _require_known(clip, files[file], num_classes)
         row = rows.get(clip.key)
         if row is None:
@@ -121,7 +135,7 @@ def match(
         else:
           take(row, file, clip)
   keys = {}
-  for row, (clip, file) in _of_other_start(unmatched, clip_ids, found):
+  for row, (clip, file) in _of_other_start(unmatched, labels, found):
     take(row, file, clip)
     keys[row] = clip.key
   differing = []
@@ -133,6 +147,8 @@ def match(
     found,
     keys,
     damaged,
+    bad_records,
+    bad,
     len(unmatched) - len(keys),
     differing,
   )
@@ -150,17 +166,52 @@ def _require_known(clip: PublishedClip, path: str, num_classes: int | None) -> N
       )
 
 
+def foreign_label(features_dirs: Sequence[str], num_classes: int) -> str:
+  """A record among the first files that has a label beyond the class map, in words.
+
+  Returns:
+    '' if there is none.
+  """
+  for path in find_files(features_dirs)[:_FILES_ASKED]:
+    for clip in read_file(path).clips:
+      if max(clip.labels, default=0) >= num_classes:
+        return f'{path}: {clip.key} has the label {max(clip.labels)}'
+  return ''
+
+
 def _of_other_start(
   unmatched: Sequence[tuple[PublishedClip, int]],
-  clip_ids: Sequence[str],
+  labels: ClipLabelTable,
   found: np.ndarray,
 ) -> Iterator[tuple[int, tuple[PublishedClip, int]]]:
-  """The clips without a record whose video alone is in a record, with that record."""
-  by_video = {clip.key.rpartition('_')[0]: (clip, file) for clip, file in unmatched}
+  """The clips without a record that one of another start fits, with that record.
+
+  On both sides it must be the only one left of its video, and the starts must differ
+  by at most half of the clip's length. A record that stands in several files is given
+  as often: that is an error, as it is of clips whose start agrees.
+  """
+  clip_ids = labels.clips['clip_id'].tolist()
+  rows = collections.defaultdict(list)
   for row in np.flatnonzero(found < 0).tolist():
-    one = by_video.pop(clip_ids[row].rpartition('_')[0], None)
-    if one is not None:
-      yield row, one
+    rows[clip_ids[row].rpartition('_')[0]].append(row)
+  by_video = collections.defaultdict(list)
+  for clip, file in unmatched:
+    video = clip.key.rpartition('_')[0]
+    if video in rows:
+      by_video[video].append((clip, file))
+  for video, records in by_video.items():
+    if len(rows[video]) > 1 or len({clip.key for clip, _ in records}) > 1:
+      continue
+    (row,) = rows[video]
+    offset = start_seconds(records[0][0].key) - start_seconds(clip_ids[row])
+    if abs(offset) <= labels.clips['seconds'].iloc[row] / 2:
+      for one in records:
+        yield row, one
+
+
+def start_seconds(clip_id: str) -> float:
+  """The start that an id `<video id>_<start in ms>` tells."""
+  return int(clip_id.rpartition('_')[2]) / 1000
 
 
 def _differing(

@@ -14,6 +14,7 @@ from audioset_ml.records import folder
 from audioset_ml.records.plan import ShardTask, read_plan
 from audioset_ml.records.sources import (
   AudioSource,
+  DamagedFile,
   EmbeddingsSource,
   RecordsSource,
   Skipped,
@@ -54,10 +55,13 @@ class ShardWriter:
     # A name of its own for each attempt: a worker that outlived its parent may be
     # writing the same shard.
     partial = output_dir / f'.{name}.{uuid.uuid4().hex}{folder.PARTIAL}'
-    clips, skipped, written = [], [], []
+    clips, skipped, damaged, written = [], [], [], []
     plan = list(read_plan(parts_dir, task))
     with _writer(partial) as write:
       for result in self.source.records(task.index, plan):
+        if isinstance(result, DamagedFile):
+          damaged.append(dataclasses.astuple(result))
+          continue
         count(1)
         if isinstance(result, Skipped):
           skipped.append(dataclasses.astuple(result))
@@ -73,6 +77,7 @@ class ShardWriter:
       'bytes': size,
       'clips': clips,
       'skipped': skipped,
+      'damaged_files': damaged,
       'labels': count_states(written),
       'classes': count_classes(written),
     }

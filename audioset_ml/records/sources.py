@@ -30,6 +30,14 @@ class Skipped:
 
 
 @dataclasses.dataclass(frozen=True)
+class DamagedFile:
+  """A file whose end could not be read, whether or not a clip was lost with it."""
+
+  file: str
+  problem: str
+
+
+@dataclasses.dataclass(frozen=True)
 class AudioSource:
   """Makes records of sound files; can be sent to another process.
 
@@ -140,8 +148,11 @@ class EmbeddingsSource:
 
   def records(
     self, index: int, clips: Sequence[PlannedClip]
-  ) -> Iterator[Record | Skipped]:
-    """The record of each clip, in the order of their files, or why it has none."""
+  ) -> Iterator[Record | Skipped | DamagedFile]:
+    """The record of each clip, in the order of their files, or why it has none.
+
+    Damaged files are given besides.
+    """
     del index
     planned: dict[str, dict[str, PlannedClip]] = {}
     for clip in clips:
@@ -185,7 +196,7 @@ class EmbeddingsSource:
 
   def _of_damaged(
     self, file: str, clips: dict[str, PlannedClip]
-  ) -> Iterator[Record | Skipped]:
+  ) -> Iterator[Record | Skipped | DamagedFile]:
     """The clips of one file, of which those behind a damage are lost."""
     clips = dict(clips)
     try:
@@ -193,6 +204,7 @@ class EmbeddingsSource:
       problem = 'changed since it was first read'
     except RecordError as error:
       problem = str(error)
+      yield DamagedFile(file, problem)
     for clip in clips.values():
       yield Skipped(clip.labels.clip_id, 'damaged', f'{file}: {problem}')
 
