@@ -138,6 +138,16 @@ def started_stage(
     process.wait()
 
 
+def tables_and_shards(folder: pathlib.Path) -> dict[str, bytes]:
+  """What a records' folder holds by name, but for what tells of the run itself."""
+  named = {path.name: path for path in folder.iterdir()}
+  return {
+    name: path.read_bytes()
+    for name, path in sorted(named.items())
+    if name not in ('run.json', 'flags.txt')
+  }
+
+
 def _command(stage: str, arguments: tuple, python: str = sys.executable) -> list[str]:
   return [python, '-m', f'audioset_ml.{stage}', *map(str, arguments)]
 

@@ -53,11 +53,13 @@ class FileIndex:
     clips: what its records say.
     bad_records: records that are whole but of no use: number from 1, what is wrong.
     damage: why what follows could not be read; '' if all could.
+    other_lists: which features the records have, if none has embeddings; else ''.
   """
 
   clips: tuple[PublishedClip, ...]
   bad_records: tuple[tuple[int, str], ...] = ()
   damage: str = ''
+  other_lists: str = ''
 
   def bad_text(self) -> str:
     """The bad records in words, the first ten by their numbers."""
@@ -123,9 +125,6 @@ def read_file(path: str) -> FileIndex:
 
   A record that can't be used is passed over. What follows a broken length is lost, for
   nothing tells where the next record begins; `read_clips` tests the contents' sums.
-
-  Raises:
-    InputError: the file holds features of another kind altogether.
   """
   clips: list[PublishedClip] = []
   bad: list[tuple[int, str]] = []
@@ -149,10 +148,8 @@ def read_file(path: str) -> FileIndex:
     return FileIndex(tuple(clips), tuple(bad), damage)
   if decoded and _LIST not in lists:
     names = ', '.join(sorted(lists)) or 'none'
-    raise InputError(
-      f"{path}: its records have no feature list '{_LIST}' (but {names}): these are "
-      "not AudioSet's published embeddings"
-    )
+    what = f"its records have no feature list '{_LIST}' (but {names})"
+    return FileIndex((), tuple(bad), what, names)
   return FileIndex(tuple(clips), tuple(bad))
 
 

@@ -106,7 +106,7 @@ def match(
   pairs = array.array('q')
   damaged: dict[str, str] = {}
   bad_records: dict[str, str] = {}
-  bad = 0
+  bad = others = 0
 
   def take(row: int, file: int, clip: PublishedClip) -> None:
     if found[row] >= 0:
@@ -122,6 +122,7 @@ def match(
     contents = pool.map(read_file, files)
     bar = progress_bar(contents, total=len(files), unit='file', desc='index')
     for file, index in enumerate(bar):
+      others += bool(index.other_lists)
       if index.damage:
         damaged[files[file]] = index.damage
       if index.bad_records:
@@ -134,6 +135,10 @@ def match(
           unmatched.append((clip, file))
         else:
           take(row, file, clip)
+  if others == len(files):  # one such file is damaged, rather
+    raise InputError(
+      f"{files[0]}: {damaged[files[0]]}: these are not AudioSet's published embeddings"
+    )
   keys = {}
   for row, (clip, file) in _of_other_start(unmatched, labels, found):
     take(row, file, clip)

@@ -1,6 +1,7 @@
 """The `embed` entry point: a network's embeddings as records."""
 
 import json
+import signal
 
 import keras
 import numpy as np
@@ -13,7 +14,12 @@ from audioset_ml.models.registry import ModelConfig, build_model, embedding_mode
 from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_clips
-from tests.stages import run_stage, run_stage_ok
+from tests.stages import (
+  kill_stage_when,
+  run_stage,
+  run_stage_ok,
+  tables_and_shards,
+)
 
 
 @pytest.fixture(scope='module')
@@ -78,6 +84,37 @@ def test_only_what_is_missing_is_embedded_again(network, small_records, tmp_path
   assert shard.stat().st_mtime_ns == changed
   for path in sorted((tmp_path / 'whole').iterdir()):
     assert (out / path.name).read_bytes() == path.read_bytes()
+
+
+def test_killed_it_goes_on_to_the_same_bytes(
+  network, embedded, small_records, tmp_path
+):
+  out = tmp_path / 'killed'
+  flags = [f'--model={network}', f'--records={small_records}', f'--output_dir={out}']
+  status = kill_stage_when(lambda: any(out.glob('.parts/*.json')), 'embed', *flags)
+  assert status == -signal.SIGKILL
+  before = {path: path.stat().st_mtime_ns for path in out.glob('records-*')}
+  assert before
+  assert not (out / 'run.json').exists()
+  run_stage_ok('embed', *flags)
+  assert any(path.stat().st_mtime_ns == changed for path, changed in before.items())
+  assert tables_and_shards(out) == tables_and_shards(embedded.path)
+
+
+def test_embeddings_that_float16_cannot_hold(network, small_records, tmp_path):
+  model = keras.saving.load_model(network, compile=False)
+  # What normalisation adds, up to the embedding itself.
+  for variable in model.weights:
+    if variable.path.endswith('beta'):
+      variable.assign(np.full(variable.shape, 1e6))
+  path = tmp_path / 'broken.keras'
+  model.save(path)
+  flags = [f'--model={path}', f'--records={small_records}']
+  done = run_stage('embed', *flags, f'--output_dir={tmp_path / "records"}')
+  assert done.returncode == 1
+  assert 'Traceback' not in done.stderr
+  clip_id = RecordsFolder.open(small_records).clip_ids[0]
+  assert f'broken.keras: its embeddings of {clip_id} are not all finite' in done.stderr
 
 
 def test_a_head_trains_on_them_and_frames_are_evaluated(embedded, tmp_path):

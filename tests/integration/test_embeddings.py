@@ -1,6 +1,7 @@
 """From published embeddings to an exported model, as a user does it."""
 
 import json
+import shutil
 import signal
 
 import keras
@@ -12,7 +13,7 @@ import tensorflow as tf
 from audioset_ml.labels import formats
 from audioset_ml.models import layers  # noqa: F401  registers the layers
 from tests.small_embeddings import embeddings_of, write_small_embeddings
-from tests.stages import kill_stage_when, run_stage, run_stage_ok
+from tests.stages import kill_stage_when, run_stage, run_stage_ok, tables_and_shards
 
 MLP = (
   '--architecture=mlp',
@@ -71,6 +72,36 @@ def test_workers_write_the_same_bytes(data, records, tmp_path):
   assert len(names) == 4
   for name in [*names, 'clips.csv', 'skipped.csv']:
     assert (out / name).read_bytes() == (records / name).read_bytes()
+
+
+def test_a_killed_preparation_goes_on_to_the_same_bytes(tmp_path):
+  data = write_small_embeddings(tmp_path / 'data', clips=180)
+  flags = [*prepare_flags(data), '--clips_per_shard=1']  # a shard a file: sixty
+  whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+  run_stage_ok('prepare', *flags, f'--output_dir={whole}')
+  flags.append(f'--output_dir={killed}')
+  status = kill_stage_when(
+    lambda: len(list(killed.glob('.parts/*.json'))) >= 3, 'prepare', *flags
+  )
+  assert status == -signal.SIGKILL
+  before = {path: path.stat().st_mtime_ns for path in killed.glob('records-*')}
+  assert 3 <= len(before) < 60
+  run_stage_ok('prepare', *flags)
+  # All but the one whose summary may not have been written.
+  assert sum(p.stat().st_mtime_ns == changed for p, changed in before.items()) >= 3
+  assert tables_and_shards(killed) == tables_and_shards(whole)
+
+
+def test_damage_is_told_where_it_is_listed(data, tmp_path):
+  features, out = tmp_path / 'features', tmp_path / 'records'
+  shutil.copytree(data / 'features', features)
+  cut = features / '01.tfrecord'
+  cut.write_bytes(cut.read_bytes()[:-100])
+  flags = [*prepare_flags(data), f'--features_dir={features}', f'--output_dir={out}']
+  printed = run_stage_ok('prepare', *flags)
+  said = f'1 files are damaged, 0 records are bad (see {out}/damaged_files.csv)'
+  assert said in printed
+  assert str(cut) in (out / 'damaged_files.csv').read_text()
 
 
 def test_a_killed_training_with_dropout_ends_with_the_same_weights(records, tmp_path):

@@ -1,17 +1,23 @@
 """Records of AudioSet's published embeddings."""
 
+import contextlib
 import csv
+import math
 import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from audioset_ml.errors import InputError, UnfinishedError
+from audioset_ml.errors import InputError, LabelError, RecordError, UnfinishedError
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import pipeline
 from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
+from audioset_ml.records.embedding_files import read_clips, read_file
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import read_clip
@@ -56,6 +62,11 @@ def skipped(records):
 
 def contents_of(records):
   return [(records.path / shard).read_bytes() for shard in records.shards]
+
+
+def rows_of(records, name):
+  with open(records.path / name) as file:
+    return list(csv.reader(file))[1:]
 
 
 def one_frame(value=7):
@@ -134,7 +145,7 @@ def test_other_starts_are_matched_by_their_video_and_counted(data, tmp_path):
   records = [
     sequence_example('00_video-id', 0.5, [0], one_frame(1)),
     sequence_example('01_video-id', 1, [1], one_frame(2)),
-    sequence_example('01_video-id', 40, [1], one_frame(3)),  # the other fits better
+    sequence_example('01_video-id', 4, [1], one_frame(3)),  # the other fits better
     sequence_example('elsewhere', 2, [2], one_frame(4)),
   ]
   write_shard(data / 'features' / '00.tfrecord', records)
@@ -146,6 +157,46 @@ def test_other_starts_are_matched_by_their_video_and_counted(data, tmp_path):
       read_clip(made, clip_id).frames, value * 4 / 255 - 2, atol=1e-6
     )
   assert skipped(made)['02_video-id_2000']['reason'] == 'missing'
+  assert rows_of(made, 'other_starts.csv') == [['00_video-id_0', '0.5']]
+
+
+@pytest.mark.parametrize(
+  ('starts', 'matched'),
+  [
+    ([5], True),  # half of the clip's ten seconds
+    ([5.001], False),
+    ([300], False),
+    ([0.5, 0.7], False),  # which one is it?
+    ([0.5, 300], False),
+  ],
+)
+def test_another_start_must_be_near_and_the_only_one(data, tmp_path, starts, matched):
+  records = [sequence_example('00_video-id', s, [0], one_frame()) for s in starts]
+  write_shard(data / 'features' / '00.tfrecord', records)
+  made = prepare(data, tmp_path / 'records')
+  assert ('00_video-id_0' in made.clip_ids) == matched
+  assert made.counts['clips_with_other_start'] == matched
+  assert made.counts['embeddings_of_other_clips'] == len(starts) - matched
+  assert (made.path / 'other_starts.csv').exists() == matched
+
+
+def test_a_record_near_two_clips_of_its_video_is_of_neither(data, tmp_path):
+  with open(data / 'segments.csv', 'a') as file:
+    file.write('00_video-id, 6.0, 16.0, "/m/low"\n')
+  record = sequence_example('00_video-id', 3, [0], one_frame())
+  write_shard(data / 'features' / '00.tfrecord', [record])
+  made = prepare(data, tmp_path / 'records')
+  assert made.counts['clips_with_other_start'] == 0
+  assert {'00_video-id_0', '00_video-id_6000'} <= set(skipped(made))
+
+
+def test_another_start_in_two_files_is_a_clip_in_two_files(data, tmp_path):
+  record = sequence_example('00_video-id', 0.5, [0], one_frame())
+  for name in ('00', 'again'):
+    write_shard(data / 'features' / f'{name}.tfrecord', [record])
+  message = r'00.tfrecord and .*again.tfrecord both hold the clip 00_video-id_0'
+  with pytest.raises(InputError, match=message):
+    prepare(data, tmp_path / 'records')
 
 
 @pytest.mark.parametrize(
@@ -153,7 +204,8 @@ def test_other_starts_are_matched_by_their_video_and_counted(data, tmp_path):
   [
     ([], 'no frames'),
     ([bytes(128), bytes(1024)], 'frame 1 has 1024 bytes, not 128'),
-    ([[0.5] * 128], 'no single string of bytes'),
+    ([[0.5] * 128], 'frames are floats, not the strings of 128 bytes'),
+    ([bytes(128), [0.5]], 'frame 1 has no single string of bytes'),
   ],
 )
 def test_wrong_shapes_are_skipped_and_named(data, tmp_path, frames, detail):
@@ -171,12 +223,19 @@ def test_wrong_shapes_are_skipped_and_named(data, tmp_path, frames, detail):
   assert len(made.clip_ids) == CLIPS - 1
 
 
-def test_damaged_files_are_named_and_the_rest_is_used(data, tmp_path, capsys):
-  cut, flipped = (data / 'features' / f'0{n}.tfrecord' for n in (1, 5))
+def test_damaged_files_are_named_and_the_rest_is_used(data, tmp_path):
+  cut, flipped, last = (data / 'features' / f'0{n}.tfrecord' for n in (1, 5, 6))
   cut.write_bytes(cut.read_bytes()[:-100])
   content = bytearray(flipped.read_bytes())
   content[len(content) // 2] ^= 255  # in the second record, whose checksum tells
   flipped.write_bytes(content)
+  # The checksum of a record that no clip needs.
+  other = sequence_example('elsewhere', 0, [], one_frame())
+  kept = list(tf.data.TFRecordDataset(str(last)).as_numpy_iterator())
+  write_shard(last, [*kept, other])
+  content = bytearray(last.read_bytes())
+  content[-1] ^= 255
+  last.write_bytes(content)
   made = prepare(data, tmp_path / 'records')
   rows = skipped(made)
   assert {clip_id: row['reason'] for clip_id, row in rows.items()} == {
@@ -185,9 +244,129 @@ def test_damaged_files_are_named_and_the_rest_is_used(data, tmp_path, capsys):
     '17_video-id_17000': 'damaged',
   }
   assert '05.tfrecord: damaged' in rows['16_video-id_16000']['detail']
-  assert '01.tfrecord: damaged after 2 clips' in capsys.readouterr().out
-  assert made.counts['damaged_files'] == 1
+  assert rows['05_video-id_5000']['detail'] == (
+    'no embeddings of this id; 3 files are damaged (01.tfrecord, 05.tfrecord, '
+    '06.tfrecord): see damaged_files.csv'
+  )
+  listed = rows_of(made, 'damaged_files.csv')
+  assert [file for file, _ in listed] == [str(cut), str(flipped), str(last)]
+  assert listed[0][1] == 'damaged after 2 records (the file ends within a record)'
+  assert all('corrupted record' in problem for _, problem in listed[1:])
+  assert made.counts['damaged_files'] == 3
+  assert made.counts['bad_records'] == 0
   assert len(made.clip_ids) == CLIPS - 3
+
+
+def test_a_broken_length_loses_what_follows(data, tmp_path):
+  """As of a file whose end is zeros: they are no records without content."""
+  zeros = data / 'features' / '01.tfrecord'
+  first = next(iter(tf.data.TFRecordDataset(str(zeros)).as_numpy_iterator()))
+  write_shard(zeros, [first])
+  zeros.write_bytes(zeros.read_bytes() + bytes(5000))
+  made = prepare(data, tmp_path / 'records')
+  assert set(skipped(made)) == {'04_video-id_4000', '05_video-id_5000'}
+  ((_, problem),) = rows_of(made, 'damaged_files.csv')
+  assert 'after 1 records' in problem
+  assert 'wrong checksum' in problem
+
+
+@pytest.mark.parametrize(
+  ('bad', 'problem'),
+  [
+    (b'\xff\xff\xffgarbage', 'cannot be decoded'),
+    (b'', 'without video_id and start_time_seconds'),
+    (sequence_example('01_video-id', math.nan, [1], one_frame()), 'is nan'),
+    (sequence_example('01_video-id', math.inf, [1], one_frame()), 'is inf'),
+    (sequence_example('01_video-id', -1, [1], one_frame()), 'is -1'),
+  ],
+)
+@pytest.mark.parametrize('place', [0, 1])
+def test_a_bad_record_is_named_and_the_others_of_its_file_are_used(
+  data, tmp_path, bad, problem, place
+):
+  records = [
+    sequence_example('00_video-id', 0, [0], one_frame(1)),
+    sequence_example('02_video-id', 2, [2], one_frame(2)),
+  ]
+  records.insert(place, bad)
+  write_shard(data / 'features' / '00.tfrecord', records)
+  made = prepare(data, tmp_path / 'records')
+  row = skipped(made).pop('01_video-id_1000')
+  assert 'damaged (00.tfrecord): see damaged_files.csv' in row['detail']
+  assert len(made.clip_ids) == CLIPS - 1
+  ((file, text),) = rows_of(made, 'damaged_files.csv')
+  assert file.endswith('00.tfrecord')
+  assert text.startswith(f'1 bad record: record {place + 1} (')
+  assert problem in text
+  assert made.counts['bad_records'] == 1
+  assert made.counts['damaged_files'] == 0
+
+
+def test_a_file_without_embeddings_is_named_and_the_others_are_used(data, tmp_path):
+  path = data / 'features' / '00.tfrecord'
+  write_shard(path, [sequence_example('00_video-id', 0, [0], one_frame(), 'rgb')])
+  made = prepare(data, tmp_path / 'records')
+  assert len(made.clip_ids) == CLIPS - 3
+  problem = "its records have no feature list 'audio_embedding' (but rgb)"
+  assert rows_of(made, 'damaged_files.csv') == [[str(path), problem]]
+  assert made.counts['damaged_files'] == 1
+
+
+def test_many_bad_records_are_counted(data):
+  path = data / 'features' / '00.tfrecord'
+  write_shard(path, [sequence_example('a', -1, [], one_frame())] * 12)
+  text = read_file(str(path)).bad_text()
+  assert text.startswith('12 bad records: record 1 (')
+  assert text.endswith('record 10 (start_time_seconds of a is -1) and 2 more')
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=st.data())
+def test_any_content_is_read_or_named(content, tmp_path_factory):
+  """Bytes changed anywhere: what is left is read, and nothing else raised."""
+  records = [sequence_example(f'v{n}', n, [n], one_frame()) for n in range(4)]
+  path = tmp_path_factory.mktemp('any') / 'a.tfrecord'
+  write_shard(path, records)
+  whole = path.read_bytes()
+  changed = bytearray(whole)
+  for _ in range(content.draw(st.integers(1, 4))):
+    place = content.draw(st.integers(0, len(whole) - 1))
+    changed[place] = content.draw(st.integers(0, 255))
+  path.write_bytes(changed[: content.draw(st.integers(0, len(whole)))])
+  index = read_file(str(path))
+  assert len(index.clips) + len(index.bad_records) <= 4
+  lost = 4 - len(index.clips) - len(index.bad_records)
+  at_ends = [sum(len(one) + 16 for one in records[:n]) for n in range(4)]
+  assert bool(index.damage) or lost == 0 or path.stat().st_size in at_ends
+  with contextlib.suppress(RecordError):
+    for key, _ in read_clips([str(path)]):
+      assert key in {f'v{n}_{1000 * n}' for n in range(4)}
+
+
+def test_lists_of_an_unfinished_run_are_removed_where_nothing_is_wrong(data, tmp_path):
+  file = data / 'features' / '00.tfrecord'
+  good = file.read_bytes()
+  other = sequence_example('00_video-id', 0.5, [1], one_frame())
+  write_shard(file, [other, b'garbage'])
+  out = tmp_path / 'records'
+  out.mkdir()
+  with pytest.raises(UnfinishedError, match='max_skipped_fraction'):
+    pipeline.prepare(config_of(data, max_skipped_fraction=0.01), out)
+  lists = ('damaged_files.csv', 'other_starts.csv', 'differing_labels.csv')
+  assert all((out / name).exists() for name in lists)
+  file.write_bytes(good)
+  pipeline.prepare(config_of(data, max_skipped_fraction=0.01), out)
+  assert not any((out / name).exists() for name in lists)
+
+
+def test_another_class_map_is_told_before_its_unknown_labels(data, tmp_path):
+  rows = (data / 'class_map.csv').read_text().splitlines(keepends=True)
+  (data / 'class_map.csv').write_text(''.join(rows[:-1]))
+  message = r'class_map.csv: is not the class map of these features: it has 2 classes, '
+  with pytest.raises(LabelError, match=message + r'but .*02_video-id_2000 .*label 2'):
+    prepare(data, tmp_path / 'records')
+  with pytest.raises(LabelError, match=r'^\S*segments.csv: 8 wrong rows'):
+    prepare(data, tmp_path / 'ignored', labels_in_features=False)
 
 
 def test_labels_outside_the_class_map_are_an_error_unless_ignored(data, tmp_path):
@@ -239,8 +418,8 @@ def test_files_are_matched_without_tensorflow(data):
   code = (
     'import sys\n'
     'from audioset_ml.records.embedding_files import find_files, read_file\n'
-    f'clips, problem = read_file(find_files([{str(data / "features")!r}])[0])\n'
-    "assert (len(clips), problem) == (3, ''), problem\n"
+    f'index = read_file(find_files([{str(data / "features")!r}])[0])\n'
+    "assert (len(index.clips), index.damage) == (3, ''), index\n"
     "assert 'tensorflow' not in sys.modules\n"
   )
   subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT)
