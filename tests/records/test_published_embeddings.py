@@ -400,7 +400,7 @@ def test_folders_that_are_no_such_features(data, tmp_path):
   write_shard(
     other / 'a.tfrecord', [sequence_example('00_video-id', 0, [0], [bytes(1024)])]
   )
-  with pytest.raises(UnfinishedError, match='none of 24 clips could be used'):
+  with pytest.raises(InputError, match='none of 24 clips could be used'):
     prepare(data, tmp_path / 'four', features_dirs=(str(other),))
   with pytest.raises(InputError, match='give one of them'):
     prepare(data, tmp_path / 'five', audio_dir=str(other))
