@@ -1,0 +1,112 @@
+"""`make audioset`: the experiments on AudioSet's published features, on a few clips."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from audioset_ml.labels import formats
+from tests.small_data import CLASS_MAP
+from tests.small_embeddings import write_small_embeddings
+from tests.stages import ROOT
+
+# As it stands, it trains a hundred networks.
+SHORTER = (
+  (r'--axis=seed=\S+', '--axis=seed=1'),
+  (r'--axis=percent=\S+', '--axis=percent=0,20'),
+  (r'--axis=number=\S+', '--axis=number=2'),
+  (r'--steps=\d+', '--steps=10'),
+  (r'--batch_size=\d+', '--batch_size=8'),
+)
+
+
+def run(work, *arguments):
+  """The script in a copy of the experiments."""
+  script = work / 'experiments/audioset_features/run.sh'
+  environment = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT)}
+  return subprocess.run(
+    ['bash', script, *map(str, arguments)],
+    env=environment,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+@pytest.fixture
+def work(tmp_path):
+  """A copy of the experiments, shortened."""
+  copy = tmp_path / 'work/experiments/audioset_features'
+  shutil.copytree(ROOT / 'experiments/audioset_features', copy)
+  shutil.rmtree(copy / 'results', ignore_errors=True)
+  for path in copy.glob('*/*.flags'):
+    text = path.read_text()
+    for pattern, shorter in SHORTER:
+      text = re.sub(pattern, shorter, text)
+    path.write_text(text)
+  return tmp_path / 'work'
+
+
+@pytest.fixture
+def audioset(tmp_path):
+  """Folders of features and of label files, laid out as Google's."""
+  data = write_small_embeddings(tmp_path / 'data')
+  labels, features = tmp_path / 'labels', tmp_path / 'audioset_v1_embeddings'
+  labels.mkdir()
+  for name in ('balanced_train_segments.csv', 'eval_segments.csv'):
+    shutil.copy(data / 'segments.csv', labels / name)
+  shutil.copy(data / 'class_map.csv', labels / 'class_labels_indices.csv')
+  ids = [f'{i:02d}_video-id_{1000 * i}' for i in range(18)]
+  events = [
+    (clip_id, 1.0, 3.0, CLASS_MAP.mids[(index + more) % 3])
+    for index, clip_id in enumerate(ids)
+    for more in range(1 + index % 2)
+  ]
+  table = pd.DataFrame(events, columns=formats.STRONG_COLUMNS)
+  formats.write_strong_tsv(labels / 'audioset_eval_strong.tsv', table)
+  for split in ('bal_train', 'eval'):
+    shutil.copytree(data / 'features', features / split)
+  return features, labels
+
+
+def test_what_is_lacking_is_named(work, audioset, tmp_path):
+  features, labels = audioset
+  done = run(work, tmp_path / 'nowhere', labels)
+  assert done.returncode
+  assert 'nowhere' in done.stderr
+  done = run(work, tmp_path / 'data/features', labels)
+  assert 'has no folder bal_train' in done.stderr
+  (labels / 'audioset_eval_strong.tsv').unlink()
+  done = run(work, features, labels)
+  assert f'{labels}: has no file audioset_eval_strong*.tsv' in done.stderr
+
+
+@pytest.mark.slow
+def test_all_of_it_on_a_few_clips(work, audioset, tmp_path):
+  features, labels = audioset
+  archive = shutil.make_archive(
+    str(tmp_path / 'features'), 'gztar', tmp_path, features.name
+  )
+  done = run(work, archive, labels)
+  assert done.returncode == 0, done.stdout + done.stderr
+  results = work / 'experiments/audioset_features/results'
+  tables = {
+    path.name.removesuffix('_results.csv'): pd.read_csv(path)
+    for path in results.glob('*_results.csv')
+  }
+  for table in tables.values():
+    assert (table['status'] == 'finished').all()
+  assert len(tables['students']) == len(tables['students_complete']) == 2
+  assert tables['students']['evaluate/weak/lwlrap'].notna().all()
+  complete = tables['students_complete']['evaluate/weak/d_prime']
+  assert complete.notna().all()
+  assert (tables['students_hard']['evaluate/weak/d_prime'] <= complete).all()
+  judged = [name for name in tables['missing'] if name.endswith('/truly_missing')]
+  assert tables['missing'][judged].sum(axis=None) > 0
+  again = run(work, archive, labels)
+  assert again.returncode == 0, again.stdout + again.stderr
+  assert again.stdout.count('finished already') >= 4
