@@ -95,20 +95,25 @@ def write_audioset(folder, shared_data):
       framed = shared_data(
         'audioset_strong/audioset_eval_strong_framed_posneg_subset.tsv'
       )
-      with_negatives(framed, wanted).to_csv(
+      with_negatives(framed, dict(map(length, chosen))).to_csv(
         csvs / 'audioset_eval_strong_framed_posneg.tsv', sep='\t', index=False
       )
   (folder / 'experiments').symlink_to(ROOT / 'experiments')
 
 
-def with_negatives(framed, clips):
+def with_negatives(framed, seconds):
   """Google's positive frames of clips; every other frame of them is a negative, as in
-  the whole file, of which the test data have the positives only."""
+  the whole file, of which the test data have the positives only.
+
+  Args:
+    framed: the file.
+    seconds: how long each clip is; no frame ends later.
+  """
   framed = pd.read_csv(framed, sep='\t')
-  framed = framed[framed['segment_id'].isin(clips)]
+  framed = framed[framed['segment_id'].isin(seconds)]
   starts = [round(0.96 * frame, 2) for frame in range(10)]
   every = pd.MultiIndex.from_product(
-    [sorted(clips), starts, sorted(set(framed['label']))],
+    [sorted(seconds), starts, sorted(set(framed['label']))],
     names=['segment_id', 'start_time_seconds', 'label'],
   )
   present = framed.assign(start_time_seconds=framed['start_time_seconds'].round(2))
@@ -116,7 +121,12 @@ def with_negatives(framed, clips):
   table = present.reindex(every, fill_value='NOT_PRESENT').reset_index()
   ends = (table['start_time_seconds'] + 0.96).round(2)
   table.insert(2, 'end_time_seconds', ends)
-  return table
+  return table[ends <= table['segment_id'].map(seconds)]
+
+
+def length(row):
+  start, end = map(float, row.split(', ')[1:3])
+  return clip_id(row), end - start
 
 
 def clip_id(row):
@@ -151,7 +161,13 @@ SL21 = (
   'describe',
   'prepare_chosen',
   ('scratch', ('labels_weak-clips_all/', 'labels_strong-clips_subset/')),
-  ('mixing', ('labels_strong-mu_0/', 'labels_strong-mu_0.8/')),
+  (
+    'mixing',
+    (
+      *('labels_strong-mu_0/', 'labels_strong-mu_0.8/'),
+      *('labels_diffuse-mu_0.2/', 'labels_diffuse-mu_0.7/'),
+    ),
+  ),
   ('chosen', ('labels_strong/',)),
   ('shares', ('share_1/',)),
   'report',
