@@ -24,5 +24,9 @@ class UnfinishedError(RecordError):
   """The work is not all done, or not well enough; what was written is worth keeping."""
 
 
+class NothingUsableError(RecordError):
+  """None of the inputs could be used: what was written is worth nothing."""
+
+
 class ModelError(InputError):
   """A model or weights file can't be used here."""

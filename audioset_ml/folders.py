@@ -189,3 +189,11 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> No
   writer.writerow(header)
   writer.writerows(rows)
   write_atomically(path, text.getvalue())
+
+
+def write_csv_if_any(path: Path, header: Sequence[str], rows: Sequence) -> None:
+  """Writes a CSV file, or removes what an earlier, unfinished run left of it."""
+  if rows:
+    write_csv(path, header, rows)
+  else:
+    path.unlink(missing_ok=True)

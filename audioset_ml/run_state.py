@@ -266,6 +266,11 @@ def _set_aside(path: Path) -> None:
   moving.rename(aside)
 
 
+def discard(path: Path) -> None:
+  """Deletes a run's content, so that the folder is as one that it had just entered."""
+  _delete([entry for entry in _content(path) if entry.name not in _BOOKKEEPING])
+
+
 def restore(path: Path) -> None:
   """Brings back what --overwrite set aside, when the new run failed."""
   aside, moving = path / _REPLACED, _moving(path)

@@ -21,7 +21,7 @@ from absl import app, flags, logging
 import audioset_ml
 from audioset_ml import error_messages, folders, paths, quiet, run_state
 from audioset_ml import inputs as stage_inputs
-from audioset_ml.errors import InputError, UnfinishedError
+from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
 from audioset_ml.provenance import version_text
 
 FLAGS = flags.FLAGS
@@ -202,7 +202,9 @@ def output_folder(
       yield folder
     except UnfinishedError:
       raise
-    except Exception:
+    except Exception as error:
+      if isinstance(error, NothingUsableError):
+        run_state.discard(path)
       run_state.restore(path)
       if new:
         run_state.leave_no_trace(path, made)

@@ -6,7 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from audioset_ml.labels import segments
+from audioset_ml.models.registry import ModelConfig, build_model
 from tests.small_data import CLASS_MAP
+from tests.stages import run_stage_ok
 
 
 def sequence_example(video_id, start, labels, frames, name='audio_embedding'):
@@ -43,6 +45,19 @@ def embeddings_of(index: int, frames: int) -> np.ndarray:
   values = random.integers(0, 120, (frames, 128), np.uint8)
   values[:, index % 3] = 250
   return values
+
+
+def write_network(path: pathlib.Path, seed: int = 0) -> pathlib.Path:
+  """A tiny network of spectrograms, to embed with."""
+  config = ModelConfig('mobilenet_v1_tiny', 5, width_multiplier=0.1, seed=seed)
+  build_model(config).save(path)
+  return path
+
+
+def embed(network: pathlib.Path, records: pathlib.Path, out: pathlib.Path) -> str:
+  """Runs `embed`; returns what it prints."""
+  flags = [f'--model={network}', f'--records={records}', f'--output_dir={out}']
+  return run_stage_ok('embed', *flags)
 
 
 def write_small_embeddings(folder: pathlib.Path, clips: int = 24) -> pathlib.Path:

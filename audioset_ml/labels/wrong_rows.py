@@ -86,9 +86,9 @@ class WrongRows:
 
 def write_wrong_rows(folder: Path, wrong_rows: Sequence[WrongRow]) -> None:
   """Lists the rows that were left out, if any, in skipped_labels.csv."""
-  if wrong_rows:
-    rows = map(dataclasses.astuple, wrong_rows)
-    folders.write_csv(folder / WRONG_ROWS_FILE, ('file', 'row', 'what'), rows)
+  rows = [dataclasses.astuple(one) for one in wrong_rows]
+  header = ('file', 'row', 'what')
+  folders.write_csv_if_any(folder / WRONG_ROWS_FILE, header, rows)
 
 
 def _message(wrong: list[WrongRow]) -> str:

@@ -70,18 +70,20 @@ def report(
     (clip_ids[row], mids[index], 'features' if inside else 'labels')
     for row, index, inside in matches.differing
   ]
-  _write_if_any(output_dir / DIFFERING_FILE, ('clip_id', 'mid', 'only_in'), differing)
+  header = ('clip_id', 'mid', 'only_in')
+  folders.write_csv_if_any(output_dir / DIFFERING_FILE, header, differing)
   starts = [
     (clip_ids[row], published_embeddings.start_seconds(key))
     for row, key in sorted(matches.keys.items())
   ]
   header = ('clip_id', 'start_in_features')
-  _write_if_any(output_dir / OTHER_STARTS_FILE, header, starts)
+  folders.write_csv_if_any(output_dir / OTHER_STARTS_FILE, header, starts)
   # A wrong checksum shows when the records are written, not before.
   later = dict(row for one in summaries for row in one.get('damaged_files', ()))
   damaged = later | matches.damaged
   problems = sorted([*damaged.items(), *matches.bad_records.items()])
-  _write_if_any(output_dir / DAMAGED_FILE, ('file', 'problem'), problems)
+  header = ('file', 'problem')
+  folders.write_csv_if_any(output_dir / DAMAGED_FILE, header, problems)
   if problems:
     _explain_missing(summaries, sorted({file for file, _ in problems}))
   return matches.counts() | {'damaged_files': len(damaged)}
@@ -98,13 +100,3 @@ def _explain_missing(summaries: Iterable[dict], files: Sequence[str]) -> None:
       (clip_id, reason, f'{detail}; {hint}' if reason == 'missing' else detail)
       for clip_id, reason, detail in summary['skipped']
     ]
-
-
-def _write_if_any(
-  path: paths.Path, header: Sequence[str], rows: Sequence[Sequence]
-) -> None:
-  """Writes a table, or removes what an earlier, unfinished run left of it."""
-  if rows:
-    folders.write_csv(path, header, rows)
-  else:
-    path.unlink(missing_ok=True)

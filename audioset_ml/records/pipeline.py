@@ -11,9 +11,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from audioset_ml import folders, paths, run_state
+from audioset_ml import folders, paths
 from audioset_ml.audio import decoding
-from audioset_ml.errors import InputError, UnfinishedError
+from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import CLASS_COUNTS
 from audioset_ml.labels.join import JoinedLabels
@@ -53,7 +53,7 @@ def prepare(
 
   Raises:
     LabelError: a label file is wrong.
-    InputError: no clip could be used.
+    NothingUsableError: no clip could be used.
     UnfinishedError: more were skipped than may be.
   """
   output_dir = paths.as_path(output_dir)
@@ -145,8 +145,8 @@ def _check_skipped(
   summaries: Sequence[dict],
   output_dir: paths.Path,
 ) -> None:
-  """Raises UnfinishedError if too few clips could be used; InputError if none could:
-  nothing of what was written is then left, so that the folder is free."""
+  """Raises UnfinishedError if too few clips could be used; NothingUsableError if none
+  could, but for damage that what was written names."""
   skipped, clips = counts['clips_skipped'], counts['clips_labelled']
   if not counts['clips']:
     first = next((row for summary in summaries for row in summary['skipped']), None)
@@ -158,8 +158,7 @@ def _check_skipped(
     )
     if (output_dir / embedding_plan.DAMAGED_FILE).exists():
       raise UnfinishedError(message)
-    _take_back(output_dir)
-    raise InputError(message)
+    raise NothingUsableError(message)
   # Old records have lacked the same clips before.
   if not config.records and skipped > config.max_skipped_fraction * (
     counts['clips'] + skipped
@@ -171,14 +170,6 @@ def _check_skipped(
       f'--max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What was '
       'written is kept: allow more (1 for any), and it goes on from there'
     )
-
-
-def _take_back(output_dir: paths.Path) -> None:
-  """Deletes all that `prepare` has written, but not what the stage has."""
-  for entry in list(output_dir.iterdir()):
-    stages = entry.name == run_state.FLAGS_FILE or entry.name.startswith('.')
-    if not stages or entry.name == _PARTS:
-      paths.delete_tree(entry)
 
 
 def _where(config: PrepareConfig) -> str:

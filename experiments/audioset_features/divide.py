@@ -12,15 +12,13 @@ Example:
     --output_dir=runs/lists
 """
 
-import csv
-import io
-
 from absl import flags
 
 from audioset_ml import folders, stage
 from audioset_ml.errors import LabelError
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.clip_list import write_clip_list
 from audioset_ml.labels.segments import read_weak_csv
 from audioset_ml.records.folds import fold_of
 
@@ -37,22 +35,22 @@ _PARTS = ('validation', 'test', 'train', 'train', 'train')
 
 def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in _PATHS}
-  with stage.output_folder(FLAGS.output_dir, inputs, check=_counts) as folder:
+  with stage.output_folder(
+    FLAGS.output_dir, inputs, check=lambda: _counts(*_divide())
+  ) as folder:
     annotated, parts = _divide()
     annotated.write(folder.path / 'annotated_classes.csv')
-    table = io.StringIO()
-    rows = csv.writer(table, lineterminator='\n')
-    rows.writerows([('class', 'model_class'), *((mid, mid) for mid in annotated.mids)])
-    folders.write_atomically(folder.path / 'annotated_mapping.csv', table.getvalue())
+    rows = [(mid, mid) for mid in annotated.mids]
+    header = ('class', 'model_class')
+    folders.write_csv(folder.path / 'annotated_mapping.csv', header, rows)
     for name, clips in parts.items():
-      text = ''.join(f'{clip_id}\n' for clip_id in clips)
-      folders.write_atomically(folder.path / f'{name}.txt', text)
-    folder.counts = _counts()
+      what = f'{name}, of {FLAGS.segments_csv} by {FLAGS.strong_tsv}'
+      write_clip_list(folder.path / f'{name}.txt', clips, what)
+    folder.counts = _counts(annotated, parts)
   print(f'{folder.path}: {folder.counts}')
 
 
-def _counts() -> dict[str, int]:
-  annotated, parts = _divide()
+def _counts(annotated: ClassMap, parts: dict[str, list[str]]) -> dict[str, int]:
   clips = {f'{name} clips': len(clips) for name, clips in parts.items()}
   return {'annotated classes': len(annotated), **clips}
 

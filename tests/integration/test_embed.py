@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from audioset_ml.models import layers  # noqa: F401  registers the layers
 from audioset_ml.models.embed_stage import EmbedConfig, embed
-from audioset_ml.models.registry import ModelConfig, build_model, embedding_model
+from audioset_ml.models.registry import embedding_model
 from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_clips
+from tests import small_embeddings
 from tests.stages import (
   kill_stage_when,
   run_stage,
@@ -24,16 +25,17 @@ from tests.stages import (
 
 @pytest.fixture(scope='module')
 def network(tmp_path_factory):
-  path = tmp_path_factory.mktemp('network') / 'tiny.keras'
-  build_model(ModelConfig('mobilenet_v1_tiny', 3, width_multiplier=0.1)).save(path)
-  return path
+  return small_embeddings.write_network(
+    tmp_path_factory.mktemp('network') / 'tiny.keras'
+  )
 
 
 @pytest.fixture(scope='module')
 def embedded(network, small_records, tmp_path_factory):
   out = tmp_path_factory.mktemp('embedded') / 'records'
-  flags = [f'--model={network}', f'--records={small_records}', f'--output_dir={out}']
-  assert '12 clips as embeddings of' in run_stage_ok('embed', *flags)
+  assert '12 clips as embeddings of' in small_embeddings.embed(
+    network, small_records, out
+  )
   return RecordsFolder.open(out)
 
 

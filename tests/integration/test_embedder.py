@@ -10,29 +10,23 @@ import tensorflow as tf
 
 from audioset_ml.audio.decoding import load_audio
 from audioset_ml.models import layers  # noqa: F401  registers the layers
-from audioset_ml.models.registry import ModelConfig, build_model, embedding_model
+from audioset_ml.models.registry import embedding_model
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.dataset import clip_patches_dataset
 from audioset_ml.records.folder import RecordsFolder
+from tests.small_embeddings import embed, write_network
 from tests.stages import run_stage, run_stage_ok
-
-
-def write_network(path, seed):
-  config = ModelConfig('mobilenet_v1_tiny', 5, width_multiplier=0.1, seed=seed)
-  build_model(config).save(path)
-  return path
 
 
 @pytest.fixture(scope='module')
 def network(tmp_path_factory):
-  return write_network(tmp_path_factory.mktemp('network') / 'tiny.keras', 0)
+  return write_network(tmp_path_factory.mktemp('network') / 'tiny.keras')
 
 
 @pytest.fixture(scope='module')
 def embedded(network, small_records, tmp_path_factory):
   out = tmp_path_factory.mktemp('embedded') / 'records'
-  flags = [f'--model={network}', f'--records={small_records}', f'--output_dir={out}']
-  run_stage_ok('embed', *flags)
+  embed(network, small_records, out)
   return out
 
 
