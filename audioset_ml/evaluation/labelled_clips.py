@@ -50,19 +50,29 @@ class Truth:
   hard: HardNegatives | None = None
 
   @classmethod
-  def read(cls, records: RecordsFolder, framed_tsv: str | os.PathLike = '') -> 'Truth':
+  def read(
+    cls,
+    records: RecordsFolder,
+    framed_tsv: str | os.PathLike = '',
+    frames: bool = True,
+  ) -> 'Truth':
     """Reads the labels of records.
 
     Args:
       records: the records.
       framed_tsv: labels of frames in the form of AudioSet's
         `audioset_eval_strong_framed_posneg.tsv`; '' for none.
+      frames: whether to read what is known of times; else frames have no labels.
     """
+    if not frames:
+      framed_tsv = ''
     framed = formats.read_framed_tsv(framed_tsv) if framed_tsv else None
     # Imported here: what is wrong with files is told before TensorFlow is there.
     from audioset_ml.records.dataset import read_label_table
 
-    strong = read_strong_labels(records) if records.counts['strong_events'] else None
+    strong = None
+    if frames and records.counts['strong_events']:
+      strong = read_strong_labels(records)
     return cls(
       records, read_label_table(records), strong, framed, os.fspath(framed_tsv)
     )

@@ -121,7 +121,8 @@ def _read_truth(
   config: EvaluateConfig, inputs: EvaluationInputs
 ) -> tuple[Truth, list[str]]:
   """The labels, and notes on what of them can't be used."""
-  truth, notes = Truth.read(inputs.records, config.framed_tsv), []
+  frames = have_patches(config)
+  truth, notes = Truth.read(inputs.records, config.framed_tsv, frames), []
   if unmarked := truth.labels.unmarked.total:
     notes.append(_unmarked_note(unmarked, config))
   if inputs.ontology is not None:
@@ -134,8 +135,7 @@ def _read_truth(
       f'of the explicit negatives of clips {config.hardest_negatives} of each class '
       f'count, those that {config.hardest_by} scores highest'
     )
-  if truth.has_frames and not have_patches(config):
-    truth = dataclasses.replace(truth, strong=None)
+  if not frames and (config.framed_tsv or inputs.records.counts['strong_events']):
     notes.append(
       'strong labels are not evaluated: the scores are of clips only '
       '(score --patch_scores writes those of patches)'

@@ -85,18 +85,9 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
   Raises:
     RecordError: a shard is damaged, or holds other clips than clips.csv says.
   """
-  import tensorflow as tf
+  from audioset_ml.records.dataset import label_records
 
-  from audioset_ml.records import schema
-  from audioset_ml.records.dataset import damage_named
-
-  dataset = (
-    tf.data.TFRecordDataset(list(records.shards))
-    .take(clips)
-    .map(lambda serialized: schema.parse(serialized, strong=True))
-  )
-  with damage_named(records.path):
-    labels = tuple(map(_clip_labels, dataset.as_numpy_iterator()))
+  labels = tuple(map(_clip_labels, label_records(records, clips, strong=True)))
   if tuple(clip.clip_id for clip in labels) != records.clip_ids[:clips]:
     raise RecordError(
       f'{records.path}: its shards hold other clips than its {CLIPS_FILE}; run prepare '
