@@ -20,7 +20,7 @@ from audioset_ml import stage
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.scoring import PatchScorer, score_clips
-from audioset_ml.records.dataset import clip_patches_dataset
+from audioset_ml.records.dataset import clip_patches
 
 # Clips a turn; ResNet-50 takes ten times as long a clip.
 CLIPS = {'mobilenet_v1': 96, 'resnet50': 24}
@@ -32,7 +32,7 @@ def measure(network: str) -> dict[str, float]:
   config = ModelConfig(network, CLASSES)
   with tempfile.TemporaryDirectory() as name:
     records = write_records(pathlib.Path(name), CLIPS[network])
-    batches = clip_patches_dataset(records, CLIPS[network])
+    batches = clip_patches(records, CLIPS[network])
     patches = np.concatenate([batch.numpy() for batch, _ in batches])
     scorer = PatchScorer(build_model(config))
     plain = build_model(config, batch_norm=keras.layers.BatchNormalization)

@@ -146,7 +146,7 @@ def _opened(
 
   from audioset_ml.models.registry import embedding_model
   from audioset_ml.models.trained import TrainedModel
-  from audioset_ml.records.dataset import clip_patches_dataset
+  from audioset_ml.records.dataset import clip_patches
 
   records, frames = frames_of(config)
   network = embedding_model(TrainedModel.open(config.model).model)
@@ -158,7 +158,7 @@ def _opened(
     return embeddings, tf.math.bincount(tf.cast(clip, tf.int32))
 
   def embed(records: RecordsFolder) -> Iterator[np.ndarray]:
-    for batch in clip_patches_dataset(records, _CLIPS_A_BATCH):
+    for batch in clip_patches(records, _CLIPS_A_BATCH):
       embeddings, lengths = (result.numpy() for result in graph(*batch))
       yield from np.split(embeddings, np.cumsum(lengths)[:-1])
 

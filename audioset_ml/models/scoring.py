@@ -12,7 +12,7 @@ import tensorflow as tf
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.progress import progress_bar
-from audioset_ml.records.dataset import clip_patches_dataset, damage_named
+from audioset_ml.records.dataset import clip_patches, damage_named
 from audioset_ml.records.folder import RecordsFolder
 
 # Spectrograms are large; of embeddings it takes more to keep a processor busy.
@@ -105,7 +105,7 @@ class PatchScorer:
     with damage_named(records.path):
       one = records.frames.patch_frames == 1
       clips_a_batch = _EMBEDDED_CLIPS_A_BATCH if one else _CLIPS_A_BATCH
-      for patches, clip in clip_patches_dataset(records, clips_a_batch, chosen):
+      for patches, clip in clip_patches(records, clips_a_batch, chosen):
         clip_scores, patch_scores, lengths = self._scores(patches, clip)
         yield PatchScores(clip_scores.numpy(), patch_scores.numpy(), lengths.numpy())
 

@@ -4,8 +4,9 @@ Evaluation sees all patches (ML20 IV); `training_input` has the batches for trai
 """
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,14 @@ from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.frames import FrameFormat
 
 _LABELS_A_BATCH = 1024
 
 
-def clip_patches_dataset(
+def clip_patches(
   records: RecordsFolder, clips_a_batch: int, chosen: np.ndarray | None = None
-) -> tf.data.Dataset:
+) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
   """All 50 %-overlapped patches of every clip, in the order of `records.clip_ids`.
 
   Args:
@@ -30,11 +32,23 @@ def clip_patches_dataset(
     clips_a_batch: how many clips a batch has.
     chosen: which clips to read; None for all. Shape [clips], bool.
 
-  Returns:
+  Yields:
     (frames [patches, 96, 64] float32 of the batch's clips one after the other,
     clip [patches] int64: which clip of the batch a patch is of).
   """
   frames = records.frames
+  serialized = tf.data.TFRecordDataset(list(records.shards))
+  if chosen is not None:
+    wanted = tf.data.Dataset.from_tensor_slices(chosen)
+    pairs = tf.data.Dataset.zip(serialized, wanted).filter(lambda _, keep: keep)
+    serialized = pairs.map(lambda one, _: one)
+  if frames.patch_frames == frames.patch_hop_frames == 1:
+    # A dataset of its own function would trace it anew for each shard that is scored,
+    # which takes longer than to read it.
+    whole_clips = _whole_clips(frames)
+    for block in serialized.batch(clips_a_batch):
+      yield whole_clips(block)
+    return
 
   def patches(serialized: tf.Tensor) -> tf.Tensor:
     record = schema.parse(serialized, frames, weak=False)
@@ -43,8 +57,23 @@ def clip_patches_dataset(
     )
     return tf.signal.frame(stored, frames.patch_frames, frames.patch_hop_frames, axis=0)
 
-  def all_frames(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same where each frame is a patch: of all clips at once."""
+  def flat(batch: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return schema.as_floats(batch.values, frames), batch.value_rowids()
+
+  yield from (
+    serialized.map(patches, num_parallel_calls=tf.data.AUTOTUNE)
+    .ragged_batch(clips_a_batch)
+    .map(flat)
+    .prefetch(tf.data.AUTOTUNE)
+  )
+
+
+@functools.cache
+def _whole_clips(frames: FrameFormat) -> Callable:
+  """Reads the patches of a block of records in which each frame is a patch."""
+
+  @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+  def whole_clips(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     record = schema.parse_batch(serialized, frames, weak=False)
     joined = tf.strings.reduce_join(record['frames'])
     stored = tf.io.decode_raw(joined, frames.dtype, little_endian=True)
@@ -53,24 +82,7 @@ def clip_patches_dataset(
     patches = tf.reshape(stored, [-1, *frames.patch_shape])
     return schema.as_floats(patches, frames), clip
 
-  def flat(batch: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return schema.as_floats(batch.values, frames), batch.value_rowids()
-
-  serialized = tf.data.TFRecordDataset(list(records.shards))
-  if chosen is not None:
-    wanted = tf.data.Dataset.from_tensor_slices(chosen)
-    pairs = tf.data.Dataset.zip(serialized, wanted).filter(lambda _, keep: keep)
-    serialized = pairs.map(lambda one, _: one)
-  if frames.patch_frames == frames.patch_hop_frames == 1:
-    blocks = serialized.batch(clips_a_batch)
-    blocks = blocks.map(all_frames, num_parallel_calls=tf.data.AUTOTUNE)
-    return blocks.prefetch(tf.data.AUTOTUNE)
-  return (
-    serialized.map(patches, num_parallel_calls=tf.data.AUTOTUNE)
-    .ragged_batch(clips_a_batch)
-    .map(flat)
-    .prefetch(tf.data.AUTOTUNE)
-  )
+  return whole_clips
 
 
 @contextlib.contextmanager
@@ -104,7 +116,7 @@ def label_records(
   Raises:
     RecordError: a shard is damaged.
   """
-  # Parsed and handed over many at once: TensorFlow's own iterator takes .4 ms an element.
+  # Parsed and handed over many at once: TensorFlow's iterator takes .4 ms an element.
   batches = (
     tf.data.TFRecordDataset(list(records.shards))
     .take(-1 if clips is None else clips)

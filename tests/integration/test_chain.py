@@ -13,7 +13,7 @@ import tensorflow as tf
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.models.trained import TrainedModel
-from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
+from audioset_ml.records.dataset import clip_patches, read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from tests.conftest import prepare_flags
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
@@ -65,7 +65,7 @@ def test_scores_are_the_mean_over_overlapping_patches(chain, small_records):
   assert scores.dtype == np.float32
   ids = (chain / 'scores' / 'clip_ids.txt').read_text().split()
   assert tuple(ids) == records.clip_ids
-  for row, (patches, _) in zip(scores, clip_patches_dataset(records, 1), strict=True):
+  for row, (patches, _) in zip(scores, clip_patches(records, 1), strict=True):
     logits = model.predict(patches, verbose=0)
     expected = np.mean(1 / (1 + np.exp(-logits.astype(np.float64))), axis=0)
     assert row == pytest.approx(expected, abs=1e-5)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from audioset_ml.models import layers  # noqa: F401  registers the layers
 from audioset_ml.models.embed_stage import EmbedConfig, embed
 from audioset_ml.models.registry import embedding_model
-from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
+from audioset_ml.records.dataset import clip_patches, read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_clips
 from tests import small_embeddings
@@ -45,11 +45,11 @@ def test_each_frame_is_what_the_classifier_would_see(network, small_records, emb
   assert embedded.clip_ids == old.clip_ids
   assert embedded.frames.hop_seconds == 0.48
   assert embedded.frames.patch_window_seconds == 0.96
-  expected = [model(patches)[1] for patches, _ in clip_patches_dataset(old, 5)]
+  expected = [model(patches)[1] for patches, _ in clip_patches(old, 5)]
   contents = list(read_clips(embedded, embedded.clip_ids))
   found = np.concatenate([content.frames for content in contents])
   np.testing.assert_allclose(found, np.concatenate(expected), rtol=2e-3, atol=1e-4)
-  patches = next(iter(clip_patches_dataset(embedded, 12)))[0]
+  patches = next(iter(clip_patches(embedded, 12)))[0]
   np.testing.assert_array_equal(patches[:, 0], found)
 
 

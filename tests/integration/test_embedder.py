@@ -12,7 +12,7 @@ from audioset_ml.audio.decoding import load_audio
 from audioset_ml.models import layers  # noqa: F401  registers the layers
 from audioset_ml.models.registry import embedding_model
 from audioset_ml.models.trained import TrainedModel
-from audioset_ml.records.dataset import clip_patches_dataset
+from audioset_ml.records.dataset import clip_patches
 from audioset_ml.records.folder import RecordsFolder
 from tests.small_embeddings import embed, write_network
 from tests.stages import run_stage, run_stage_ok
@@ -56,7 +56,7 @@ def test_scores_are_those_of_the_head_on_the_embeddings(
   below = embedding_model(keras.saving.load_model(network, compile=False))
   above = keras.saving.load_model(head / 'model.keras', compile=False)
   records = RecordsFolder.open(embedded)
-  batches = clip_patches_dataset(records, 1)
+  batches = clip_patches(records, 1)
   for clip_id, (frames, _) in zip(records.clip_ids[:4], batches, strict=False):
     waveform = load_audio(str(small_data / 'audio' / f'{clip_id}.flac'))
     scores, embeddings, log_mel = loaded(waveform)

@@ -126,7 +126,7 @@ def test_a_label_set_must_cover_the_clips_and_classes(records):
 
 def test_evaluation_sees_all_overlapping_patches_in_order(records, small_data):
   flat, owner = [], []
-  for number, (patches, clip) in enumerate(dataset.clip_patches_dataset(records, 5)):
+  for number, (patches, clip) in enumerate(dataset.clip_patches(records, 5)):
     flat.append(patches.numpy())
     owner.append(clip.numpy() + 5 * number)
   flat, owner = np.concatenate(flat), np.concatenate(owner)

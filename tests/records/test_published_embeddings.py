@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from audioset_ml.errors import InputError, LabelError, RecordError, UnfinishedError
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import pipeline
-from audioset_ml.records.dataset import clip_patches_dataset, read_label_table
+from audioset_ml.records.dataset import clip_patches, read_label_table
 from audioset_ml.records.embedding_files import read_clips, read_file
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
@@ -87,7 +87,7 @@ def test_records_hold_what_was_published(data, tmp_path):
     assert [*content.labels.weak] == [index % 3]
     # Ten frames fill ten seconds; of seven, no more is known than that they are there.
     assert rows[clip_id].seconds == (6.72 if index == 9 else 10.0)
-  batches = list(clip_patches_dataset(records, 7))
+  batches = list(clip_patches(records, 7))
   patches = np.concatenate([batch.numpy() for batch, _ in batches])
   assert patches.shape == (10 * CLIPS - 2 * 3, 1, 128)
   assert (patches.min(), patches.max()) >= (-2, -2)
