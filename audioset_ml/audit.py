@@ -31,15 +31,28 @@ flags.DEFINE_string(
   '',
   'Or records of these clips, whose explicit and derived labels are the truth.',
 )
+flags.DEFINE_string(
+  'smear_ontology',
+  '',
+  "AudioSet's ontology.json: what is truly there implies its ancestors, unless a "
+  'person refuted one by name.',
+)
+flags.DEFINE_float(
+  'min_agreement',
+  0.0,
+  'Leave out the classes of which a smaller share of the positives that the records '
+  "have is true: there the labels and the truth don't mean the same. 0 for none.",
+  0,
+  1,
+)
 flags.DEFINE_list('formats', ['png', 'pdf'], 'Formats of the figure: png, pdf, svg.')
 flags.mark_flags_as_required(['label_sets', 'records'])
 
 
 def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in ('label_sets', 'records')}
-  known = {
-    name: FLAGS[name].value for name in ('truth_csv', 'truth_tsv', 'truth_records')
-  }
+  sources = ('truth_csv', 'truth_tsv', 'truth_records', 'smear_ontology')
+  known = {name: FLAGS[name].value for name in sources}
   with stage.output_folder(
     FLAGS.output_dir,
     {**inputs, **known},
@@ -58,7 +71,8 @@ def main(_) -> None:
     from audioset_ml.records.dataset import read_label_table
     from audioset_ml.reporting.audit_figure import audit_figure
 
-    table = audit(FLAGS.label_sets, read_label_table(records), truth, folder.path)
+    labels = read_label_table(records)
+    table = audit(FLAGS.label_sets, labels, truth, folder.path, FLAGS.min_agreement)
     figure = audit_figure(table)
     for kind in FLAGS.formats:
       style.save(figure, folder.path / f'audit.{kind}')
@@ -79,6 +93,12 @@ def main(_) -> None:
     print(
       f'The truth is known of labels in {clips} of {len(truth.clip_ids)} clips and of '
       f'{classes} of {len(truth.class_map)} classes; only these are judged.'
+    )
+  if FLAGS.min_agreement:
+    print(
+      f'The rates are of {int(table["classes"].min())} classes: those of which at '
+      f'least {FLAGS.min_agreement:.0%} of the positives in the records are true '
+      '(agreement in audit_classes.csv).'
     )
   print(shown.to_string(index=False, float_format=lambda value: f'{value:.3f}'))
   print(f'{folder.path}: audit.csv, audit_classes.csv, audit.{FLAGS.formats[0]}')

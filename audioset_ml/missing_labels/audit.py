@@ -10,7 +10,7 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.label_set import LabelSet, find_label_sets
-from audioset_ml.labels.states import LabelTable
+from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.missing_labels.truth import Truth
 from audioset_ml.progress import progress_bar
 
@@ -31,7 +31,8 @@ def audit_label_set(
     A row a class: mid, display_name; of its implicit negatives whose truth is known:
     implicit (how many), missing (of them truly present), flagged (all that is flagged),
     judged (of it known), truly_missing (of it truly present), by_chance (how many of as
-    many at random would be), precision and recall.
+    many at random would be), precision and recall; agreement: the share of its explicit
+    positives, where the truth is known, that are truly present (NaN of none).
 
   Raises:
     LabelError: the label set is of other clips or classes.
@@ -43,7 +44,10 @@ def audit_label_set(
   rows = []
   for index, mid in enumerate(label_set.class_map.mids):
     known, present = truth.of_class(index)
-    decided, _ = labels.known_in_class(index)
+    decided, states = labels.known_in_class(index)
+    positive = decided[states == LabelState.EXPLICIT_POSITIVE]
+    positive = positive[known[positive]]
+    agreement = present[positive].mean() if len(positive) else np.nan
     known[decided] = False
     flagged = label_set.flagged_in_class(index)
     missing = known & present
@@ -58,6 +62,7 @@ def audit_label_set(
         'judged': judged,
         'truly_missing': int((flagged & missing).sum()),
         'by_chance': judged * missing.sum() / max(known.sum(), 1),
+        'agreement': agreement,
       }
     )
   return _with_rates(pd.DataFrame(rows))
@@ -85,6 +90,7 @@ def audit(
   labels: LabelTable,
   truth: Truth,
   output_dir: str | os.PathLike,
+  min_agreement: float = 0.0,
 ) -> pd.DataFrame:
   """Audits label sets; writes audit.csv and audit_classes.csv.
 
@@ -93,14 +99,16 @@ def audit(
     labels: the states of the clips' labels, when they were flagged.
     truth: what is truly there.
     output_dir: the folder to write.
+    min_agreement: classes whose `agreement` is lower, or unknown, count in no mean:
+      there the labels and the truth don't mean the same. 0 for all.
 
   Returns:
-    audit.csv: a row a label set with folder, label_set, value and the means of
-    `summarize`.
+    audit.csv: a row a label set with folder, label_set, value, classes (how many the
+    rates are of) and the sums and rates of `summarize`.
 
   Raises:
     LabelError: a folder holds no label set, or one of other clips; or of no implicit
-      negative the truth is known.
+      negative the truth is known, or of none of a class that agrees.
   """
   found = [(path, one) for path in paths for one in find_label_sets(path)]
   for path in paths:
@@ -117,7 +125,16 @@ def audit(
       )
     name = {'folder': str(path), 'label_set': folder.name}
     value = label_set.description.get('value', '')
-    rows.append({**name, 'value': value, **summarize(classes)})
+    counted = classes
+    if min_agreement:
+      counted = classes[classes['agreement'] >= min_agreement]
+      if not counted['implicit'].any():
+        raise LabelError(
+          f'{folder}: of no class {min_agreement:.0%} of the positives that the '
+          'records have are true, so that nothing is left to audit (--min_agreement)'
+        )
+    number = int((counted['implicit'] > 0).sum())
+    rows.append({**name, 'value': value, 'classes': number, **summarize(counted)})
     parts.append(classes.assign(**name))
   table = pd.DataFrame(rows)
   # By rule, then by value as a number.

@@ -11,6 +11,7 @@ import pandas as pd
 from audioset_ml.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.ontology import Ontology, ancestor_labels, smear_labels
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.folder import RecordsFolder
 
@@ -61,6 +62,7 @@ def read_truth(
   truth_csv: str | os.PathLike = '',
   truth_tsvs: Sequence[str | os.PathLike] = (),
   truth_records: str = '',
+  smear_ontology: str | os.PathLike = '',
 ) -> Truth:
   """Reads the truth of some clips.
 
@@ -71,6 +73,8 @@ def read_truth(
     truth_tsvs: or those that people confirmed or refuted (`formats.read_explicit_tsv`).
     truth_records: or records of them, whose labels are explicit or derived: what
       `prepare --complete_strong --weak_labels=events` knows of AudioSet's clips.
+    smear_ontology: AudioSet's ontology.json: what is present implies its ancestors
+      there, unless a person refuted one by name (SL21 3.1); '' for nothing.
 
   Raises:
     InputError: none or several are given.
@@ -81,9 +85,10 @@ def read_truth(
       'the truth is either a segments CSV of complete labels, or TSVs of confirmed and '
       'refuted ones, or records (truth_csv, truth_tsv, truth_records): give one of them'
     )
+  ontology = Ontology.read(smear_ontology) if smear_ontology else None
   row_of = pd.Series(np.arange(len(clip_ids)), index=list(clip_ids))
   if truth_records:
-    judged = _judged_in_records(truth_records, row_of, class_map)
+    judged = _judged_in_records(truth_records, row_of, class_map, ontology)
     return Truth(tuple(clip_ids), class_map, judged, complete=False)
   if truth_csv:
     read = segments.read_weak_csv(truth_csv, class_map)
@@ -108,11 +113,24 @@ def read_truth(
       'present': table['present'].to_numpy(bool),
     }
   )
+  if ontology is not None:
+    judged = _with_ancestors(judged, ontology.implied_classes(class_map))
   return Truth(tuple(clip_ids), class_map, judged, bool(truth_csv))
 
 
+def _with_ancestors(judged: pd.DataFrame, implied: np.ndarray) -> pd.DataFrame:
+  """With the ancestors of what is present; what is judged by name stands."""
+  present = judged[judged['present']]
+  clips, classes = ancestor_labels(
+    present['clip'].to_numpy(), present['class_index'].to_numpy(), implied
+  )
+  added = pd.DataFrame({'clip': clips, 'class_index': classes, 'present': True})
+  found = pd.concat([judged, added], ignore_index=True)
+  return found.drop_duplicates(['clip', 'class_index'], ignore_index=True)
+
+
 def _judged_in_records(
-  path: str, row_of: pd.Series, class_map: ClassMap
+  path: str, row_of: pd.Series, class_map: ClassMap, ontology: Ontology | None
 ) -> pd.DataFrame:
   """What records know of some clips, theirs by id; both may have others."""
   from audioset_ml.records.dataset import read_label_table
@@ -123,6 +141,8 @@ def _judged_in_records(
     raise LabelError(f'{path}: its class map shares no class with that of the records')
   places = row_of.reindex(records.clip_ids).to_numpy()
   labels, tables = read_label_table(records), []
+  if ontology is not None:
+    labels = smear_labels(labels, ontology.implied_classes(records.class_map))
   for index, ours in enumerate(indices):
     if ours is not None:
       rows, states = labels.known_in_class(index)

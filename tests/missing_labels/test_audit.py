@@ -1,5 +1,7 @@
 """Flagged labels against the truth."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -131,6 +133,54 @@ def test_wrong_input_is_named(tmp_path):
     audit([tmp_path], table_of(STATES), truth, tmp_path)
 
 
+def test_what_is_there_implies_its_ancestors_unless_refuted(tmp_path):
+  nodes = [{'id': mid, 'name': mid, 'child_ids': []} for mid in CLASS_MAP.mids]
+  nodes[0]['child_ids'] = ['/m/b']
+  ontology = tmp_path / 'ontology.json'
+  ontology.write_text(json.dumps(nodes))
+  path = write(tmp_path / 'truth.csv', [['/m/b'], ['/m/c']])
+  truth = read_truth(CLIPS, CLASS_MAP, path, smear_ontology=ontology)
+  assert [truth.of_class(index)[1].tolist() for index in range(3)] == [
+    [True, False],
+    [True, False],
+    [False, True],
+  ]
+  rows = [('c0_0', '/m/b', 'PRESENT'), ('c1_0', '/m/b', 'PRESENT')]
+  rows.append(('c1_0', '/m/a', 'NOT_PRESENT'))
+  table = pd.DataFrame(rows, columns=formats.EXPLICIT_COLUMNS)
+  formats.write_explicit_tsv(tmp_path / 'truth.tsv', table)
+  truth = read_truth(
+    CLIPS, CLASS_MAP, truth_tsvs=[tmp_path / 'truth.tsv'], smear_ontology=ontology
+  )
+  known, present = truth.of_class(0)
+  assert known.all()
+  assert present.tolist() == [True, False]
+
+
+def test_classes_whose_labels_are_seldom_true_can_be_left_out(tmp_path):
+  """Of four clips labelled A one is true; of two labelled B both are; of C none is."""
+  states = np.array([[1, 0, 0], [1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0]], np.int8)
+  labels = table_of(states)
+  scores = np.linspace(0, 1, states.size, dtype=np.float32).reshape(states.shape)
+  rule = build_rule('percent', ['50'])
+  write_label_sets(scores, labels, CLASS_MAP, rule, tmp_path / 'set')
+  present = [(0, 0), (1, 1), (2, 1), (4, 1), (4, 2), (4, 0)]
+  judged = pd.DataFrame(present, columns=['clip', 'class_index']).assign(present=True)
+  truth = Truth(labels.clip_ids, CLASS_MAP, judged, complete=True)
+  args = [tmp_path / 'set'], labels, truth, tmp_path
+  whole, half = audit(*args), audit(*args, min_agreement=0.5)
+  classes = pd.read_csv(tmp_path / 'audit_classes.csv')
+  assert classes['agreement'].tolist() == pytest.approx([0.25, 1, np.nan], nan_ok=True)
+  assert (whole['classes'].item(), half['classes'].item()) == (3, 1)
+  assert (whole['missing'].item(), half['missing'].item()) == (3, 1)
+  of_b = classes.loc[1]
+  assert half['flagged'].item() == of_b['flagged']
+  assert half['precision'].item() == pytest.approx(of_b['precision'])
+  truth = Truth(labels.clip_ids, CLASS_MAP, judged[3:5], complete=False)
+  with pytest.raises(LabelError, match='of no class 50%'):
+    audit([tmp_path / 'set'], labels, truth, tmp_path, min_agreement=0.5)
+
+
 def test_a_label_set_that_flags_nothing_is_drawn_all_the_same(tmp_path):
   nothing = np.zeros((2, 3), np.float32)
   write_label_sets(
@@ -171,6 +221,16 @@ def test_records_of_complete_annotations_are_the_truth(tmp_path):
     given = [index == i % 3 for i in (22, 23)]
     assert known.tolist() == [True, False, *given]
     assert present.tolist() == [index == 0, False, *given]
+  # An event of a kind of a class says that the class is there, by another name.
+  nodes = [{'id': mid, 'name': mid, 'child_ids': []} for mid in SMALL.mids]
+  nodes[2]['child_ids'] = [SMALL.mids[0]]
+  ontology = tmp_path / 'ontology.json'
+  ontology.write_text(json.dumps(nodes))
+  truth = read_truth(
+    asked, SMALL, truth_records=str(records), smear_ontology=str(ontology)
+  )
+  assert truth.of_class(2)[1].tolist() == [True, False, False, True]
+  assert truth.of_class(1)[1].tolist() == [False, False, True, False]
   with pytest.raises(LabelError, match='nothing is known in it of one of the clips'):
     read_truth(['other_0'], SMALL, truth_records=str(records))
   with pytest.raises(LabelError, match='shares no class'):
