@@ -1,6 +1,6 @@
 """What label sets are worth, from sweeps: their flags, and what students gain.
 
-A sweep that audits label sets is known by its columns `audit/…`, one of students by
+A sweep that audits label sets is known by the columns of its audits, one of students by
 label set by an axis with the value `none`; on it, `truth` is the oracle mask.
 """
 
@@ -19,7 +19,11 @@ from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 BASELINE, ORACLE = 'none', 'truth'
 _OFF_SCALE = (ORACLE, 'clean')
 _PAPERS_RULE = re.compile(r'ml20_[\d.]+')  # a label set of its rule: ml20_3
-_AUDITED = re.compile(r'audit/(?P<folder>[^/]+)/(?P<set>[^/]+)/(?P<rate>\w+)')
+_RATES = ('precision', 'recall', 'flagged', 'truly_missing', 'missing')
+_AUDITED = re.compile(
+  rf'(?P<audit>\w+)/(?P<folder>[^/]+)/(?P<set>[^/]+)/(?P<rate>{"|".join(_RATES)})'
+)
+_MAIN = 'audit'
 _DISCARD = 'percent/discard_'
 
 
@@ -27,15 +31,19 @@ def audited(table: SweepTable) -> pd.DataFrame:
   """What audits in a sweep say: a row a trial and label set.
 
   Returns:
-    The axes, folder, label_set, and precision, recall, flagged, truly_missing, missing.
+    The axes, audit (its stage's name, where there are several), folder, label_set, and
+    precision, recall, flagged, truly_missing, missing.
   """
+  audits = {found['audit'] for found in map(_AUDITED.fullmatch, table.table) if found}
   rows: dict[tuple, dict] = {}
   for number, trial in table.table.iterrows():
     for column, found in ((one, _AUDITED.fullmatch(one)) for one in table.table):
       if found and not pd.isna(trial[column]):
-        key = (number, found['folder'], found['set'])
+        key = (number, found['audit'], found['folder'], found['set'])
         start = {axis: trial[axis] for axis in table.axes}
-        row = rows.setdefault(key, {**start, 'folder': key[1], 'label_set': key[2]})
+        if len(audits) > 1:
+          start['audit'] = found['audit']
+        row = rows.setdefault(key, {**start, 'folder': key[2], 'label_set': key[3]})
         row[found['rate']] = trial[column]
   return pd.DataFrame(rows.values())
 
@@ -65,18 +73,21 @@ def flags_figure(table: SweepTable) -> Figure:
   percents = sorted(
     float(found['set'].removeprefix('discard_'))
     for found in map(_AUDITED.fullmatch, table.table)
-    if found and found['folder'] == 'percent' and found['rate'] == 'recall'
+    if found and found['audit'] == _MAIN
+    if found['folder'] == 'percent' and found['rate'] == 'recall'
   )
   for number, line in enumerate(table.lines(PERCENT)):
     for rate, face in (('precision', None), ('recall', 'white')):
       points, values, halves = [], [], []
       for percent in percents:
-        column = f'audit/{_DISCARD}{percent:g}/{rate}'
+        column = f'{_MAIN}/{_DISCARD}{percent:g}/{rate}'
         mean = Mean.of(table.by_seed(column, **line)) if column in table.table else None
         if mean and mean.seeds:
           points.append(percent)
           values.append(mean.value)
           halves.append(0.0 if math.isnan(mean.half) else mean.half)
+      if not points:
+        continue
       look = {**LOOKS[number % len(LOOKS)], 'markersize': 3, 'linewidth': 0.9}
       name = ' '.join([*line.values(), rate])
       axes.plot(

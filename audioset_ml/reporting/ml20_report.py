@@ -5,6 +5,7 @@ What label sets are worth is in `label_set_report`.
 """
 
 import pathlib
+import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -21,20 +22,49 @@ from audioset_ml.reporting.sweep_figures import (
   points_of,
   values_of,
 )
-from audioset_ml.sweeping.table import Mean, SweepTable, best, chosen_elsewhere, gain
+from audioset_ml.sweeping.table import (
+  SEED,
+  Mean,
+  SweepTable,
+  best,
+  chosen_elsewhere,
+  gain,
+)
 
 PERCENT = 'percent'
-_METRICS = {
-  'd′': 'evaluate/weak/d_prime',
-  f'd′{IMPLICIT}': 'evaluate/weak/d_prime_implicit',
-  'lωlrap': 'evaluate/weak/lwlrap',
-}
+_METRICS = {'d′': 'd_prime', f'd′{IMPLICIT}': 'd_prime_implicit', 'lωlrap': 'lwlrap'}
+_EVALUATION = re.compile(r'(?P<label>\w+)/weak/lwlrap')
+_MAIN, _BASELINE = 'evaluate', 'baseline'
+_CHOSEN = f'{_MAIN}/selection/value_on_validation'
 LABEL = 'top-scored implicit negatives that are discarded (%)'
 
 
 def metrics_of(table: SweepTable) -> dict[str, str]:
-  """The columns of d′ and lωlrap; see `values_of`."""
-  return values_of(table, _METRICS)
+  """The columns of d′ and lωlrap, by name; see `values_of`.
+
+  Of a further evaluation (`--stage=NAME:evaluate`) they are named so: `d′ (NAME)`.
+  """
+  evaluations = _evaluations(table)
+  return {name: column for found in evaluations for name, column in found.items()}
+
+
+def _evaluations(table: SweepTable) -> list[dict[str, str]]:
+  """The columns of each evaluation of the trials, without those that repeat another's:
+  other negatives change no lωlrap."""
+  labels = [
+    found['label'] for found in map(_EVALUATION.fullmatch, table.table) if found
+  ]
+  known: list[str] = []
+  evaluations = []
+  for label in labels or [_MAIN]:
+    columns = {name: f'{label}/weak/{value}' for name, value in _METRICS.items()}
+    found = {}
+    for name, column in values_of(table, columns).items():
+      if not any(table.table[column].equals(table.table[other]) for other in known):
+        found[name if label == _MAIN else f'{name} ({label})'] = column
+        known.append(column)
+    evaluations.append(found)
+  return evaluations
 
 
 def percent_axis(axes: Axes) -> None:
@@ -47,12 +77,20 @@ def percent_axis(axes: Axes) -> None:
 
 
 def figure_2(table: SweepTable) -> Figure:
-  """ML20's Fig. 2 above, and the gains over each line's baseline below."""
-  metrics = metrics_of(table)
+  """ML20's Fig. 2 above, and the gains over each line's baseline below.
+
+  Of several evaluations, a row each, without the gains.
+  """
+  evaluations = _evaluations(table)
   panels = [
-    [Panel(value, label) for label, value in metrics.items()],
-    [Panel(value, f'gain in {label}', gains=True) for label, value in metrics.items()],
+    [Panel(value, label) for label, value in found.items()] for found in evaluations
   ]
+  if len(evaluations) == 1:
+    gains = [
+      Panel(value, f'gain in {label}', gains=True)
+      for label, value in evaluations[0].items()
+    ]
+    panels.append(gains)
   return draw_lines(table, PERCENT, panels, LABEL, prepare=percent_axis, marked=True)
 
 
@@ -95,6 +133,29 @@ def table_2(table: SweepTable) -> pd.DataFrame:
       row[f'best_to_{last}'] = gain(values[last], values[top]).gain_text()
       rows.append(row)
   return pd.DataFrame(rows).fillna('')
+
+
+def chosen_gains(table: SweepTable) -> pd.DataFrame | None:
+  """What a percentage gains that was chosen on other clips than it is evaluated on.
+
+  Of a sweep whose trials choose (`evaluate --select`) and then evaluate the student of
+  no discarded labels on the same clips (`--stage=baseline:evaluate`); None of others.
+  """
+  if _CHOSEN not in table.table:
+    return None
+  rows = []
+  for line in table.lines(SEED):
+    for name, value in _METRICS.items():
+      columns = [f'{label}/weak/{value}' for label in (_BASELINE, _MAIN)]
+      if all(column in table.table for column in columns):
+        base, chosen = (table.by_seed(column, **line) for column in columns)
+        if len(base) and len(chosen):
+          row = {'baseline': Mean.of(base).text(), 'chosen': Mean.of(chosen).text()}
+          row['gain'] = gain(chosen, base).gain_text()
+          relative = gain(chosen, base).value / base.mean()
+          row['relative'] = f'{relative:+.1%}' if base.mean() > 0 else ''
+          rows.append({**line, 'metric': name, **row})
+  return pd.DataFrame(rows) if rows else None
 
 
 def half_reached(gains: Mapping[str, Mean], top: str) -> str:

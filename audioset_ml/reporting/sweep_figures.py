@@ -136,8 +136,11 @@ def draw_lines(
         axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
       elif level is not None:
         _draw_level(axes, Mean.of(level.values).value, level.name)
-      if row == rows - 1:
+      if row == rows - 1 or column >= len(panels[row + 1]):
         axes.set_xlabel(label)
+        axes.tick_params(labelbottom=True)
+    for axes in grid[row, len(panel_row) :]:
+      axes.set_axis_off()
   names = [style.plain(spoken(line)) for line in lines] if len(lines) > 1 else []
   handles = handles[: len(names)]
   if len(table.values(SEED) if SEED in table.axes else ()) > 1:

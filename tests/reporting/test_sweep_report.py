@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 from audioset_ml.errors import InputError
-from audioset_ml.reporting import label_set_report, ml20_report, sl21_report
+from audioset_ml.reporting import (
+  label_set_report,
+  ml20_report,
+  relative_gains,
+  sl21_report,
+)
 from audioset_ml.reporting.sweep_report import FORMATS, write_sweep_report
 from audioset_ml.sweeping.table import Mean, SweepTable
 from tests.stages import run_stage, run_stage_ok
@@ -73,6 +78,81 @@ def test_figure_2_shows_the_planted_curve(students):
     'small',
     '95 % interval of the difference from the baseline',
   ]
+
+
+@pytest.fixture
+def twice_evaluated(tmp_path):
+  """Students evaluated on three kinds of labels, of which one repeats a metric."""
+
+  def values_of(point):
+    gain, seed = CURVE[point['percent']], 0.1 * float(point['seed'])
+    return {
+      'evaluate/weak/d_prime_implicit': 2.0 + seed,
+      'evaluate/weak/lwlrap': 0.5 + gain,
+      'complete/weak/d_prime': 1.0 + 2 * gain,
+      'complete/weak/d_prime_implicit': 1.0 + 2 * gain,
+      'complete/weak/lwlrap': 0.4 + 2 * gain,
+      'hard/weak/d_prime': 1.0 - gain * (1 + seed),
+      'hard/weak/lwlrap': 0.4 + 2 * gain,
+    }
+
+  axes = {'network': ('wide',), 'seed': SEEDS, 'percent': PERCENTS}
+  return write_results(tmp_path / 'students', axes, values_of)
+
+
+def test_several_evaluations_have_panels_each(twice_evaluated):
+  table = SweepTable.read(twice_evaluated)
+  assert ml20_report.metrics_of(table) == {
+    'd′ (implicit negatives)': 'evaluate/weak/d_prime_implicit',
+    'lωlrap': 'evaluate/weak/lwlrap',
+    'd′ (complete)': 'complete/weak/d_prime',
+    'lωlrap (complete)': 'complete/weak/lwlrap',
+    'd′ (hard)': 'hard/weak/d_prime',
+  }
+  shown = [axes for axes in ml20_report.figure_2(table).axes if axes.axison]
+  assert [axes.get_ylabel() for axes in shown] == list(ml20_report.metrics_of(table))
+  rows = ml20_report.table_2(table).set_index('metric')
+  assert rows.loc['lωlrap (complete)', 'best_percent'] == '3'
+  assert rows.loc['d′ (hard)', 'best_percent'] == '20'
+
+
+def test_relative_gains_stand_beside_the_papers(twice_evaluated):
+  table = SweepTable.read(twice_evaluated)
+  gains = relative_gains.relative_gains(table).set_index(['metric', 'percent'])
+  # Of .4, twice .06.
+  assert gains.loc[('lωlrap (complete)', '3'), 'gain'] == pytest.approx(30)
+  hard = gains.loc[('d′ (hard)', '3')]
+  assert hard['gain'] == pytest.approx(-7.2)
+  # 6.6, 7.2 and 7.8 % by seed: Student's t of two degrees of freedom.
+  assert hard['low'] == pytest.approx(-7.2 - 4.302653 * 0.6 / np.sqrt(3), abs=1e-5)
+  d_prime, lwlrap = relative_gains.relative_figure(table).axes
+  expected = [100 * gain / 0.5 for gain in CURVE.values()]
+  np.testing.assert_allclose(line_of(lwlrap, 1)[:, 1], expected, atol=1e-9)
+  (box,) = lwlrap.patches
+  assert (box.get_x(), box.get_width()) == (1, 3)
+  # ResNet-50 on tr_large and on tr_small.
+  lowest, highest = 100 * (0.484 / 0.451 - 1), 100 * (0.425 / 0.363 - 1)
+  assert box.get_y() == pytest.approx(lowest)
+  assert box.get_height() == pytest.approx(highest - lowest)
+  assert len(d_prime.patches) == 1
+
+
+def test_a_percentage_chosen_on_other_clips_is_compared_with_the_baseline(tmp_path):
+  chosen = write_results(
+    tmp_path / 'chosen',
+    {'seed': SEEDS, 'labels': ('evaluate', 'complete')},
+    lambda p: {
+      'evaluate/weak/lwlrap': 0.5 + 0.1 * float(p['seed']),
+      'evaluate/selection/value_on_validation': 0.9,
+      'baseline/weak/lwlrap': 0.4 + 0.1 * float(p['seed']),
+    },
+  )
+  table = ml20_report.chosen_gains(SweepTable.read(chosen)).set_index('labels')
+  assert table.loc['complete', 'gain'] == '+0.100 [+0.100, +0.100]'
+  assert table.loc['evaluate', 'relative'] == '+16.7%'
+  assert set(table['metric']) == {'lωlrap'}
+  names = {path.name for path in write_sweep_report([chosen], tmp_path / 'out')}
+  assert names == {'ml20_chosen.csv', 'tables.md'}
 
 
 def test_the_baselines_are_marked_with_squares(students):

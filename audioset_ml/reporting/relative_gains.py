@@ -1,0 +1,95 @@
+"""ML20's Fig. 2 in relative terms, beside the gains that the paper reports.
+
+The paper gives numbers for its best operating points only (Table II), and networks,
+data and negatives differ: what can be compared is the shape, and how large gains are in
+proportion to the baseline.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from audioset_ml.reporting import papers, style
+from audioset_ml.reporting.ml20_report import LABEL, PERCENT, metrics_of, percent_axis
+from audioset_ml.reporting.sweep_figures import LOOKS, spoken
+from audioset_ml.sweeping.table import Mean, SweepTable
+
+
+def relative_gains(table: SweepTable) -> pd.DataFrame:
+  """The gains over percentage 0 in % of its mean, with their 95 % intervals over seeds.
+
+  Returns:
+    The axes but the seed, metric, percent, gain, low and high (NaN of one seed), seeds.
+  """
+  rows = []
+  for line in table.lines(PERCENT):
+    for metric, value in metrics_of(table).items():
+      base = table.by_seed(value, **line, percent='0')
+      if base.empty or base.mean() <= 0:
+        continue
+      for percent in table.values(PERCENT):
+        here = table.by_seed(value, **line, percent=percent)
+        shared = here.index.intersection(base.index)
+        mean = Mean.of(100 * (here - base)[shared] / base[shared].mean())
+        if mean.seeds:
+          row = {**line, 'metric': metric, 'percent': percent, 'gain': mean.value}
+          row |= {'low': mean.value - mean.half, 'high': mean.value + mean.half}
+          rows.append({**row, 'seeds': mean.seeds})
+  return pd.DataFrame(rows)
+
+
+@style.applied()
+def relative_figure(table: SweepTable) -> Figure:
+  """`relative_gains` of the sweep's first line, a panel for d′ and one for lωlrap.
+
+  A box shows at which percentages the paper's best operating points usually are, and
+  how much its four pairs of network and train set gain there.
+  """
+  gains = relative_gains(table)
+  line = table.lines(PERCENT)[0]
+  for axis, value in line.items():
+    gains = gains[gains[axis] == value]
+  metrics = list(dict.fromkeys(gains['metric']))
+  figure = style.new_figure(7.2, 2.7)
+  panels = figure.subplots(1, 2)
+  for axes, (kind, reported) in zip(panels, papers.ML20_TABLE_2.items(), strict=True):
+    percent_axis(axes)
+    axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
+    shown = [metric for metric in metrics if metric.startswith(kind)]
+    for look, metric in zip(LOOKS, shown, strict=False):
+      found = gains[gains['metric'] == metric]
+      places = found['percent'].astype(float)
+      axes.plot(
+        places, found['gain'], label=metric, markersize=2.8, linewidth=0.9, **look
+      )
+      axes.fill_between(
+        places,
+        found['low'],
+        found['high'],
+        color=look['color'],
+        alpha=0.14,
+        linewidth=0,
+      )
+    _draw_paper(axes, kind, [100 * gain.relative for gain in reported.values()])
+    axes.set(xlabel=LABEL, ylabel=f'gain in {kind} (% of the baseline)')
+    axes.legend(loc='best', fontsize=6)
+  if line:
+    figure.suptitle(style.plain(spoken(line)), fontsize=7)
+  figure.tight_layout(pad=0.4, w_pad=1.2)
+  return figure
+
+
+def _draw_paper(axes: Axes, kind: str, gains: list[float]) -> None:
+  low, high = papers.ML20_BEST_PERCENTS[kind]
+  box = Rectangle(
+    (low, min(gains)),
+    high - low,
+    max(gains) - min(gains),
+    facecolor='none',
+    edgecolor='0.3',
+    linestyle=(0, (3, 2)),
+    linewidth=0.8,
+    label="ML20's best points (Table II)",
+  )
+  axes.add_patch(box)
