@@ -38,10 +38,11 @@ lint: environment
 experiments: environment
 	experiments/run.sh
 
-# ML20 on real AudioSet: FEATURES is features.tar.gz or its folder, LABELS the folder of
-# AudioSet's CSVs and TSVs; stopped and started again, it goes on.
+# Both papers on real AudioSet: FEATURES is features.tar.gz or its folder, LABELS the folder
+# of AudioSet's CSVs, TSVs and ontology; stopped and started again, it goes on. TRAIN=all
+# trains on all two million clips.
 audioset: environment
-	PYTHON="$(BIN)/python" experiments/audioset_features/run.sh "$(FEATURES)" "$(LABELS)"
+	PYTHON="$(BIN)/python" TRAIN="$(TRAIN)" experiments/audioset_features/run.sh "$(FEATURES)" "$(LABELS)"
 
 benchmarks: environment
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

@@ -4,7 +4,8 @@ Writes annotated_classes.csv, the class map of the classes that the strong annot
 used; annotated_mapping.csv, from these to the same classes of a model
 (--class_mapping); strong_all.txt, the strongly labelled clips; strong_train.txt,
 strong_validation.txt and strong_test.txt, three parts of them by a hash of the
-recording, .6 to .2 to .2; and others.txt, the clips of no strong label.
+recording, .6 to .2 to .2; not_strong_train.txt, all clips but those of the first of
+them; and others.txt, the clips of no strong label.
 
 Example:
   python experiments/audioset_features/divide.py --class_map=class_labels_indices.csv \\
@@ -72,8 +73,9 @@ def _divide() -> tuple[ClassMap, dict[str, list[str]]]:
   for clip_id in strong:
     name = f'strong_{_PARTS[fold_of(clip_id, len(_PARTS))]}'
     parts.setdefault(name, []).append(clip_id)
-  clips = read_weak_csv(FLAGS.segments_csv, class_map).clips['clip_id']
-  parts['others'] = sorted(set(clips).difference(strong))
+  clips = set(read_weak_csv(FLAGS.segments_csv, class_map).clips['clip_id'])
+  parts['others'] = sorted(clips.difference(strong))
+  parts['not_strong_train'] = sorted(clips.difference(parts['strong_train']))
   return annotated, parts
 
 

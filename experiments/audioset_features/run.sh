@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# Missing labels on real AudioSet, from the features that Google publishes:
+# Both papers on real AudioSet, from the features that Google publishes:
 #   make audioset FEATURES=<features.tar.gz or its folder> LABELS=<folder of label files>
 # LABELS holds, at any depth, balanced_train_segments.csv, eval_segments.csv,
-# class_labels_indices.csv and the strong evaluation labels (audioset_eval_strong.tsv, or
-# another whose name begins so and is no subset). Stopped and started again, it goes on
-# where it was.
+# class_labels_indices.csv, ontology.json and the strong evaluation labels
+# (audioset_eval_strong.tsv, or another whose name begins so and is no subset).
+# With TRAIN=all the train set is of all two million clips, for which LABELS holds
+# unbalanced_train_segments.csv too, and strong labels to train on are those of
+# audioset_train_strong.tsv; by default it is of the 22,160 balanced clips, and three fifths
+# of the strong evaluation clips are trained on instead of evaluated.
+# Stopped and started again, it goes on where it was.
 set -euo pipefail
 usage='usage: make audioset FEATURES=<features.tar.gz or its folder> LABELS=<folder>'
 features=$(realpath -e "${1:?$usage}")
@@ -31,6 +35,16 @@ for name in balanced_train_segments.csv eval_segments.csv class_labels_indices.c
   link_labels $name $name
 done
 link_labels eval_strong.tsv 'audioset_eval_strong*.tsv'
+link_labels ontology.json ontology.json
+train=${TRAIN:-balanced}
+case $train in
+  balanced) ;;
+  all)
+    link_labels unbalanced_train_segments.csv unbalanced_train_segments.csv
+    link_labels train_strong.tsv 'audioset_train_strong*.tsv'
+    ;;
+  *) fail "TRAIN=$train: neither balanced nor all" ;;
+esac
 if [ -f "$features" ]; then
   if [ ! -f $runs/unpacked/.whole ]; then
     echo "== unpacking $features"
@@ -55,13 +69,45 @@ echo '== divide'
 $python $flags/divide.py --class_map=$runs/labels/class_labels_indices.csv \
   --strong_tsv=$runs/labels/eval_strong.tsv \
   --segments_csv=$runs/labels/eval_segments.csv --output_dir=$runs/lists
-for name in train small eval complete; do
+weak_csvs=$runs/labels/balanced_train_segments.csv
+train_flags=() weak_flags=() strong_flags=()
+if [ "$train" = all ]; then
+  weak_csvs+=,$runs/labels/unbalanced_train_segments.csv
+  train_flags=(--features_dir=$runs/features/bal_train,$runs/features/unbal_train
+    --segments_csv=$weak_csvs)
+  weak_flags=(--segments_csv=$weak_csvs)
+  strong_flags=(--records=$runs/records/large --segments_csv=$weak_csvs
+    --clip_list=$runs/labels/train_strong.tsv --strong_tsv=$runs/labels/train_strong.tsv)
+fi
+run prepare data/train "${train_flags[@]}"
+for name in small weak; do
+  run prepare data/$name "${weak_flags[@]}"
+done
+for name in eval complete strong_eval; do
   run prepare data/$name
 done
-mkdir -p $flags/results
-for name in teachers label_sets missing students students_complete students_hard; do
-  run sweep missing_labels/$name
-  for file in results.csv provenance.json; do
-    cp "$runs/missing_labels/$name/$file" "$flags/results/${name}_$file"
+for name in strong_train strong_train_restored; do
+  run prepare data/$name "${strong_flags[@]}"
+done
+
+results=$flags/results
+sweeps() { # sweeps <experiment> <sweep> ...: runs them, and keeps what came out
+  local experiment=$1 name file
+  shift
+  mkdir -p "$results/$experiment"
+  for name in "$@"; do
+    run sweep "$experiment/$name"
+    for file in results.csv provenance.json; do
+      cp "$runs/$experiment/$name/$file" "$results/$experiment/${name}_$file"
+    done
   done
+}
+
+sweeps missing_labels teachers label_sets other_teachers other_label_sets missing \
+  students hard_negatives chosen by_prior alternatives
+sweeps strong_labels label_set scratch mixing shares
+run describe strong_labels/describe
+for name in missing_labels/report missing_labels/report_hard_negatives \
+  strong_labels/report; do
+  run report $name
 done

@@ -1,5 +1,6 @@
 """`make audioset`: the experiments on AudioSet's published features, on a few clips."""
 
+import json
 import os
 import re
 import shutil
@@ -14,20 +15,28 @@ from tests.small_data import CLASS_MAP
 from tests.small_embeddings import write_small_embeddings
 from tests.stages import ROOT
 
-# As it stands, it trains a hundred networks.
+# As it stands, it trains three hundred networks.
 SHORTER = (
   (r'--axis=seed=\S+', '--axis=seed=1'),
-  (r'--axis=percent=\S+', '--axis=percent=0,20'),
+  (r'--axis=percent=\S+,\S+', '--axis=percent=0,3,20'),
+  (r'--axis=network=wide\S+', '--axis=network=wide'),
   (r'--axis=number=\S+', '--axis=number=2'),
+  (r'--axis=mu=\S+', '--axis=mu=0,0.8'),
+  (r'--axis=share=\S+', '--axis=share=0.5,1'),
+  (r'--where=(seed|network)=(narrow|linear)\S* .*\n', ''),
+  (r'--skip=(seed|network|rule|labels=strong_masked|size=small;seed)\S*\n', ''),
+  (r'--skip=size=small;percent\S*\n', ''),
   (r'--steps=\d+', '--steps=10'),
+  (r'--checkpoint_every=\d+', '--checkpoint_every=5'),
   (r'--batch_size=\d+', '--batch_size=8'),
 )
 
 
-def run(work, *arguments):
+def run(work, *arguments, **variables):
   """The script in a copy of the experiments."""
   script = work / 'experiments/audioset_features/run.sh'
   environment = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT)}
+  environment |= variables
   return subprocess.run(
     ['bash', script, *map(str, arguments)],
     env=environment,
@@ -68,6 +77,9 @@ def audioset(tmp_path):
   ]
   table = pd.DataFrame(events, columns=formats.STRONG_COLUMNS)
   formats.write_strong_tsv(labels / 'audioset_eval_strong.tsv', table)
+  nodes = [{'id': mid, 'name': mid, 'child_ids': []} for mid in CLASS_MAP.mids]
+  nodes[2]['child_ids'] = [CLASS_MAP.mids[0]]
+  (labels / 'ontology.json').write_text(json.dumps(nodes))
   for split in ('bal_train', 'eval'):
     shutil.copytree(data / 'features', features / split)
   return features, labels
@@ -80,6 +92,10 @@ def test_what_is_lacking_is_named(work, audioset, tmp_path):
   assert 'nowhere' in done.stderr
   done = run(work, tmp_path / 'data/features', labels)
   assert 'has no folder bal_train' in done.stderr
+  done = run(work, features, labels, TRAIN='all')
+  assert f'{labels}: has no file unbalanced_train_segments.csv' in done.stderr
+  done = run(work, features, labels, TRAIN='most')
+  assert 'TRAIN=most: neither balanced nor all' in done.stderr
   (labels / 'audioset_eval_strong.tsv').unlink()
   done = run(work, features, labels)
   assert f'{labels}: has no file audioset_eval_strong*.tsv' in done.stderr
@@ -96,16 +112,23 @@ def test_all_of_it_on_a_few_clips(work, audioset, tmp_path):
   results = work / 'experiments/audioset_features/results'
   tables = {
     path.name.removesuffix('_results.csv'): pd.read_csv(path)
-    for path in results.glob('*_results.csv')
+    for path in results.glob('*/*_results.csv')
   }
-  for table in tables.values():
-    assert (table['status'] == 'finished').all()
-  assert len(tables['students']) == len(tables['students_complete']) == 2
-  assert tables['students']['evaluate/weak/lwlrap'].notna().all()
-  assert tables['students_complete']['evaluate/weak/d_prime'].notna().all()
-  assert tables['students_hard']['evaluate/weak/d_prime'].notna().all()
+  for name, table in tables.items():
+    assert (table['status'] == 'finished').all(), name
+  students = tables['students']
+  assert len(students) == 6
+  for label in ('evaluate', 'complete'):
+    assert students[f'{label}/weak/lwlrap'].notna().all()
+  for label in ('complete', 'hard'):
+    assert students[f'{label}/weak/d_prime'].notna().all()
+  assert tables['scratch']['evaluate/strong/d_prime'].notna().all()
   judged = [name for name in tables['missing'] if name.endswith('/truly_missing')]
   assert tables['missing'][judged].sum(axis=None) > 0
+  for figure in ('missing_labels/ml20_relative', 'strong_labels/sl21_figure_3'):
+    assert (results / f'{figure}.png').is_file()
+  table = pd.read_csv(results / 'strong_labels/sl21_table_1.csv')
+  assert len(table) == 5 + 5
   again = run(work, archive, labels)
   assert again.returncode == 0, again.stdout + again.stderr
   assert again.stdout.count('finished already') >= 4
