@@ -2,7 +2,7 @@
 
 A frame has a label if a single event covers at least half of the frame, or if the
 frame holds at least half of that event's duration; the union of several events does
-not count. Exact on Google's own framed file.
+not count. Of a subset of Google's own framed file the positives come out the same.
 """
 
 import dataclasses
