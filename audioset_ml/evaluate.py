@@ -102,6 +102,13 @@ flags.DEFINE_string(
   'baseline', '', 'An `evaluate` folder of the same clips to compare with.'
 )
 prior_flags.define_prior_flags()
+flags.DEFINE_float(
+  'logit_adjustment',
+  0.0,
+  "Subtract so many times the logit of a class's share of positive clips in "
+  '--prior_records from its logits (Menon et al. 2021), which changes how classes rank '
+  "among each other (lωlrap) and nothing within a class (d', mAP); .5 is a good start.",
+)
 flags.DEFINE_string(
   'select',
   '',
@@ -146,7 +153,7 @@ _PATHS = (
 # Flags that do nothing without another.
 _NEEDS = {
   **dict.fromkeys(('select_on', 'validation_list', 'validation_folds'), 'select'),
-  **dict.fromkeys(prior_flags.NAMES, 'baseline'),
+  **dict.fromkeys(prior_flags.GROUP_NAMES, 'baseline'),
   **dict.fromkeys(('class_map', 'class_mapping', 'audio_dir'), 'model'),
 }
 
@@ -160,6 +167,10 @@ def main(_) -> None:
   for name, needed in _NEEDS.items():
     if FLAGS[name].value != FLAGS[name].default and not FLAGS[needed].value:
       raise app.UsageError(f'--{name} does nothing without --{needed}')
+  if FLAGS.prior_records and not (FLAGS.baseline or FLAGS.logit_adjustment):
+    raise app.UsageError(
+      '--prior_records does nothing without --baseline or --logit_adjustment'
+    )
   inputs = {name: FLAGS[name].value for name in _PATHS}
   inputs |= {'model': list(models), 'scores': list(scores)}
   with stage.output_folder(
@@ -208,6 +219,7 @@ def _configs(models: tuple[str, ...], scores: tuple[str, ...]):
     baseline=FLAGS.baseline,
     prior_records=FLAGS.prior_records,
     groups=prior_flags.prior_groups(),
+    logit_adjustment=FLAGS.logit_adjustment,
   )
   select = None
   if FLAGS.select:

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
   from audioset_ml.evaluation.comparison import PriorGroups
 
 FLAGS = flags.FLAGS
-NAMES = ('prior_records', 'large_prior', 'small_prior')
+GROUP_NAMES = ('large_prior', 'small_prior')
+NAMES = ('prior_records', *GROUP_NAMES)
 
 
 def define_prior_flags() -> None:

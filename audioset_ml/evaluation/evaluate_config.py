@@ -36,6 +36,8 @@ class EvaluateConfig:
     prior_records: records, of the train set say, whose explicit positives say how
       frequent each class is; '' for the evaluated ones.
     groups: how classes are grouped by that.
+    logit_adjustment: how far scores are made up for the classes' shares in
+      `prior_records` (τ); 0 for not at all.
   """
 
   records: str
@@ -56,8 +58,18 @@ class EvaluateConfig:
   baseline: str = ''
   prior_records: str = ''
   groups: PriorGroups = dataclasses.field(default_factory=PriorGroups)
+  logit_adjustment: float = 0.0
 
   def __post_init__(self):
+    if self.logit_adjustment and not self.prior_records:
+      raise InputError(
+        'logit_adjustment makes up for how frequent classes are in the records of the '
+        'train set: name them (prior_records)'
+      )
+    if self.logit_adjustment and self.detection:
+      raise InputError(
+        'detection is of the scores as they are: leave out logit_adjustment'
+      )
     if bool(self.hardest_negatives) != bool(self.hardest_by):
       raise InputError(
         'hardest_negatives says how many count and hardest_by by whose scores: give '

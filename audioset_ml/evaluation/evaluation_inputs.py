@@ -13,6 +13,7 @@ from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_
 from audioset_ml.evaluation.comparison import require_comparable
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.hard_negatives import HardNegatives
+from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
 from audioset_ml.evaluation.scores_source import have_patches, score_config
 from audioset_ml.evaluation.selection import SelectConfig
 from audioset_ml.labels.clip_list import read_clip_list
@@ -35,6 +36,7 @@ class EvaluationInputs:
     ontology: what labels are smeared by; None for nothing.
     baseline: the evaluation to compare with; None for none.
     hard: which explicit negatives of whole clips count; None for all.
+    adjustment: what scores are made up for; None for nothing.
   """
 
   records: RecordsFolder
@@ -45,6 +47,7 @@ class EvaluationInputs:
   ontology: Ontology | None = None
   baseline: files.EvaluatedModel | None = None
   hard: HardNegatives | None = None
+  adjustment: LogitAdjustment | None = None
 
 
 def open_inputs(
@@ -72,9 +75,12 @@ def open_inputs(
     hard = HardNegatives(config.hardest_negatives, scores)
   curve_classes = tuple(map(records.class_map.find, config.curve_classes))
   _require_what_frames_need(config, records)
+  adjustment = None
   if config.prior_records:
     others = RecordsFolder.open(config.prior_records)
     others.require_class_map(records.class_map, str(records.path))
+    if config.logit_adjustment:
+      adjustment = LogitAdjustment.of_records(config.logit_adjustment, others)
   test, lost = choose_clips(records, config.clip_list)
   validation = test
   if select is not None and (select.on == 'validation' or select.validation_list):
@@ -94,7 +100,7 @@ def open_inputs(
   if config.detection:
     detection.require_library()
   return EvaluationInputs(
-    records, curve_classes, test, validation, lost, ontology, baseline, hard
+    records, curve_classes, test, validation, lost, ontology, baseline, hard, adjustment
   )
 
 

@@ -13,6 +13,7 @@ from audioset_ml.evaluation.detection import Detection, evaluate_detection
 from audioset_ml.evaluation.files import Resampling
 from audioset_ml.evaluation.frame_labels import FrameLabels
 from audioset_ml.evaluation.hard_negatives import HardNegatives
+from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
 from audioset_ml.evaluation.result import Evaluation
 from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.evaluation.weak import evaluate_weak
@@ -39,6 +40,7 @@ class Truth:
     framed_path: that file, for messages.
     implied: what each class implies in frames (label smearing); None for nothing.
     hard: which explicit negatives of whole clips count; None for all.
+    adjustment: what scores are made up for; None for nothing.
   """
 
   records: RecordsFolder
@@ -48,6 +50,7 @@ class Truth:
   framed_path: str = ''
   implied: np.ndarray | None = None
   hard: HardNegatives | None = None
+  adjustment: LogitAdjustment | None = None
 
   @classmethod
   def read(
@@ -115,6 +118,7 @@ class Truth:
       frames=frames,
       events=None if self.strong is None else self.strong.events,
       seconds={c: row.seconds for c, row in zip(labels.clip_ids, rows, strict=True)},
+      adjustment=self.adjustment,
     )
 
   def _frame_labels(self, labels: LabelTable, rows: Sequence) -> FrameLabels:
@@ -154,6 +158,7 @@ class LabelledClips:
     frames: the labels of their frames; None if nothing is known of times.
     events: events of the records' clips; None without.
     seconds: how long each of these clips is.
+    adjustment: what scores are made up for; None for nothing.
   """
 
   records: RecordsFolder
@@ -162,6 +167,7 @@ class LabelledClips:
   frames: FrameLabels | None
   events: pd.DataFrame | None
   seconds: dict[str, float]
+  adjustment: LogitAdjustment | None = None
 
   @property
   def clip_ids(self) -> tuple[str, ...]:
@@ -169,7 +175,10 @@ class LabelledClips:
 
   def clip_scores(self, scores: ClipScores) -> np.ndarray:
     """The scores of these clips, of scores of all clips. Shape [clips, classes]."""
-    return np.asarray(scores.values[self.clips])
+    return self._adjusted(np.asarray(scores.values[self.clips]))
+
+  def _adjusted(self, scores: np.ndarray) -> np.ndarray:
+    return scores if self.adjustment is None else self.adjustment.apply(scores)
 
   def evaluate(
     self, scores: ClipScores, resampling: Resampling | None = None
@@ -302,7 +311,8 @@ class LabelledClips:
     step = patches_a_frame(self.records.frames)
     rows = self.clips if rows is None else rows
     first = patches.offsets[rows[self.frames.clips]]
-    return np.asarray(patches.values[first + step * self.frames.frames], np.float32)
+    found = np.asarray(patches.values[first + step * self.frames.frames], np.float32)
+    return self._adjusted(found)
 
 
 class _PatchesByClip(Mapping):

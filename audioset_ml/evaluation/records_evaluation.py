@@ -135,6 +135,12 @@ def _read_truth(
       f'of the explicit negatives of clips {config.hardest_negatives} of each class '
       f'count, those that {config.hardest_by} scores highest'
     )
+  if inputs.adjustment is not None:
+    truth = dataclasses.replace(truth, adjustment=inputs.adjustment)
+    notes.append(
+      f'of each logit {config.logit_adjustment:g} times that of the class in '
+      f'{config.prior_records} is subtracted (not in the scores that are kept)'
+    )
   if not frames and (config.framed_tsv or inputs.records.counts['strong_events']):
     notes.append(
       'strong labels are not evaluated: the scores are of clips only '

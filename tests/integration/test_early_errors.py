@@ -279,6 +279,7 @@ WRONG = [
   ('evaluate', f'{EVALUATE} --baseline=gone', 'gone: no such folder; `evaluate`'),
   ('evaluate', f'{EVALUATE} --baseline=scores', 'written by `score`'),
   ('evaluate', f'{EVALUATE} --prior_records=gone', 'does nothing without --baseline'),
+  ('evaluate', f'{EVALUATE} --logit_adjustment=.5', 'name them (prior_records)'),
   ('evaluate', f'{EVALUATE} --select=lwlrap', 'to select, give several --model'),
   ('evaluate', f'{EVALUATE} --model=nu_*/checkpoints', 'nu_*/checkpoints: matches no'),
   ('evaluate', f'{EVALUATE} --select=accuracy', "metric is 'accuracy': choose from"),

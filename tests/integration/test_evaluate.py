@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.special
 import tensorflow as tf
 
 from audioset_ml.errors import InputError
@@ -100,6 +101,36 @@ def test_weak_values_are_those_of_the_clips(config, scores, evaluate):
   assert np.array_equal(np.load(folder / 'scores.npy'), values)
   assert metrics['clips']['evaluated'] == 12
   assert metrics['clips']['lost'] == 0
+
+
+def test_an_adjustment_changes_what_compares_classes_alone(
+  config, scores, evaluate, tmp_path
+):
+  """As if one class were in nearly all train clips, and the others in few."""
+  records = RecordsFolder.open(config.records)
+  train = tmp_path / 'train'
+  shutil.copytree(config.records, train)
+  run_json = json.loads((train / 'run.json').read_text())
+  mids, counts = records.class_map.mids, [11] + [1] * (records.num_classes - 1)
+  for mid, count in zip(mids, counts, strict=True):
+    row = run_json['class_counts'].setdefault(mid, {})
+    row['explicit_positives'] = count
+  (train / 'run.json').write_text(json.dumps(run_json))
+  changes = {'logit_adjustment': 6.0, 'prior_records': str(train)}
+  folder, metrics = evaluate(dataclasses.replace(config, **changes))
+  _, plain = evaluate(config)
+  values = np.load(scores / 'scores.npy')
+  logits = scipy.special.logit(values.astype(np.float64))
+  adjusted = logits - 6.0 * scipy.special.logit((np.array(counts) + 0.5) / 13)
+  labels = read_label_table(records)
+  expected = evaluate_weak(adjusted, labels, records.class_map).summary
+  assert metrics['weak']['lwlrap'] == pytest.approx(expected['lwlrap'], abs=1e-12)
+  assert metrics['weak']['lwlrap'] < plain['weak']['lwlrap']
+  assert metrics['strong']['lwlrap'] < plain['strong']['lwlrap']
+  assert metrics['weak']['auc'] == pytest.approx(plain['weak']['auc'])
+  assert any('of each logit 6 times' in note for note in metrics['notes'])
+  # Kept as they were, so that they can be evaluated otherwise.
+  assert np.array_equal(np.load(folder / 'scores.npy'), values)
 
 
 def test_events_and_the_framed_file_made_of_them_give_the_same(
@@ -327,6 +358,7 @@ def test_wrong_files_are_errors(config, tmp_path, field, content, message):
     ({'baseline': 'absent'}, 'absent: no such folder'),
     ({'prior_records': 'absent'}, 'absent: no such folder'),
     ({'smear_ontology': 'absent.json'}, 'absent.json'),
+    ({'prior_records': 'absent', 'logit_adjustment': 1.0}, 'absent: no such folder'),
   ],
 )
 def test_missing_inputs_are_errors(config, tmp_path, changes, message):
