@@ -104,10 +104,10 @@ sweeps() { # sweeps <experiment> <sweep> ...: runs them, and keeps what came out
 }
 
 sweeps missing_labels teachers label_sets other_teachers other_label_sets missing \
-  students hard_negatives chosen by_prior alternatives
+  students hard_negatives adjusted chosen by_prior alternatives
 sweeps strong_labels label_set scratch mixing shares
 run describe strong_labels/describe
-for name in missing_labels/report missing_labels/report_hard_negatives \
-  strong_labels/report; do
-  run report $name
+for name in report report_hard_negatives report_adjusted; do
+  run report missing_labels/$name
 done
+run report strong_labels/report

@@ -21,6 +21,7 @@ SHORTER = (
   (r'--axis=percent=\S+,\S+', '--axis=percent=0,3,20'),
   (r'--axis=network=wide\S+', '--axis=network=wide'),
   (r'--axis=number=\S+', '--axis=number=2'),
+  (r'--axis=strength=\S+', '--axis=strength=0,0.5'),
   (r'--axis=mu=\S+', '--axis=mu=0,0.8'),
   (r'--axis=share=\S+', '--axis=share=0.5,1'),
   (r'--where=(seed|network)=(narrow|linear)\S* .*\n', ''),
