@@ -1,13 +1,15 @@
 """The folders that stages write: finished or not, by whom, and from what."""
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
 import os
+import pathlib
 import stat
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from audioset_ml import paths
 from audioset_ml.errors import InputError
@@ -110,15 +112,20 @@ def sync(path: Path) -> None:
 
 
 def require_writable(path: str | os.PathLike) -> None:
-  """Raises InputError, or OSError, if a file can't be written there."""
+  """Raises InputError, or OSError, if a file can't be written there.
+
+  Behind links, for what they lead to is written. A device, pipe or socket isn't: what
+  is written gets a name of its own first, and would take its place.
+  """
   path = as_path(path)
   if path.is_dir():
     raise InputError(f'{path}: is a folder, but a file is to be written')
   if paths.is_remote(path):
     return
-  if not path.parent.is_dir():
-    raise InputError(f'{path}: there is no folder {path.parent} to write it to')
-  trial = path.with_name(partial_name(path.name))
+  target = _behind_links(path)
+  if not target.parent.is_dir():
+    raise InputError(f'{path}: there is no folder {target.parent} to write it to')
+  trial = target.with_name(partial_name(target.name))
   try:
     trial.touch()
     trial.unlink()
@@ -128,24 +135,66 @@ def require_writable(path: str | os.PathLike) -> None:
     ) from error
 
 
+def _behind_links(path: pathlib.Path) -> pathlib.Path:
+  """Where a file is written: what links lead to.
+
+  Raises:
+    InputError: there is something that is no regular file.
+  """
+  try:
+    target = path.resolve()
+    mode = target.stat().st_mode if target.exists() else None
+  except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+    raise InputError(f'{path}: cannot be written ({error})') from error
+  if mode is not None and not stat.S_ISREG(mode):
+    raise InputError(
+      f'{path}: is no regular file (a device, pipe or socket), which a file would '
+      'replace; name another path'
+    )
+  return target
+
+
 def partial_name(name: str) -> str:
   """The name under which a file is written; a kill may leave it."""
   return f'.{name}.partial'
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-  """Writes a file under another name and renames it, so that no half file is seen."""
-  partial = path.with_name(partial_name(path.name))
+  """Writes a file under another name and renames it, so that no half file is seen.
+
+  Raises:
+    InputError: there is something that is no regular file.
+  """
   data = content.encode() if isinstance(content, str) else content
-  if isinstance(partial, GfilePath):
+  if isinstance(path, GfilePath):
+    partial = path.with_name(partial_name(path.name))
     partial.write_bytes(data)
     partial.replace(path)
     return
-  with open(partial, 'wb') as file:
+  with whole_file(path) as file:
     file.write(data)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(partial, path)
+
+
+@contextlib.contextmanager
+def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
+  """A file on disk to write, which is there when all of it is, and not before.
+
+  Behind links, what they lead to is written.
+
+  Raises:
+    InputError: there is something that is no regular file.
+  """
+  target = _behind_links(as_path(path))
+  partial = target.with_name(partial_name(target.name))
+  try:
+    with open(partial, 'wb') as file:
+      yield file
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(partial, target)
+  except BaseException:
+    partial.unlink(missing_ok=True)
+    raise
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

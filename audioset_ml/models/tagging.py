@@ -2,11 +2,11 @@
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from audioset_ml import folders
 from audioset_ml.audio import decoding
 from audioset_ml.errors import AudioError
 from audioset_ml.models.saved_model import LoadedWaveformModel
@@ -74,17 +74,10 @@ def write_npz(
     tags: of the files that could be used.
     paths: all files that were given; they decide the keys.
   """
-  path, arrays = pathlib.Path(path), {}
+  arrays = {}
   key_of = dict(zip(paths, npz_keys(paths), strict=True))
   for one in tags:
     for name in OUTPUTS:
       arrays[f'{key_of[one.path]}|{name}'] = getattr(one, name)
-  try:
-    np.savez(_partial(path), **arrays)
-    os.replace(_partial(path), path)
-  finally:
-    _partial(path).unlink(missing_ok=True)
-
-
-def _partial(path: pathlib.Path) -> pathlib.Path:
-  return path.with_name(f'.{path.name}.partial.npz')
+  with folders.whole_file(path) as file:
+    np.savez(file, **arrays)

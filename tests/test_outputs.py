@@ -1,0 +1,66 @@
+"""Files that are written: behind links, and never in the place of what is no file."""
+
+import os
+import stat
+
+import pytest
+
+from audioset_ml import folders
+from audioset_ml.errors import InputError
+from tests.stages import run_stage
+
+
+def test_links_are_written_through(tmp_path):
+  (tmp_path / 'there').mkdir()
+  target, link = tmp_path / 'there/page.html', tmp_path / 'link.html'
+  link.symlink_to(target)  # leads nowhere yet
+  for text in ('first', 'second'):
+    folders.require_writable(link)
+    folders.write_atomically(link, text)
+    assert link.is_symlink()
+    assert target.read_text() == text
+  assert os.listdir(tmp_path / 'there') == ['page.html']
+  (tmp_path / 'circle').symlink_to('circle')
+  with pytest.raises(InputError, match='circle: cannot be written'):
+    folders.write_atomically(tmp_path / 'circle', '')
+  (tmp_path / 'lost').symlink_to('gone/page.html')
+  with pytest.raises(InputError, match='there is no folder'):
+    folders.require_writable(tmp_path / 'lost')
+
+
+def test_what_is_no_file_stays(tmp_path):
+  os.mkfifo(tmp_path / 'pipe')
+  (tmp_path / 'link').symlink_to('pipe')
+  for name in ('pipe', 'link'):
+    with pytest.raises(InputError, match=f'{name}: is no regular file'):
+      folders.require_writable(tmp_path / name)
+    with pytest.raises(InputError, match=f'{name}: is no regular file'):
+      folders.write_atomically(tmp_path / name, 'text')
+  assert stat.S_ISFIFO((tmp_path / 'pipe').stat().st_mode)
+  with pytest.raises(InputError, match='/dev/null: is no regular file'):
+    folders.require_writable('/dev/null')
+  assert sorted(os.listdir(tmp_path)) == ['link', 'pipe']
+
+
+def test_a_stage_says_so_before_it_begins(small_records, tmp_path):
+  os.mkfifo(tmp_path / 'pipe.png')
+  flags = [f'--output={tmp_path}/pipe.png', '--clip_id=clip0000000_0']
+  done = run_stage('inspect', str(small_records), *flags)
+  assert done.returncode == 1
+  assert 'pipe.png: is no regular file' in done.stderr
+  assert stat.S_ISFIFO((tmp_path / 'pipe.png').stat().st_mode)
+
+
+def test_what_fails_half_way_leaves_the_old(tmp_path):
+  path = tmp_path / 'kept'
+  path.write_text('old')
+
+  def fail_half_way():
+    with folders.whole_file(path) as file:
+      file.write(b'new')
+      raise ValueError('half')
+
+  with pytest.raises(ValueError, match='half'):
+    fail_half_way()
+  assert path.read_text() == 'old'
+  assert os.listdir(tmp_path) == ['kept']
