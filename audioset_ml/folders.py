@@ -124,7 +124,8 @@ def require_writable(path: str | os.PathLike) -> None:
     return
   target = _behind_links(path)
   if not target.parent.is_dir():
-    raise InputError(f'{path}: there is no folder {target.parent} to write it to')
+    parent = target.parent if path.is_symlink() else path.parent  # as it was given
+    raise InputError(f'{path}: there is no folder {parent} to write it to')
   trial = target.with_name(partial_name(target.name))
   try:
     trial.touch()
