@@ -86,6 +86,7 @@ setuptools.setup(
     'absl-py>=2.1',
     'h5py>=3.10',
     'protobuf>=4.25.9',
+    'av>=18',
     'soundfile>=0.12.1',
     'soxr>=0.3.7',
     'tqdm>=4.66',

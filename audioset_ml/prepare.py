@@ -3,7 +3,8 @@
 The segment CSVs say which clips there are (AudioSet's form: `YTID, start, end,
 "mid,mid"`); a clip's sound is found by its id, `<YTID>_<start in ms>`, with any ending
 that can be decoded, anywhere below --audio_dir. Clips without usable sound are listed
-with the reason in skipped.csv.
+with the reason in skipped.csv; what is odd in sound that was used (shorter than its
+clip, damaged packets) is in notes.csv.
 
 With --features_dir, AudioSet's published embeddings are taken instead of sound
 (Google's features.tar.gz, unpacked): records of frames of 128 values each 0.96 s.
@@ -49,9 +50,10 @@ flags.DEFINE_bool(
 flags.DEFINE_string('records', '', 'Records to take the features from.')
 flags.DEFINE_enum(
   'decoder',
-  'soundfile',
-  ['soundfile', 'tensorflow_io'],
-  'soundfile is four times as fast and knows Opus; tensorflow_io decodes in a graph.',
+  'ffmpeg',
+  ['ffmpeg', 'tensorflow_io'],
+  'ffmpeg reads all formats and is four times as fast; tensorflow_io decodes in a '
+  'graph.',
 )
 flags.DEFINE_integer('clips_per_shard', 500, 'About how many clips a shard holds.', 1)
 flags.DEFINE_float('min_seconds', 0.96, 'A shorter sound is skipped.', 0)
@@ -61,6 +63,14 @@ flags.DEFINE_float(
   'A sound longer than its clip (end minus start in the segments CSV) by more is '
   'skipped: it is not the clip. Shorter ones are used, since recordings end.',
   0,
+)
+flags.DEFINE_float(
+  'min_share',
+  0.0,
+  'The smallest share of its clip that a sound may have; a shorter one is skipped. By '
+  'default it is used, and noted in notes.csv where half a second or more is lacking.',
+  0,
+  1,
 )
 flags.DEFINE_float(
   'max_skipped_fraction',
@@ -94,7 +104,13 @@ flags.register_validator(
 
 
 # They say how sound is read, of which --labels_only reads none.
-_FOR_SOUND = ('decoder', 'clips_per_shard', 'min_seconds', 'max_extra_seconds')
+_FOR_SOUND = (
+  'decoder',
+  'clips_per_shard',
+  'min_seconds',
+  'max_extra_seconds',
+  'min_share',
+)
 # Of which embeddings know the second.
 _FOR_SHARDS = ('clips_per_shard',)
 
@@ -144,6 +160,7 @@ def _config():
     clips_per_shard=FLAGS.clips_per_shard,
     min_seconds=FLAGS.min_seconds,
     max_extra_seconds=FLAGS.max_extra_seconds,
+    min_share=FLAGS.min_share,
     max_skipped_fraction=FLAGS.max_skipped_fraction,
     clip_fraction=FLAGS.clip_fraction,
     clip_list=FLAGS.clip_list,
@@ -162,6 +179,10 @@ def _summary(folder: stage.StageFolder) -> str:
     f'{counts["explicit_negatives"]} explicit negatives, '
     f'{counts["strong_events"]} events',
   ]
+  if noted := counts.get('clips_noted'):
+    lines.append(
+      f'{noted} clips were used though their sound is odd; see {folder.path}/notes.csv'
+    )
   if FLAGS.records:
     lines += _fewer_labels(counts)
   if lost := counts.get('clips_lost_of_list'):

@@ -1,8 +1,8 @@
 """Names the sounds in audio files.
 
-For each FILE (WAV, FLAC, MP3, Ogg Vorbis, Opus) the classes with the highest mean score
-over its patches. A file that can't be decoded is reported and passed over; the exit
-status is then 1.
+For each FILE (of any format that FFmpeg decodes; of a video, its sound) the classes
+with the highest mean score over its patches. What is odd in a file is noted. One that
+can't be decoded is reported and passed over; the exit status is then 1.
 
 Example:
   python -m audioset_ml.tag --model=exported/saved_model dog.wav rain.ogg
@@ -26,7 +26,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer('top', 5, 'How many classes to print.', 1)
 flags.DEFINE_enum(
-  'decoder', 'soundfile', ['soundfile', 'tensorflow_io'], 'What decodes the files.'
+  'decoder', 'ffmpeg', ['ffmpeg', 'tensorflow_io'], 'What decodes the files.'
 )
 flags.DEFINE_string(
   'output_npz',
@@ -81,6 +81,9 @@ def main(argv: Sequence[str]) -> int:
         failed += 1
         bar.write(f'error: {result}', file=sys.stderr)
         continue
+      if result.notes:
+        note = f'note: {result.path}: {"; ".join(result.notes)}'
+        bar.write(note, file=sys.stderr)
       bar.write(tagging.describe(result, model.class_names, FLAGS.top), file=sys.stdout)
       if FLAGS.output_npz:
         tagged.append(result)

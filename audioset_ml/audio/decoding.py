@@ -1,55 +1,138 @@
-"""Sound files to waveforms: all of the sound that was in the file, or an AudioError.
+"""Sound files to waveforms: all of the sound that can be decoded, and what was odd.
 
-libsndfile decodes (5.9 ms for an ESC-10 clip; tensorflow-io 23.7 ms) and soxr resamples
-(stop band −143 dB). `audio.containers` finds what the decoders pass over in silence.
+FFmpeg decodes (`audio.ffmpeg`; as quick as libsndfile on Ogg Vorbis, and tensorflow-io
+takes four times as long) and soxr resamples (stop band −143 dB). What decodes is used;
+how much sound there should be, the caller knows better than a file's header.
 """
 
-import contextlib
-import io
+import dataclasses
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
-import soundfile
 import soxr
 
-from audioset_ml.audio import containers, tfio_decoding
+from audioset_ml.audio import ffmpeg, sound_file, tfio_decoding
+from audioset_ml.audio.ffmpeg import Block
+from audioset_ml.audio.mixing import Mix, Survey
+from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.errors import AudioError, InputError
-from audioset_ml.paths import as_path
 
-DECODERS = ('soundfile', 'tensorflow_io')
-AUDIO_SUFFIXES = ('.wav', '.flac', '.mp3', '.ogg', '.oga', '.opus')
+DECODERS = ('ffmpeg', 'tensorflow_io')
+# In order of preference, where a clip has several files.
+AUDIO_SUFFIXES = (
+  '.wav', '.flac', '.mp3', '.ogg', '.oga', '.opus',
+  '.m4a', '.aac', '.mp4', '.webm', '.mkv', '.mka', '.mov', '.m4b', '.3gp', '.3ga',
+  '.amr', '.wma', '.aif', '.aiff', '.aifc', '.au', '.snd', '.caf', '.w64', '.rf64',
+  '.bwf', '.ac3', '.ape', '.wv', '.tta', '.mp2', '.spx', '.avi', '.flv',
+)  # fmt: skip
+_KEPT_SAMPLES = 1 << 23  # of all channels: half a minute of 5.1, 90 s of stereo
+_SLACK_SECONDS = 0.1  # by how much decoders may differ in where MP3 ends
+_NO_NOTE: Callable[[str], None] = lambda note: None  # noqa: E731
+
+
+@dataclasses.dataclass(frozen=True)
+class Sound:
+  """A decoded sound.
+
+  Attributes:
+    waveform: mono, float32, full scale at ±1. Shape [samples].
+    notes: what was odd in the file, for people.
+  """
+
+  waveform: np.ndarray
+  notes: tuple[str, ...] = ()
 
 
 def load_audio(
-  path: str | os.PathLike, sample_rate: int = 16000, decoder: str = 'soundfile'
+  path: str | os.PathLike, sample_rate: int = 16000, decoder: str = 'ffmpeg'
 ) -> np.ndarray:
-  """A sound file as a mono waveform.
+  """A sound file as a mono waveform: the `waveform` of `read_sound`."""
+  return read_sound(path, sample_rate, decoder).waveform
+
+
+def read_sound(
+  path: str | os.PathLike,
+  sample_rate: int = 16000,
+  decoder: str = 'ffmpeg',
+  max_seconds: float = math.inf,
+) -> Sound:
+  """A sound file, or the sound of a video, as a mono waveform.
 
   Args:
     path: the file.
     sample_rate: of the result, in Hz.
     decoder: one of DECODERS.
+    max_seconds: no more is decoded than a little above: a longer result was longer.
 
   Returns:
-    The mean of the channels, resampled. float32, full scale at ±1. Shape [samples].
+    The mean of the channels, resampled; notes where something was odd.
 
   Raises:
-    AudioError: the file can't be read, or is no whole sound file.
+    AudioError: the file can't be read, or nothing of it can be decoded.
     InputError: there is no such decoder, or it can't be started.
   """
-  samples, file_rate = decode_bytes(_read(path), str(path), decoder)
-  # Float samples may be huge; that shows below, in one message rather than a warning.
-  with np.errstate(over='ignore', invalid='ignore'):
-    waveform = resample(samples.mean(axis=1), file_rate, sample_rate)
-  if not np.isfinite(waveform).all():
-    raise AudioError(f'{path}: its samples are too large for float32; scale it to ±1')
-  if waveform.size == 0:
+  notes: list[str] = []
+  blocks = list(sound_blocks(path, sample_rate, decoder, max_seconds, notes.append))
+  return Sound(np.concatenate(blocks), tuple(notes))
+
+
+def sound_blocks(
+  path: str | os.PathLike,
+  sample_rate: int = 16000,
+  decoder: str = 'ffmpeg',
+  max_seconds: float = math.inf,
+  on_note: Callable[[str], None] = _NO_NOTE,
+) -> Iterator[np.ndarray]:
+  """The waveform of `read_sound` in blocks of a few seconds, in little memory.
+
+  A long sound of several channels, or of floats, is decoded twice: how it is mixed and
+  scaled follows from all of it. tensorflow-io decodes files as a whole.
+
+  Args:
+    path: the file.
+    sample_rate: of the result, in Hz.
+    decoder: one of DECODERS.
+    max_seconds: where decoding may stop.
+    on_note: told what was odd, at the end.
+
+  Yields:
+    float32. Shape [samples].
+  """
+  _require_known(decoder)
+  if sample_rate <= 0:
+    raise InputError(f'the sample rate must be positive, not {sample_rate} Hz')
+  file = SoundFile.at(path)
+  notes: dict[str, None] = {}
+  source = (_Decoding if decoder == 'ffmpeg' else _InGraph)(file, max_seconds, notes)
+  mix, blocks = source.mixed()
+  notes |= dict.fromkeys(mix.notes)
+  number = 0
+  for block in _resampled(blocks, mix, sample_rate):
+    if not np.isfinite(block).all():
+      raise AudioError(
+        f'{file.name}: its samples are too large for float32; scale it to ±1'
+      )
+    number += len(block)
+    yield block
+  if not number:
     raise AudioError(
-      f'{path}: too short: {len(samples)} samples at {file_rate} Hz are none at '
-      f'{sample_rate} Hz'
+      f'{file.name}: too short: {source.samples} samples at {source.sample_rate} Hz '
+      f'are none at {sample_rate} Hz'
     )
-  return waveform
+  for note in notes:
+    on_note(note)
+
+
+def sound_seconds(path: str | os.PathLike) -> float:
+  """How long a sound file is (s): what can be decoded of it, whatever its header says.
+
+  Raises:
+    AudioError: the file can't be read, or nothing of it can be decoded.
+  """
+  with ffmpeg.opened(SoundFile.at(path)) as stream:
+    return sum(len(block.samples) / block.sample_rate for block in stream.blocks())
 
 
 def require_decoder(decoder: str) -> None:
@@ -66,95 +149,105 @@ def _require_known(decoder: str) -> None:
 
 def require_file(path: str | os.PathLike) -> None:
   """Raises AudioError if there is no file on disk that could be a sound."""
-  with _errors_of(path):
+  with sound_file.errors_of(path):
     os.stat(path)
 
 
-def header_seconds(path: str | os.PathLike) -> float:
-  """How long a sound file on disk says it is (s); 0 where nothing says so.
+class _Decoding:
+  """The blocks of a file, checked, and how they are to be mixed.
 
-  Only the header is read, and not believed: `load_audio` checks the whole file.
+  Attributes:
+    samples: how many samples were decoded of each channel.
+    sample_rate: of the last of them, in Hz.
   """
-  try:
-    return soundfile.info(os.fspath(path)).duration
-  except (OSError, soundfile.SoundFileError, RuntimeError, ValueError):
-    return 0.0
+
+  def __init__(self, file: SoundFile, max_seconds: float, notes: dict[str, None]):
+    self._file, self._max_seconds, self._notes = file, max_seconds, notes
+    self.samples = self.sample_rate = 0
+    self.layout, self.is_float = '', False
+
+  def mixed(self) -> tuple[Mix, Iterator[Block]]:
+    """The mix, and the blocks to mix."""
+    blocks = self._decoded()
+    first = next(blocks)
+    if first.samples.shape[1] == 1 and not self.is_float:
+      return Mix(), _behind([first], blocks)
+    survey, kept, size = Survey(), [], 0
+    for block in _behind([first], blocks):
+      survey.add(block.samples)
+      size += block.samples.size
+      kept = [*kept, block] if size <= _KEPT_SAMPLES else []
+    mix = survey.decide(self.layout, self.is_float)
+    return mix, iter(kept) if size <= _KEPT_SAMPLES else self._decoded()
+
+  def _decoded(self) -> Iterator[Block]:
+    """Decodes from the beginning; no further than what is wanted."""
+    self.samples, seconds = 0, 0.0
+    with ffmpeg.opened(self._file) as stream:
+      self.layout, self.is_float = stream.layout, stream.is_float
+      for block in stream.blocks():
+        _require_finite(block, self.samples, self._file.name)
+        self.samples += len(block.samples)
+        self.sample_rate = block.sample_rate
+        seconds += len(block.samples) / block.sample_rate
+        yield block
+        if seconds > self._max_seconds + _SLACK_SECONDS:
+          return
+      self._notes |= dict.fromkeys(stream.notes)
 
 
-def decode_bytes(
-  data: bytes, name: str, decoder: str = 'soundfile'
-) -> tuple[np.ndarray, int]:
-  """Decodes a whole sound file: WAV (PCM), FLAC, MP3, Ogg Vorbis or Ogg Opus.
+class _InGraph(_Decoding):
+  """The same by tensorflow-io, which passes over much damage in silence.
 
-  The format is decided by the content, not by the name.
-
-  Args:
-    data: the file's bytes.
-    name: the file's name, for messages.
-    decoder: one of DECODERS.
-
-  Returns:
-    The samples, float32, integer PCM scaled to [-1, 1), shape [samples, channels]; and
-    their rate in Hz (48,000 for Opus, whatever it was encoded from).
-
-  Raises:
-    AudioError: the bytes are no whole sound file, or this decoder can't decode it.
-    InputError: there is no such decoder, or it can't be started.
+  So FFmpeg counts the samples as well.
   """
-  _require_known(decoder)
-  container = containers.inspect(data, name)
-  if decoder == 'soundfile':
-    samples, sample_rate = _decode_with_soundfile(container.data, name)
-  else:
-    samples = tfio_decoding.decode(container.encoding, container.data, name)
-    sample_rate = container.sample_rate
-  containers.verify(container, samples, sample_rate, name)
-  return samples, sample_rate
+
+  def _decoded(self) -> Iterator[Block]:
+    with ffmpeg.opened(self._file) as stream:
+      encoding = stream.encoding
+    tfio_decoding.require_supported(encoding, self._file.name)
+    blocks = list(super()._decoded())
+    number, rate = sum(len(block.samples) for block in blocks), self.sample_rate
+    if number > self._max_seconds * rate:
+      yield from blocks  # too long: nobody wants its samples
+      return
+    samples = tfio_decoding.decode(encoding, self._file.plain_bytes(), self._file.name)
+    if abs(len(samples) - number) > _SLACK_SECONDS * rate:
+      raise AudioError(
+        f'{self._file.name}: tensorflow-io decodes {len(samples)} samples of {number}; '
+        'use --decoder=ffmpeg'
+      )
+    block = Block(samples, rate)
+    _require_finite(block, 0, self._file.name)
+    yield block
 
 
-def resample(waveform: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-  """Changes the sample rate (soxr, quality HQ).
-
-  Args:
-    waveform: mono. Shape [samples].
-    from_rate: its sample rate, in Hz.
-    to_rate: the result's sample rate, in Hz.
-
-  Returns:
-    float32. Shape [round(samples * to_rate / from_rate)].
-
-  Raises:
-    InputError: a rate is not positive.
-  """
-  if from_rate <= 0 or to_rate <= 0:
-    raise InputError(f'sample rates must be positive, not {from_rate} and {to_rate} Hz')
-  waveform = np.asarray(waveform, np.float32)
-  if from_rate == to_rate:
-    return waveform
-  return soxr.resample(waveform, from_rate, to_rate, quality='HQ')
+def _behind(first: list[Block], rest: Iterator[Block]) -> Iterator[Block]:
+  yield from first
+  yield from rest
 
 
-def _read(path: str | os.PathLike) -> bytes:
-  with _errors_of(path):
-    return as_path(path).read_bytes()
+def _require_finite(block: Block, before: int, name: str) -> None:
+  if np.isfinite(block.samples).all():
+    return
+  first = before + int(np.flatnonzero(~np.isfinite(block.samples).all(axis=1))[0])
+  raise AudioError(
+    f'{name}: sample {first} is not a finite number (NaN or infinity); convert it '
+    'again from its source'
+  )
 
 
-@contextlib.contextmanager
-def _errors_of(path: str | os.PathLike) -> Iterator[None]:
-  """Makes what is wrong with a path an AudioError."""
-  if as_path(path).is_dir():
-    raise AudioError(f'{path}: is a folder, not a sound file')
-  try:
-    yield
-  except FileNotFoundError as error:
-    raise AudioError(f'{path}: no such file') from error
-  except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-    raise AudioError(f"{path}: can't be read: {error}") from error
-
-
-def _decode_with_soundfile(data: bytes, name: str) -> tuple[np.ndarray, int]:
-  try:
-    return soundfile.read(io.BytesIO(data), dtype='float32', always_2d=True)
-  except (soundfile.SoundFileError, RuntimeError, ValueError, MemoryError) as error:
-    reason = getattr(error, 'error_string', '') or "the samples can't be decoded"
-    raise AudioError(f'{name}: damaged: {reason}') from error
+def _resampled(blocks: Iterator[Block], mix: Mix, to_rate: int) -> Iterator[np.ndarray]:
+  """One channel at one rate, whatever the blocks have."""
+  resampler, rate = None, 0
+  for block in blocks:
+    mono = mix.apply(block.samples)
+    if block.sample_rate != rate:
+      if resampler:
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+      rate, resampler = block.sample_rate, None
+      if rate != to_rate:
+        resampler = soxr.ResampleStream(rate, to_rate, 1, 'float32', 'HQ')
+    yield resampler.resample_chunk(mono) if resampler else mono
+  if resampler:
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -6,6 +6,7 @@ process of its own, started at the first call and kept; if it dies or hangs, tha
 is an error and the next file gets a new process.
 """
 
+import dataclasses
 import functools
 import importlib.util
 import multiprocessing
@@ -15,13 +16,27 @@ import threading
 
 import numpy as np
 
-from audioset_ml.audio.containers.base import Encoding
 from audioset_ml.errors import AudioError, InputError
 from audioset_ml.paths import TENSORFLOW_IO
 
 DECODE_SECONDS = 30.0  # a clip of 10 s takes 0.05; damaged FLAC may take forever
 _START_SECONDS = 300.0  # importing TensorFlow takes 5 s on a machine that is not busy
-_UNSUPPORTED = 'use --decoder=soundfile'
+_UNSUPPORTED = 'use --decoder=ffmpeg'
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoding:
+  """How the samples are stored: all that choosing a decoder takes.
+
+  Attributes:
+    format: 'wav', 'flac', 'mp3', 'vorbis', or a codec that tensorflow-io has not.
+    bits: bits of a stored sample; 0 for the lossy formats.
+    is_float: whether the stored samples are floating-point numbers.
+  """
+
+  format: str
+  bits: int = 0
+  is_float: bool = False
 
 
 @functools.cache
@@ -29,7 +44,7 @@ def graph_decoder(encoding: Encoding):
   """The decoder of one encoding as a `tf.function`, for use in any TensorFlow graph.
 
   It is quick to put into a `tf.data` map, but not safe: give it only files that
-  `containers.inspect` found whole, or use `decode`.
+  `decoding` has read before, or use `decode`.
 
   Args:
     encoding: how the samples are stored.
@@ -71,7 +86,7 @@ def decode(
   """Decodes bytes with tensorflow-io; whatever they are, this process lives on.
 
   Args:
-    encoding: how the samples are stored (`containers.inspect` finds out).
+    encoding: how the samples are stored (`ffmpeg.Stream.encoding`).
     data: the file's bytes.
     name: the file's name, for messages.
     time_limit: seconds after which decoding counts as hung.
@@ -83,13 +98,18 @@ def decode(
     AudioError: tensorflow-io can't decode this, died of it, or took too long.
     InputError: tensorflow-io can't be started.
   """
-  if not _is_supported(encoding):
-    what = f'{encoding.format}{f" of {encoding.bits} bits" if encoding.bits else ""}'
-    raise AudioError(f"{name}: tensorflow-io doesn't decode {what}; {_UNSUPPORTED}")
+  require_supported(encoding, name)
   problem, samples = _worker.ask((encoding, data), time_limit)
   if problem:
     raise AudioError(f'{name}: {problem}; if it is sound, {_UNSUPPORTED}')
   return samples
+
+
+def require_supported(encoding: Encoding, name: str) -> None:
+  """Raises AudioError if tensorflow-io has no decoder for what the file holds."""
+  if not _is_supported(encoding):
+    what = f'{encoding.format}{f" of {encoding.bits} bits" if encoding.bits else ""}'
+    raise AudioError(f"{name}: tensorflow-io doesn't decode {what}; {_UNSUPPORTED}")
 
 
 def require_installed() -> None:

@@ -22,12 +22,14 @@ class FileTags:
     scores: shape [patches, classes].
     embeddings: shape [patches, embedding].
     log_mel: shape [frames, 64].
+    notes: what was odd in the file.
   """
 
   path: str
   scores: np.ndarray
   embeddings: np.ndarray
   log_mel: np.ndarray
+  notes: tuple[str, ...] = ()
 
   def top(self, names: Sequence[str], number: int) -> list[tuple[str, float]]:
     """The classes with the highest mean score over the patches, the highest first."""
@@ -37,16 +39,17 @@ class FileTags:
 
 
 def tag_files(
-  model: LoadedWaveformModel, paths: Sequence[str], decoder: str = 'soundfile'
+  model: LoadedWaveformModel, paths: Sequence[str], decoder: str = 'ffmpeg'
 ) -> Iterator[FileTags | AudioError]:
   """What the model says of each file, or why the file can't be used."""
   for path in paths:
     try:
-      waveform = decoding.load_audio(path, decoder=decoder)
+      sound = decoding.read_sound(path, decoder=decoder)
     except AudioError as error:
       yield error
       continue
-    yield FileTags(path, *(np.asarray(output) for output in model(waveform)))
+    outputs = (np.asarray(output) for output in model(sound.waveform))
+    yield FileTags(path, *outputs, sound.notes)
 
 
 def npz_keys(paths: Sequence[str]) -> list[str]:

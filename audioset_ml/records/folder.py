@@ -19,6 +19,7 @@ from audioset_ml.records.frames import FrameFormat
 CLASS_MAP_FILE = 'class_map.csv'
 CLIPS_FILE = 'clips.csv'
 SKIPPED_FILE = 'skipped.csv'
+NOTES_FILE = 'notes.csv'
 WRITTEN_BY = ('prepare', 'embed')
 PARTIAL = '.partial'  # how names of unfinished shards end
 # What run.json says of labels and lengths, whatever the frames are.

@@ -69,7 +69,7 @@ def prepare(
   counts = dict(joined.counts)
   if matches is not None:
     counts |= embedding_plan.report(matches, joined, summaries, output_dir)
-  counts.update(_write_tables(summaries, output_dir))
+  counts.update(_write_tables(summaries, output_dir, _old_notes(config)))
   write_wrong_rows(output_dir, joined.wrong_rows)
   if config.clip_list:
     counts['clips_lost_of_list'] = len(lost)
@@ -119,7 +119,11 @@ def _plan(
     tasks, matches = embedding_plan.write_plans(config, joined, parts_dir, repr(source))
     return embedding_files.FRAMES, tasks, source, matches
   source = AudioSource(
-    config.front_end, config.decoder, config.min_seconds, config.max_extra_seconds
+    config.front_end,
+    config.decoder,
+    config.min_seconds,
+    config.max_extra_seconds,
+    config.min_share,
   )
   sounds = plan.find_audio(config.audio_dir, labels.clips['clip_id'].tolist())
   members = plan.assign(labels, -(-len(labels) // config.clips_per_shard))
@@ -128,6 +132,16 @@ def _plan(
   parts_dir.mkdir(exist_ok=True)
   tasks = plan.write_plans(parts_dir, labels, members, sounds, states, repr(source))
   return FrameFormat.log_mel(config.front_end), tasks, source, None
+
+
+def _old_notes(config: PrepareConfig) -> list[list[str]]:
+  """What was odd in the sound of old records, which get new labels."""
+  if not config.records:
+    return []
+  file = paths.as_path(config.records) / folder.NOTES_FILE
+  if not file.exists():
+    return []
+  return list(csv.reader(io.StringIO(file.read_text())))[1:]
 
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:
@@ -218,14 +232,22 @@ def _class_counts(
   }
 
 
-def _write_tables(summaries: Sequence[dict], output_dir: paths.Path) -> dict[str, int]:
-  """Writes clips.csv and skipped.csv; returns the counts of what was written."""
+def _write_tables(
+  summaries: Sequence[dict], output_dir: paths.Path, old_notes: Sequence[list[str]]
+) -> dict[str, int]:
+  """Writes clips.csv, skipped.csv and, if any, notes.csv; counts what was written."""
   clips = [row for summary in summaries for row in summary['clips']]
   skipped = [row for summary in summaries for row in summary['skipped']]
   folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
   header = ('clip_id', 'reason', 'detail')
   folders.write_csv(output_dir / folder.SKIPPED_FILE, header, skipped)
   counts = {'clips': len(clips), 'clips_skipped': len(skipped)}
+  used = {row[0] for row in clips}
+  notes = [row for summary in summaries for row in summary.get('notes', ())]
+  notes += [row for row in old_notes if row[0] in used]
+  folders.write_csv_if_any(output_dir / folder.NOTES_FILE, ('clip_id', 'note'), notes)
+  if notes:
+    counts['clips_noted'] = len({clip_id for clip_id, _ in notes})
   # Of a run that an older version began, some shards may lack what is counted since.
   names = dict.fromkeys(name for summary in summaries for name in summary['labels'])
   for name in names:

@@ -29,6 +29,7 @@ class PrepareConfig:
     clips_per_shard: about how many clips a shard holds.
     min_seconds: a shorter sound is skipped.
     max_extra_seconds: a sound longer than its clip by more is skipped.
+    min_share: a sound shorter than this share of its clip is skipped.
     max_skipped_fraction: the largest share of clips that may be skipped.
     clip_fraction: the share of the clips to use, by a hash of their ids.
     clip_list: a list of the clips to use, of which it is a share; '' for all.
@@ -40,10 +41,11 @@ class PrepareConfig:
   features_dirs: tuple[str, ...] = ()
   labels_in_features: bool = True
   front_end: FrontEnd = dataclasses.field(default_factory=FrontEnd)
-  decoder: str = 'soundfile'
+  decoder: str = 'ffmpeg'
   clips_per_shard: int = 500
   min_seconds: float = 0.96
   max_extra_seconds: float = 0.5
+  min_share: float = 0.0
   max_skipped_fraction: float = 0.5
   clip_fraction: float = 1.0
   clip_list: str = ''

@@ -16,6 +16,7 @@ from audioset_ml.records.sources import (
   AudioSource,
   DamagedFile,
   EmbeddingsSource,
+  Note,
   RecordsSource,
   Skipped,
 )
@@ -55,12 +56,15 @@ class ShardWriter:
     # A name of its own for each attempt: a worker that outlived its parent may be
     # writing the same shard.
     partial = output_dir / f'.{name}.{uuid.uuid4().hex}{folder.PARTIAL}'
-    clips, skipped, damaged, written = [], [], [], []
+    clips, skipped, damaged, notes, written = [], [], [], [], []
     plan = list(read_plan(parts_dir, task))
     with _writer(partial) as write:
       for result in self.source.records(task.index, plan):
         if isinstance(result, DamagedFile):
           damaged.append(dataclasses.astuple(result))
+          continue
+        if isinstance(result, Note):
+          notes.append(dataclasses.astuple(result))
           continue
         count(1)
         if isinstance(result, Skipped):
@@ -78,6 +82,7 @@ class ShardWriter:
       'clips': clips,
       'skipped': skipped,
       'damaged_files': damaged,
+      'notes': notes,
       'labels': count_states(written),
       'classes': count_classes(written),
     }

@@ -15,6 +15,11 @@ from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 
 _THREADS = 2
+# A clip that lacks less isn't worth a note: coders and downloads cut a little off.
+_SHORTFALL_SECONDS = 0.5
+# Beyond the longest sound that a clip may have, how much more is decoded to tell by how
+# much it is too long. Hours of sound in the place of a clip would take all the memory.
+_DECODED_BEYOND = 60.0
 
 # A clip's labels, its serialized record, its number of frames and its seconds.
 Record = tuple[ClipLabels, bytes, int, float]
@@ -27,6 +32,14 @@ class Skipped:
   clip_id: str
   reason: str  # missing, undecodable, too short, wrong length or shape, unlabelled
   detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+  """What is odd in the sound of a clip that was used."""
+
+  clip_id: str
+  note: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,55 +60,68 @@ class AudioSource:
     min_seconds: a shorter sound is skipped.
     max_extra_seconds: a sound longer than its clip by more is skipped: it isn't the
       clip. Shorter ones are used; many a recording ends before its clip does.
+    min_share: a sound that has less of its clip's length is skipped.
   """
 
   front_end: FrontEnd
   decoder: str
   min_seconds: float
   max_extra_seconds: float
+  min_share: float = 0.0
 
   def __post_init__(self):
     decoding.require_decoder(self.decoder)
 
   def records(
     self, index: int, clips: Sequence[PlannedClip]
-  ) -> Iterator[Record | Skipped]:
-    """The record of each clip, in their order, or why it has none."""
+  ) -> Iterator[Record | Skipped | Note]:
+    """The record of each clip, in their order, or why it has none.
+
+    What is odd in its sound comes before it, in notes.
+    """
     del index
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-      yield from pool.map(self._record, clips)
+      for results in pool.map(self._record, clips):
+        yield from results
 
-  def _record(self, clip: PlannedClip) -> Record | Skipped:
+  def _record(self, clip: PlannedClip) -> list[Record | Skipped | Note]:
     clip_id = clip.labels.clip_id
     if not clip.source:
-      return Skipped(clip_id, 'missing', 'no sound file of this id')
+      return [Skipped(clip_id, 'missing', 'no sound file of this id')]
+    rate = self.front_end.sample_rate
+    limit = clip.seconds + self.max_extra_seconds + _DECODED_BEYOND
     try:
-      # Hours of sound in the place of a clip would take all the memory.
-      if wrong := self._wrong_length(clip, decoding.header_seconds(clip.source)):
-        return wrong
-      waveform = decoding.load_audio(
-        clip.source, self.front_end.sample_rate, self.decoder
-      )
+      sound = decoding.read_sound(clip.source, rate, self.decoder, limit)
     except AudioError as error:
-      return Skipped(clip_id, 'undecodable', str(error))
-    seconds = len(waveform) / self.front_end.sample_rate
-    if wrong := self._wrong_length(clip, seconds):
-      return wrong
-    if seconds < self.min_seconds:
-      found = f'{clip.source}: {seconds:.3f} s, less than {self.min_seconds} s'
-      return Skipped(clip_id, 'too short', found)
+      return [Skipped(clip_id, 'undecodable', str(error))]
+    seconds = len(sound.waveform) / rate
+    if wrong := self._wrong_length(clip, seconds, limit):
+      return [wrong]
     from audioset_ml.records import schema
 
-    log_mel = _log_mel_function(self.front_end)(waveform)
+    log_mel = _log_mel_function(self.front_end)(sound.waveform)
     frames = FrameFormat.log_mel(self.front_end)
     serialized = schema.serialize(clip.labels, log_mel, frames)
-    return clip.labels, serialized, len(log_mel), round(seconds, 3)
+    notes = [Note(clip_id, note) for note in sound.notes]
+    if seconds < clip.seconds - _SHORTFALL_SECONDS:
+      notes.append(Note(clip_id, f'{seconds:.1f} s of {clip.seconds:g}'))
+    return [*notes, (clip.labels, serialized, len(log_mel), round(seconds, 3))]
 
-  def _wrong_length(self, clip: PlannedClip, seconds: float) -> Skipped | None:
-    if seconds <= clip.seconds + self.max_extra_seconds:
-      return None
-    found = f'{clip.source}: {seconds:.3f} s, but the clip has {clip.seconds:g} s'
-    return Skipped(clip.labels.clip_id, 'wrong length', found)
+  def _wrong_length(
+    self, clip: PlannedClip, seconds: float, limit: float
+  ) -> Skipped | None:
+    found, clip_id = f'{clip.source}: {seconds:.3f} s', clip.labels.clip_id
+    if seconds > clip.seconds + self.max_extra_seconds:
+      if seconds > limit:
+        found = f'{clip.source}: more than {limit:g} s'
+      detail = f'{found}, but the clip has {clip.seconds:g} s'
+      return Skipped(clip_id, 'wrong length', detail)
+    if seconds < self.min_seconds:
+      return Skipped(clip_id, 'too short', f'{found}, less than {self.min_seconds} s')
+    if seconds < self.min_share * clip.seconds:
+      wanted = f'{self.min_share:g} of the clip of {clip.seconds:g} s (--min_share)'
+      return Skipped(clip_id, 'too short', f'{found}, less than {wanted}')
+    return None
 
 
 @dataclasses.dataclass(frozen=True)

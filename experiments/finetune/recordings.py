@@ -9,10 +9,8 @@ import pathlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-import soundfile
-
-from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError
+from audioset_ml.audio.decoding import AUDIO_SUFFIXES, sound_seconds
+from audioset_ml.errors import AudioError, InputError
 
 _REQUIRED, _OPTIONAL = ('file', 'label'), ('group', 'fold')
 _SHOWN = 5  # of many wrong files or rows
@@ -163,7 +161,7 @@ def with_matches(
 
 
 def lengths(recordings: Sequence[Recording]) -> dict[str, float]:
-  """The length of each recording by its name (s), from its header.
+  """The length of each recording by its name (s), decoded: as `prepare` measures it.
 
   Raises:
     InputError: files are no sound, or hold none; they are named.
@@ -171,15 +169,15 @@ def lengths(recordings: Sequence[Recording]) -> dict[str, float]:
   seconds, wrong = {}, []
   for recording in recordings:
     try:
-      seconds[recording.name] = soundfile.info(os.fspath(recording.path)).duration
-    except (OSError, soundfile.SoundFileError, RuntimeError) as error:
-      reason = getattr(error, 'error_string', '') or str(error)
-      wrong.append(f'{recording.path} ({reason.strip(" .")})')
+      seconds[recording.name] = sound_seconds(recording.path)
+    except AudioError as error:
+      # The message begins with the path, as the others' do.
+      wrong.append(str(error))
       continue
     if seconds[recording.name] < 0.001:
-      wrong.append(f'{recording.path} (empty)')
+      wrong.append(f'{recording.path}: less than a millisecond')
   if wrong:
-    raise InputError(f'{len(wrong)} files are no sound: {some(wrong)}')
+    raise InputError(f'{len(wrong)} files are no sound: {some(wrong, "; ")}')
   return seconds
 
 

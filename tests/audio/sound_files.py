@@ -2,18 +2,22 @@
 
 import importlib.util
 import io
+import pathlib
 import struct
+import tempfile
 
 import numpy as np
 import pytest
 import soundfile
+
+from audioset_ml.audio import decoding
 
 needs_tensorflow_io = pytest.mark.skipif(
   importlib.util.find_spec('tensorflow_io') is None,
   reason='tensorflow-io is not installed (it needs TensorFlow 2.17, Python below 3.13)',
 )
 both_decoders = pytest.mark.parametrize(
-  'decoder', ['soundfile', pytest.param('tensorflow_io', marks=needs_tensorflow_io)]
+  'decoder', ['ffmpeg', pytest.param('tensorflow_io', marks=needs_tensorflow_io)]
 )
 
 # Name: libsndfile's format and subtype, and how exact the samples come back.
@@ -44,6 +48,14 @@ def tone(seconds=0.5, channels=2, rate=RATE):
   chord = 0.4 * np.sin(2 * np.pi * 440 * time) + 0.2 * np.sin(2 * np.pi * 1250 * time)
   levels = np.linspace(1, 0.5, channels)
   return (chord[:, np.newaxis] * levels).astype(np.float32)
+
+
+def read(data, decoder='ffmpeg', rate=RATE):
+  """The sound of a file with these bytes, named clip."""
+  with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder, 'clip')
+    path.write_bytes(data)
+    return decoding.read_sound(path, rate, decoder)
 
 
 def encode(samples, kind, rate=RATE):

@@ -1,97 +1,99 @@
-"""Bad sound ends in an AudioError that names file and fault, under both decoders."""
+"""What decodes is used, and what is lacking is noted; nothing decodable is an error."""
 
-import re
+import contextlib
+import io
 
+import av
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audioset_ml.audio import containers, decoding
+from audioset_ml.audio import decoding
 from audioset_ml.errors import AudioError
 from tests.audio import sound_files
-from tests.audio.sound_files import FORMATS, both_decoders, encode, tone
+from tests.audio.sound_files import FORMATS, RATE, both_decoders, encode, read, tone
 
+SECONDS = 5.0
+
+
+def noisy(seconds=SECONDS, channels=2):
+  random = np.random.default_rng(0)
+  sound = tone(seconds, channels)
+  return sound + random.normal(0, 0.05, sound.shape).astype('f4')
+
+
+FILES = {kind: encode(noisy(), kind) for kind in FORMATS}
 every_format = pytest.mark.parametrize('kind', list(FORMATS))
-FILES = {kind: encode(tone(), kind) for kind in FORMATS}
-HEADER_BYTES = {'vorbis': 3500, 'opus': 200, 'mp3': 500}
+coded = pytest.mark.parametrize(
+  'kind', [kind for kind in FORMATS if not kind.startswith('wav')]
+)
 
 
-def decode(data, decoder='soundfile'):
-  return decoding.decode_bytes(data, 'clip', decoder)[0]
-
-
-def refusal(data, decoder='soundfile'):
+def refusal(data, decoder='ffmpeg'):
   """The message with which the data are refused."""
   with pytest.raises(AudioError) as caught:
-    decode(data, decoder)
+    read(data, decoder)
   message = str(caught.value)
-  assert message.startswith('clip: ')
+  assert 'clip: ' in message
   assert '\n' not in message
   return message
 
 
-@both_decoders
 @every_format
-def test_truncated_at_many_lengths(kind, decoder):
+@pytest.mark.parametrize('share', [0.3, 0.6, 0.9])
+def test_truncated_files_are_used_and_noted(kind, share):
   data = FILES[kind]
-  cuts = {*range(1, 60, 7), *np.linspace(60, len(data) - 3, 25, dtype=int)}
-  for length in sorted(cuts | {len(data) - 2, len(data) - 1}):
-    refusal(data[:length], decoder)
-
-
-@pytest.mark.parametrize('kind', ['vorbis', 'opus'])
-def test_truncated_between_ogg_pages(kind):
-  starts = sound_files.ogg_page_starts(FILES[kind])
-  assert len(starts) > 2
-  for start in starts[1:]:
-    assert 'end-of-stream' in refusal(FILES[kind][:start])
-
-
-def test_truncated_between_mp3_frames():
-  container = containers.inspect(FILES['mp3'], 'clip')
-  starts = [
-    found.start() for found in re.finditer(re.escape(container.data[:2]), FILES['mp3'])
-  ]
-  message = refusal(FILES['mp3'][: starts[-1]])
-  assert 'promises' in message
-
-
-@both_decoders
-@pytest.mark.parametrize('keep_md5', [True, False])
-def test_streamed_flac_truncated(decoder, keep_md5):
-  streamed = sound_files.without_flac_length(FILES['flac_16'], keep_md5)
-  for length in (len(streamed) - 1, len(streamed) // 2, 200):
-    assert 'truncated' in refusal(streamed[:length], decoder)
-
-
-@both_decoders
-def test_streamed_wav_cut_inside_a_sample(decoder):
-  streamed = sound_files.set_wav_sizes(FILES['wav_16'], 0xFFFFFFFF, 0xFFFFFFFF)
-  assert 'no whole number of samples' in refusal(streamed[:-1], decoder)
+  sound = read(data[: int(share * len(data))])
+  seconds = len(sound.waveform) / RATE
+  # Ogg's pages hold up to a second, of which none is left when one is cut.
+  assert share * SECONDS - 1.3 < seconds < share * SECONDS + 0.2
+  assert sound.notes
 
 
 @both_decoders
 @every_format
-def test_random_bytes_behind_a_good_header(kind, decoder):
-  data = FILES[kind]
-  start = HEADER_BYTES.get(kind, 100)
-  noise = np.random.default_rng(0).bytes(len(data) - start)
-  if kind.startswith('wav') and not kind.endswith(('float', 'double')):
-    if not (decoder == 'tensorflow_io' and kind in sound_files.NOT_IN_TENSORFLOW_IO):
-      assert len(decode(data[:start] + noise, decoder)) == len(tone())  # PCM is bytes
-  else:
-    refusal(data[:start] + noise, decoder)
+def test_truncated_near_the_beginning(kind, decoder):
+  for length in (1, 3, 8, 12, 20, 30, 44, 60):
+    try:
+      sound = read(FILES[kind][:length], decoder)
+    except AudioError:
+      continue
+    assert sound.notes
+
+
+@coded
+def test_damage_in_the_middle_is_left_out_and_noted(kind):
+  data = bytearray(FILES[kind])
+  middle = len(data) // 2
+  data[middle : middle + 3000] = np.random.default_rng(1).bytes(3000)
+  sound = read(data)
+  lost = SECONDS - len(sound.waveform) / RATE
+  assert 0.01 < lost < 2.1
+  assert any(
+    word in note
+    for note in sound.notes
+    for word in ('left out', 'missing', 'header says')
+  )
+  if kind == 'mp3':  # whose padding at the end is counted from the beginning
+    return
+  # What comes behind it is heard.
+  whole = read(FILES[kind]).waveform
+  np.testing.assert_allclose(sound.waveform[-2000:], whole[-2000:], atol=0.02)
 
 
 @pytest.mark.parametrize('kind', ['flac_8', 'flac_16', 'flac_24', 'vorbis', 'opus'])
 @given(place=st.floats(0, 1), value=st.integers(1, 255))
-@settings(max_examples=30, deadline=None)
-def test_any_changed_byte_of_the_sound_is_found(kind, place, value):
+@settings(max_examples=20, deadline=None)
+def test_any_changed_byte_of_the_sound_is_noted(kind, place, value):
   data = bytearray(FILES[kind])
-  first = sound_files.sound_start(FILES[kind])
-  data[first + int(place * (len(data) - first - 1))] ^= value
-  refusal(bytes(data))
+  first, end = sound_files.sound_start(FILES[kind]), len(data)
+  if data.startswith(b'OggS'):  # the last page, of a second at most, is left out
+    end = sound_files.ogg_page_starts(FILES[kind])[-1]
+  data[first + int(place * (end - first - 1))] ^= value
+  with contextlib.suppress(AudioError):
+    assert read(data).notes
 
 
 @both_decoders
@@ -99,29 +101,31 @@ def test_any_changed_byte_of_the_sound_is_found(kind, place, value):
 @given(start=st.integers(0, 200), noise=st.binary(min_size=1, max_size=40))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_damaged_headers_end_in_sound_or_an_audio_error(kind, decoder, start, noise):
-  data = FILES[kind]
+  data = encode(tone(), kind)
   damaged = data[:start] + noise + data[start + len(noise) :]
   try:
-    samples = decode(damaged, decoder)
+    sound = read(damaged, decoder)
   except AudioError:
     return
-  assert len(samples) > 0
-  assert np.isfinite(samples).all()
+  assert len(sound.waveform) > 0
+  assert np.isfinite(sound.waveform).all()
 
 
 @given(
   st.binary(max_size=300), st.sampled_from([b'', b'RIFF', b'fLaC', b'OggS', b'ID3'])
 )
-@settings(max_examples=200, deadline=None)
-def test_random_bytes_are_refused(data, magic):
-  refusal(magic + data)
+@settings(max_examples=100, deadline=None)
+def test_random_bytes_are_no_sound(data, magic):
+  with contextlib.suppress(AudioError):
+    # Two bytes of an MP3 frame are quickly found.
+    assert len(read(magic + data).waveform) < RATE
 
 
 @both_decoders
 @pytest.mark.parametrize('kind', ['wav_16', 'wav_float', 'vorbis', 'flac_16', 'mp3'])
 def test_header_without_sound(kind, decoder):
   message = refusal(sound_files.header_only(kind), decoder)
-  assert 'no sound' in message
+  assert 'no sound' in message or 'not a sound file' in message
 
 
 @both_decoders
@@ -133,13 +137,10 @@ def test_samples_that_are_no_numbers(bad, decoder):
   assert 'sample 17 is not a finite number' in message
 
 
-def test_samples_too_large_for_float32(tmp_path):
+def test_samples_too_large_for_float32():
   samples = np.full((1000, 2), 3e38)
   assert 'finite' in refusal(encode(samples * 1e5, 'wav_double'))
-  path = tmp_path / 'loud.wav'
-  path.write_bytes(encode(samples.astype('f4'), 'wav_float'))
-  with pytest.raises(AudioError, match=r'loud\.wav: .*too large'):
-    decoding.load_audio(path)
+  assert 'too large' in refusal(encode(samples.astype('f4'), 'wav_float'))
 
 
 def test_too_short_to_resample(tmp_path):
@@ -149,77 +150,49 @@ def test_too_short_to_resample(tmp_path):
     decoding.load_audio(path, 8000)
 
 
+def silent_video():
+  """A video without sound."""
+  file = io.BytesIO()
+  with av.open(file, 'w', format='matroska') as container:
+    stream = container.add_stream('mpeg4', rate=10)
+    stream.width = stream.height = 32
+    for _ in range(5):
+      frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), 'u1'))
+      container.mux(stream.encode(frame))
+    container.mux(stream.encode())
+  return file.getvalue()
+
+
 @pytest.mark.parametrize(
   ('data', 'told'),
   [
     (b'', 'empty'),
-    (b'not sound', 'not a sound file'),
+    (b'not sound', 'text, not a sound file'),
     (b'<!DOCTYPE html>', 'HTML'),
-    (b'\x1a\x45\xdf\xa3' + bytes(60), 'WebM'),
-    (bytes(4) + b'ftypM4A ' + bytes(60), 'MP4'),
-    (b'FORM' + bytes(4) + b'AIFF', 'AIFF'),
+    (b'#EXTM3U\n#EXT-X-TARGETDURATION:9\nfile:///etc/passwd\n', 'text'),
+    (b'ffconcat version 1.0\nfile other.wav\n', 'text'),
+    (b'\x1a\x45\xdf\xa3' + bytes(60), 'not a sound file'),
+    (b'FORM' + bytes(4) + b'AIFF', 'not a sound file'),
     (bytes(1000), 'not a sound file'),
-    (b'ID3\x04\0\0\0\0\x01\x02', 'ID3'),
+    (b'ID3\x04\0\0\0\0\x01\x02', 'not a sound file'),
+    (silent_video(), 'no audio stream'),
   ],
 )
-def test_other_files_are_named(data, told):
+def test_what_is_no_sound_is_named(data, told):
   assert told in refusal(data)
 
 
-@pytest.mark.parametrize(
-  ('position', 'value', 'told'),
-  [
-    (20, b'\x02\0', 'other than PCM'),  # format tag: ADPCM
-    (22, b'\0\0', '0 channels'),
-    (24, bytes(4), 'at 0 Hz'),
-    (32, b'\x07\0', '7 bytes'),  # block size
-    (34, b'\x0c\0', '12 bits'),
-    (12, b'junk', 'before the fmt chunk'),
-  ],
-)
-def test_wav_headers_that_contradict_themselves(position, value, told):
-  data = FILES['wav_16']
-  assert told in refusal(data[:position] + value + data[position + len(value) :])
+def test_impossible_sample_rates():
+  """Else a second of them would fill the memory."""
+  data = bytearray(encode(tone(), 'wav_16'))
+  data[24:28] = b'\x01\0\0\0'
+  assert 'a sample rate of 1 Hz' in refusal(data)
 
 
-def test_wav_that_promises_more_in_its_data_chunk():
-  data = FILES['wav_16']
-  assert 'truncated' in refusal(sound_files.set_wav_sizes(data, None, len(data)))
-
-
-def test_several_ogg_streams_in_one_file():
-  assert 'several Ogg streams' in refusal(FILES['vorbis'] * 2)
-  assert 'several Ogg streams' in refusal(FILES['vorbis'] + FILES['opus'])
-
-
-def test_damaged_ogg_page():
-  data = FILES['vorbis']
-  start = sound_files.ogg_page_starts(data)[2]
-  damaged = data[: start + 200] + bytes([data[start + 200] ^ 1]) + data[start + 201 :]
-  assert f'wrong checksum of the Ogg page at byte {start}' in refusal(damaged)
-
-
-def test_missing_ogg_page():
-  data = FILES['vorbis']
-  starts = sound_files.ogg_page_starts(data)
-  assert 'follows page' in refusal(data[: starts[1]] + data[starts[2] :])
-  assert 'beginning' in refusal(data[starts[1] :])
-
-
-def test_truncated_mp3_that_states_no_length():
-  data = sound_files.mp3_without_header_frame(FILES['mp3'])
-  assert 'cut off' in refusal(data[:-1])
-  assert 'truncated' in refusal(data[: data.rindex(data[:2]) + 3])
-
-
-def test_mp3_shorter_than_its_vbri_header_says():
-  data = sound_files.with_vbri_header(FILES['mp3'])
-  last = data.rindex(data[:2])
-  assert 'promises' in refusal(data[:last])
-
-
-def test_joined_mp3_files():
-  assert 'several joined' in refusal(FILES['mp3'] * 2)
+def test_joined_files_are_read_to_the_end():
+  for kind in ('vorbis', 'mp3'):
+    sound = read(FILES[kind] * 2)
+    assert len(sound.waveform) / RATE == pytest.approx(2 * SECONDS, abs=0.2)
 
 
 def test_paths_that_are_no_files(tmp_path):
@@ -229,3 +202,11 @@ def test_paths_that_are_no_files(tmp_path):
     decoding.load_audio(tmp_path)
   with pytest.raises(AudioError, match="can't be read"):
     decoding.load_audio('nul\0byte.wav')
+
+
+@pytest.mark.parametrize('name', ['-x.wav', 'http:x.wav', 'mod\udc85 é|%.wav'])
+def test_names_that_mean_something_to_others(tmp_path, name, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  with open(name, 'wb') as file:
+    soundfile.write(file, tone(), RATE, format='WAV')
+  assert len(decoding.load_audio(name, RATE)) == len(tone())

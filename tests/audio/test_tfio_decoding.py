@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml.audio import containers, decoding, tfio_decoding
-from audioset_ml.audio.containers import Encoding
+from audioset_ml.audio import decoding, ffmpeg, tfio_decoding
+from audioset_ml.audio.sound_file import SoundFile
+from audioset_ml.audio.tfio_decoding import Encoding
 from audioset_ml.errors import AudioError, InputError
 from tests.audio import sound_files
 from tests.audio.sound_files import encode, needs_tensorflow_io, tone
@@ -77,7 +78,9 @@ def test_works_as_a_map_in_tf_data(tmp_path):
   data = encode(tone(), 'flac_16')
   path = tmp_path / 'tone.flac'
   path.write_bytes(data)
-  encoding = containers.inspect(data, 'clip').encoding
+  with ffmpeg.opened(SoundFile.at(path)) as stream:
+    encoding = stream.encoding
+  assert encoding == Encoding('flac', 16)
   dataset = (
     tf.data.Dataset.from_tensors(str(path))
     .map(tf.io.read_file)
@@ -93,19 +96,25 @@ def test_graph_decoder_refuses_what_tensorflow_io_lacks():
 
 
 def test_where_it_is_not_installed_the_error_says_what_has_it(monkeypatch):
-  """And a file that is no whole sound is told of first."""
+  """And a file that is no sound is told of first."""
   monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
-  told = (
-    r'Python 3\.11 or 3\.12 with TensorFlow 2\.17.*pip install .*--decoder=soundfile'
-  )
+  told = r'Python 3\.11 or 3\.12 with TensorFlow 2\.17.*pip install .*--decoder=ffmpeg'
   with pytest.raises(InputError, match=told) as caught:
     decoding.require_decoder('tensorflow_io')
   assert '\n' not in str(caught.value)
   monkeypatch.setattr(tfio_decoding, '_worker', tfio_decoding._Worker())
   with pytest.raises(InputError, match=told):
-    decoding.decode_bytes(encode(tone(), 'wav_16'), 'clip', 'tensorflow_io')
-  with pytest.raises(AudioError, match='clip: truncated'):
-    decoding.decode_bytes(encode(tone(), 'wav_16')[:-9], 'clip', 'tensorflow_io')
+    sound_files.read(encode(tone(), 'wav_16'), 'tensorflow_io')
+  with pytest.raises(AudioError, match='clip: not a sound file'):
+    sound_files.read(b'\0\1\2', 'tensorflow_io')
+
+
+@needs_tensorflow_io
+def test_what_it_passes_over_in_silence_is_noted():
+  data = encode(tone(3.0), 'vorbis')
+  start = sound_files.ogg_page_starts(data)[3]
+  damaged = data[:start] + bytes(200) + data[start + 200 :]
+  assert sound_files.read(damaged, 'tensorflow_io').notes
 
 
 SCRIPT = """

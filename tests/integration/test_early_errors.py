@@ -155,7 +155,7 @@ WRONG = [
   ),
   (
     'prepare',
-    f'{LABELS} --labels_only --records=records --decoder=soundfile {OUT}',
+    f'{LABELS} --labels_only --records=records --decoder=ffmpeg {OUT}',
     '--decoder does nothing here',
   ),
   ('train', f'{TRAIN} --records=gone', 'gone: no such folder; `prepare` writes it'),

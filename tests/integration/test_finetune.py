@@ -1,6 +1,7 @@
 """`experiments/finetune/`: a folder of recordings to a fine-tuned, exported model."""
 
 import csv
+import io
 import json
 import os
 import pathlib
@@ -239,6 +240,28 @@ def test_wrong_folders_are_named(tones, tmp_path):
   assert f'1 files are no sound: {tones}/low hum/notes.wav' in error()
   (tones / 'empty').mkdir()
   assert f'{tones}/empty: no sound files in it' in error()
+
+
+def test_lengths_are_those_of_the_decoded_sound(tones, tmp_path):
+  """Which `prepare` goes by as well; this header is of a longer file."""
+  path = tones / 'low hum' / 'cut.flac'
+  random = np.random.default_rng(0)
+  data = io.BytesIO()
+  soundfile.write(data, random.normal(0, 0.1, 3 * RATE), RATE, format='FLAC')
+  content = data.getvalue()
+  packed = int.from_bytes(content[18:26], 'big') >> 36 << 36 | 30 * RATE
+  path.write_bytes(content[:18] + packed.to_bytes(8, 'big') + content[26:])
+  labels = tmp_path / 'labels'
+  make_labels_ok(
+    f'--recordings={tones}', '--group_pattern=^[^_.]+', f'--output_dir={labels}'
+  )
+  seconds = {
+    clip_id: seconds
+    for split in SPLITS
+    for clip_id, (seconds, _) in clips_of(labels, split).items()
+    if (labels / 'audio' / f'{clip_id}.flac').exists()
+  }
+  assert list(seconds.values()) == [3.0]
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """A user's download, with all that goes wrong in it: every file is accounted for."""
 
 import csv
+import json
+import re
 
 import numpy as np
 import pytest
@@ -60,7 +62,7 @@ def write_download(audio):
   write(audio / 'whole_ogg_0.ogg', sound(), 16_000)
   for suffix in ('wav', 'flac', 'ogg'):
     data = (audio / f'whole_{suffix}_0.{suffix}').read_bytes()
-    for part in range(20):
+    for part in (0, 1, 5, 10, 15, 19):
       name = f'truncated_{suffix}_{part}'
       (audio / f'{name}_0.{suffix}').write_bytes(data[: len(data) * part // 20])
       truncated.append(name)
@@ -93,19 +95,58 @@ def test_every_file_is_accounted_for(download, tmp_path):
   folder, ids = download
   out = tmp_path / 'records'
   flags = flags_of(folder, f'--output_dir={out}', '--max_skipped_fraction=1')
-  run_stage_ok('prepare', *flags)
+  printed = run_stage_ok('prepare', *flags)
   with open(out / 'skipped.csv', newline='') as file:
     skipped = {row['clip_id']: row for row in csv.DictReader(file)}
   records = RecordsFolder.open(out)
   assert sorted([*records.clip_ids, *skipped]) == sorted(ids)
-  assert sorted(records.clip_ids) == sorted(f'{name}_0' for name in USED)
-  expected = dict.fromkeys((i for i in ids if 'truncated' in i), 'undecodable')
-  expected |= {f'{name}_0': reason for name, reason in REASONS.items()}
-  assert {clip: row['reason'] for clip, row in skipped.items()} == expected
+  used = {clip_id for clip_id in records.clip_ids if 'truncated' not in clip_id}
+  assert used == {f'{name}_0' for name in USED}
+  reasons = {clip: row['reason'] for clip, row in skipped.items()}
+  for name, reason in REASONS.items():
+    assert reasons.pop(f'{name}_0') == reason
+  assert set(reasons.values()) == {'undecodable', 'too short'}
   for clip, row in skipped.items():
     if row['reason'] != 'missing':  # the message names the file
       assert str(folder / 'audio' / clip) in row['detail']
-  assert len(read_label_table(records).rows) == len(USED)
+  assert len(read_label_table(records).rows) == len(records.clip_ids)
+  # What is left of truncated files is used if it fills a patch; which is noted.
+  with open(out / 'notes.csv', newline='') as file:
+    notes = list(csv.DictReader(file))
+  noted = {row['clip_id'] for row in notes}
+  assert noted == set(records.clip_ids) - used
+  assert {'truncated_wav_10_0', 'truncated_flac_15_0'} <= noted
+  assert ('truncated_wav_10_0', '1.0 s of 2') in {
+    (row['clip_id'], row['note']) for row in notes
+  }
+  run = json.loads((out / 'run.json').read_text())
+  assert run['counts']['clips_noted'] == len(noted)
+  assert f'{len(noted)} clips were used though their sound is odd' in printed
+  check_notes_are_kept(folder, out, tmp_path / 'relabelled', notes)
+
+
+def check_notes_are_kept(folder, records, out, notes):
+  run_stage_ok(
+    'prepare',
+    '--labels_only',
+    f'--records={records}',
+    *flags_of(folder)[:2],
+    f'--output_dir={out}',
+  )
+  with open(out / 'notes.csv', newline='') as file:
+    assert list(csv.DictReader(file)) == notes
+
+
+def test_short_sounds_can_be_skipped(download, tmp_path):
+  folder, _ = download
+  out = tmp_path / 'records'
+  flags = flags_of(folder, f'--output_dir={out}', '--max_skipped_fraction=1')
+  run_stage_ok('prepare', *flags, '--min_share=0.6')
+  with open(out / 'skipped.csv', newline='') as file:
+    skipped = {row['clip_id']: row for row in csv.DictReader(file)}
+  assert skipped['truncated_wav_10_0']['reason'] == 'too short'
+  assert '--min_share' in skipped['truncated_wav_10_0']['detail']
+  assert 'truncated_wav_15_0' in RecordsFolder.open(out).clip_ids
 
 
 def test_too_many_skipped_clips_are_an_error_that_loses_nothing(download, tmp_path):
@@ -113,8 +154,10 @@ def test_too_many_skipped_clips_are_an_error_that_loses_nothing(download, tmp_pa
   flags = flags_of(folder, f'--output_dir={tmp_path}/records')
   failed = run_stage('prepare', *flags)
   assert failed.returncode == 1
-  assert f'69 of {len(ids)} clips could not be used' in failed.stderr
-  assert '(2 missing, 1 too short, 65 undecodable, 1 wrong length)' in failed.stderr
+  assert f'21 of {len(ids)} clips could not be used' in failed.stderr
+  assert re.search(
+    r'\(2 missing, \d+ too short, \d+ undecodable, 1 wrong length\)', failed.stderr
+  )
   assert 'Traceback' not in failed.stderr
   assert (tmp_path / 'records' / 'skipped.csv').exists()
   shard = next((tmp_path / 'records').glob('records-*'))

@@ -231,7 +231,7 @@ def test_two_attempts_at_a_shard_do_not_meet(small_data, small_records, tmp_path
   audio = plan.find_audio(small_data / 'audio', labels.clips['clip_id'].tolist())
   members = plan.assign(labels, 3)
   tasks = plan.write_plans(tmp_path, labels, members, audio, {}, '')
-  source = AudioSource(FrontEnd(), 'soundfile', 0.5, 0.5)
+  source = AudioSource(FrontEnd(), 'ffmpeg', 0.5, 0.5)
   whole = ShardWriter(str(tmp_path), str(tmp_path), source)
   late = ShardWriter(str(tmp_path), str(tmp_path), Overtaken(source, whole, tasks[0]))
   with pytest.raises(RuntimeError, match='killed'):

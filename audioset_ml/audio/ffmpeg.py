@@ -1,0 +1,257 @@
+"""Sound files to samples by FFmpeg (PyAV): what can be decoded, and what was odd.
+
+FFmpeg goes by the content, not by names, and reads what players play. It is given bytes
+and no paths, and only formats that hold sound or video: playlists, which make it open
+other files and addresses, aren't among them.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import av
+import numpy as np
+
+from audioset_ml.audio import sound_file
+from audioset_ml.audio.sound_file import SoundFile
+from audioset_ml.audio.tfio_decoding import Encoding
+from audioset_ml.errors import AudioError
+
+av.logging.set_level(None)  # what it finds in a file, notes and errors say
+
+_FORMATS = (
+  'wav,w64,flac,mp3,ogg,mov,matroska,webm,aac,ac3,eac3,aiff,au,caf,asf,amr,amrnb,amrwb,'
+  'avi,flv,ape,tta,wv,mpc,mpc8,tak,shn,voc,dsf,iff,loas,mpeg,mpegts,rm,3gp,gsm,sox,dts,'
+  'nut,ircam,oma,ast,xwma,nistsphere,avr,pvf,svx,dss,qcp,truehd,swf,mlp'
+)
+# How far the sound may fall short of the length that FFmpeg finds in a header without
+# a note (s): videos may be longer than their sound. Of other formats it is a guess.
+_SHORTFALL_SECONDS = {
+  **dict.fromkeys(('flac', 'w64', 'aiff', 'caf', 'ape', 'tta'), 0.02),
+  **dict.fromkeys(('mov', 'matroska', 'asf'), 0.5),
+  'ogg': 0.1,  # by its last page
+  'mp3': 0.1,  # with a Xing or VBRI frame, of which some count themselves
+}
+_BLOCK_SAMPLES = 1 << 16
+_RATES = 1000, 10_000_000  # Hz; others are damage, and would fill the memory
+_GAP_SECONDS = 0.05  # in time stamps; Matroska's are rounded to milliseconds
+# Before version 19, tags that are no UTF-8 are an error.
+_TAGS = {'metadata_errors': 'replace'} if int(av.__version__.split('.')[0]) < 19 else {}
+_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, IndexError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+  """Decoded samples: float32, integers scaled to [-1, 1). Shape [samples, channels]."""
+
+  samples: np.ndarray
+  sample_rate: int
+
+
+@contextlib.contextmanager
+def opened(file: SoundFile) -> Iterator['Stream']:
+  """The first audio stream of a sound or video file.
+
+  Raises:
+    AudioError: it has none, or isn't sound at all.
+  """
+  with file.open() as source:
+    content = sound_file.Content.of(source)
+    with _container(content.view, file.name) as container:
+      if not container.streams.audio:
+        kind = container.format.name
+        raise AudioError(f'{file.name}: has no audio stream ({kind})')
+      if container.streams.audio[0].codec_context is None:
+        raise AudioError(f'{file.name}: its audio codec is unknown to FFmpeg')
+      yield Stream(container, file.name, content)
+
+
+class Stream:
+  """An audio stream, to be decoded once.
+
+  Attributes:
+    layout: FFmpeg's name of the channel layout.
+    is_float: whether the stored samples are floating-point numbers.
+    notes: what was odd; complete when `blocks` has ended.
+  """
+
+  def __init__(self, container, name: str, content: sound_file.Content):
+    self._container, self._name = container, name
+    self._counts_frames = content.counts_frames
+    self.notes = content.notes
+    self._stream = container.streams.audio[0]
+    context = self._stream.codec_context
+    if context.name == 'flac':  # else damaged frames are decoded to noise
+      context.options = {'err_detect': 'crccheck+explode'}
+    self.layout = context.layout.name
+    self.channels = context.layout.nb_channels
+    self.is_float = context.name.startswith('pcm_f')
+    self._damaged, self._missing, self._seconds = 0, 0.0, 0.0
+    self._tick = float(self._stream.time_base or 0)
+    self._due: float | None = None  # when the next frame should start (s)
+
+  @property
+  def encoding(self) -> Encoding:
+    """How the samples are stored, in the words of tensorflow-io's decoders."""
+    context, form = self._stream.codec_context, self._container.format.name
+    codec = context.name
+    if form == 'wav' and codec.startswith(('pcm_s', 'pcm_u', 'pcm_f')):
+      digits = ''.join(filter(str.isdigit, codec))
+      return Encoding('wav', int(digits), self.is_float)
+    if form == 'flac' and codec == 'flac' and context.extradata:
+      packed = int.from_bytes(context.extradata[12:14], 'big')  # STREAMINFO
+      return Encoding('flac', (packed >> 4 & 31) + 1)
+    if form == 'mp3' and codec.startswith('mp3'):
+      return Encoding('mp3')
+    if form == 'ogg' and codec == 'vorbis':
+      return Encoding('vorbis')
+    return Encoding(codec)
+
+  def blocks(self) -> Iterator[Block]:
+    """The samples, block by block; damaged packets are left out and counted.
+
+    Raises:
+      AudioError: nothing could be decoded.
+    """
+    waiting, form = av.AudioFifo(), None
+    for frame in self._frames():
+      new = frame.sample_rate, frame.format.name, frame.layout.name
+      if waiting.samples and (new != form or waiting.samples >= _BLOCK_SAMPLES):
+        yield self._block(waiting, form[0])
+      if form != new:
+        if form and new[0] != form[0]:
+          self._note(f'its sample rate changes from {form[0]} to {new[0]} Hz')
+        waiting, form = av.AudioFifo(), new
+      frame.pts = None  # else the queue refuses gaps
+      waiting.write(frame)
+    if form is None:
+      what = 'it has a header, but no sound (0 samples)'
+      if self._damaged:
+        what = f'nothing of it can be decoded, {_packets(self._damaged)}'
+      raise AudioError(f'{self._name}: {what}')
+    yield self._block(waiting, form[0])
+    self._note_losses()
+
+  def _block(self, waiting: av.AudioFifo, sample_rate: int) -> Block:
+    if not _RATES[0] <= sample_rate <= _RATES[1]:
+      raise AudioError(f'{self._name}: damaged: a sample rate of {sample_rate} Hz')
+    try:
+      return Block(_floats(waiting.read()), sample_rate)
+    except _ERRORS as error:  # more channels than PyAV knows
+      raise AudioError(f'{self._name}: damaged: {error}') from error
+
+  def _frames(self) -> Iterator[av.AudioFrame]:
+    packets = self._container.demux(self._stream)
+    while True:
+      try:
+        packet = next(packets, None)
+        if packet is None:
+          return
+      except _ERRORS:
+        self._note('it is damaged; what follows can not be read')
+        return
+      try:
+        frames = packet.decode()
+      except av.error.EOFError:
+        continue
+      except _ERRORS:
+        self._damaged += 1
+        continue
+      for frame in frames:
+        if frame.samples and frame.sample_rate:
+          self._watch(frame)
+          yield frame
+
+  def _watch(self, frame: av.AudioFrame) -> None:
+    """Sums up the time that frames fill, and that they leave out."""
+    seconds = frame.samples / frame.sample_rate
+    self._seconds += seconds
+    if frame.pts is None:
+      self._due = None
+      return
+    start = frame.pts * self._tick
+    is_first = self._seconds == seconds
+    if is_first and start > _GAP_SECONDS and self._container.format.name == 'ogg':
+      self._note(f'its time starts at {start:.2f} s')
+    if self._due is not None and start - self._due > _GAP_SECONDS:
+      self._missing += start - self._due
+    self._due = start + seconds
+
+  def _note(self, text: str) -> None:
+    if text not in self.notes:
+      self.notes += (text,)
+
+  def _note_losses(self) -> None:
+    if self._damaged:
+      self._note(f'{_packets(self._damaged)} left out')
+    if self._missing:
+      self._note(f'{self._missing:.2f} s are missing in it')
+    stream, name = self._stream, self._container.format.name.partition(',')[0]
+    if name not in _SHORTFALL_SECONDS or (name == 'mp3' and not self._counts_frames):
+      return
+    if stream.duration:
+      promised = float(stream.duration * stream.time_base)
+    else:
+      promised = (self._container.duration or 0) / 1e6
+    if promised > self._seconds + self._missing + _SHORTFALL_SECONDS[name]:
+      self._note(f'its header says {promised:.2f} s, {self._seconds:.2f} s are there')
+
+
+def _container(view: sound_file.View, name: str):
+  """FFmpeg's container; formats that it doesn't find are tried as MP3.
+
+  Raises:
+    AudioError: it isn't sound.
+  """
+  attempts: list[Callable] = [lambda: av.open(view, options=options, **_TAGS)]
+  options = {'format_whitelist': _FORMATS}
+  view.seek(0)
+  start = view.read(64)
+  if _is_mp3(start):  # of one frame, say, which is too little to be recognized by
+    attempts.append(lambda: av.open(view, format='mp3', options=options, **_TAGS))
+  for attempt in attempts:
+    view.seek(0)
+    try:
+      return attempt()
+    except _ERRORS as error:
+      failure = error
+  if isinstance(failure, OSError) and not isinstance(failure, av.FFmpegError):
+    raise AudioError(f"{name}: can't be read: {failure}") from failure
+  if len(attempts) > 1:
+    raise AudioError(f'{name}: it has a header, but no sound (0 samples)') from failure
+  raise AudioError(f'{name}: {_what_it_is(start)}') from failure
+
+
+def _is_mp3(start: bytes) -> bool:
+  return len(start) > 3 and start[0] == 0xFF and start[1] & 0xE6 == 0xE2
+
+
+def _what_it_is(start: bytes) -> str:
+  text = start.lstrip(b'\xef\xbb\xbf \t\r\n')
+  if text.startswith(b'<'):
+    return 'HTML or XML, not a sound file'
+  if text and all(byte in b'\t\r\n' or 32 <= byte < 127 for byte in text):
+    return 'text, not a sound file'
+  return 'not a sound file, or damaged at its beginning'
+
+
+def _packets(number: int) -> str:
+  return f'{number} damaged packet{"s" if number > 1 else ""}'
+
+
+def _floats(frame: av.AudioFrame) -> np.ndarray:
+  """The samples of a frame. float32, shape [samples, channels]."""
+  samples = frame.to_ndarray()
+  if frame.format.is_planar:
+    samples = samples.T
+  else:
+    samples = samples.reshape(-1, frame.layout.nb_channels)
+  if samples.dtype.kind == 'f':
+    with np.errstate(
+      over='ignore', invalid='ignore'
+    ):  # of float64; the caller looks for infinity
+      return samples.astype(np.float32, copy=False)
+  if samples.dtype == np.uint8:  # unsigned, silence at 128
+    return (samples.astype(np.float32) - 128) / 128
+  scale = np.float32(1 / -float(np.iinfo(samples.dtype).min))
+  return samples.astype(np.float32) * scale

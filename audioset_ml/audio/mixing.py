@@ -1,0 +1,101 @@
+"""Channels to one, and values to a full scale of 1, decided from the whole sound."""
+
+import dataclasses
+
+import numpy as np
+
+# Of the channels' mean energy, below which their mean has lost nearly all of it: 20 dB.
+# One of 64 channels alone leaves 1/64.
+_LOST_SHARE = 0.01
+# Float samples of integer scale: a peak above 18 dB and a root mean square above 0 dB,
+# which sound at a full scale of 1 hasn't got, whatever its overshoots.
+_MAX_PEAK, _MAX_RMS = 8.0, 1.0
+_INTEGER_BITS = (16, 24, 32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Mix:
+  """How channels become one.
+
+  Attributes:
+    channel: the channel to take; None for the mean of all.
+    scale: what to multiply with.
+    notes: why, if it isn't the usual.
+  """
+
+  channel: int | None = None
+  scale: float = 1.0
+  notes: tuple[str, ...] = ()
+
+  def apply(self, samples: np.ndarray) -> np.ndarray:
+    """One channel of several. Shape [samples, channels] to [samples]."""
+    if samples.shape[1] == 1:
+      mono = samples[:, 0]
+    elif self.channel is not None and self.channel < samples.shape[1]:
+      mono = samples[:, self.channel]
+    else:
+      # Float samples may be huge; the caller finds out in one message.
+      with np.errstate(over='ignore', invalid='ignore'):
+        mono = samples.mean(axis=1)
+    return mono if self.scale == 1 else mono * np.float32(self.scale)
+
+
+class Survey:
+  """What a mix is decided by, gathered block by block."""
+
+  def __init__(self):
+    self._number, self._peak = 0, 0.0
+    # Of each channel, and of their mean at last: sums and sums of squares.
+    self._sums = self._squares = np.zeros(0)
+
+  def add(self, samples: np.ndarray) -> None:
+    """Takes in a block. Shape [samples, channels]; finite."""
+    columns = samples.astype(np.float64)
+    columns = np.column_stack([columns, columns.mean(axis=1)])
+    if self._sums.size not in (0, columns.shape[1]):
+      return  # other channels from here on: decided by those before
+    self._number += len(columns)
+    if columns.size:
+      self._peak = max(self._peak, float(np.abs(samples).max()))
+    self._sums = self._sums + columns.sum(axis=0) if self._sums.size else columns.sum(0)
+    squares = np.einsum('nc,nc->c', columns, columns)
+    self._squares = self._squares + squares if self._squares.size else squares
+
+  def decide(self, layout: str, is_float: bool) -> Mix:
+    """How to mix what was gathered.
+
+    Args:
+      layout: FFmpeg's name of the channel layout.
+      is_float: whether the file stores floats.
+    """
+    channel, notes = self._choose_channel(layout)
+    scale = 1.0
+    if is_float and self._peak > _MAX_PEAK:
+      scale, note = self._choose_scale()
+      notes += (note,)
+    return Mix(channel, scale, notes)
+
+  def _choose_channel(self, layout: str) -> tuple[int | None, tuple[str, ...]]:
+    if layout.startswith('ambisonic'):
+      return 0, ('ambisonic: its W channel was taken',)
+    if not self._number or len(self._sums) < 3:
+      return None, ()
+    # Without the constant part, which opposite phases may share.
+    energies = self._squares - self._sums**2 / self._number
+    energies, of_mean = energies[:-1], energies[-1]
+    mean = float(energies.mean())
+    if mean <= 0 or of_mean > _LOST_SHARE * mean:
+      return None, ()
+    channel = int(np.argmax(energies >= 0.1 * mean))  # the first that isn't silent
+    ordinal = 'first' if channel == 0 else f'{channel + 1}th'
+    note = f'its channels cancel each other out: the {ordinal} one was taken'
+    return channel, (note,)
+
+  def _choose_scale(self) -> tuple[float, str]:
+    mean_square = float(self._squares[:-1].mean()) / self._number
+    for bits in _INTEGER_BITS:
+      full = 2.0 ** (bits - 1)
+      # Above full scale, too: resampled sound overshoots.
+      if mean_square > _MAX_RMS and self._peak <= 1.5 * full:
+        return 1 / full, f'floats up to {self._peak:.0f}: divided by {full:.0f}'
+    return 1.0, f'floats up to {self._peak:.4g}, but full scale is 1'

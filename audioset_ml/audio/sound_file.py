@@ -1,0 +1,155 @@
+"""The bytes of a sound file, as FFmpeg is to read them, and what they show before."""
+
+import contextlib
+import dataclasses
+import io
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from audioset_ml.audio import wav_sizes
+from audioset_ml.errors import AudioError
+from audioset_ml.paths import as_path, is_remote
+
+_END_BYTES = 1 << 16  # the largest Ogg page
+_START_BYTES = 1 << 12  # which hold an MP3 file's first frame, tags apart
+
+
+@dataclasses.dataclass(frozen=True)
+class SoundFile:
+  """A sound file that is there; each `open` reads it from its beginning.
+
+  Attributes:
+    name: for messages.
+    content: the bytes, of a file that isn't on disk; else None, and `name` its path.
+  """
+
+  name: str
+  content: bytes | None = None
+
+  @classmethod
+  def at(cls, path: str | os.PathLike) -> 'SoundFile':
+    """The file of a path, on disk or elsewhere.
+
+    Raises:
+      AudioError: there is none, it can't be read or is empty.
+    """
+    name = os.fspath(path)
+    with errors_of(path):
+      if is_remote(path):
+        content = as_path(path).read_bytes()
+        size = len(content)
+      else:
+        with open(name, 'rb') as file:
+          # Of a pipe, which can be read but once.
+          content = None if file.seekable() else file.read()
+          size = os.fstat(file.fileno()).st_size if content is None else len(content)
+    if not size:
+      raise AudioError(f'{name}: the file is empty (0 bytes)')
+    return cls(name, content)
+
+  @contextlib.contextmanager
+  def open(self) -> Iterator[BinaryIO]:
+    """The bytes, as a file."""
+    if self.content is not None:
+      yield io.BytesIO(self.content)
+      return
+    with contextlib.ExitStack() as stack:
+      with errors_of(self.name):
+        file = stack.enter_context(open(self.name, 'rb'))
+      yield file
+
+  def plain_bytes(self) -> bytes:
+    """The bytes; of a WAV file, the sound alone behind the shortest header."""
+    with self.open() as file:
+      sound = wav_sizes.find_sound(file)
+      file.seek(sound.start if sound else 0)
+      if sound is None:
+        return file.read()
+      return sound.header(plain=True) + file.read(sound.end - sound.start)
+
+
+@contextlib.contextmanager
+def errors_of(path: str | os.PathLike) -> Iterator[None]:
+  """Makes what is wrong with a path an AudioError."""
+  if as_path(path).is_dir():
+    raise AudioError(f'{path}: is a folder, not a sound file')
+  try:
+    yield
+  except FileNotFoundError as error:
+    raise AudioError(f'{path}: no such file') from error
+  except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+    raise AudioError(f"{path}: can't be read: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+  """What FFmpeg is to read of a file.
+
+  Attributes:
+    view: the bytes: of a WAV file with wrong sizes, those of the sound, behind a right
+      header.
+    notes: what is odd in the file.
+    counts_frames: whether an MP3 file says how many frames it has.
+  """
+
+  view: 'View'
+  notes: tuple[str, ...]
+  counts_frames: bool
+
+  @classmethod
+  def of(cls, file: BinaryIO) -> 'Content':
+    """The content of an open file."""
+    sound = wav_sizes.find_sound(file)
+    notes = sound.notes if sound else ()
+    if sound and sound.is_odd:
+      view = View(file, sound.header(), sound.start, sound.end)
+    else:
+      view = View(file, b'', 0, file.seek(0, os.SEEK_END))
+    start = view.read(_START_BYTES)
+    if start.startswith(b'OggS') and not _ogg_end_is_marked(view):
+      notes += ('the end of the Ogg stream is not marked; it may be cut off',)
+    counts_frames = any(name in start for name in (b'Xing', b'Info', b'VBRI'))
+    return cls(view, notes, counts_frames)
+
+
+class View:
+  """A part of a file behind other bytes, as a file for FFmpeg. It has no name."""
+
+  def __init__(self, file: BinaryIO, head: bytes, start: int, end: int):
+    self._file, self._head, self._start = file, head, start
+    self._size, self._position = len(head) + end - start, 0
+
+  def read(self, size: int = -1) -> bytes:
+    left = self._size - self._position
+    size = left if size < 0 else min(size, left)
+    if size <= 0:
+      return b''
+    if self._position < len(self._head):
+      data = self._head[self._position : self._position + size]
+    else:
+      self._file.seek(self._start + self._position - len(self._head))
+      data = self._file.read(size)
+    self._position += len(data)
+    return data
+
+  def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+    base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}
+    self._position = max(0, base[whence] + offset)
+    return self._position
+
+  def tell(self) -> int:
+    return self._position
+
+
+def _ogg_end_is_marked(view: View) -> bool:
+  """False for Ogg files without a whole last page, or without its flag of the end."""
+  size = view.seek(0, os.SEEK_END)
+  view.seek(size - _END_BYTES)
+  end = view.read()
+  last = end.rfind(b'OggS')
+  page = end[last:] if last >= 0 else b''
+  if len(page) < 27 or not page[5] & 4:
+    return False
+  segments = page[27 : 27 + page[26]]
+  return len(page) >= 27 + page[26] + sum(segments)

@@ -1,0 +1,198 @@
+"""WAV files whose header has wrong sizes: where the sound in them ends.
+
+FFmpeg stops at the size that the data chunk claims. Recorders that died, files above
+4 GB (whose size wraps) and programs that write to pipes leave one that is below the
+sound there is, or a placeholder. Format: Microsoft, "Multiple Channel Audio Data and
+WAVE Files".
+"""
+
+import dataclasses
+import os
+import struct
+from typing import BinaryIO
+
+# A program that writes to a pipe can't go back to fill in the sizes. ffmpeg leaves
+# 0xFFFFFFFF, SoX 0x7FFFF000 and more, others 0: then the sound ends with the file.
+_STREAMED_SIZE = 0x7FFFF000
+# What some recorders count as sound besides: their header (44 bytes, mostly).
+_HEADER_BYTES = 128
+_TAIL_BYTES = 1 << 16  # of a file whose sizes are wrong, where chunks are looked for
+_MAX_CHUNKS = 1000
+# What writers put behind the sound, as far as known.
+_TRAILERS = (
+  b'LIST', b'id3 ', b'ID3 ', b'bext', b'cue ', b'fact', b'smpl', b'inst', b'plst',
+  b'iXML', b'axml', b'_PMX', b'PEAK', b'JUNK', b'junk', b'FLLR', b'acid', b'afsp',
+)  # fmt: skip
+_PCM, _EXTENSIBLE = 1, 0xFFFE
+# The last 14 bytes of a subformat GUID that only repeats a plain format tag.
+_PLAIN_GUID = bytes.fromhex('000000001000800000aa00389b71')
+
+
+@dataclasses.dataclass(frozen=True)
+class WavSound:
+  """Where the sound of a WAV file is.
+
+  Attributes:
+    fmt: the content of its fmt chunk.
+    start: of the sound, in bytes.
+    end: of the sound.
+    is_odd: whether a reader that believes the header would read something else.
+    notes: what was odd, for people.
+  """
+
+  fmt: bytes
+  start: int
+  end: int
+  is_odd: bool = False
+  notes: tuple[str, ...] = ()
+
+  def header(self, plain: bool = False) -> bytes:
+    """A header for the sound alone, with true sizes as far as they fit 32 bits.
+
+    Args:
+      plain: whether PCM is called so where it is wrapped into EXTENSIBLE.
+    """
+    fmt = self._plain_fmt() if plain else self.fmt
+    size = self.end - self.start
+    chunks = b'WAVEfmt ' + struct.pack('<I', len(fmt)) + fmt + bytes(len(fmt) & 1)
+    sizes = (len(chunks) + 8 + size, size)
+    riff, data = (struct.pack('<I', min(one, 0xFFFFFFFF)) for one in sizes)
+    return b'RIFF' + riff + chunks + b'data' + data
+
+  def _plain_fmt(self) -> bytes:
+    tag = self.fmt[:2]
+    if tag == struct.pack('<H', _EXTENSIBLE) and self.fmt[26:40] == _PLAIN_GUID:
+      tag = self.fmt[24:26]
+    return tag + self.fmt[2:16]
+
+
+def find_sound(file: BinaryIO) -> WavSound | None:
+  """Where the sound of a WAV file is; None if it is no WAV, or none with a data chunk.
+
+  The data chunk's size is believed where it ends with the file, or where chunks follow
+  behind it: one of a known name, or several of any name up to the file's last byte.
+  Else the sound goes on to the end of the file, but for chunks of known names that fill
+  the file's end exactly, an ID3v1 tag, and zeros alone.
+
+  Args:
+    file: the file, seekable.
+  """
+  size = file.seek(0, os.SEEK_END)
+  riff = _find_riff(file)
+  found = None if riff is None else _find_data(file, riff + 12)
+  if found is None:
+    return None
+  fmt, start, claimed, is_odd = found
+  is_odd |= riff > 0  # behind a tag, where FFmpeg doesn't look for it
+  if claimed == 0 and start == size:
+    return WavSound(fmt, start, start)
+  is_placeholder = claimed == 0 or claimed >= _STREAMED_SIZE
+  if not is_placeholder and start + claimed <= size:
+    end = start + claimed
+    if _ends_there(file, end, size):
+      return WavSound(fmt, start, end, is_odd)
+    all_of_it = _before_trailers(file, start, size)
+    if all_of_it <= end + 1:
+      return WavSound(fmt, start, end, is_odd)
+    there = all_of_it - start
+    note = f'its header says {claimed} bytes of sound, {there} are there'
+    return WavSound(fmt, start, all_of_it, True, (note,))
+  end = _before_trailers(file, start, size)
+  notes = ()
+  if not is_placeholder and claimed - (end - start) > _HEADER_BYTES:
+    notes = (f'its header says {claimed} bytes of sound, {end - start} are there',)
+  elif claimed == 0 or (claimed >= _STREAMED_SIZE and size < claimed):
+    notes = ('its header leaves open how much sound it has',)
+  return WavSound(fmt, start, end, is_odd or end < size or claimed == 0, notes)
+
+
+def _find_riff(file: BinaryIO) -> int | None:
+  """Where the RIFF header is: at the start, or behind an ID3 tag."""
+  start = 0
+  while True:
+    head = _read_at(file, start, 12)
+    if head[:3] != b'ID3' or len(head) < 10:
+      break
+    size = 0
+    for byte in head[6:10]:
+      size = size << 7 | byte & 0x7F
+    start += 10 + size
+  return start if head[:4] == b'RIFF' and head[8:12] == b'WAVE' else None
+
+
+def _find_data(file: BinaryIO, position: int) -> tuple[bytes, int, int, bool] | None:
+  """The fmt chunk, the sound's start and claimed size, and if a pad byte is lacking."""
+  fmt, is_odd = b'', False
+  for _ in range(_MAX_CHUNKS):
+    head = _read_at(file, position, 8)
+    if len(head) < 8:
+      return None
+    name, claimed = head[:4], struct.unpack('<I', head[4:])[0]
+    position += 8
+    if name == b'data':
+      return (fmt, position, claimed, is_odd) if len(fmt) >= 16 else None
+    if name == b'fmt ':
+      fmt = _read_at(file, position, min(claimed, 1024))
+    position += claimed
+    # Chunks are padded to even sizes; a byte that begins a chunk's name is no padding.
+    if claimed & 1:
+      if _read_at(file, position, 4) in (b'data', b'fmt '):
+        is_odd = True
+      else:
+        position += 1
+  return None
+
+
+def _ends_there(file: BinaryIO, end: int, size: int) -> bool:
+  """Whether what follows the claimed end of the sound is no sound."""
+  for position in {end, end + (end & 1)}:
+    if position >= size:
+      return True
+    name = _read_at(file, position, 4)
+    if name in _TRAILERS or name[:3] in (b'TAG', b'ID3'):
+      return True
+    if _chunks_fill(file, position, size):
+      return True
+  return False
+
+
+def _chunks_fill(file: BinaryIO, position: int, size: int) -> bool:
+  """Whether chunks with names in ASCII fill the file from here exactly."""
+  for _ in range(_MAX_CHUNKS):
+    head = _read_at(file, position, 8)
+    if len(head) < 8 or not all(32 <= byte < 127 for byte in head[:4]):
+      return False
+    claimed = struct.unpack('<I', head[4:])[0]
+    position += 8 + claimed
+    if position in (size, size - (claimed & 1)):
+      return True
+    position += claimed & 1
+    if position > size:
+      return False
+  return False
+
+
+def _before_trailers(file: BinaryIO, start: int, size: int) -> int:
+  """Where chunks, tags or nothing but zeros begin that end with the file."""
+  first = max(start, size - _TAIL_BYTES)
+  tail = _read_at(file, first, size - first)
+  if tail[-128:-125] == b'TAG':
+    size, tail = size - 128, tail[:-128]
+  places = [place for name in _TRAILERS for place in _all_places(tail, name)]
+  for place in sorted(places):
+    if _chunks_fill(file, first + place, size):
+      return first + place
+  return size
+
+
+def _all_places(data: bytes, name: bytes) -> list[int]:
+  places, place = [], data.find(name)
+  while place >= 0:
+    places.append(place)
+    place = data.find(name, place + 1)
+  return places
+
+
+def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
+  file.seek(position)
+  return file.read(size)
