@@ -1,72 +1,122 @@
-"""Decoding by soundfile against tensorflow-io, and resampling by soxr: ms a clip.
+"""Decoding by FFmpeg, libsndfile, librosa and tensorflow-io: ms a clip, by format.
 
-The clips are the files given, or ten made in Ogg Vorbis (5 s, 44.1 kHz, mono). All ways
-run alternately, clip by clip; the median over the rounds counts, the mean over clips.
+The clips are the files given, or ten made in each format (5 s, 44.1 kHz, mono; m4a
+where FFmpeg has the encoder). All ways run alternately, clip by clip; the median over
+the rounds counts, the mean over clips. `ours` is what `prepare` does: it opens the
+file, decodes, mixes and resamples to 16 kHz; librosa decodes and mixes, the others
+decode alone.
 
   python benchmarks/bench_decode.py [FILE ...]
 """
 
-import io
+import importlib.util
 import pathlib
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 
+import av
 import numpy as np
 import soundfile
 
-from audioset_ml.audio import containers, decoding
+from audioset_ml.audio import decoding, ffmpeg
+from audioset_ml.audio.sound_file import SoundFile
 
 ROUNDS, CLIPS, RATE, SECONDS = 5, 10, 44100, 5
+_FORMATS = {
+  'ogg': ('OGG', 'VORBIS'),
+  'mp3': ('MP3', 'MPEG_LAYER_III'),
+  'flac': ('FLAC', 'PCM_16'),
+  'wav': ('WAV', 'PCM_16'),
+}
 
 
-def make_clips(seconds: int = SECONDS) -> list[bytes]:
-  """Noise with a slow tremor, a hard case for a coder."""
+def make_clips(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Noise with a slow tremor, a hard case for a coder, in each format."""
   random = np.random.default_rng(0)
-  samples = RATE * seconds
+  samples = RATE * SECONDS
   tremor = np.sin(np.linspace(0, 20, samples)) ** 2
   clips = []
-  for _ in range(CLIPS):
-    file = io.BytesIO()
+  for number in range(CLIPS):
     sound = random.normal(0, 0.1, samples) * tremor
-    soundfile.write(file, sound, RATE, format='OGG', subtype='VORBIS')
-    clips.append(file.getvalue())
+    for ending, (form, subtype) in _FORMATS.items():
+      path = folder / f'{number}.{ending}'
+      soundfile.write(path, sound, RATE, format=form, subtype=subtype)
+      clips.append(path)
+    clips.append(folder / f'{number}.m4a')
+    write_m4a(clips[-1], sound)
   return clips
 
 
-def ways_to_run(data: bytes) -> dict[str, Callable[[], object]]:
-  """What is measured on one clip, by name."""
-  samples, rate = decoding.decode_bytes(data, 'clip')
-  waveform = samples.mean(axis=1)
-  return {
-    'libsndfile alone': lambda: soundfile.read(io.BytesIO(data), dtype='float32'),
-    'container checks': lambda: containers.inspect(data, 'clip'),
-    'soundfile, checked': lambda: decoding.decode_bytes(data, 'clip'),
-    'tensorflow_io, checked': (
-      lambda: decoding.decode_bytes(data, 'clip', 'tensorflow_io')
-    ),
-    'soxr to 16 kHz': lambda: decoding.resample(waveform, rate, 16000),
+def write_m4a(path: pathlib.Path, sound: np.ndarray) -> None:
+  with av.open(str(path), 'w', format='ipod') as output:
+    stream = output.add_stream('aac', rate=RATE, layout='mono')
+    frame = av.AudioFrame.from_ndarray(sound[np.newaxis].astype('f4'), 'fltp', 'mono')
+    frame.sample_rate = RATE
+    resampler = av.AudioResampler('fltp', 'mono', RATE, stream.frame_size or 1024)
+    for one in (*resampler.resample(frame), *resampler.resample(None)):
+      output.mux(stream.encode(one))
+    output.mux(stream.encode())
+
+
+def decode_with_ffmpeg(path: pathlib.Path) -> None:
+  with ffmpeg.opened(SoundFile.at(path)) as stream:
+    for _ in stream.blocks():
+      pass
+
+
+def decode_with_librosa(path: pathlib.Path) -> None:
+  import librosa
+
+  librosa.load(path, sr=None, mono=True)
+
+
+def ways_to_decode() -> dict[str, Callable[[pathlib.Path], object]]:
+  """What is measured on a clip, by name."""
+  ways = {
+    'ours': decoding.load_audio,
+    'ffmpeg alone': decode_with_ffmpeg,
+    'libsndfile alone': lambda path: soundfile.read(path, dtype='float32'),
   }
+  if importlib.util.find_spec('librosa'):
+    ways['librosa'] = decode_with_librosa
+  if importlib.util.find_spec('tensorflow_io'):
+    ways['ours, tensorflow_io'] = lambda path: decoding.load_audio(
+      path, decoder='tensorflow_io'
+    )
+  return ways
 
 
-def measure(run: Callable[[], object]) -> float:
+def measure(run: Callable[[pathlib.Path], object], path: pathlib.Path) -> float | None:
+  """Milliseconds; None if this way can't decode it."""
   start = time.perf_counter()
-  run()
+  try:
+    run(path)
+  except Exception:  # each library has its own
+    return None
   return 1e3 * (time.perf_counter() - start)
 
 
 def main() -> None:
-  clips = [pathlib.Path(name).read_bytes() for name in sys.argv[1:]] or make_clips()
-  decoding.decode_bytes(clips[0], 'clip', 'tensorflow_io')  # starts its process
-  medians: dict[str, list[float]] = {}
-  for data in clips:
-    ways = ways_to_run(data)
-    times = [{name: measure(run) for name, run in ways.items()} for _ in range(ROUNDS)]
-    for name in ways:
-      medians.setdefault(name, []).append(statistics.median(t[name] for t in times))
-  for name, values in medians.items():
-    print(f'{name:24s} {statistics.mean(values):7.2f} ms a clip')
+  with tempfile.TemporaryDirectory() as folder:
+    clips = [pathlib.Path(name) for name in sys.argv[1:]]
+    clips = clips or make_clips(pathlib.Path(folder))
+    ways = ways_to_decode()
+    for run in ways.values():  # libraries load and processes start
+      measure(run, clips[0])
+    medians: dict[tuple[str, str], list[float]] = {}
+    for path in clips:
+      times = [
+        {n: measure(run, path) for n, run in ways.items()} for _ in range(ROUNDS)
+      ]
+      for name in ways:
+        if times[0][name] is not None:
+          median = statistics.median(t[name] for t in times)
+          medians.setdefault((path.suffix, name), []).append(median)
+  for (ending, name), values in sorted(medians.items()):
+    print(f'{ending:6s} {name:20s} {statistics.mean(values):7.2f} ms a clip')
 
 
 if __name__ == '__main__':

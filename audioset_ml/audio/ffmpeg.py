@@ -207,6 +207,8 @@ def _container(view: sound_file.View, name: str):
   options = {'format_whitelist': _FORMATS}
   view.seek(0)
   start = view.read(64)
+  if start.startswith(b'RIFF'):  # else each WAV is searched for DTS first, for 15 ms
+    options['max_probe_packets'] = '1'
   if _is_mp3(start):  # of one frame, say, which is too little to be recognized by
     attempts.append(lambda: av.open(view, format='mp3', options=options, **_TAGS))
   for attempt in attempts:
