@@ -10,13 +10,13 @@ import dataclasses
 import hashlib
 import json
 import os
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from audioset_ml import folders, paths
 from audioset_ml.audio import decoding
 from audioset_ml.errors import InputError
 from audioset_ml.hashing import stable_hash
+from audioset_ml.labels.clip_ids import normal
 from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
@@ -148,13 +148,13 @@ def find_audio(audio_dir: str | os.PathLike, clip_ids: Sequence[str]) -> dict[st
   """
   if not paths.as_path(audio_dir).is_dir():
     raise InputError(f'{audio_dir}: no such folder of sound files')
-  wanted, found = set(clip_ids), {}
+  wanted, found = {normal(clip_id): clip_id for clip_id in clip_ids}, {}
   for parent, names in paths.walk(audio_dir):
     here: dict[str, tuple[int, str]] = {}
     for name in names:
       stem, suffix = os.path.splitext(name)
-      stem = unicodedata.normalize('NFC', stem)  # macOS takes letters apart
-      if stem in wanted and suffix.lower() in decoding.AUDIO_SUFFIXES:
+      stem = wanted.get(normal(stem), '')
+      if stem and suffix.lower() in decoding.AUDIO_SUFFIXES:
         rank = decoding.AUDIO_SUFFIXES.index(suffix.lower())
         candidate = (rank, paths.absolute(os.path.join(parent, name)))
         here[stem] = min(here.get(stem, candidate), candidate)

@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pytest
 import soundfile
@@ -16,6 +18,14 @@ def test_of_equal_names_in_a_folder_the_first_ending_counts(tmp_path):
     write_sound(tmp_path / f'a.{suffix}')
   write_sound(tmp_path / 'b.wav')
   assert plan.find_audio(tmp_path, ['a', 'c']) == {'a': str(tmp_path / 'a.WAV')}
+
+
+@pytest.mark.parametrize('named', ['NFC', 'NFD'])
+@pytest.mark.parametrize('listed', ['NFC', 'NFD'])
+def test_letters_taken_apart_are_the_same_letters(tmp_path, named, listed):
+  write_sound(tmp_path / unicodedata.normalize(named, 'Café_0.wav'))
+  clip = unicodedata.normalize(listed, 'Café_0')
+  assert list(plan.find_audio(tmp_path, [clip])) == [clip]
 
 
 def test_two_files_of_a_clip_in_different_folders_are_an_error(tmp_path):
