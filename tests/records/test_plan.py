@@ -1,3 +1,4 @@
+import os
 import unicodedata
 
 import numpy as np
@@ -30,10 +31,27 @@ def test_letters_taken_apart_are_the_same_letters(tmp_path, named, listed):
 
 def test_two_files_of_a_clip_in_different_folders_are_an_error(tmp_path):
   write_sound(tmp_path / 'one' / 'a.wav')
-  write_sound(tmp_path / 'two' / 'a.wav')
-  with pytest.raises(InputError, match='both named as clip a; remove one'):
+  (tmp_path / 'two').mkdir()
+  soundfile.write(tmp_path / 'two' / 'a.wav', np.ones(9), 16000, subtype='PCM_16')
+  with pytest.raises(InputError, match='both named as clip a, but differ; remove one'):
     plan.find_audio(tmp_path, ['a'])
   assert plan.find_audio(tmp_path, ['b']) == {}
+
+
+def test_a_clip_copied_to_several_folders_is_one(tmp_path):
+  for folder in ('one', 'two', 'three'):
+    write_sound(tmp_path / folder / 'a.wav')
+  assert plan.find_audio(tmp_path, ['a']) == {'a': str(tmp_path / 'one' / 'a.wav')}
+
+
+def test_names_that_are_no_clips_are_shown_even_if_no_text(tmp_path):
+  assert 'no file with one of the endings' in plan.names_hint(tmp_path)
+  with open(os.fsencode(tmp_path) + b'/Stra\xdfen.wav', 'wb'):
+    pass
+  hint = plan.names_hint(tmp_path)
+  assert 'It has Stra\\udcdfen.wav, for one, but the file of a clip is named' in hint
+  assert hint.encode('utf-8').decode() == hint
+  assert plan.names_hint('') == ''
 
 
 def test_the_shard_hash_never_changes():
