@@ -32,7 +32,7 @@ def prepare(config, runs: Runs) -> Counts:
   from audioset_ml.audio.decoding import require_decoder
   from audioset_ml.records import published_embeddings
   from audioset_ml.records.folder import RecordsFolder
-  from audioset_ml.records.plan import find_audio
+  from audioset_ml.records.plan import find_audio, names_hint
   from audioset_ml.records.prepare_config import read_chosen_labels
 
   joined, lost = read_chosen_labels(config)
@@ -51,7 +51,10 @@ def prepare(config, runs: Runs) -> Counts:
   if not clip_ids:
     raise InputError('the label files, --clip_list and --clip_fraction leave no clip')
   if not used:
-    raise InputError(f'{where}: has none of {len(clip_ids)} clips, {clip_ids[0]} say')
+    raise InputError(
+      f'{where}: has none of {len(clip_ids)} clips, {clip_ids[0]} say.'
+      f'{names_hint(config.audio_dir)}'
+    )
   lacking = len(clip_ids) - used
   if not config.records and lacking > config.max_skipped_fraction * len(clip_ids):
     raise InputError(

@@ -14,6 +14,7 @@ is it known where it would be, so its frames stay unlabelled.
 
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +23,7 @@ import pandas as pd
 from audioset_ml.errors import LabelError
 from audioset_ml.labels import unmarked
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.clip_ids import normal
 from audioset_ml.labels.formats import TOLERANCE
 from audioset_ml.labels.framing import FrameGrid
 from audioset_ml.labels.states import PRESENT_STATES
@@ -160,7 +162,7 @@ def doubtful_labels(
   clips, classes = [], []
   if rows:
     for line in read_lines(path).loc[sorted(set(rows))]:
-      words = [word.strip() for word in line.split('\t')]
+      words = [normal(word.strip(' "')) for word in re.split('[\t;,]', line)]
       named = [class_map.index_of[word] for word in words if word in class_map.index_of]
       for clip in (places[word] for word in words if word in places.index):
         classes += named or range(len(class_map))

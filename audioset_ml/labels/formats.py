@@ -6,7 +6,9 @@
 | explicit | segment_id, label, present | whole clips |
 | framed (Google's "posneg") | the strong columns and present | stretches of a clip |
 
-Every table is indexed by the rows' numbers in their file. `segments` has the weak CSVs.
+As spreadsheets leave them they are read as well: separated by commas or semicolons, in
+quotes, with an index column. Every table is indexed by the rows' numbers in their file.
+`segments` has the weak CSVs.
 """
 
 import io
@@ -21,7 +23,14 @@ import pyarrow.csv
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.text_columns import read_header, read_lines, split, times_of
+from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
+from audioset_ml.labels.text_columns import (
+  read_header,
+  read_lines,
+  split,
+  times_of,
+  without_comments,
+)
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
 
@@ -122,7 +131,7 @@ def read_framed_tsv(
 
 def has_times(path: str | os.PathLike) -> bool:
   """Whether a TSV's labels are of stretches rather than of whole clips."""
-  return bool(set(TIMES) & set(read_header(path).split('\t')))
+  return bool(set(TIMES) & set(_header(read_header(path))[1]))
 
 
 def write_strong_tsv(path: str | os.PathLike, table: pd.DataFrame) -> None:
@@ -170,8 +179,8 @@ def _read_tsv(
 
   `refused` says of columns that the file must not have what is wrong with them.
   """
-  lines = read_lines(path)
-  header = lines.iloc[0].split('\t') if len(lines) else []
+  lines = without_comments(read_lines(path))
+  separator, header = _header(lines.iloc[0]) if len(lines) else ('\t', [])
   for column in header:
     if column in (refused or {}):
       raise LabelError(f'{path}: {refused[column]}')
@@ -182,13 +191,25 @@ def _read_tsv(
       f'separated by tabs; found {found}'
     )
   lines = lines.iloc[1:]
-  table = split(lines, '\t', header)[list(columns)]
+  table = split(lines, separator, header)[list(columns)]
   unread = lines[~lines.index.isin(table.index)]
   wrong_rows.add(
     path,
     unread.index,
-    [f'{len(line.split(chr(9)))} columns instead of {len(header)}' for line in unread],
+    [
+      f'{len(line.split(separator))} columns instead of {len(header)}'
+      for line in unread
+    ],
   )
+  for column in columns:
+    table[column] = table[column].str.strip('"')
+  if separator == ';':  # where a comma is the decimal sign
+    for column in set(TIMES) & set(columns):
+      table[column] = table[column].str.replace(',', '.')
+  broken = table.index[table['segment_id'].str.contains(CELL_ERROR)]
+  wrong_rows.add(path, broken, map(fault_of_mark, lines[broken]))
+  table = table[~table.index.isin(broken)]
+  table['segment_id'] = normal_column(table['segment_id'])
   for column in ('segment_id', 'label'):
     nameless = table.index[table[column] == '']
     wrong_rows.add(path, nameless, [f'an empty {column}'] * len(nameless))
@@ -196,6 +217,15 @@ def _read_tsv(
   if class_map is None:
     return table
   return wrong_rows.keep_known(path, table, 'label', class_map.mids)
+
+
+def _header(line: str) -> tuple[str, list[str]]:
+  """A header's separator, which should be a tab, and the columns that it names."""
+  for separator in ('\t', ',', ';'):
+    names = [name.strip().strip('"') for name in line.split(separator)]
+    if 'segment_id' in names:
+      return separator, names
+  return '\t', line.split('\t')
 
 
 def _with_times(

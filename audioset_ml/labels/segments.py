@@ -1,12 +1,13 @@
 """AudioSet's weak label files: `YTID, start_seconds, end_seconds, "mid,mid"`.
 
-Such as `eval_segments.csv`. Lines that start with `#` are headers and may be missing.
-A clip's id is `<YouTube id>_<start in ms>`, as the strong files have it.
+Such as `eval_segments.csv`. Lines that start with `#` above the first row are headers
+and may be missing. Files as spreadsheets and pandas leave them are read as well: other
+separators, quotes around all fields, an index column, a header without `#`. A clip's id
+is `<YouTube id>_<start in ms>`, as the strong files have it.
 """
 
 import dataclasses
 import os
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,14 +17,11 @@ import pyarrow.compute as pc
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
+from audioset_ml.labels import segment_rows
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.text_columns import arrow, read_lines, split, strings, times_of
+from audioset_ml.labels.text_columns import arrow, strings, times_of
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
-
-_FORM = 'YTID, start, end, "mid,mid"'
-# One label may stand without quotes.
-_LABELS = r'^(?:"[^"]*"|[^",]*)$'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,13 +57,16 @@ def read_weak_csv(
       twice, a mid that is not in the class map. Names file, row and value.
   """
   wrong_rows = wrong_rows or WrongRows()
-  lines = _without_headers(read_lines(path))
-  fields = split(lines, ',', ['id', 'start', 'end', 'labels'], rest=True)
-  fields = fields[fields['labels'].str.contains(_LABELS).to_numpy(bool)]
+  layout, lines = segment_rows.find_rows(path, wrong_rows)
+  fields = segment_rows.split_rows(layout, lines)
   unread = lines[~lines.index.isin(fields.index)]
-  wrong_rows.add(path, unread.index, [_fault_of_form(line) for line in unread])
-  for column in ('id', 'labels'):
-    fields[column] = fields[column].str.strip('"')
+  if fields.empty and len(unread) > 1:
+    wrong_rows.settle()
+    raise LabelError(
+      f'{path}: none of its {len(lines)} rows is of the form {segment_rows.FORM}; the '
+      f'first, row {unread.index[0]}, is {unread.iloc[0]!r}'
+    )
+  wrong_rows.add(path, unread.index, [layout.fault(line) for line in unread])
   clips = _clips(path, fields, wrong_rows)
   labels = _labels(fields.loc[clips.index, 'labels'], clips['clip_id'])
   empty = labels['mid'] == ''
@@ -79,7 +80,9 @@ def read_weak_csv(
   if clips.empty:
     wrong = [one for one in wrong_rows.found if one.path == str(path)]
     first = f'; the first wrong row, {wrong[0].row}: {wrong[0].what}' if wrong else ''
-    raise LabelError(f'{path}: holds no clips (rows of the form {_FORM}){first}')
+    raise LabelError(
+      f'{path}: holds no clips (rows of the form {segment_rows.FORM}){first}'
+    )
   return Segments(clips, labels)
 
 
@@ -105,21 +108,6 @@ def write_weak_csv(
       f'{youtube_id}, {start:.3f}, {start + clip_seconds:.3f}, "{",".join(labels)}"'
     )
   folders.write_atomically(as_path(path), '\n'.join(lines) + '\n')
-
-
-def _without_headers(lines: pd.Series) -> pd.Series:
-  """Leaves out lines with `#`, and a first row that names the columns."""
-  lines = lines[~lines.str.startswith('#')]
-  if len(lines) and lines.iloc[0].lower().replace(' ', '').startswith('ytid,start'):
-    return lines.iloc[1:]
-  return lines
-
-
-def _fault_of_form(line: str) -> str:
-  columns = re.sub('"[^"]*"', '', line).count(',') + 1
-  if columns != 4:
-    return f'{columns} columns instead of {_FORM}'
-  return f'{line!r} is not of the form {_FORM}'
 
 
 def _clips(

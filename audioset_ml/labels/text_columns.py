@@ -13,39 +13,63 @@ from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path, read_byte_lines
 
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
-_NUMBER = r'^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$'
+_UTF_16_MARKS = (b'\xff\xfe', b'\xfe\xff')
+_NO_TEXT = 'not UTF-8, nor UTF-16 with a byte order mark; save it as CSV UTF-8'
+NUMBER = r'[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?'
 # Later than any recording: more would not fit whole milliseconds in 64 bits.
 _MOST_SECONDS = 1e9
 
 
 def read_header(path: str | os.PathLike) -> str:
-  """A text file's first line that isn't empty; '' where all are. The rest stays unread.
+  """A text file's first line that isn't empty or a comment (`#`); '' if there is none.
+
+  The rest stays unread.
 
   Raises:
-    LabelError: the file can't be read or its first line isn't UTF-8.
+    LabelError: the file can't be read or its first lines aren't text.
   """
   try:
     for line in read_byte_lines(path):
+      if line.startswith(_UTF_16_MARKS):
+        lines = without_comments(read_lines(path))
+        return lines.iloc[0] if len(lines) else ''
       text = line.removeprefix(_BYTE_ORDER_MARK).decode().rstrip('\r\n')
-      if text.strip():
+      if text.strip() and not text.startswith('#'):
         return text
   except OSError as error:
     raise LabelError(f'{path}: the label file cannot be read ({error})') from error
   except UnicodeDecodeError as error:
-    raise LabelError(f'{path}: the label file cannot be read (not UTF-8)') from error
+    raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})') from error
   return ''
+
+
+def without_comments(lines: pd.Series) -> pd.Series:
+  """Leaves out the lines with `#` above the first other one."""
+  marked = lines.str.startswith('#').to_numpy(bool)
+  return lines.iloc[len(lines) if marked.all() else int(np.argmin(marked)) :]
+
+
+def _utf_8(path: str | os.PathLike, data: bytes) -> bytes:
+  """A file's bytes in UTF-8 without a mark; those in UTF-16 must have theirs."""
+  if not data.startswith(_UTF_16_MARKS):
+    return data.removeprefix(_BYTE_ORDER_MARK)
+  try:
+    return data.decode('utf-16').encode()
+  except UnicodeError as error:
+    raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})') from error
 
 
 def read_lines(path: str | os.PathLike) -> pd.Series:
   """A text file's lines that aren't empty, by their number from 1.
 
   Raises:
-    LabelError: the file can't be read or isn't UTF-8.
+    LabelError: the file can't be read or is neither UTF-8 nor UTF-16 with its mark.
   """
   try:
-    data = as_path(path).read_bytes().removeprefix(_BYTE_ORDER_MARK)
+    data = as_path(path).read_bytes()
   except OSError as error:
     raise LabelError(f'{path}: the label file cannot be read ({error})') from error
+  data = _utf_8(path, data)
   ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord('\n')) + 1
   offsets = np.concatenate([[0], ends])
   if offsets[-1] < len(data):
@@ -56,7 +80,7 @@ def read_lines(path: str | os.PathLike) -> pd.Series:
   try:
     lines.validate(full=True)
   except pa.ArrowInvalid as error:
-    raise LabelError(f'{path}: the label file cannot be read (not UTF-8)') from error
+    raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})') from error
   # Not tabs, which may have an empty last column behind them.
   lines = pc.utf8_rtrim(lines, '\r\n')
   numbers = np.arange(1, len(lines) + 1)
@@ -119,7 +143,7 @@ def times_of(
 def _seconds(texts: pd.Series) -> pd.Series:
   """Times (s) from text; NaN for what isn't finite, is negative or is no number."""
   values = arrow(texts)
-  numbers = pc.if_else(pc.match_substring_regex(values, _NUMBER), values, None)
+  numbers = pc.if_else(pc.match_substring_regex(values, f'^{NUMBER}$'), values, None)
   times = pc.cast(numbers, pa.float64()).to_numpy(zero_copy_only=False)
   with np.errstate(invalid='ignore'):
     right = (times >= 0) & (times <= _MOST_SECONDS)

@@ -10,6 +10,8 @@ import numpy as np
 from audioset_ml.errors import RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.labels.clip_ids import normal
+from audioset_ml.labels.clip_list import read_clip_rows
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores
 
@@ -27,7 +29,8 @@ def read_foreign_scores(
   Args:
     path: an `.npy` file [clips, classes], or an `.npz` file that holds such an array.
     records: the clips and classes that are wanted.
-    clip_ids_path: text file, a clip id a line; '' takes an array of names in the
+    clip_ids_path: text file, a clip id a line, or another that
+      `clip_list.read_clip_rows` reads, a row a clip; '' takes an array of names in the
       `.npz` file, called clip_ids, ids, names, video_id or audio_name.
     class_map_path: the scores' classes; '' for those of the records.
     class_mapping_path: from them to the records' classes; '' for the same.
@@ -41,16 +44,18 @@ def read_foreign_scores(
   """
   values, names = _read(pathlib.Path(path), key)
   if clip_ids_path:
-    names = _read_lines(clip_ids_path)
+    names = read_clip_rows(clip_ids_path)
   if names is None:
     raise RecordError(f'{path}: nothing says which clips its rows are; give --clip_ids')
   if len(names) != len(values):
     raise RecordError(f'{path}: has {len(values)} rows, but there are {len(names)} ids')
+  names = [normal(name) for name in names]
   row_of = {name: row for row, name in enumerate(names)}
   if len(row_of) < len(names):
     twice = next(name for row, name in enumerate(names) if row_of[name] != row)
     raise RecordError(f'{clip_ids_path or path}: the clip {twice} stands there twice')
-  lacking = [clip_id for clip_id in records.clip_ids if clip_id not in row_of]
+  wanted = [normal(clip_id) for clip_id in records.clip_ids]
+  lacking = [clip_id for clip_id in wanted if clip_id not in row_of]
   if lacking:
     raise RecordError(
       f'{path}: lacks {len(lacking)} of the {len(records.clip_ids)} clips of '
@@ -62,7 +67,7 @@ def read_foreign_scores(
       f'{path}: has {values.shape[1]} columns, but there are {len(class_map)} classes'
       f' in {class_map_path or records.path}; give its class map with --class_map'
     )
-  order = [row_of[clip_id] for clip_id in records.clip_ids]
+  order = [row_of[clip_id] for clip_id in wanted]
   values = values[order].astype(np.float32, copy=False)
   if np.isnan(values).any():
     row, column = np.argwhere(np.isnan(values))[0]
@@ -119,10 +124,3 @@ def _matrix(path: pathlib.Path, values: np.ndarray) -> np.ndarray:
 
 def _texts(names: np.ndarray) -> list[str]:
   return [n.decode() if isinstance(n, bytes) else str(n) for n in names.tolist()]
-
-
-def _read_lines(path: str | os.PathLike) -> list[str]:
-  try:
-    return pathlib.Path(path).read_text().split()
-  except (OSError, UnicodeDecodeError) as error:
-    raise RecordError(f'{path}: cannot be read ({error})') from error

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from audioset_ml import folders, paths
-from audioset_ml.audio import decoding
 from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import CLASS_COUNTS
@@ -168,7 +167,7 @@ def _check_skipped(
     message = (
       f'{output_dir}: none of {clips} clips could be used (the first: {reason}). Is '
       f'this the folder with their {_what(config)}: {_where(config)} ?'
-      f'{_names_hint(config)}'
+      f'{plan.names_hint(config.audio_dir)}'
     )
     if (output_dir / embedding_plan.DAMAGED_FILE).exists():
       raise UnfinishedError(message)
@@ -192,21 +191,6 @@ def _where(config: PrepareConfig) -> str:
 
 def _what(config: PrepareConfig) -> str:
   return 'embeddings' if config.features_dirs else 'sound'
-
-
-def _names_hint(config: PrepareConfig) -> str:
-  """What sound files there are, where none has the name of a clip."""
-  if not config.audio_dir:
-    return ''
-  for _, names in paths.walk(config.audio_dir):
-    sounds = [n for n in names if n.lower().endswith(decoding.AUDIO_SUFFIXES)]
-    if sounds:
-      return (
-        f' It has {sounds[0]}, for one, but the file of a clip is named '
-        '<id>_<start in ms>, such as myclip_0.wav'
-      )
-  endings = ' '.join(decoding.AUDIO_SUFFIXES)
-  return f' It has no file with one of the endings {endings}'
 
 
 def _reasons(summaries: Sequence[dict]) -> dict[str, int]:

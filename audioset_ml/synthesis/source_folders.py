@@ -15,6 +15,8 @@ _COLUMNS = ('folder', 'mid', 'display_name')
 def class_folders(source_dir: pathlib.Path) -> list[pathlib.Path]:
   """The folders in a source folder, by name; files beside them are ignored.
 
+  So are hidden ones and `__MACOSX`, which macOS puts into archives.
+
   Raises:
     InputError: there is no such folder, or none in it.
   """
@@ -23,7 +25,7 @@ def class_folders(source_dir: pathlib.Path) -> list[pathlib.Path]:
   folders = sorted(
     path
     for path in source_dir.iterdir()
-    if path.is_dir() and not path.name.startswith('.')
+    if path.is_dir() and not path.name.startswith('.') and path.name != '__MACOSX'
   )
   if not folders:
     raise InputError(

@@ -16,7 +16,7 @@ def read(tmp_path, text):
 
 
 def test_a_line_is_a_clip(tmp_path):
-  text = '# of the paper\nb_30000\n\n  a-_x_0  \n# more\nc_10000'
+  text = '# of the paper\n# more\nb_30000\n\n  a-_x_0  \nc_10000'
   assert read(tmp_path, text) == ('b_30000', 'a-_x_0', 'c_10000')
 
 
@@ -88,3 +88,40 @@ def test_a_csv_whose_first_column_is_clip_id_serves(tmp_path):
   path = tmp_path / 'clips.csv'
   path.write_text('clip_id,shard,frames\na_0,x,10\n"b_1000",x,10\n')
   assert read_clip_list(path) == ('a_0', 'b_1000')
+
+
+@pytest.mark.parametrize(
+  ('text', 'row'),
+  [
+    ('a_0\n# more\nb_0\n', "row 2: '# more' begins with '#'"),
+    ('#NAME?\na_0\n', "row 1: '#NAME\\?': a spreadsheet has put an error"),
+    ('clip_id,why\n#NAME?,x\na_0,y\n', 'row 2: .* a spreadsheet has put'),
+    ('segment_id\tlabel\n#NAME?\t/m/a\n', 'row 2: .* a spreadsheet has put'),
+    ('YTID,start,end,labels\na,0,1,""\n#NAME?,0,1,""\n', 'row 3: .* a spreadsheet'),
+    ('clip_id,why\n,x\na_0,y\n', 'row 2: an empty id'),
+  ],
+)
+def test_no_clip_is_lost_for_its_mark(tmp_path, text, row):
+  with pytest.raises(LabelError, match=f'1 wrong row\n  {row}'):
+    read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+  'text',
+  [
+    '#tag_0\nb 1_0\n',
+    '# list\n#tag_0\nb 1_0\n',
+    '"#tag_0"\r\n"b 1_0"\r\n',
+    ',clip_id\n0,#tag_0\n1,b 1_0\n',
+    'clip_id;why\n#tag_0;x\nb 1_0;y\n',
+    'YTID;start;end;labels\n#tag;0;10;\nb 1;0;10;/m/a,/m/b\n',
+    '#tag\t0\t10\t/m/a\nb 1\t0\t10\t\n',
+  ],
+)
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_lists_as_spreadsheets_leave_them(tmp_path, text, encoding):
+  assert read(tmp_path, text.encode(encoding)) == ('#tag_0', 'b 1_0')
+
+
+def test_letters_taken_apart_are_put_together(tmp_path):
+  assert read(tmp_path, 'Cafe\u0301_0\nCaf\u00e9_0\n') == ('Caf\u00e9_0',)

@@ -148,3 +148,36 @@ def test_any_text_gives_a_table_or_the_error(tmp_path_factory, rows):
   times = table[list(formats.TIMES)]
   assert ((times >= 0) & (times <= 10.001)).all(axis=None)
   assert (times.iloc[:, 0] <= times.iloc[:, 1]).all()
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize(
+  'text',
+  [
+    '# from a spreadsheet\nS\na b_0\t0\t1.5\t/m/a\n#tag_0\t1\t2\t/m/b\n',
+    '"S"\n"a b_0"\t"0"\t"1.5"\t"/m/a"\n"#tag_0"\t"1"\t"2"\t"/m/b"\n',
+    'S;\na b_0;0;1,5;/m/a;\n#tag_0;1;2;/m/b;\n',
+    ',S\n0,a b_0,0,1.5,/m/a\n1,#tag_0,1,2,/m/b\n',
+  ],
+)
+def test_strong_labels_as_spreadsheets_leave_them(tmp_path, text, encoding):
+  separator = next(one for one in '\t;,' if one in text)
+  path = tmp_path / 'strong.tsv'
+  names = separator.join(formats.STRONG_COLUMNS)
+  path.write_bytes(text.replace('S', names).replace('\n', '\r\n').encode(encoding))
+  table = formats.read_strong_tsv(path, CLASS_MAP)
+  assert table.values.tolist() == [['a b_0', 0, 1.5, '/m/a'], ['#tag_0', 1, 2, '/m/b']]
+  assert formats.has_times(path)
+
+
+def test_an_id_that_a_spreadsheet_broke_is_named(tmp_path):
+  rows = ['a_0\t0\t1\t/m/a', '#NAME?\t0\t1\t/m/a', 'b_0\t0\t1\t/m/a']
+  path = write_rows(tmp_path / 'strong.tsv', formats.STRONG_COLUMNS, *rows)
+  with pytest.raises(LabelError, match=r'row 3: .* a spreadsheet has put'):
+    formats.read_strong_tsv(path)
+
+
+def test_ids_are_in_one_spelling(tmp_path):
+  row = 'Cafe\u0301_0\t0\t1\t/m/a'
+  path = write_rows(tmp_path / 'strong.tsv', formats.STRONG_COLUMNS, row)
+  assert formats.read_strong_tsv(path)['segment_id'].tolist() == ['Caf\u00e9_0']

@@ -1,4 +1,5 @@
 import re
+import tarfile
 
 import pytest
 from hypothesis import given
@@ -159,13 +160,22 @@ _FIELDS = st.one_of(
 )
 
 
+_TIME = r'\s*[+-]?[0-9]+(?:\.[0-9]+)?(?:e[0-9]+)?\s*'
+
+
 def plain_read(text):
   """A slow twin, row by row: clips and labels, or None if a row is wrong."""
   clips, labels = [], []
+  above = True
   for line in text.split('\n'):
     line = line.rstrip('\r')
-    if not line.strip() or line.startswith('#'):
+    if not line.strip(' ,"'):
       continue
+    if line.startswith('#') and not re.match(f'[^,]*,{_TIME},{_TIME},', line):
+      if above:
+        continue
+      return None
+    above = False
     parts = [part.strip() for part in line.split(',', 3)]
     quoted = len(parts) == 4 and re.fullmatch('"[^"]*"|[^",]*', parts[3])
     if not quoted:
@@ -226,3 +236,111 @@ def test_any_text_gives_a_table_or_the_error(tmp_path_factory, rows):
   assert set(read.labels['mid']) <= set(CLASS_MAP.mids)
   assert set(read.labels['clip_id']) <= set(read.clips['clip_id'])
   assert not read.labels.duplicated().any()
+
+
+CLIPS = [('--aE_0', 0.0, 10.0), ('b_30500', 30.5, 40.0)]
+LABELS = [('--aE_0', '/m/a'), ('--aE_0', '/m/b'), ('b_30500', '/m/a')]
+HEAD = 'YTID,start_seconds,end_seconds,positive_labels\n'
+SPREADSHEETS = {
+  'plain': HEAD + '--aE,0,10,"/m/a,/m/b"\nb,30.5,40,/m/a\n',
+  'quotes': re.sub('[^,\n]+', r'"\g<0>"', HEAD)
+  + '"--aE","0.000","10.000","/m/a,/m/b"\n"b","30.500","40.000","/m/a"\n',
+  'semicolons': HEAD.replace(',', ';') + '--aE;0;10;/m/a,/m/b\nb;30,5;40,0;/m/a\n',
+  'tabs': HEAD.replace(',', '\t') + '--aE\t0\t10\t"/m/a,/m/b"\nb\t30.5\t40\t/m/a\n',
+  'index': ',' + HEAD + '0,--aE,0.0,10.0,"/m/a,/m/b"\n1,b,30.5,40.0,/m/a\n',
+  'no header': '--aE;0;10;"/m/a,/m/b"\nb;30,5;40;"/m/a"\n',
+  'other names': 'video,start,end,labels\n--aE,0,10,"/m/a,/m/b"\nb,30.5,40,/m/a\n',
+  'blank rows': HEAD + ',,,\n--aE,0,10,"/m/a,/m/b"\nb,30.5,40,/m/a\n,,,\n,,,\n',
+}
+
+
+@pytest.mark.parametrize('name', SPREADSHEETS)
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize('ending', ['\n', '\r\n'])
+def test_files_as_spreadsheets_leave_them(tmp_path, name, encoding, ending):
+  path = tmp_path / 'segments.csv'
+  path.write_bytes(SPREADSHEETS[name].replace('\n', ending).encode(encoding))
+  read = segments.read_weak_csv(path, CLASS_MAP)
+  assert [tuple(row) for row in read.clips.values] == CLIPS
+  assert [tuple(row) for row in read.labels.values] == LABELS
+
+
+@pytest.mark.parametrize('top', ['', HEADER, HEAD])
+def test_an_id_may_begin_with_a_hash_and_rows_are_not_lost_for_it(tmp_path, top):
+  path = tmp_path / 'segments.csv'
+  path.write_text(top + '#tag, 0, 10, "/m/a"\nb, 0, 10, "/m/b"\n#x, 0, 10, ""\n')
+  read = segments.read_weak_csv(path, CLASS_MAP)
+  assert read.clips['clip_id'].tolist() == ['#tag_0', 'b_0', '#x_0']
+
+
+@pytest.mark.parametrize('top', ['', HEADER, HEAD])
+@pytest.mark.parametrize(
+  ('row', 'message'),
+  [
+    ('#NAME?,0,10,"/m/a"', 'a spreadsheet has put an error in the place of an id'),
+    ('# b, 0, 10, "/m/a"', "begins with '#', but comments stand above"),
+  ],
+)
+def test_a_row_that_is_no_clip_for_its_hash_is_named(tmp_path, top, row, message):
+  path = tmp_path / 'segments.csv'
+  path.write_text(f'{top}{row}\na,0,10,"/m/a"\n{row}\n')
+  wrong = WrongRows(skip=True)
+  assert segments.read_weak_csv(path, CLASS_MAP, wrong).clips['clip_id'].tolist() == [
+    'a_0'
+  ]
+  above = top.count('\n')
+  assert [one.row for one in wrong.found] == [above + 1, above + 3]
+  with pytest.raises(LabelError, match=f'2 wrong rows(.|\n)*{message}'):
+    segments.read_weak_csv(path, CLASS_MAP)
+
+
+def test_a_comment_among_the_rows_is_named(tmp_path):
+  path = tmp_path / 'segments.csv'
+  path.write_text(HEADER + 'a,0,10,"/m/a"\n#more\n')
+  with pytest.raises(LabelError, match="1 wrong row\n  row 5: '#more' begins"):
+    segments.read_weak_csv(path, CLASS_MAP)
+
+
+def test_a_file_of_another_form_is_one_error(tmp_path):
+  path = tmp_path / 'segments.csv'
+  path.write_text('a|0|10|/m/a\nb|0|10|/m/b\nc|0|10|/m/b\n')
+  with pytest.raises(LabelError) as error:
+    segments.read_weak_csv(path, CLASS_MAP)
+  assert str(error.value) == (
+    f'{path}: none of its 3 rows is of the form YTID, start, end, "mid,mid"; the '
+    "first, row 1, is 'a|0|10|/m/a'"
+  )
+
+
+def test_ids_are_in_one_spelling(tmp_path):
+  path = tmp_path / 'segments.csv'
+  path.write_text(HEADER + 'Cafe\u0301,0,10,"/m/a"\nb,0,10,""\n')
+  read = segments.read_weak_csv(path, CLASS_MAP)
+  assert read.clips['clip_id'].tolist() == ['Caf\u00e9_0', 'b_0']
+  assert read.labels['clip_id'].tolist() == ['Caf\u00e9_0']
+
+
+@pytest.mark.parametrize(
+  ('name', 'clips'),
+  [
+    ('excel_bom_crlf', ['--aE2O5G5WE_0', 'plainclip01_0']),
+    ('excel_semicolons', ['--aE2O5G5WE_0']),
+    ('excel_utf16', ['plainclip01_0']),
+    ('hash_in_the_middle', ['plainclip01_0', '#hashtagsnd_0']),
+    ('pandas_quote_all', ['--aE2O5G5WE_0', 'plainclip01_0']),
+    ('pandas_with_index', ['--aE2O5G5WE_0']),
+    ('excel_name_error', None),
+  ],
+)
+def test_the_collected_spreadsheets_are_read(shared_data, tmp_path, name, clips):
+  archive = shared_data('odd_inputs/odd_inputs.tar.gz')
+  with tarfile.open(archive) as odd:
+    member = next(m for m in odd.getmembers() if m.name.endswith(f'19/{name}.csv'))
+    content = odd.extractfile(member).read()
+  path = tmp_path / 'segments.csv'
+  path.write_bytes(content)
+  if clips is None:
+    with pytest.raises(LabelError, match=r'2 wrong rows\n  row 2: .*\n  row 3: '):
+      segments.read_weak_csv(path)
+  else:
+    assert segments.read_weak_csv(path).clips['clip_id'].tolist() == clips

@@ -1,5 +1,7 @@
 """Scores that another program has made."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,27 @@ def test_a_matrix_with_a_list_of_ids(records, tmp_path):
   np.save(tmp_path / 'scores.npy', VALUES)
   (tmp_path / 'ids.txt').write_text('\n'.join(ORDER))
   check(*read_foreign_scores(tmp_path / 'scores.npy', records, tmp_path / 'ids.txt'))
+
+
+@pytest.mark.parametrize('form', ['NFC', 'NFD'])
+def test_ids_have_blanks_marks_and_any_spelling(tmp_path, form):
+  ids = ('my recording 1_0', 'Café_0', '#tag_0')
+  records = RecordsFolder(tmp_path, (), ids, CLASSES, FrameFormat.log_mel())
+  np.save(tmp_path / 'scores.npy', VALUES[:3])
+  text = unicodedata.normalize(form, '\ufeff' + '\r\n'.join(reversed(ids)))
+  (tmp_path / 'ids.txt').write_bytes(text.encode())
+  scores, _ = read_foreign_scores(
+    tmp_path / 'scores.npy', records, tmp_path / 'ids.txt'
+  )
+  assert scores.clip_ids == ids
+  assert scores.values.tolist() == [[4, 5], [2, 3], [0, 1]]
+
+
+def test_a_clip_that_the_list_has_twice_is_an_error(records, tmp_path):
+  np.save(tmp_path / 'scores.npy', VALUES)
+  (tmp_path / 'ids.txt').write_text('one_0\ntwo_0\nthree_0\ntwo_0\n')
+  with pytest.raises(RecordError, match='the clip two_0 stands there twice'):
+    read_foreign_scores(tmp_path / 'scores.npy', records, tmp_path / 'ids.txt')
 
 
 @pytest.mark.parametrize('kind', ['U', 'S'])
@@ -94,5 +117,5 @@ def test_what_is_wrong_is_named(records, tmp_path):
   with pytest.raises(RecordError, match='cannot be read as'):
     read_foreign_scores(tmp_path / 'none.npy', records, ids)
   np.save(path, VALUES)
-  with pytest.raises(RecordError, match=r'none.txt: cannot be read'):
+  with pytest.raises(InputError, match=r'none.txt: the label file cannot be read'):
     read_foreign_scores(path, records, tmp_path / 'none.txt')

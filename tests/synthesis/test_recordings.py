@@ -140,6 +140,13 @@ def test_no_class_folders(tmp_path):
     find(tmp_path)
 
 
+def test_what_macos_puts_into_archives_is_no_class(source_dir):
+  expected = find(source_dir).classes
+  (source_dir / '__MACOSX').mkdir()
+  (source_dir / '__MACOSX' / '._a.wav').write_bytes(b'')
+  assert find(source_dir).classes == expected
+
+
 def test_empty_class_folder_is_named(source_dir):
   (source_dir / '009 - Nothing').mkdir()
   with pytest.raises(InputError, match='009 - Nothing: no recordings'):

@@ -1,0 +1,47 @@
+"""Clips' ids as they are compared: one spelling, wherever an id comes in.
+
+macOS takes letters apart (é is an e and an accent, Unicode's NFD); lists and file names
+that were made elsewhere have them whole (NFC). Ids are kept in NFC.
+"""
+
+import re
+import unicodedata
+
+import pandas as pd
+import pyarrow.compute as pc
+
+from audioset_ml.labels.text_columns import arrow
+
+# What spreadsheets make of a cell they take for a formula, such as an id that begins
+# with a hyphen; the first also as French, Italian, Dutch, Spanish ones spell it.
+_CELL_ERRORS = (
+  *('#NAME?', '#NOM?', '#NOME?', '#NAAM?', '#¿NOMBRE?'),
+  *('#VALUE!', '#REF!', '#DIV/0!', '#NUM!', '#NULL!', '#N/A'),
+)
+CELL_ERROR = f'^"?(?:{"|".join(map(re.escape, _CELL_ERRORS))})(?:$|[",;\t _])'
+
+
+def normal(clip_id: str) -> str:
+  """An id in the spelling in which ids are compared."""
+  return unicodedata.normalize('NFC', clip_id)
+
+
+def normal_column(clip_ids: pd.Series) -> pd.Series:
+  """`normal` of a column; millions of ids in a fraction of a second."""
+  ascii_ = pc.string_is_ascii(arrow(clip_ids)).to_numpy(zero_copy_only=False)
+  if ascii_.all():
+    return clip_ids
+  # Not Arrow's utf8_normalize, whose NFC leaves letters taken apart.
+  return clip_ids.where(ascii_, clip_ids[~ascii_].map(normal))
+
+
+def fault_of_mark(line: str) -> str:
+  """What is wrong with a row that begins with `#` and is no clip's."""
+  if re.match(CELL_ERROR, line):
+    return (
+      f'{line!r}: a spreadsheet has put an error in the place of an id, which began '
+      "with '-' or the like; take the file from before, or import that column as text"
+    )
+  return (
+    f"{line!r} begins with '#', but comments stand above the first row only; remove it"
+  )
