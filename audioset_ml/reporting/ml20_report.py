@@ -111,6 +111,8 @@ def table_2(table: SweepTable) -> pd.DataFrame:
   for line in table.lines(PERCENT):
     for name, value in metrics_of(table).items():
       base = table.by_seed(value, **line, percent='0')
+      if base.empty:  # other lines have this metric
+        continue
       values = {
         one: table.by_seed(value, **line, percent=one) for one in table.values(PERCENT)
       }

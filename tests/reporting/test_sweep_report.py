@@ -116,6 +116,24 @@ def test_several_evaluations_have_panels_each(twice_evaluated):
   assert rows.loc['d′ (hard)', 'best_percent'] == '20'
 
 
+def test_a_line_may_lack_a_metric_that_others_have(tmp_path):
+  def values_of(point):
+    height = {'evaluate/weak/lwlrap': 0.5 + CURVE[point['percent']]}
+    if point['labels'] == 'complete':
+      height['evaluate/weak/d_prime'] = 1.0
+    return height
+
+  axes = {'labels': ('public', 'complete'), 'seed': SEEDS, 'percent': PERCENTS}
+  students = write_results(tmp_path / 'students', axes, values_of)
+  write_sweep_report([students], tmp_path / 'out')
+  rows = pd.read_csv(tmp_path / 'out/ml20_table_2.csv')
+  assert list(zip(rows['labels'], rows['metric'], strict=True)) == [
+    ('public', 'lωlrap'),
+    ('complete', 'd′'),
+    ('complete', 'lωlrap'),
+  ]
+
+
 def test_relative_gains_stand_beside_the_papers(twice_evaluated):
   table = SweepTable.read(twice_evaluated)
   gains = relative_gains.relative_gains(table).set_index(['metric', 'percent'])
