@@ -49,7 +49,7 @@ def test_clips_without_usable_sound_are_listed_with_the_reason(small_data, tmp_p
   assert set(skipped) == {files[0].stem, files[1].stem}
   assert skipped[files[0].stem]['reason'] == 'missing'
   assert skipped[files[1].stem]['reason'] == 'undecodable'
-  assert 'truncated' in skipped[files[1].stem]['detail']
+  assert 'nothing of it can be decoded' in skipped[files[1].stem]['detail']
 
 
 def test_sound_that_comes_later_is_found_by_the_same_command(
@@ -110,7 +110,7 @@ def test_the_written_flagfile_repeats_the_run(small_data, small_records, tmp_pat
 def test_wrong_settings_are_refused():
   labels = LabelFiles(class_map='a', segments_csvs=('b',))
   for options, message in (
-    ({'decoder': 'ffmpeg'}, "decoder 'ffmpeg' is unknown"),
+    ({'decoder': 'sox'}, "decoder 'sox' is unknown"),
     ({'clips_per_shard': 0}, 'clips_per_shard is 0'),
     ({'records': 'x'}, 'either of sound files'),
   ):
