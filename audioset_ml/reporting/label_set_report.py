@@ -74,7 +74,8 @@ def flags_figure(table: SweepTable) -> Figure:
     float(found['set'].removeprefix('discard_'))
     for found in map(_AUDITED.fullmatch, table.table)
     if found and found['audit'] == _MAIN
-    if found['folder'] == 'percent' and found['rate'] == 'recall'
+    if f'{found["folder"]}/{found["set"]}'.startswith(_DISCARD)
+    if found['rate'] == 'recall'
   )
   for number, line in enumerate(table.lines(PERCENT)):
     for rate, face in (('precision', None), ('recall', 'white')):
