@@ -26,6 +26,7 @@ SHORTER = (
   (r'--axis=share=\S+', '--axis=share=0.5,1'),
   (r'--where=(seed|network)=(narrow|linear)\S* .*\n', ''),
   (r'--skip=(seed|network|rule|size|labels=strong_masked)\S*\n', ''),
+  (r'--label=\S+\n', ''),  # classes that there aren't
   (r'--steps=\d+', '--steps=10'),
   (r'--checkpoint_every=\d+', '--checkpoint_every=5'),
   (r'--batch_size=\d+', '--batch_size=8'),
