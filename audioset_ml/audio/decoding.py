@@ -6,6 +6,7 @@ how much sound there should be, the caller knows better than a file's header.
 """
 
 import dataclasses
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -171,9 +172,9 @@ class _Decoding:
     blocks = self._decoded()
     first = next(blocks)
     if first.samples.shape[1] == 1 and not self.is_float:
-      return Mix(), _behind([first], blocks)
+      return Mix(), itertools.chain([first], blocks)
     survey, kept, size = Survey(), [], 0
-    for block in _behind([first], blocks):
+    for block in itertools.chain([first], blocks):
       survey.add(block.samples)
       size += block.samples.size
       kept = [*kept, block] if size <= _KEPT_SAMPLES else []
@@ -220,11 +221,6 @@ class _InGraph(_Decoding):
     block = Block(samples, rate)
     _require_finite(block, 0, self._file.name)
     yield block
-
-
-def _behind(first: list[Block], rest: Iterator[Block]) -> Iterator[Block]:
-  yield from first
-  yield from rest
 
 
 def _require_finite(block: Block, before: int, name: str) -> None:

@@ -7,7 +7,7 @@ other files and addresses, aren't among them.
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import av
 import numpy as np
@@ -84,7 +84,6 @@ class Stream:
     if context.name == 'flac':  # else damaged frames are decoded to noise
       context.options = {'err_detect': 'crccheck+explode'}
     self.layout = context.layout.name
-    self.channels = context.layout.nb_channels
     self.is_float = context.name.startswith('pcm_f')
     self._damaged, self._missing, self._seconds = 0, 0.0, 0.0
     self._tick = float(self._stream.time_base or 0)
@@ -203,23 +202,23 @@ def _container(view: sound_file.View, name: str):
   Raises:
     AudioError: it isn't sound.
   """
-  attempts: list[Callable] = [lambda: av.open(view, options=options, **_TAGS)]
+  formats: list[str | None] = [None]
   options = {'format_whitelist': _FORMATS}
   view.seek(0)
   start = view.read(64)
   if start.startswith(b'RIFF'):  # else each WAV is searched for DTS first, for 15 ms
     options['max_probe_packets'] = '1'
   if _is_mp3(start):  # of one frame, say, which is too little to be recognized by
-    attempts.append(lambda: av.open(view, format='mp3', options=options, **_TAGS))
-  for attempt in attempts:
+    formats.append('mp3')
+  for form in formats:
     view.seek(0)
     try:
-      return attempt()
+      return av.open(view, format=form, options=options, **_TAGS)
     except _ERRORS as error:
       failure = error
   if isinstance(failure, OSError) and not isinstance(failure, av.FFmpegError):
     raise AudioError(f"{name}: can't be read: {failure}") from failure
-  if len(attempts) > 1:
+  if len(formats) > 1:
     raise AudioError(f'{name}: it has a header, but no sound (0 samples)') from failure
   raise AudioError(f'{name}: {_what_it_is(start)}') from failure
 

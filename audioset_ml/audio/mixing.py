@@ -52,14 +52,15 @@ class Survey:
     """Takes in a block. Shape [samples, channels]; finite."""
     columns = samples.astype(np.float64)
     columns = np.column_stack([columns, columns.mean(axis=1)])
-    if self._sums.size not in (0, columns.shape[1]):
+    if not self._sums.size:
+      self._sums = self._squares = np.zeros(columns.shape[1])
+    elif len(self._sums) != columns.shape[1]:
       return  # other channels from here on: decided by those before
     self._number += len(columns)
     if columns.size:
       self._peak = max(self._peak, float(np.abs(samples).max()))
-    self._sums = self._sums + columns.sum(axis=0) if self._sums.size else columns.sum(0)
-    squares = np.einsum('nc,nc->c', columns, columns)
-    self._squares = self._squares + squares if self._squares.size else squares
+    self._sums = self._sums + columns.sum(axis=0)
+    self._squares = self._squares + np.einsum('nc,nc->c', columns, columns)
 
   def decide(self, layout: str, is_float: bool) -> Mix:
     """How to mix what was gathered.

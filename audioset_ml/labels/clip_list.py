@@ -10,7 +10,7 @@ from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels import segment_rows, segments
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
-from audioset_ml.labels.text_columns import read_lines
+from audioset_ml.labels.text_columns import columns_of, read_lines
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
 
@@ -54,7 +54,7 @@ def _rows(path: str | os.PathLike, lines: pd.Series) -> pd.Series:
   body = lines[~_comments(lines)]
   header = body.iloc[0] if len(body) else ''
   for separator in ('\t', ',', ';'):
-    names = [name.strip().strip('"') for name in header.split(separator)]
+    names = columns_of(header, separator)
     place = int(len(names) > 1 and names[0] in ('', 'index'))
     if names[place] in _ID_COLUMNS:
       fields = body.iloc[1:].str.split(separator).str[place].fillna('')

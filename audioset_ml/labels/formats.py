@@ -25,10 +25,12 @@ from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
 from audioset_ml.labels.text_columns import (
+  columns_of,
   read_header,
   read_lines,
   split,
   times_of,
+  with_decimal_points,
   without_comments,
 )
 from audioset_ml.labels.wrong_rows import WrongRows
@@ -203,9 +205,7 @@ def _read_tsv(
   )
   for column in columns:
     table[column] = table[column].str.strip('"')
-  if separator == ';':  # where a comma is the decimal sign
-    for column in set(TIMES) & set(columns):
-      table[column] = table[column].str.replace(',', '.')
+  table = with_decimal_points(table, set(TIMES) & set(columns), separator)
   broken = table.index[table['segment_id'].str.contains(CELL_ERROR)]
   wrong_rows.add(path, broken, map(fault_of_mark, lines[broken]))
   table = table[~table.index.isin(broken)]
@@ -222,7 +222,7 @@ def _read_tsv(
 def _header(line: str) -> tuple[str, list[str]]:
   """A header's separator, which should be a tab, and the columns that it names."""
   for separator in ('\t', ',', ';'):
-    names = [name.strip().strip('"') for name in line.split(separator)]
+    names = columns_of(line, separator)
     if 'segment_id' in names:
       return separator, names
   return '\t', line.split('\t')

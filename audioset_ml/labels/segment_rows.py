@@ -16,7 +16,13 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
-from audioset_ml.labels.text_columns import NUMBER, read_lines, split
+from audioset_ml.labels.text_columns import (
+  NUMBER,
+  columns_of,
+  read_lines,
+  split,
+  with_decimal_points,
+)
 from audioset_ml.labels.wrong_rows import WrongRows
 
 FORM = 'YTID, start, end, "mid,mid"'
@@ -67,10 +73,8 @@ def find_rows(
   lines = lines[~lines.str.contains(r'^[\s,;"]*$').to_numpy(bool)]
   marked = lines[lines.str.startswith(('#', '"#')).to_numpy(bool)]
   is_row = np.array([has_times(line) for line in marked], bool)
-  is_wrong = np.array(
-    [re.match(CELL_ERROR + '|^"?# ', line) is not None for line in marked], bool
-  )
   errors = np.array([re.match(CELL_ERROR, line) is not None for line in marked], bool)
+  is_wrong = errors | marked.str.startswith(('# ', '"# ')).to_numpy(bool)
   others = lines[~lines.index.isin(marked.index[~is_row])]
   first = others.index[0] if len(others) else np.inf
   header = (marked.index < first) & ~is_row & ~errors
@@ -82,7 +86,7 @@ def find_rows(
   layout = _named_layout(lines.iloc[0])
   if layout is not None:
     return layout, lines.iloc[1:]
-  return _layout_of_row(lines.iloc[0]), lines
+  return _layout_of_row(lines.iloc[0]) or Layout(), lines
 
 
 def split_rows(layout: Layout, lines: pd.Series) -> pd.DataFrame:
@@ -92,15 +96,13 @@ def split_rows(layout: Layout, lines: pd.Series) -> pd.DataFrame:
   fields = fields.loc[labels, list(_COLUMNS)]
   for column in _COLUMNS:
     fields[column] = fields[column].str.strip('"')
-  if layout.separator == ';':  # where a comma is the decimal sign
-    for column in ('start', 'end'):
-      fields[column] = fields[column].str.replace(',', '.')
+  fields = with_decimal_points(fields, ('start', 'end'), layout.separator)
   fields['id'] = normal_column(fields['id'])
   return fields
 
 
 def _fields(line: str, separator: str) -> list[str]:
-  return [field.strip().strip('"').strip() for field in line.split(separator)]
+  return [column.strip() for column in columns_of(line, separator)]
 
 
 def _named_layout(line: str) -> Layout | None:
@@ -116,21 +118,17 @@ def _named_layout(line: str) -> Layout | None:
   return None
 
 
-def _layout_of_row(line: str) -> Layout:
-  """The layout in which a row has its times; that of AudioSet's files if in none."""
+def _layout_of_row(line: str) -> Layout | None:
+  """The layout in which a row has its times; None if in none."""
   for separator in _SEPARATORS:
     times = _fields(line, separator)[1:3]
     if separator == ';':
       times = [time.replace(',', '.') for time in times]
     if len(times) == 2 and all(re.fullmatch(NUMBER, time) for time in times):
       return Layout(separator)
-  return Layout()
+  return None
 
 
 def has_times(line: str) -> bool:
   """Whether a line has a start and an end where a segments CSV has them."""
-  layout = _layout_of_row(line)
-  times = _fields(line, layout.separator)[1:3]
-  return len(times) == 2 and all(
-    re.fullmatch(NUMBER, time.replace(',', '.')) for time in times
-  )
+  return _layout_of_row(line) is not None

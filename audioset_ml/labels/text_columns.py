@@ -1,7 +1,7 @@
 """Text files to columns, all rows at once (Arrow), indexed by their number."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,24 @@ def read_header(path: str | os.PathLike) -> str:
   except UnicodeDecodeError as error:
     raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})') from error
   return ''
+
+
+def columns_of(line: str, separator: str) -> list[str]:
+  """The columns of a line, a header say, without blanks and quotes around them."""
+  return [column.strip().strip('"') for column in line.split(separator)]
+
+
+def with_decimal_points(
+  table: pd.DataFrame, columns: Iterable[str], separator: str
+) -> pd.DataFrame:
+  """Numbers as text, with points where a comma is the decimal sign.
+
+  So it is between semicolons, which spreadsheets write for that reason.
+  """
+  if separator != ';':
+    return table
+  points = {column: table[column].str.replace(',', '.') for column in columns}
+  return table.assign(**points)
 
 
 def without_comments(lines: pd.Series) -> pd.Series:

@@ -205,12 +205,9 @@ def embed(
   ]
   folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
   records.class_map.write(output_dir / folder.CLASS_MAP_FILE)
-  notes = records.path / folder.NOTES_FILE
-  if notes.exists():
-    folders.write_atomically(output_dir / folder.NOTES_FILE, notes.read_text())
-  skipped = records.path / folder.SKIPPED_FILE
-  if skipped.exists():
-    folders.write_atomically(output_dir / folder.SKIPPED_FILE, skipped.read_text())
+  for name in (folder.NOTES_FILE, folder.SKIPPED_FILE):
+    if (records.path / name).exists():
+      folders.write_atomically(output_dir / name, (records.path / name).read_text())
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):
     if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed

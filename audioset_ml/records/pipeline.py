@@ -137,19 +137,21 @@ def _old_notes(config: PrepareConfig) -> list[list[str]]:
   """What was odd in the sound of old records, which get new labels."""
   if not config.records:
     return []
-  file = paths.as_path(config.records) / folder.NOTES_FILE
-  if not file.exists():
-    return []
-  return list(csv.reader(io.StringIO(file.read_text())))[1:]
+  rows = _old_rows(paths.as_path(config.records) / folder.NOTES_FILE)
+  return [[row['clip_id'], row['note']] for row in rows]
 
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:
   """Why records lack clips, as `reason: detail`."""
-  file = records / folder.SKIPPED_FILE
-  if not file.exists():
-    return {}
-  rows = csv.DictReader(io.StringIO(file.read_text()))
+  rows = _old_rows(records / folder.SKIPPED_FILE)
   return {row['clip_id']: f'{row["reason"]}: {row["detail"]}' for row in rows}
+
+
+def _old_rows(file: paths.Path) -> list[dict[str, str]]:
+  """The rows of a table of old records; none if they lack it."""
+  if not file.exists():
+    return []
+  return list(csv.DictReader(io.StringIO(file.read_text())))
 
 
 def _check_skipped(

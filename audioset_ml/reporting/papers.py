@@ -32,13 +32,3 @@ ML20_TABLE_2 = {
 }
 # Where the best operating points "usually" are (section V), in % discarded.
 ML20_BEST_PERCENTS = {'d′': (3, 6), 'lωlrap': (1, 4)}
-
-# SL21's Table 1: d′ and lωlrap of the Weak and of the Strong eval.
-SL21_TABLE_1 = {
-  'Weak-67k': (0.86, 0.39, 0.81, 0.29),
-  'Diffuse-67k': (0.82, 0.27, 0.88, 0.29),
-  'Strong-67k': (0.96, 0.31, 1.05, 0.33),
-  'Weak-1.8M': (1.17, 0.53, 1.13, 0.43),
-  '+ Diffuse': (1.21, 0.38, 1.28, 0.43),
-  '+ Strong': (1.28, 0.42, 1.39, 0.47),
-}

@@ -29,9 +29,8 @@ def relative_gains(table: SweepTable) -> pd.DataFrame:
       if base.empty or base.mean() <= 0:
         continue
       for percent in table.values(PERCENT):
-        here = table.by_seed(value, **line, percent=percent)
-        shared = here.index.intersection(base.index)
-        mean = Mean.of(100 * (here - base)[shared] / base[shared].mean())
+        change = (table.by_seed(value, **line, percent=percent) - base).dropna()
+        mean = Mean.of(100 * change / base[change.index].mean())
         if mean.seeds:
           row = {**line, 'metric': metric, 'percent': percent, 'gain': mean.value}
           row |= {'low': mean.value - mean.half, 'high': mean.value + mean.half}
