@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from audioset_ml.audio import sound_file
+from audioset_ml.audio.losses import Losses, packets
 from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.audio.tfio_decoding import Encoding
 from audioset_ml.errors import AudioError
@@ -24,17 +25,8 @@ _FORMATS = (
   'avi,flv,ape,tta,wv,mpc,mpc8,tak,shn,voc,dsf,iff,loas,mpeg,mpegts,rm,3gp,gsm,sox,dts,'
   'nut,ircam,oma,ast,xwma,nistsphere,avr,pvf,svx,dss,qcp,truehd,swf,mlp'
 )
-# How far the sound may fall short of the length that FFmpeg finds in a header without
-# a note (s): videos may be longer than their sound. Of other formats it is a guess.
-_SHORTFALL_SECONDS = {
-  **dict.fromkeys(('flac', 'w64', 'aiff', 'caf', 'ape', 'tta'), 0.02),
-  **dict.fromkeys(('mov', 'matroska', 'asf'), 0.5),
-  'ogg': 0.1,  # by its last page
-  'mp3': 0.1,  # with a Xing or VBRI frame, of which some count themselves
-}
 _BLOCK_SAMPLES = 1 << 16
-_RATES = 1000, 10_000_000  # Hz; others are damage, and would fill the memory
-_GAP_SECONDS = 0.05  # in time stamps; Matroska's are rounded to milliseconds
+_RATES = 1000, 1_000_000  # Hz; others are damage, and would fill the memory
 # Before version 19, tags that are no UTF-8 are an error.
 _TAGS = {'metadata_errors': 'replace'} if int(av.__version__.split('.')[0]) < 19 else {}
 _ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, IndexError)
@@ -77,7 +69,6 @@ class Stream:
 
   def __init__(self, container, name: str, content: sound_file.Content):
     self._container, self._name = container, name
-    self._counts_frames = content.counts_frames
     self.notes = content.notes
     self._stream = container.streams.audio[0]
     context = self._stream.codec_context
@@ -85,9 +76,7 @@ class Stream:
       context.options = {'err_detect': 'crccheck+explode'}
     self.layout = context.layout.name
     self.is_float = context.name.startswith('pcm_f')
-    self._damaged, self._missing, self._seconds = 0, 0.0, 0.0
-    self._tick = float(self._stream.time_base or 0)
-    self._due: float | None = None  # when the next frame should start (s)
+    self._losses = Losses(container, content)
 
   @property
   def encoding(self) -> Encoding:
@@ -109,27 +98,34 @@ class Stream:
   def blocks(self) -> Iterator[Block]:
     """The samples, block by block; damaged packets are left out and counted.
 
+    Where time stamps tell that something is missing there is silence in its place, so
+    that what follows stays where it was.
+
     Raises:
       AudioError: nothing could be decoded.
     """
     waiting, form = av.AudioFifo(), None
     for frame in self._frames():
+      gap = self._losses.add_frame(frame)
       new = frame.sample_rate, frame.format.name, frame.layout.name
-      if waiting.samples and (new != form or waiting.samples >= _BLOCK_SAMPLES):
+      is_full = waiting.samples >= _BLOCK_SAMPLES
+      if waiting.samples and (gap or new != form or is_full):
         yield self._block(waiting, form[0])
       if form != new:
         if form and new[0] != form[0]:
           self._note(f'its sample rate changes from {form[0]} to {new[0]} Hz')
         waiting, form = av.AudioFifo(), new
+      yield from _silence(gap, frame)
       frame.pts = None  # else the queue refuses gaps
       waiting.write(frame)
     if form is None:
       what = 'it has a header, but no sound (0 samples)'
-      if self._damaged:
-        what = f'nothing of it can be decoded, {_packets(self._damaged)}'
+      if damaged := self._losses.damaged:
+        what = f'nothing of it can be decoded, {packets(damaged)}'
       raise AudioError(f'{self._name}: {what}')
     yield self._block(waiting, form[0])
-    self._note_losses()
+    for note in self._losses.notes():
+      self._note(note)
 
   def _block(self, waiting: av.AudioFifo, sample_rate: int) -> Block:
     if not _RATES[0] <= sample_rate <= _RATES[1]:
@@ -149,51 +145,19 @@ class Stream:
       except _ERRORS:
         self._note('it is damaged; what follows can not be read')
         return
+      self._losses.add_packet(packet)
       try:
         frames = packet.decode()
       except av.error.EOFError:
         continue
       except _ERRORS:
-        self._damaged += 1
+        self._losses.add_damage()
         continue
-      for frame in frames:
-        if frame.samples and frame.sample_rate:
-          self._watch(frame)
-          yield frame
-
-  def _watch(self, frame: av.AudioFrame) -> None:
-    """Sums up the time that frames fill, and that they leave out."""
-    seconds = frame.samples / frame.sample_rate
-    self._seconds += seconds
-    if frame.pts is None:
-      self._due = None
-      return
-    start = frame.pts * self._tick
-    is_first = self._seconds == seconds
-    if is_first and start > _GAP_SECONDS and self._container.format.name == 'ogg':
-      self._note(f'its time starts at {start:.2f} s')
-    if self._due is not None and start - self._due > _GAP_SECONDS:
-      self._missing += start - self._due
-    self._due = start + seconds
+      yield from (one for one in frames if one.samples and one.sample_rate)
 
   def _note(self, text: str) -> None:
     if text not in self.notes:
       self.notes += (text,)
-
-  def _note_losses(self) -> None:
-    if self._damaged:
-      self._note(f'{_packets(self._damaged)} left out')
-    if self._missing:
-      self._note(f'{self._missing:.2f} s are missing in it')
-    stream, name = self._stream, self._container.format.name.partition(',')[0]
-    if name not in _SHORTFALL_SECONDS or (name == 'mp3' and not self._counts_frames):
-      return
-    if stream.duration:
-      promised = float(stream.duration * stream.time_base)
-    else:
-      promised = (self._container.duration or 0) / 1e6
-    if promised > self._seconds + self._missing + _SHORTFALL_SECONDS[name]:
-      self._note(f'its header says {promised:.2f} s, {self._seconds:.2f} s are there')
 
 
 def _container(view: sound_file.View, name: str):
@@ -236,8 +200,13 @@ def _what_it_is(start: bytes) -> str:
   return 'not a sound file, or damaged at its beginning'
 
 
-def _packets(number: int) -> str:
-  return f'{number} damaged packet{"s" if number > 1 else ""}'
+def _silence(seconds: float, frame: av.AudioFrame) -> Iterator[Block]:
+  """Silence of a frame's form."""
+  left, channels = round(seconds * frame.sample_rate), frame.layout.nb_channels
+  while left > 0:
+    number = min(left, _BLOCK_SAMPLES)
+    yield Block(np.zeros((number, channels), np.float32), frame.sample_rate)
+    left -= number
 
 
 def _floats(frame: av.AudioFrame) -> np.ndarray:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ from audioset_ml.errors import AudioError
 from audioset_ml.paths import as_path, is_remote
 
 _END_BYTES = 1 << 16  # the largest Ogg page
+_EBML, _SEGMENT = bytes.fromhex('1a45dfa3'), bytes.fromhex('18538067')
 _START_BYTES = 1 << 12  # which hold an MP3 file's first frame, tags apart
 
 
@@ -91,11 +93,14 @@ class Content:
       header.
     notes: what is odd in the file.
     counts_frames: whether an MP3 file says how many frames it has.
+    last_page: where the last page of an Ogg file is that holds anything; None if there
+      is none that is whole, or of other files.
   """
 
   view: 'View'
   notes: tuple[str, ...]
   counts_frames: bool
+  last_page: int | None
 
   @classmethod
   def of(cls, file: BinaryIO) -> 'Content':
@@ -106,11 +111,17 @@ class Content:
       view = View(file, sound.header(), sound.start, sound.end)
     else:
       view = View(file, b'', 0, file.seek(0, os.SEEK_END))
-    start = view.read(_START_BYTES)
-    if start.startswith(b'OggS') and not _ogg_end_is_marked(view):
-      notes += ('the end of the Ogg stream is not marked; it may be cut off',)
+    start, last_page = view.read(_START_BYTES), None
+    if start.startswith(b'OggS'):
+      place, page = _last_ogg_page(view)
+      if not _is_marked_end(page):
+        notes += ('the end of the Ogg stream is not marked; it may be cut off',)
+      elif any(page[27 : 27 + page[26]]):
+        last_page = place
+    if lacking := _lacks_of_matroska(view, start):
+      notes += (f'its header says that {lacking} bytes more follow',)
     counts_frames = any(name in start for name in (b'Xing', b'Info', b'VBRI'))
-    return cls(view, notes, counts_frames)
+    return cls(view, notes, counts_frames, last_page)
 
 
 class View:
@@ -119,6 +130,11 @@ class View:
   def __init__(self, file: BinaryIO, head: bytes, start: int, end: int):
     self._file, self._head, self._start = file, head, start
     self._size, self._position = len(head) + end - start, 0
+
+  @property
+  def size(self) -> int:
+    """How many bytes there are."""
+    return self._size
 
   def read(self, size: int = -1) -> bytes:
     left = self._size - self._position
@@ -142,14 +158,50 @@ class View:
     return self._position
 
 
-def _ogg_end_is_marked(view: View) -> bool:
-  """False for Ogg files without a whole last page, or without its flag of the end."""
-  size = view.seek(0, os.SEEK_END)
-  view.seek(size - _END_BYTES)
+def _last_ogg_page(view: View) -> tuple[int, bytes]:
+  """Where the last page of an Ogg file is, and its bytes; none if there is none."""
+  first = max(0, view.size - _END_BYTES)
+  view.seek(first)
   end = view.read()
   last = end.rfind(b'OggS')
-  page = end[last:] if last >= 0 else b''
+  return first + last, end[last:] if last >= 0 else b''
+
+
+def _is_marked_end(page: bytes) -> bool:
+  """Whether a page is whole and has Ogg's flag of the end.
+
+  FFmpeg passes over a page whose checksum is wrong.
+  """
   if len(page) < 27 or not page[5] & 4:
     return False
-  segments = page[27 : 27 + page[26]]
-  return len(page) >= 27 + page[26] + sum(segments)
+  size = 27 + page[26] + sum(page[27 : 27 + page[26]])
+  if len(page) < size:
+    return False
+  unsigned = page[:22] + bytes(4) + page[26:size]
+  return _ogg_checksum(unsigned) == int.from_bytes(page[22:26], 'little')
+
+
+def _lacks_of_matroska(view: View, start: bytes) -> int:
+  """How many bytes a Matroska or WebM file lacks of its large element (RFC 8794)."""
+  place = start.find(_SEGMENT) if start.startswith(_EBML) else -1
+  if place < 0:
+    return 0
+  place += len(_SEGMENT)
+  first = start[place : place + 1]
+  length = 9 - first[0].bit_length() if first else 9
+  if length > 8:
+    return 0
+  size = int.from_bytes(start[place : place + length]) - (1 << 7 * length)
+  if size == (1 << 7 * length) - 1:  # unknown, of a live recording
+    return 0
+  return max(0, place + length + size - view.size)
+
+
+_MIRRORED = bytes(int(f'{byte:08b}'[::-1], 2) for byte in range(256))
+
+
+def _ogg_checksum(page: bytes) -> int:
+  """The checksum of RFC 3533: zlib's, but each byte's highest bit comes first."""
+  ones = 0xFFFFFFFF
+  checksum = zlib.crc32(page.translate(_MIRRORED), ones) ^ ones
+  return int(f'{checksum:032b}'[::-1], 2)

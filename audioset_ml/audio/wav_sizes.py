@@ -23,7 +23,7 @@ _TRAILERS = (
   b'LIST', b'id3 ', b'ID3 ', b'bext', b'cue ', b'fact', b'smpl', b'inst', b'plst',
   b'iXML', b'axml', b'_PMX', b'PEAK', b'JUNK', b'junk', b'FLLR', b'acid', b'afsp',
 )  # fmt: skip
-_PCM, _EXTENSIBLE = 1, 0xFFFE
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 # The last 14 bytes of a subformat GUID that only repeats a plain format tag.
 _PLAIN_GUID = bytes.fromhex('000000001000800000aa00389b71')
 
@@ -84,6 +84,29 @@ def find_sound(file: BinaryIO) -> WavSound | None:
     return None
   fmt, start, claimed, is_odd = found
   is_odd |= riff > 0  # behind a tag, where FFmpeg doesn't look for it
+  sound = _bounded(file, fmt, start, claimed, is_odd, size)
+  if contradiction := _contradiction(fmt):
+    return dataclasses.replace(sound, notes=(contradiction, *sound.notes))
+  return sound
+
+
+def _contradiction(fmt: bytes) -> str:
+  """What a fmt chunk says that can't all be true; '' for nothing."""
+  tag, channels, rate, byte_rate, block, bits = struct.unpack('<HHIIHH', fmt[:16])
+  stated = (
+    f'{channels} channels of {bits} bits at {rate} Hz, {byte_rate} bytes a second'
+  )
+  # Of coded sound FFmpeg itself writes wrong byte rates.
+  is_coded = tag not in (_PCM, _FLOAT, _EXTENSIBLE)
+  if is_coded or (block == channels * -(-bits // 8) and byte_rate == rate * block):
+    return ''
+  return f'its header contradicts itself: {stated}'
+
+
+def _bounded(
+  file: BinaryIO, fmt: bytes, start: int, claimed: int, is_odd: bool, size: int
+) -> WavSound:
+  """The sound that begins at a place, whatever size it claims to have."""
   if claimed == 0 and start == size:
     return WavSound(fmt, start, start)
   is_placeholder = claimed == 0 or claimed >= _STREAMED_SIZE

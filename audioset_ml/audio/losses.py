@@ -1,0 +1,140 @@
+"""What a sound lacks while FFmpeg decodes it: damage, gaps in time, short ends."""
+
+import av
+
+from audioset_ml.audio.coded_frames import FrameWatch
+from audioset_ml.audio.sound_file import Content
+
+# How far the sound may fall short of the length that FFmpeg finds in a header without
+# a note (s). Of other formats it is a guess.
+_SHORTFALL_SECONDS = {
+  **dict.fromkeys(('flac', 'w64', 'aiff', 'caf', 'ape', 'tta'), 0.02),
+  **dict.fromkeys(('mov', 'matroska', 'asf'), 0.1),
+  'ogg': 0.1,  # by its last page
+  'mp3': 0.05,  # with a Xing or VBRI frame, of which some count themselves
+}
+_VIDEO_SHORTFALL_SECONDS = 0.5  # a video may be longer than its sound
+# Of MP3, how many samples its header may have left out at its ends.
+_ENDS_SAMPLES = 3500
+# Gaps in time stamps (s): where they count samples, or a packet was damaged before; and
+# elsewhere, where recorders' clocks are uneven.
+_GAP_SECONDS, _UNEVEN_SECONDS = 0.005, 0.05
+_COUNT_SAMPLES = 'flac', 'mp3', 'aac', 'wav'
+_BARE_FRAMES = 'mp3', 'aac'  # without time stamps in the file
+# How much silence stands for what is missing, besides as much as the sound before (s):
+# a wrong time stamp would fill the memory.
+_MOST_SILENCE = 60.0
+_UNREAD_SHARE = 0.1  # of a file of sound alone, behind the last packet
+
+
+class Losses:
+  """Told of packets and frames in their order, it knows what is lacking."""
+
+  def __init__(self, container, content: Content):
+    """Args: FFmpeg's container, and what it reads."""
+    self._container, self._content = container, content
+    self._form = container.format.name.partition(',')[0]
+    self._stream = container.streams.audio[0]
+    self._tick = float(self._stream.time_base or 0)
+    self._frames, self._damaged = FrameWatch(), 0
+    self._is_after_damage = False
+    # Seconds: decoded, missing, of that filled with silence, and in bare frames.
+    self._seconds = self._missing = self._filled = self._coded = 0.0
+    self._rate = 0  # of the last frame (Hz)
+    self._starts = 0.0  # when the first frame does (s)
+    self._due: float | None = None  # when the next frame should start (s)
+    self._last, self._end = 0, 0  # where the last packet, or its page, begins and ends
+
+  def add_packet(self, packet: av.Packet) -> None:
+    """The next packet, before it is decoded."""
+    if packet.size and self._form in _BARE_FRAMES:
+      self._coded += (packet.duration or 0) * self._tick
+      self._frames.add(packet.pos, bytes(packet))
+    self._last = max(self._last, packet.pos or 0)
+    self._end = max(self._end, (packet.pos or 0) + packet.size)
+
+  def add_damage(self) -> None:
+    """The packet could not be decoded."""
+    self._damaged += 1
+    self._is_after_damage = True
+
+  def add_frame(self, frame: av.AudioFrame) -> float:
+    """The next frame.
+
+    Returns:
+      How much silence belongs before it (s).
+    """
+    seconds, gap = frame.samples / frame.sample_rate, 0.0
+    is_first = not self._seconds
+    self._seconds, self._rate = self._seconds + seconds, frame.sample_rate
+    if frame.pts is None:
+      self._due = None if self._due is None else self._due + seconds
+      return gap
+    start = frame.pts * self._tick
+    if is_first:
+      self._starts = start
+    is_exact = self._is_after_damage or self._form in _COUNT_SAMPLES
+    limit = _GAP_SECONDS if is_exact else _UNEVEN_SECONDS
+    if self._due is not None and start - self._due > limit:
+      gap = start - self._due
+      self._missing += gap
+      if self._filled + gap > _MOST_SILENCE + self._seconds:
+        gap = 0.0
+      self._filled += gap
+    self._due, self._is_after_damage = start + seconds, False
+    return gap
+
+  def notes(self) -> list[str]:
+    """What is lacking, for people, when all is decoded."""
+    found = []
+    if self._starts > _UNEVEN_SECONDS and self._form == 'ogg':
+      found.append(f'its time starts at {self._starts:.2f} s')
+    if self._damaged:
+      found.append(f'{packets(self._damaged)} left out')
+    elif places := self._frames.damages:
+      found.append(f'{places} place{"s" if places > 1 else ""} with damaged frames')
+    if self._missing:
+      silent = ', and silent' if self._filled else ''
+      found.append(f'{self._missing:.2f} s are missing in it{silent}')
+    left_out = self._coded - self._seconds - self._missing
+    if left_out * (self._stream.sample_rate or 0) > _ENDS_SAMPLES:
+      found.append(f'its header leaves out {left_out:.2f} s at its ends')
+    found += self._of_length()
+    return found
+
+  def _of_length(self) -> list[str]:
+    """Of what the header promises, and what is behind the last packet."""
+    if self._form == 'flac' and abs(self._tick * self._rate - 1) > 1e-6:
+      stated = f'{1 / self._tick:.0f} Hz, but its frames {self._rate}'
+      return [f'its header says {stated}']
+    is_video, size = bool(self._container.streams.video), self._content.view.size
+    is_unread = self._last < (self._content.last_page or 0)
+    if self._form == 'matroska':
+      is_unread = size - self._end > _UNREAD_SHARE * size
+    if is_unread and not is_video:
+      return [f'{size - self._end} bytes at its end can not be read']
+    name = self._form
+    if name not in _SHORTFALL_SECONDS or (
+      name == 'mp3' and not self._content.counts_frames
+    ):
+      return []
+    if self._stream.duration:
+      promised = float(self._stream.duration * self._stream.time_base)
+    else:
+      promised = (self._container.duration or 0) / 1e6
+    tolerance = _SHORTFALL_SECONDS[name]
+    if is_video:
+      tolerance = max(tolerance, _VIDEO_SHORTFALL_SECONDS)
+    if promised <= self._seconds + self._missing + tolerance:
+      return []
+    return [f'its header says {promised:.2f} s, {self._seconds:.2f} s are there']
+
+  @property
+  def damaged(self) -> int:
+    """How many packets could not be decoded."""
+    return self._damaged
+
+
+def packets(number: int) -> str:
+  """Damaged packets, counted."""
+  return f'{number} damaged packet{"s" if number > 1 else ""}'
