@@ -1,11 +1,12 @@
 """What an error that a user can mend says, in one line."""
 
+import os
 import re
 import sys
 
 from absl import flags
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, printable
 
 FLAGS = flags.FLAGS
 
@@ -40,8 +41,9 @@ def of(error: Exception) -> str:
   """What an error says; of the system's own, the path first, and what to do."""
   ours = isinstance(error, InputError) or not isinstance(error, OSError)
   if ours or error.filename is None or not error.strerror:
-    return str(error)
-  return f'{error.filename}: cannot be used ({error.strerror}); name another path'
+    return printable(str(error))
+  name = printable(os.fsdecode(error.filename))
+  return f'{name}: cannot be used ({error.strerror}); name another path'
 
 
 def is_the_users_to_mend(error: Exception) -> bool:

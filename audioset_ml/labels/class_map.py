@@ -1,14 +1,13 @@
 """The class map: which class index stands for which AudioSet label."""
 
-import csv
 import dataclasses
 import difflib
 import functools
-import io
 import os
 
 from audioset_ml import folders
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, has_control, shown
+from audioset_ml.input_files import read_rows
 from audioset_ml.paths import as_path
 
 HEADER = ('index', 'mid', 'display_name')
@@ -76,30 +75,18 @@ class ClassMap:
     Raises:
       LabelError: the file is missing or not of that form; file and row are named.
     """
-    try:
-      text = as_path(path).read_text(encoding='utf-8-sig')
-    except (OSError, UnicodeDecodeError) as error:
-      raise LabelError(f'{path}: the class map cannot be read ({error})') from error
-    try:
-      rows = [(n, row) for n, row in enumerate(csv.reader(io.StringIO(text)), 1) if row]
-    except csv.Error as error:
-      raise LabelError(f'{path}: the class map cannot be read ({error})') from error
-    header = tuple(cell.strip() for cell in rows[0][1]) if rows else ()
-    if header != HEADER:
-      raise LabelError(
-        f'{path}: a class map starts with the row {",".join(HEADER)}, '
-        f'but this starts with {",".join(header)!r}'
-      )
-    for index, (number, row) in enumerate(rows[1:]):
-      if len(row) != 3 or row[0].strip() != str(index) or not row[1].strip():
+    rows = list(read_rows(path, HEADER, 'the class map', error=LabelError))
+    for index, (number, row) in enumerate(rows):
+      if row[0] != str(index) or not row[1]:
         raise LabelError(
           f'{path}, row {number}: expected index {index}, a mid and a display '
-          f'name, but found {",".join(row)!r}'
+          f'name, but found {shown(",".join(row))}'
         )
+      if hidden := has_control(row[1]) or has_control(row[2]):
+        raise LabelError(f'{path}, row {number}: holds {hidden}; remove it')
     try:
       return cls(
-        mids=tuple(row[1].strip() for _, row in rows[1:]),
-        names=tuple(row[2].strip() for _, row in rows[1:]),
+        mids=tuple(row[1] for _, row in rows), names=tuple(row[2] for _, row in rows)
       )
     except LabelError as error:
       raise LabelError(f'{path}: {error}') from error
@@ -124,7 +111,7 @@ def read_display_names(path: str | os.PathLike) -> dict[str, str]:
   for number, line in lines.items():
     mid, _, name = line.partition('\t')
     if not mid or not name:
-      raise LabelError(f'{path}, row {number}: {line!r} is no mid, tab and name')
+      raise LabelError(f'{path}, row {number}: {shown(line)} is no mid, tab and name')
     if mid in names:
       raise LabelError(f'{path}, row {number}: {mid} stands there more than once')
     names[mid] = name

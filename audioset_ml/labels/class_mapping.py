@@ -1,15 +1,13 @@
 """Scores of one set of classes as scores of another."""
 
-import csv
 import dataclasses
-import io
 import os
 
 import numpy as np
 
 from audioset_ml.errors import LabelError
+from audioset_ml.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.paths import as_path
 
 HEADER = ['class', 'model_class']
 
@@ -68,24 +66,9 @@ class ClassMapping:
     Raises:
       LabelError: the file is missing or wrong; file and row are named.
     """
-    try:
-      text = as_path(path).read_text(encoding='utf-8-sig')
-    except (OSError, UnicodeDecodeError) as error:
-      raise LabelError(f'{path}: the class mapping cannot be read ({error})') from error
-    rows = list(csv.reader(io.StringIO(text)))
-    if not rows or [cell.strip() for cell in rows[0]] != HEADER:
-      raise LabelError(
-        f'{path}: a class mapping starts with the row {",".join(HEADER)}'
-      )
     groups: dict[int, list[int]] = {}
-    for number, row in enumerate(rows[1:], 2):
-      if not row:
-        continue
-      if len(row) != 2:
-        raise LabelError(
-          f'{path}, row {number}: {",".join(row)!r} is not a class and a model class'
-        )
-      name, model_name = (cell.strip() for cell in row)
+    rows = read_rows(path, HEADER, 'the class mapping', error=LabelError)
+    for number, (name, model_name) in rows:
       try:
         group = groups.setdefault(classes.find(name), [])
         if model_name:

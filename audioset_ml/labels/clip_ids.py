@@ -4,13 +4,16 @@ macOS takes letters apart (é is an e and an accent, Unicode's NFD); lists and f
 that were made elsewhere have them whole (NFC). Ids are kept in NFC.
 """
 
+import os
 import re
 import unicodedata
 
 import pandas as pd
 import pyarrow.compute as pc
 
+from audioset_ml.errors import CONTROL, has_control, shown
 from audioset_ml.labels.text_columns import arrow
+from audioset_ml.labels.wrong_rows import WrongRows
 
 # What spreadsheets make of a cell they take for a formula, such as an id that begins
 # with a hyphen; the first also as French, Italian, Dutch, Spanish ones spell it.
@@ -35,13 +38,28 @@ def normal_column(clip_ids: pd.Series) -> pd.Series:
   return clip_ids.where(ascii_, clip_ids[~ascii_].map(normal))
 
 
+def without_control(
+  path: str | os.PathLike, clip_ids: pd.Series, wrong_rows: WrongRows
+) -> pd.Series:
+  """A file's ids, by row, without those that hold control characters.
+
+  Where ids are written in lines, one with a line's end in it would be two.
+  """
+  bad = clip_ids[clip_ids.str.contains(CONTROL)]
+  what = [f'the id {shown(one)} holds {has_control(one)}' for one in bad]
+  wrong_rows.add(path, bad.index, what)
+  return clip_ids[~clip_ids.index.isin(bad.index)]
+
+
 def fault_of_mark(line: str) -> str:
   """What is wrong with a row that begins with `#` and is no clip's."""
   if re.match(CELL_ERROR, line):
     return (
-      f'{line!r}: a spreadsheet has put an error in the place of an id, which began '
-      "with '-' or the like; take the file from before, or import that column as text"
+      f'{shown(line)}: a spreadsheet has put an error in the place of an id, which '
+      "began with '-' or the like; take the file from before, or import that column as "
+      'text'
     )
   return (
-    f"{line!r} begins with '#', but comments stand above the first row only; remove it"
+    f"{shown(line)} begins with '#', but comments stand above the first row only; "
+    'remove it'
   )

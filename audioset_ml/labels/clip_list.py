@@ -9,7 +9,12 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels import segment_rows, segments
-from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
+from audioset_ml.labels.clip_ids import (
+  CELL_ERROR,
+  fault_of_mark,
+  normal_column,
+  without_control,
+)
 from audioset_ml.labels.text_columns import columns_of, read_lines
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
@@ -71,6 +76,7 @@ def _rows(path: str | os.PathLike, lines: pd.Series) -> pd.Series:
   )
   nameless = clips.index[clips == '']
   wrong_rows.add(path, nameless, ['an empty id'] * len(nameless))
+  without_control(path, clips, wrong_rows)
   wrong_rows.settle()
   return clips
 

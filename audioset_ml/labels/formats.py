@@ -21,9 +21,14 @@ import pyarrow as pa
 import pyarrow.csv
 
 from audioset_ml import folders
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
+from audioset_ml.labels.clip_ids import (
+  CELL_ERROR,
+  fault_of_mark,
+  normal_column,
+  without_control,
+)
 from audioset_ml.labels.text_columns import (
   columns_of,
   read_header,
@@ -187,7 +192,7 @@ def _read_tsv(
     if column in (refused or {}):
       raise LabelError(f'{path}: {refused[column]}')
   if any(column not in header for column in columns):
-    found = ', '.join(header) or 'nothing'
+    found = shown(', '.join(header)) if header else 'nothing'
     raise LabelError(
       f'{path}: its first row must name the columns {", ".join(columns)}, '
       f'separated by tabs; found {found}'
@@ -210,6 +215,7 @@ def _read_tsv(
   wrong_rows.add(path, broken, map(fault_of_mark, lines[broken]))
   table = table[~table.index.isin(broken)]
   table['segment_id'] = normal_column(table['segment_id'])
+  table = table.loc[without_control(path, table['segment_id'], wrong_rows).index]
   for column in ('segment_id', 'label'):
     nameless = table.index[table[column] == '']
     wrong_rows.add(path, nameless, [f'an empty {column}'] * len(nameless))
@@ -272,7 +278,7 @@ def _with_presence(
   """Leaves out rows whose `present` is wrong or contradicts an earlier row."""
   right = table['present'].isin([PRESENT, NOT_PRESENT])
   bad = table.loc[~right, 'present']
-  what = [f'{text!r} is neither {PRESENT} nor {NOT_PRESENT}' for text in bad]
+  what = [f'{shown(text)} is neither {PRESENT} nor {NOT_PRESENT}' for text in bad]
   wrong_rows.add(path, bad.index, what)
   table = table[right].drop_duplicates()
   again = table.duplicated([name for name in table.columns if name != 'present'])

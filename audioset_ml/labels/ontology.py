@@ -4,18 +4,18 @@ Nearly a tree, but some nodes have several parents. Abstract nodes group others 
 no labels themselves; a way up leads through them.
 """
 
+import collections
 import dataclasses
 import functools
-import json
 import os
 
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, brief, shown
+from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
-from audioset_ml.paths import as_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,24 +40,26 @@ class Ontology:
       LabelError: the file is missing or not of that form, names a child that is no
         node, or has a node that is its own ancestor.
     """
-    try:
-      nodes = json.loads(as_path(path).read_text(encoding='utf-8-sig'))
-      ontology = cls(
-        names={node['id']: node['name'] for node in nodes},
-        children={node['id']: tuple(node['child_ids']) for node in nodes},
-        abstract=frozenset(
-          node['id'] for node in nodes if 'abstract' in node.get('restrictions', ())
-        ),
-      )
-    except (OSError, ValueError) as error:
-      raise LabelError(f'{path}: the ontology cannot be read ({error})') from error
-    except (KeyError, TypeError) as error:
-      raise LabelError(
-        f"{path}: no ontology of AudioSet's form, a list of objects with id, name and "
-        f'child_ids ({type(error).__name__}: {error})'
-      ) from error
-    if not ontology.names:
+    nodes = read_json(path, what='the ontology', error=LabelError)
+    for number, node in enumerate(nodes if isinstance(nodes, list) else [nodes], 1):
+      if fault := _fault(node):
+        raise LabelError(
+          f"{path}: no ontology of AudioSet's form, a list of objects with id, name "
+          f'and child_ids; node {number} {fault}'
+        )
+    if not nodes:
       raise LabelError(f'{path}: an ontology without nodes')
+    ontology = cls(
+      names={node['id']: node['name'] for node in nodes},
+      children={node['id']: tuple(node['child_ids']) for node in nodes},
+      abstract=frozenset(
+        node['id'] for node in nodes if 'abstract' in node.get('restrictions', ())
+      ),
+    )
+    if len(ontology.names) < len(nodes):
+      times = collections.Counter(node['id'] for node in nodes)
+      twice = next(mid for mid, number in times.items() if number > 1)
+      raise LabelError(f'{path}: {shown(twice)} stands there more than once')
     ontology._check(path)
     return ontology
 
@@ -65,7 +67,10 @@ class Ontology:
     for mid, children in self.children.items():
       for child in children:
         if child not in self.names:
-          raise LabelError(f'{path}: {mid} has a child {child}, which is no node')
+          raise LabelError(
+            f'{path}: {brief(mid)} has a child {shown(child)}, which is no node'
+          )
+    for mid in self.names:
       if mid in self.ancestors(mid):
         raise LabelError(f'{path}: {mid} is its own ancestor')
 
@@ -128,6 +133,21 @@ class Ontology:
       above = [class_map.index_of.get(node) for node in self.ancestors(mid)]
       implied[index, [other for other in above if other is not None]] = True
     return implied
+
+
+def _fault(node: object) -> str:
+  """What is wrong with a node of `ontology.json`; '' for nothing."""
+  if not isinstance(node, dict):
+    return f'is no object: {shown(node)}'
+  for key in ('id', 'name'):
+    if not isinstance(node.get(key), str):
+      return f'has the {key} {shown(node.get(key))}, which is no text'
+  children = node.get('child_ids')
+  if not isinstance(children, list) or not all(isinstance(c, str) for c in children):
+    return f'has the child_ids {shown(children)}, which are no list of texts'
+  if not isinstance(node.get('restrictions', []), list):
+    return f'has the restrictions {shown(node["restrictions"])}, which are no list'
+  return ''
 
 
 def ancestor_labels(

@@ -1,14 +1,13 @@
 """AudioSet's label quality: of ten labels of each class, how many people confirmed."""
 
-import csv
-import io
 import os
+import re
 
 import pandas as pd
 
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, shown
+from audioset_ml.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.paths import as_path
 
 COLUMNS = ('label_id', 'num_rated', 'num_true')
 
@@ -28,27 +27,19 @@ def read_quality_csv(path: str | os.PathLike, class_map: ClassMap) -> pd.DataFra
     LabelError: the file can't be read, or a row isn't a mid and two counts, the second
       at most the first. Names the row.
   """
-  try:
-    rows = list(csv.reader(io.StringIO(as_path(path).read_text(encoding='utf-8-sig'))))
-  except (OSError, UnicodeDecodeError) as error:
-    raise LabelError(f'{path}: the label quality cannot be read ({error})') from error
-  if not rows or tuple(cell.strip() for cell in rows[0]) != COLUMNS:
-    raise LabelError(f'{path}: its first row must be {",".join(COLUMNS)}')
   counts = {}
-  for number, row in enumerate(rows[1:], 2):
-    if not row:
-      continue
+  for number, row in read_rows(path, COLUMNS, 'the label quality', error=LabelError):
     numbers = [
-      int(cell) for cell in row[1:] if cell.strip().isascii() and cell.strip().isdigit()
+      int(cell) for cell in row[1:] if len(cell) < 16 and re.fullmatch('[0-9]+', cell)
     ]
-    if len(row) != 3 or len(numbers) != 2 or numbers[1] > numbers[0]:
+    if len(numbers) != 2 or numbers[1] > numbers[0]:
       raise LabelError(
-        f'{path}, row {number}: {",".join(row)!r} is no mid, number rated and number '
-        'true (at most as many)'
+        f'{path}, row {number}: {shown(",".join(row))} is no mid, number rated and '
+        'number true (at most as many)'
       )
-    if row[0].strip() in counts:
-      raise LabelError(f'{path}, row {number}: {row[0].strip()} stands there twice')
-    counts[row[0].strip()] = numbers
+    if row[0] in counts:
+      raise LabelError(f'{path}, row {number}: {shown(row[0])} stands there twice')
+    counts[row[0]] = numbers
   table = pd.DataFrame.from_dict(
     counts, 'index', columns=list(COLUMNS[1:]), dtype=float
   )

@@ -15,6 +15,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from audioset_ml.errors import shown
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
 from audioset_ml.labels.text_columns import (
   NUMBER,
@@ -57,7 +58,7 @@ class Layout:
     columns = re.sub('"[^"]*"', '', line).count(self.separator) + 1
     if columns != len(self.columns):
       return f'{columns} columns instead of {FORM}'
-    return f'{line!r} is not of the form {FORM}'
+    return f'{shown(line)} is not of the form {FORM}'
 
 
 def find_rows(

@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audioset_ml import folders
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels import segment_rows
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.clip_ids import without_control
 from audioset_ml.labels.text_columns import arrow, strings, times_of
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
@@ -64,7 +65,7 @@ def read_weak_csv(
     wrong_rows.settle()
     raise LabelError(
       f'{path}: none of its {len(lines)} rows is of the form {segment_rows.FORM}; the '
-      f'first, row {unread.index[0]}, is {unread.iloc[0]!r}'
+      f'first, row {unread.index[0]}, is {shown(unread.iloc[0])}'
     )
   wrong_rows.add(path, unread.index, [layout.fault(line) for line in unread])
   clips = _clips(path, fields, wrong_rows)
@@ -115,6 +116,7 @@ def _clips(
 ) -> pd.DataFrame:
   """The clips of the rows that are right."""
   clips = times_of(path, fields, ('start', 'end'), wrong_rows)
+  fields = fields.loc[without_control(path, fields['id'], wrong_rows).index]
   nameless = fields.index[fields['id'] == '']
   wrong_rows.add(path, nameless, ['an empty id'] * len(nameless))
   clips = clips[clips.notna().all(axis=1) & (fields['id'] != '')]

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path, read_byte_lines
 
@@ -34,6 +34,8 @@ def read_header(path: str | os.PathLike) -> str:
         lines = without_comments(read_lines(path))
         return lines.iloc[0] if len(lines) else ''
       text = line.removeprefix(_BYTE_ORDER_MARK).decode().rstrip('\r\n')
+      if '\0' in text:
+        raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})')
       if text.strip() and not text.startswith('#'):
         return text
   except OSError as error:
@@ -88,6 +90,8 @@ def read_lines(path: str | os.PathLike) -> pd.Series:
   except OSError as error:
     raise LabelError(f'{path}: the label file cannot be read ({error})') from error
   data = _utf_8(path, data)
+  if b'\0' in data:  # of UTF-16 without its mark, mostly
+    raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})')
   ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord('\n')) + 1
   offsets = np.concatenate([[0], ends])
   if offsets[-1] < len(data):
@@ -154,7 +158,8 @@ def times_of(
   times = pd.DataFrame({name: _seconds(table[name]) for name in columns})
   for name in columns:
     bad = table.loc[times[name].isna(), name]
-    wrong_rows.add(path, bad.index, [f'{text!r} is no time in seconds' for text in bad])
+    what = [f'{shown(text)} is no time in seconds' for text in bad]
+    wrong_rows.add(path, bad.index, what)
   return times
 
 

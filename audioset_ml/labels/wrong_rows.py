@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, brief, printable
 from audioset_ml.paths import Path
 
 WRONG_ROWS_FILE = 'skipped_labels.csv'
@@ -46,7 +46,7 @@ class WrongRows:
   ) -> None:
     """Notes wrong rows and what is wrong with each."""
     for row, text in zip(rows, what, strict=True):
-      self._pending.append(WrongRow(str(path), int(row), text))
+      self._pending.append(WrongRow(str(path), int(row), printable(text)))
 
   def keep_known(
     self,
@@ -67,7 +67,7 @@ class WrongRows:
     """
     right = table[column].isin(known)
     unknown = table.loc[~right, column]
-    what = [f'label {mid} is not in {where}' for mid in unknown]
+    what = [f'label {brief(mid)} is not in {where}' for mid in unknown]
     self.add(path, unknown.index, what)
     return table[right]
 

@@ -34,7 +34,7 @@ def test_a_written_map_reads_the_same(tmp_path):
     ('mid,index\n', 'starts with the row'),
     ('index,mid,display_name\n', 'no classes'),
     ('index,mid,display_name\n1,/m/a,A\n', 'row 2: expected index 0'),
-    ('index,mid,display_name\n0,/m/a\n', 'row 2: expected index 0'),
+    ('index,mid,display_name\n0,/m/a\n', 'row 2: 2 columns instead of index,mid'),
     ('index,mid,display_name\n0,/m/a,A\n1,/m/a,B\n', '/m/a stands more than once'),
   ],
 )
