@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from audioset_ml import paths
 from audioset_ml.errors import InputError
+from audioset_ml.input_files import read_json
 from audioset_ml.paths import GfilePath, Path, as_path
 
 if TYPE_CHECKING:
   import pandas as pd
 
 RUN_FILE = 'run.json'
+# What a run.json says, whichever stage wrote it.
+RUN_FORM = {
+  'stage?': str,
+  'inputs?': {'*': (str, list, None)},
+  'counts?': dict,
+  'front_end?': {'*': float},
+  'frames?': {'*': (str, float)},
+  'left_out?': (dict, None),
+}
 LABEL_SET_FILE = 'label_set.json'
 SAVED_MODEL_FILE = 'saved_model.pb'
 
@@ -48,10 +58,8 @@ def read_run(folder: str | os.PathLike, stage: str | Sequence[str]) -> dict[str,
       f'{path}: not a finished `{stage}` folder (no {RUN_FILE} in it); run '
       f'`python -m audioset_ml.{stage}` to its end first'
     )
-  try:
-    run_json = json.loads((path / RUN_FILE).read_text())
-  except ValueError as error:
-    raise InputError(f'{path}/{RUN_FILE}: not JSON ({error})') from error
+  remedy = f'run `{stage}` again with --overwrite'
+  run_json = read_json(path / RUN_FILE, RUN_FORM, remedy=remedy)
   if run_json.get('stage') not in stages:
     raise InputError(
       f'{path}: written by `{run_json.get("stage")}`, but a `{stage}` folder is needed'

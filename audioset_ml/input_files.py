@@ -12,7 +12,7 @@ import math
 import os
 import pathlib
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,7 +59,7 @@ def read_lines(
 
 def read_json(
   path: str | os.PathLike,
-  keys: Collection[str] = (),
+  form: Any = None,
   what: str = '',
   remedy: str = '',
   error: type[InputError] = InputError,
@@ -68,25 +68,66 @@ def read_json(
 
   Args:
     path: the file.
-    keys: those that it must have, as an object; () for any content.
+    form: what it must be (see `fault_of_form`); None for anything.
     what: it is, for the message.
     remedy: what to do about it, for the message.
     error: the kind of error.
 
   Raises:
-    InputError: it can't be read, or is no object with these keys.
+    InputError: it can't be read, or is not of this form.
   """
   text = read_text(path, what, remedy, error)
   try:
     content = json.loads(text)
   except (ValueError, RecursionError) as reason:
     raise _unreadable(path, what, f'not JSON: {reason}', remedy, error) from reason
-  if keys:
-    if not isinstance(content, dict):
-      raise _unreadable(path, what, 'no JSON object', remedy, error)
-    if lacking := [key for key in keys if key not in content]:
-      raise _unreadable(path, what, f'it lacks {lacking[0]!r}', remedy, error)
+  if form is not None and (fault := fault_of_form(content, form)):
+    raise _unreadable(path, what, fault, remedy, error)
   return content
+
+
+def fault_of_form(content: Any, form: Any, name: str = 'its content') -> str:
+  """What is wrong with a value that came from JSON; '' for nothing.
+
+  Args:
+    content: the value.
+    form: a type, or a tuple of types and None, that it must be of (an int is a float
+      too, and a bool neither); a list of one form, that all members must have; or a
+      dictionary from keys to the forms of their values, where `key?` may be absent and
+      `*` stands for every key.
+    name: of the value, for the message.
+  """
+  if isinstance(form, dict):
+    if not isinstance(content, dict):
+      return f'{name} is no object'
+    for key, inner in form.items():
+      if key == '*':
+        found = [fault_of_form(v, inner, shown(k)) for k, v in content.items()]
+      elif key.endswith('?') and key[:-1] not in content:
+        continue
+      elif (key := key.removesuffix('?')) not in content:
+        return f'{name} lacks {key!r}'
+      else:
+        found = [fault_of_form(content[key], inner, repr(key))]
+      if fault := next(filter(None, found), ''):
+        return fault
+    return ''
+  if isinstance(form, list):
+    if not isinstance(content, list):
+      return f'{name} is no list'
+    found = (fault_of_form(one, form[0], f'a member of {name}') for one in content)
+    return next(filter(None, found), '')
+  types = [type(None) if one is None else one for one in _as_tuple(form)]
+  types += [int] * (float in types)
+  if object in types:
+    return ''
+  if isinstance(content, bool) and bool not in types:
+    return f'{name} is {content}'
+  return '' if isinstance(content, tuple(types)) else f'{name} is {shown(content)}'
+
+
+def _as_tuple(form: Any) -> tuple:
+  return form if isinstance(form, tuple) else (form,)
 
 
 def read_rows(
@@ -171,7 +212,7 @@ def load_array(
       _require(path.name, found, kind, shape, kinds)
       promised, there = math.prod(found) * kind.itemsize, path.stat().st_size
       if there - file.tell() < promised:
-        raise ValueError(f'it promises {promised} bytes, but has {there}')
+        raise ValueError(f'it promises {promised} bytes, but the file has {there}')
     return np.load(path, mmap_mode='r' if memory_map else None, allow_pickle=False)
   except Exception as reason:  # many types, tokenize's and ast's among them
     raise _unreadable(path, '', reason, remedy, error) from reason

@@ -9,13 +9,13 @@ After a kill at any point the same call goes on.
 import contextlib
 import dataclasses
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from audioset_ml import folders, paths
 from audioset_ml.errors import InputError
+from audioset_ml.input_files import read_json
 from audioset_ml.paths import Path
 
 FLAGS_FILE = 'flags.txt'
@@ -156,7 +156,7 @@ def look(
     return 'new'
   if not (path / _INPUTS_FILE).is_file():
     raise InputError(f'{path}: holds files that no stage wrote; choose another folder')
-  started = json.loads((path / _INPUTS_FILE).read_text())
+  started = _read_started(path)
   if (theirs := started.get('stage', stage)) != stage:
     raise InputError(f'{path}: was written by `{theirs}`; choose another --output_dir')
   difference = _difference(path, started, flags, inputs)
@@ -211,9 +211,24 @@ def is_current(path: Path) -> bool:
   """Whether a run has finished in a folder and its inputs are those that it read."""
   if not folders.is_finished(path):
     return False
-  started = json.loads((path / _INPUTS_FILE).read_text())['inputs']
-  inputs = json.loads((path / folders.RUN_FILE).read_text())['inputs']
-  return all(started.get(name) == folders.fingerprint(inputs[name]) for name in inputs)
+  try:
+    started = _read_started(path)['inputs']
+    inputs = read_json(path / folders.RUN_FILE, {'inputs': {'*': object}})['inputs']
+    now = {name: folders.fingerprint(value) for name, value in inputs.items()}
+  except (InputError, TypeError):  # TypeError: of what is no path
+    return False
+  return all(started.get(name) == state for name, state in now.items())
+
+
+def _read_started(path: Path) -> dict[str, Any]:
+  """What a folder's run started from.
+
+  Raises:
+    InputError: its file can't be read.
+  """
+  form = {'stage?': str, 'flags': [str], 'inputs': {'*': (str, list, None)}}
+  remedy = 'choose another --output_dir, or delete the folder'
+  return read_json(path / _INPUTS_FILE, form, remedy=remedy)
 
 
 def _difference(

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from audioset_ml import folders, paths, stage
-from audioset_ml.errors import AudioError
+from audioset_ml.errors import AudioError, printable
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
         continue
       if result.notes:
         note = f'note: {result.path}: {"; ".join(result.notes)}'
-        bar.write(note, file=sys.stderr)
+        bar.write(printable(note), file=sys.stderr)
       bar.write(tagging.describe(result, model.class_names, FLAGS.top), file=sys.stdout)
       if FLAGS.output_npz:
         tagged.append(result)

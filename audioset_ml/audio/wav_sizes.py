@@ -9,6 +9,8 @@ WAVE Files".
 import dataclasses
 import os
 import struct
+import types
+from collections.abc import Mapping
 from typing import BinaryIO
 
 # A program that writes to a pipe can't go back to fill in the sizes. ffmpeg leaves
@@ -18,6 +20,7 @@ _STREAMED_SIZE = 0x7FFFF000
 _HEADER_BYTES = 128
 _TAIL_BYTES = 1 << 16  # of a file whose sizes are wrong, where chunks are looked for
 _MAX_CHUNKS = 1000
+_NONE_KNOWN: Mapping[int, bool] = types.MappingProxyType({})
 # What writers put behind the sound, as far as known.
 _TRAILERS = (
   b'LIST', b'id3 ', b'ID3 ', b'bext', b'cue ', b'fact', b'smpl', b'inst', b'plst',
@@ -179,8 +182,17 @@ def _ends_there(file: BinaryIO, end: int, size: int) -> bool:
   return False
 
 
-def _chunks_fill(file: BinaryIO, position: int, size: int) -> bool:
-  """Whether chunks with names in ASCII fill the file from here exactly."""
+def _chunks_fill(
+  file: BinaryIO, position: int, size: int, known: Mapping[int, bool] = _NONE_KNOWN
+) -> bool:
+  """Whether chunks with names in ASCII fill the file from here exactly.
+
+  Args:
+    file: the file.
+    position: where the first should begin.
+    size: of the file.
+    known: positions of which the answer is known.
+  """
   for _ in range(_MAX_CHUNKS):
     head = _read_at(file, position, 8)
     if len(head) < 8 or not all(32 <= byte < 127 for byte in head[:4]):
@@ -189,6 +201,8 @@ def _chunks_fill(file: BinaryIO, position: int, size: int) -> bool:
     position += 8 + claimed
     if position in (size, size - (claimed & 1)):
       return True
+    if position in known:
+      return known[position]
     position += claimed & 1
     if position > size:
       return False
@@ -201,11 +215,12 @@ def _before_trailers(file: BinaryIO, start: int, size: int) -> int:
   tail = _read_at(file, first, size - first)
   if tail[-128:-125] == b'TAG':
     size, tail = size - 128, tail[:-128]
-  places = [place for name in _TRAILERS for place in _all_places(tail, name)]
-  for place in sorted(places):
-    if _chunks_fill(file, first + place, size):
-      return first + place
-  return size
+  places = sorted(place for name in _TRAILERS for place in _all_places(tail, name))
+  filling: dict[int, bool] = {}
+  # From the end, so that of chunks that follow each other each is looked at once.
+  for place in reversed(places):
+    filling[first + place] = _chunks_fill(file, first + place, size, filling)
+  return next((first + place for place in places if filling[first + place]), size)
 
 
 def _all_places(data: bytes, name: bytes) -> list[int]:

@@ -109,6 +109,6 @@ def split_clips(
 def _skipped(records: RecordsFolder) -> pd.DataFrame:
   try:
     table = pd.read_csv(records.path / SKIPPED_FILE, dtype=str, na_filter=False)
-  except OSError:
+  except FileNotFoundError:
     table = pd.DataFrame(columns=['clip_id', 'reason', 'detail'])
   return table[list(LOST_COLUMNS)]

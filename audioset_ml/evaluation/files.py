@@ -15,11 +15,8 @@
 """
 
 import dataclasses
-import json
 import os
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,10 +24,11 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.errors import InputError, RecordError, brief, shown
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection
 from audioset_ml.evaluation.result import Evaluation, Replicates
+from audioset_ml.input_files import Arrays, read_json
 
 METRICS_FILE = 'metrics.json'
 PER_CLASS_FILE = 'per_class.csv'
@@ -43,16 +41,32 @@ SCHEMA_VERSION = 2  # of metrics.json
 STRONG_PREFIX = 'strong_'
 
 
-# What reading damaged files raises; the last three are of .npz files.
-_DAMAGE = (
-  OSError,
-  ValueError,
-  KeyError,
-  EOFError,
-  zipfile.BadZipFile,
-  zlib.error,
-  NotImplementedError,
-)
+_NUMBER = (float, None)
+_WEAK_FORM = {
+  'classes': int,
+  'd_prime': _NUMBER,
+  'classes_in_d_prime': int,
+  'classes_with_auc_clipped': int,
+  '*': (float, str, None, bool, list, dict),
+}
+_STRONG_FORM = {
+  'classes': int,
+  'd_prime': _NUMBER,
+  'd_prime_explicit': _NUMBER,
+  'd_prime_complementary': _NUMBER,
+  '*': (float, str, None, bool, list, dict),
+}
+_METRICS_FORM = {
+  'clips': {'evaluated': int, 'identity': str, 'lost?': int},
+  'weak?': _WEAK_FORM,
+  'strong?': _STRONG_FORM,
+  'detection?': dict,
+  'intervals?': {'*': {'*': (list, None)}},
+  'bootstrap?': {'replicates': int, 'seed': int, 'level': float},
+  'notes?': [str],
+  'selection?': dict,
+  'comparison?': dict,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,31 +157,43 @@ def read_evaluation(path: str | os.PathLike) -> EvaluatedModel:
 def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
   """`read_evaluation` of a folder that is not finished yet, but whose files are."""
   folder = pathlib.Path(path)
+  what, remedy = 'its evaluation', 'evaluate again with --overwrite'
+  wrong = {'what': what, 'remedy': remedy, 'error': RecordError}
+  content = read_json(folder / METRICS_FILE, {'schema_version?': object}, **wrong)
+  version = content.get('schema_version')
+  if version != SCHEMA_VERSION:
+    raise InputError(
+      f'{path}: {METRICS_FILE} has schema {brief(str(version))}, but {SCHEMA_VERSION} '
+      'is needed; evaluate again'
+    )
+  content = read_json(folder / METRICS_FILE, _METRICS_FORM, **wrong)
+  sections = [content[name] for name in ('weak', 'strong') if name in content]
   try:
-    content = json.loads((folder / METRICS_FILE).read_text())
-    if not isinstance(content, dict):
-      raise ValueError(f'{METRICS_FILE} holds no object')
-    version = content.get('schema_version')
-    if version != SCHEMA_VERSION:
-      raise InputError(
-        f'{path}: {METRICS_FILE} has schema {version}, but {SCHEMA_VERSION} is needed; '
-        'evaluate again'
-      )
+    if not sections:
+      raise ValueError(f'{METRICS_FILE} has neither weak nor strong')
     per_class = folders.read_csv(folder / PER_CLASS_FILE)
-    clips = {name: content['clips'][name] for name in ('evaluated', 'identity')}
-    section = content.get('weak') or content['strong']
-    if len(per_class) != section['classes'] or per_class.iloc[:, 2:].isna().all(
-      axis=None
-    ):
-      raise ValueError(f'{PER_CLASS_FILE} has {len(per_class)} rows of {clips}')
-    replicates = _read_replicates(folder) if content.get('bootstrap') else {}
-  except InputError:
-    raise
-  except _DAMAGE as error:
-    raise RecordError(
-      f'{path}: its evaluation cannot be read ({error}); evaluate again'
-    ) from error
+    if fault := _fault_of_classes(per_class, sections[0]['classes']):
+      raise ValueError(f'{PER_CLASS_FILE} {fault}')
+  except (OSError, ValueError) as error:
+    raise RecordError(f'{path}: {what} cannot be read ({error}); {remedy}') from error
+  replicates = {}
+  if drawn := content.get('bootstrap'):
+    shape = drawn['replicates'], len(per_class)
+    replicates = _read_replicates(folder, shape, remedy)
   return EvaluatedModel(str(path), content, per_class, replicates)
+
+
+def _fault_of_classes(per_class: pd.DataFrame, classes: int) -> str:
+  """What is wrong with a table of classes; '' for nothing."""
+  if list(per_class.columns[:2]) != ['mid', 'display_name']:
+    return 'does not begin with the columns mid and display_name'
+  if len(per_class) != classes or per_class['mid'].duplicated().any():
+    return f'has {len(per_class)} rows, but there are {classes} classes, each once'
+  values = per_class.iloc[:, 2:]
+  for name in values.columns:
+    if not pd.api.types.is_numeric_dtype(values[name]):
+      return f'has a value in the column {shown(name)} that is no number'
+  return 'has no values' if values.isna().all(axis=None) else ''
 
 
 def read_table(
@@ -200,11 +226,16 @@ def _write_replicates(folder: pathlib.Path, replicates: dict[str, Replicates]) -
   partial.replace(folder / REPLICATES_FILE)
 
 
-def _read_replicates(folder: pathlib.Path) -> dict[str, Replicates]:
+def _read_replicates(
+  folder: pathlib.Path, shape: tuple[int, int], remedy: str
+) -> dict[str, Replicates]:
+  """The replicates, of which there are so many of so many classes."""
   found: dict[str, Replicates] = {}
-  with np.load(folder / REPLICATES_FILE, allow_pickle=False) as arrays:
-    for key in arrays.files:
-      section, kind, value = key.split('/')
-      one = found.setdefault(section, Replicates({}, {}))
-      getattr(one, kind)[value] = arrays[key]
+  arrays = Arrays(folder / REPLICATES_FILE, remedy, RecordError)
+  for key in arrays.headers:
+    section, kind, value = (*key.split('/'), '', '')[:3]
+    if kind not in ('summary', 'per_class'):
+      raise RecordError(f'{folder}/{REPLICATES_FILE}: holds {shown(key)}; {remedy}')
+    one = found.setdefault(section, Replicates({}, {}))
+    getattr(one, kind)[value] = arrays.read(key, shape[: 1 + (kind == 'per_class')])
   return found

@@ -7,7 +7,6 @@ for two million clips of AudioSet), `clip_ids.txt`, `class_map.csv`, `summary.cs
 
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import numpy as np
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
+from audioset_ml.input_files import load_array, read_json, read_lines
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.unmarked import has_class
 
@@ -66,20 +66,18 @@ class LabelSet:
     """
     require_label_set(path)
     folder = pathlib.Path(path)
-    try:
-      packed = np.load(folder / _FLAGS, allow_pickle=False)
-      clip_ids = tuple((folder / 'clip_ids.txt').read_text().splitlines())
-      description = json.loads((folder / _DESCRIPTION).read_text())
-      flagged_as = description['flagged_as']
-    except (OSError, EOFError, ValueError, KeyError) as error:
-      raise LabelError(f'{path}: damaged label set ({error})') from error
+    what, remedy = 'a damaged label set:', 'make it again with `enhance --overwrite`'
+    wrong = {'what': what, 'remedy': remedy, 'error': LabelError}
+    clip_ids = read_lines(folder / 'clip_ids.txt', **wrong)
+    description = read_json(folder / _DESCRIPTION, {'flagged_as': str}, **wrong)
+    flagged_as = description['flagged_as']
     class_map = ClassMap.read(folder / 'class_map.csv')
     shape = (len(clip_ids), -(-len(class_map) // 8))
-    if packed.shape != shape or packed.dtype != np.uint8:
-      raise LabelError(
-        f'{path}/{_FLAGS}: holds {packed.dtype} {packed.shape}, but {len(clip_ids)} '
-        f'clips and {len(class_map)} classes need uint8 {shape}'
-      )
+    packed = load_array(
+      folder / _FLAGS, shape, 'u', memory_map=False, remedy=remedy, error=LabelError
+    )
+    if packed.dtype != np.uint8:
+      raise LabelError(f'{path}/{_FLAGS}: holds {packed.dtype}, not uint8; {remedy}')
     if flagged_as not in FLAGGED_AS:
       raise LabelError(f'{path}/{_DESCRIPTION}: flagged_as is {flagged_as!r}')
     return cls(str(path), clip_ids, class_map, packed, flagged_as, description)

@@ -5,7 +5,6 @@ evaluated clips; but classes lack different shares of their labels. Here student
 several percentages say which of them suits, on clips that are used for nothing else.
 """
 
-import json
 import pathlib
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,6 +15,7 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation.files import EvaluatedModel
+from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 
 _NO_METRICS = ('mid', 'display_name')
@@ -101,8 +101,8 @@ def _name_of(label_set: str) -> str:
   """What a label set was named as it was made; its folder's name if that is gone."""
   folder = pathlib.Path(label_set)
   try:
-    return str(json.loads((folder / folders.LABEL_SET_FILE).read_text())['name'])
-  except (OSError, ValueError, KeyError):
+    return read_json(folder / folders.LABEL_SET_FILE, {'name': str})['name']
+  except InputError:
     return folder.name
 
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from audioset_ml import folders
 from audioset_ml.errors import ModelError
+from audioset_ml.input_files import fault_of_form
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
-from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.folds import Fold, require_complete
 from audioset_ml.records.frames import FrameFormat
 
@@ -69,7 +70,7 @@ class ModelFiles:
         'is needed: a train folder, a .keras file or yamnet.h5'
       )
     if path.is_dir():
-      frames = FrameFormat.from_run(folders.read_run(path, 'train'))
+      frames = frames_of(folders.read_run(path, 'train'), path)
       path = path / MODEL_FILE
     files = cls(path, frames, None, checkpoint)
     files._require_file()
@@ -202,7 +203,11 @@ def left_out_fold(path: str | os.PathLike) -> Fold | None:
   if not folders.is_finished(path):
     return None
   left_out = folders.read_run(path, 'train').get('left_out')
-  return Fold(**left_out) if left_out else None
+  if not left_out:
+    return None
+  if fault := fault_of_form(left_out, {'index': int, 'folds': int}, "'left_out'"):
+    raise ModelError(f'{path}/{folders.RUN_FILE}: {fault}; train it again')
+  return Fold(left_out['index'], left_out['folds'])
 
 
 def _train_folder_of(checkpoint: pathlib.Path) -> pathlib.Path:

@@ -8,7 +8,7 @@ import numpy as np
 
 from audioset_ml import folders
 from audioset_ml.audio import decoding
-from audioset_ml.errors import AudioError
+from audioset_ml.errors import AudioError, printable
 from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.waveform_model import OUTPUTS
 
@@ -64,7 +64,7 @@ def npz_keys(paths: Sequence[str]) -> list[str]:
 def describe(tags: FileTags, names: Sequence[str], number: int) -> str:
   """A line for the file, and a line a class with its score."""
   lines = [f'  {score:.3f}  {name}' for name, score in tags.top(names, number)]
-  return '\n'.join([tags.path, *lines])
+  return '\n'.join(map(printable, [tags.path, *lines]))
 
 
 def write_npz(

@@ -9,7 +9,10 @@ import tensorflow as tf
 
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.models import layers  # noqa: F401  registers the layers for loading
+from audioset_ml.models import (
+  layers,  # noqa: F401  registers the layers for loading
+  packed_sizes,
+)
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.embedder import find_embedder
 from audioset_ml.models.model_files import ModelFiles
@@ -124,15 +127,15 @@ def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
 
 
 def _load_keras(path: pathlib.Path) -> keras.Model:
+  packed_sizes.require_bounded_model(path)
   try:
     model = keras.saving.load_model(path, compile=False)
   except Exception as error:  # Keras raises many types for a file it can't read
     raise ModelError(
       f'{path}: not a Keras model of this package ({type(error).__name__}: '
-      f'{str(error).splitlines()[0] if str(error) else "no more is known"})'
+      f'{str(error).splitlines()[0] if str(error).strip() else "no more is known"})'
     ) from error
-  if len(model.output_shape) != 2:
-    raise ModelError(
-      f'{path}: its output has shape {model.output_shape}, not [batch, classes]'
-    )
+  outputs = getattr(model, 'output_shape', None)
+  if not isinstance(outputs, tuple) or len(outputs) != 2:
+    raise ModelError(f'{path}: its output has shape {outputs}, not [batch, classes]')
   return model

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from audioset_ml.errors import ModelError
+from audioset_ml.models import packed_sizes
 from audioset_ml.models.model_files import require_weights_file
 
 _CLASSIFIER = 'logits'
@@ -67,21 +68,16 @@ def yamnet_num_classes(path: str | os.PathLike) -> int:
 
 def _read_arrays(path: str | os.PathLike) -> Arrays:
   """All datasets of an HDF5 file by their full names."""
-  arrays = {}
-
-  def visit(name, item):
-    if isinstance(item, h5py.Dataset):
-      arrays[name] = item[()]
-
   require_weights_file(path)
   try:
     with h5py.File(path, 'r') as file:
-      file.visititems(visit)
-  except OSError as error:
+      datasets = packed_sizes.datasets_of(file)
+      packed_sizes.require_bounded(datasets, os.path.getsize(path))
+      return {name: dataset[()] for name, dataset in datasets.items()}
+  except Exception as error:  # h5py raises many types for damaged files
     raise ModelError(
       f'{path}: cannot be read as HDF5 ({error}); if its download broke off, repeat it'
     ) from error
-  return arrays
 
 
 def _dataset_name(layer: keras.Layer, weight: keras.Variable) -> str:

@@ -1,17 +1,17 @@
 """A folder of records, opened: its shards, clips, classes and frames."""
 
-import csv
 import dataclasses
 import functools
-import io
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 
 from audioset_ml import folders
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import InputError, RecordError, shown
+from audioset_ml.input_files import fault_of_form, read_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.paths import Path, as_path
 from audioset_ml.records.frames import FrameFormat
@@ -30,6 +30,12 @@ OF_LABELS = (
   'class_counts',
   'other_strong_labels',
 )
+_RUN_FORM = {
+  'shards': int,
+  'counts': {'*': int},
+  'class_counts': {'*': {'*': int}},
+}
+_REMEDY = 'make the records again with --overwrite'
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
 
 
@@ -74,12 +80,20 @@ class RecordsFolder:
     """
     run_json, shards = require_records(path)
     path = as_path(path)
+    clip_ids = tuple(row[0] for row in _read_clips(path, shards))
+    if len(clip_ids) != run_json['counts'].get('clips', len(clip_ids)):
+      raise RecordError(
+        f'{path}/{CLIPS_FILE}: has {len(clip_ids)} clips, but {folders.RUN_FILE} '
+        f'counts {run_json["counts"]["clips"]}; {_REMEDY}'
+      )
+    if len(set(clip_ids)) < len(clip_ids):
+      raise RecordError(f'{path}/{CLIPS_FILE}: names a clip twice; {_REMEDY}')
     return cls(
       path=path,
       shards=tuple(str(path / name) for name in shards),
-      clip_ids=tuple(row['clip_id'] for row in _read_clips(path)),
+      clip_ids=clip_ids,
       class_map=ClassMap.read(path / CLASS_MAP_FILE),
-      frames=FrameFormat.from_run(run_json),
+      frames=frames_of(run_json, path),
       counts=run_json['counts'],
       counts_by_class=run_json['class_counts'],
     )
@@ -113,11 +127,9 @@ class RecordsFolder:
     """Where each clip of these shards is, and how long."""
     numbers = {as_path(name).name: i for i, name in enumerate(self.shards)}
     return {
-      row['clip_id']: ClipRow(
-        numbers[row['shard']], int(row['frames']), float(row['seconds'])
-      )
-      for row in _read_clips(self.path)
-      if row['shard'] in numbers
+      clip_id: ClipRow(numbers[shard], frames, seconds)
+      for clip_id, shard, frames, seconds in _read_clips(self.path)
+      if shard in numbers
     }
 
   def split(self) -> list['RecordsFolder']:
@@ -177,6 +189,11 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
     RecordError: shards are missing.
   """
   run_json, path = folders.read_run(path, WRITTEN_BY), as_path(path)
+  fault = fault_of_form(run_json, _RUN_FORM)
+  if not fault and not 0 < run_json['shards'] < 100_000:
+    fault = f"'shards' is {run_json['shards']}"
+  if fault:
+    raise RecordError(f'{path}/{folders.RUN_FILE}: cannot be read ({fault}); {_REMEDY}')
   shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
   missing = [name for name in shards if not (path / name).is_file()]
   if missing:
@@ -184,17 +201,42 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
   return run_json, shards
 
 
-def _read_clips(path: Path) -> Iterator[dict[str, str]]:
-  """The rows of clips.csv, one after the other: all at once would take a gigabyte."""
+def frames_of(run_json: dict[str, Any], path: str | os.PathLike) -> FrameFormat:
+  """What the frames are of which a folder's run.json speaks.
+
+  Raises:
+    InputError: it doesn't say, or nothing that can be.
+  """
   try:
-    rows = csv.DictReader(io.StringIO((path / CLIPS_FILE).read_text()))
-  except OSError as error:
-    raise RecordError(f'{path}/{CLIPS_FILE}: cannot be read ({error})') from error
-  if not set(CLIPS_HEADER) <= set(rows.fieldnames or CLIPS_HEADER):
-    raise RecordError(
-      f'{path}/{CLIPS_FILE}: cannot be read (no columns {", ".join(CLIPS_HEADER)})'
-    )
-  yield from rows
+    return FrameFormat.from_run(run_json)
+  except (InputError, TypeError) as error:
+    raise InputError(f'{path}/{folders.RUN_FILE}: {error}') from error
+
+
+def _read_clips(
+  path: Path, shards: Collection[str] | None = None
+) -> Iterator[tuple[str, str, int, float]]:
+  """The rows of clips.csv, one after the other: all at once would take a gigabyte.
+
+  Args:
+    path: the folder.
+    shards: the names of its shards, if they are to be checked.
+
+  Raises:
+    RecordError: it can't be read, or a row is wrong.
+  """
+  known, file = None if shards is None else set(shards), path / CLIPS_FILE
+  for number, cells in read_rows(file, CLIPS_HEADER, remedy=_REMEDY, error=RecordError):
+    clip_id, shard, frames, seconds = cells
+    try:
+      row = clip_id, shard, int(frames), float(seconds)
+      if not clip_id or row[2] < 0 or not 0 <= row[3] < math.inf:
+        raise ValueError('an empty id, or a length that none can have')
+      if known is not None and shard not in known:
+        raise ValueError(f'there is no shard {shown(shard)}')
+    except ValueError as error:
+      raise RecordError(f'{file}, row {number}: {error}; {_REMEDY}') from error
+    yield row
 
 
 def shard_name(index: int, shards: int) -> str:

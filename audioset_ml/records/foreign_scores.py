@@ -1,19 +1,24 @@
 """Scores that another program has made: an array, and a list of the clips."""
 
+import dataclasses
 import os
 import pathlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import RecordError, brief, has_control, shown
+from audioset_ml.input_files import Arrays, load_array
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.labels.clip_ids import normal
 from audioset_ml.labels.clip_list import read_clip_rows
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores
+
+_NAMES = ('clip_ids', 'ids', 'names', 'video_id', 'audio_name')
+_FORM = 'give scores as .npy or .npz, floats of the shape [clips, classes]'
 
 
 def read_foreign_scores(
@@ -42,13 +47,13 @@ def read_foreign_scores(
   Raises:
     InputError: a file can't be read or is wrong, or scores of a clip are missing.
   """
-  values, names = _read(pathlib.Path(path), key)
-  if clip_ids_path:
-    names = read_clip_rows(clip_ids_path)
+  file = _open(pathlib.Path(path), key)
+  names = read_clip_rows(clip_ids_path) if clip_ids_path else file.names()
   if names is None:
     raise RecordError(f'{path}: nothing says which clips its rows are; give --clip_ids')
-  if len(names) != len(values):
-    raise RecordError(f'{path}: has {len(values)} rows, but there are {len(names)} ids')
+  rows, columns = file.shape
+  if len(names) != rows:
+    raise RecordError(f'{path}: has {rows} rows, but there are {len(names)} ids')
   names = [normal(name) for name in names]
   row_of = {name: row for row, name in enumerate(names)}
   if len(row_of) < len(names):
@@ -62,13 +67,13 @@ def read_foreign_scores(
       f'{records.path}, {lacking[0]} for one (a clip is <id>_<start in ms>)'
     )
   class_map = ClassMap.read(class_map_path) if class_map_path else records.class_map
-  if values.shape[1] != len(class_map):
+  if columns != len(class_map):
     raise RecordError(
-      f'{path}: has {values.shape[1]} columns, but there are {len(class_map)} classes'
+      f'{path}: has {columns} columns, but there are {len(class_map)} classes'
       f' in {class_map_path or records.path}; give its class map with --class_map'
     )
   order = [row_of[clip_id] for clip_id in wanted]
-  values = values[order].astype(np.float32, copy=False)
+  values = file.scores()[order].astype(np.float32, copy=False)
   if np.isnan(values).any():
     row, column = np.argwhere(np.isnan(values))[0]
     raise RecordError(
@@ -84,43 +89,55 @@ def read_foreign_scores(
   return scores, unused
 
 
-_NAMES = ('clip_ids', 'ids', 'names', 'video_id', 'audio_name')
+@dataclasses.dataclass(frozen=True)
+class _Scores:
+  """A file of scores, of which only the sizes are read yet.
+
+  Attributes:
+    shape: clips and classes.
+    scores: reads the scores. Shape [clips, classes].
+    names: reads the clips' names, None if the file has none.
+  """
+
+  shape: tuple[int, int]
+  scores: Callable[[], np.ndarray]
+  names: Callable[[], Sequence[str] | None]
 
 
-def _read(path: pathlib.Path, key: str) -> tuple[np.ndarray, Sequence[str] | None]:
-  """The matrix, and the clips if the file names them."""
-  try:
-    content = np.load(path, mmap_mode='r', allow_pickle=False)
-    if isinstance(content, np.ndarray):
-      return _matrix(path, content), None
-    with content:
-      arrays = {name: content[name] for name in content.files}
-  except RecordError:
-    raise
-  except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-    raise RecordError(f'{path}: cannot be read as .npy or .npz ({error})') from error
+def _open(path: pathlib.Path, key: str) -> _Scores:
+  """A file of scores: only what is wanted of it will be read."""
+  if not zipfile.is_zipfile(path):
+    values = load_array(path, (None, None), remedy=_FORM, error=RecordError)
+    return _Scores(values.shape, lambda: values, lambda: None)
+  arrays = Arrays(path, _FORM, RecordError)
   matrices = [
     name
-    for name, array in arrays.items()
-    if array.ndim == 2 and (not key or name == key)
+    for name, (shape, _) in arrays.headers.items()
+    if len(shape) == 2 and (not key or name == key)
   ]
   if len(matrices) != 1:
     raise RecordError(
-      f'{path}: holds the arrays {", ".join(arrays)}; name that of the scores with '
-      '--key'
+      f'{path}: holds the arrays {", ".join(map(brief, arrays.headers))}; name that of '
+      'the scores with --key'
     )
-  names = next((arrays[name] for name in _NAMES if name in arrays), None)
-  return _matrix(path, arrays[matrices[0]]), None if names is None else _texts(names)
+  (matrix,) = matrices
+  named = next((name for name in _NAMES if name in arrays.headers), None)
+  shape = arrays.headers[matrix][0]
 
+  def names() -> Sequence[str] | None:
+    if named is None:
+      return None
+    found = _texts(arrays.read(named, shape[:1], 'US'))
+    for name in found:
+      if hidden := has_control(name):
+        raise RecordError(f'{path}: the id {shown(name)} holds {hidden}')
+    return found
 
-def _matrix(path: pathlib.Path, values: np.ndarray) -> np.ndarray:
-  if values.ndim != 2 or values.dtype.kind != 'f':
-    raise RecordError(
-      f'{path}: holds {values.dtype} {values.shape}, but scores are floats of the '
-      'shape [clips, classes]'
-    )
-  return values
+  return _Scores(shape, lambda: arrays.read(matrix, shape), names)
 
 
 def _texts(names: np.ndarray) -> list[str]:
-  return [n.decode() if isinstance(n, bytes) else str(n) for n in names.tolist()]
+  return [
+    n.decode(errors='replace') if isinstance(n, bytes) else str(n)
+    for n in names.tolist()
+  ]

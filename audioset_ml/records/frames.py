@@ -234,6 +234,8 @@ class FrameFormat:
       InputError: a parameter is missing, unknown, or has an impossible value.
     """
     if 'frames' not in run_json:
+      if 'front_end' not in run_json:
+        raise InputError('neither a front end nor frames are described')
       return cls.log_mel(FrontEnd.from_dict(run_json['front_end']))
     content = run_json['frames']
     names = {field.name for field in dataclasses.fields(cls)} - {'front_end'}

@@ -3,6 +3,8 @@
 import dataclasses
 
 from audioset_ml import folders
+from audioset_ml.errors import RecordError
+from audioset_ml.input_files import fault_of_form
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.paths import as_path
 from audioset_ml.records.folder import WRITTEN_BY, RecordsFolder
@@ -68,6 +70,9 @@ def read_overview(
     RecordError: a shard is damaged.
   """
   run_json = folders.read_run(records.path, WRITTEN_BY)
+  form = {'hours': float, 'skipped_reasons': {'*': int}}
+  if fault := fault_of_form(run_json, form):
+    raise RecordError(f'{records.path}/{folders.RUN_FILE}: {fault}')
   scanned = read_first_labels(records, scanned_clips)
   return RecordsOverview(
     records=records,

@@ -5,14 +5,13 @@ number of workers writes the same bytes, and a restart writes only what is missi
 """
 
 import collections
-import csv
-import io
 import os
 from collections.abc import Sequence
 from typing import Any
 
 from audioset_ml import folders, paths
 from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
+from audioset_ml.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import CLASS_COUNTS
 from audioset_ml.labels.join import JoinedLabels
@@ -32,6 +31,8 @@ from audioset_ml.records.sources import AudioSource, EmbeddingsSource, RecordsSo
 
 LOST_FILE = 'lost_clips.csv'
 _PARTS = '.parts'
+_SKIPPED_HEADER = 'clip_id', 'reason', 'detail'
+_NOTES_HEADER = 'clip_id', 'note'
 Source = AudioSource | EmbeddingsSource | RecordsSource
 
 
@@ -137,21 +138,22 @@ def _old_notes(config: PrepareConfig) -> list[list[str]]:
   """What was odd in the sound of old records, which get new labels."""
   if not config.records:
     return []
-  rows = _old_rows(paths.as_path(config.records) / folder.NOTES_FILE)
+  rows = _old_rows(paths.as_path(config.records) / folder.NOTES_FILE, _NOTES_HEADER)
   return [[row['clip_id'], row['note']] for row in rows]
 
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:
   """Why records lack clips, as `reason: detail`."""
-  rows = _old_rows(records / folder.SKIPPED_FILE)
+  rows = _old_rows(records / folder.SKIPPED_FILE, _SKIPPED_HEADER)
   return {row['clip_id']: f'{row["reason"]}: {row["detail"]}' for row in rows}
 
 
-def _old_rows(file: paths.Path) -> list[dict[str, str]]:
+def _old_rows(file: paths.Path, header: Sequence[str]) -> list[dict[str, str]]:
   """The rows of a table of old records; none if they lack it."""
   if not file.exists():
     return []
-  return list(csv.DictReader(io.StringIO(file.read_text())))
+  rows = read_rows(file, header, remedy='make the old records again')
+  return [dict(zip(header, cells, strict=True)) for _, cells in rows]
 
 
 def _check_skipped(
@@ -225,13 +227,12 @@ def _write_tables(
   clips = [row for summary in summaries for row in summary['clips']]
   skipped = [row for summary in summaries for row in summary['skipped']]
   folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
-  header = ('clip_id', 'reason', 'detail')
-  folders.write_csv(output_dir / folder.SKIPPED_FILE, header, skipped)
+  folders.write_csv(output_dir / folder.SKIPPED_FILE, _SKIPPED_HEADER, skipped)
   counts = {'clips': len(clips), 'clips_skipped': len(skipped)}
   used = {row[0] for row in clips}
   notes = [row for summary in summaries for row in summary.get('notes', ())]
   notes += [row for row in old_notes if row[0] in used]
-  folders.write_csv_if_any(output_dir / folder.NOTES_FILE, ('clip_id', 'note'), notes)
+  folders.write_csv_if_any(output_dir / folder.NOTES_FILE, _NOTES_HEADER, notes)
   if notes:
     counts['clips_noted'] = len({clip_id for clip_id, _ in notes})
   # Of a run that an older version began, some shards may lack what is counted since.

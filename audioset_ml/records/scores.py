@@ -14,14 +14,16 @@ import numpy as np
 
 from audioset_ml import folders
 from audioset_ml.errors import RecordError
+from audioset_ml.input_files import Shape, load_array, read_lines
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.frames import FrameFormat
 
 SCORES_FILE = 'scores.npy'
 CLIP_IDS_FILE = 'clip_ids.txt'
 PATCH_SCORES_FILE = 'patch_scores.npy'
 PATCH_OFFSETS_FILE = 'patch_offsets.npy'
+_REMEDY = 'score again with --overwrite'
 WRITTEN_BY = ('score', 'import_scores', 'evaluate')
 
 
@@ -100,12 +102,12 @@ def read_scores(
   """
   run_json = folders.read_run(path, written_by)
   known = 'front_end' in run_json or 'frames' in run_json
-  return load_scores(path, FrameFormat.from_run(run_json) if known else None)
+  return load_scores(path, frames_of(run_json, path) if known else None)
 
 
 def models_of(path: str | os.PathLike) -> list[str]:
   """The models that have made scores, as far as their folder says."""
-  inputs = folders.read_run(path, WRITTEN_BY)['inputs']
+  inputs = folders.read_run(path, WRITTEN_BY).get('inputs', {})
   model = inputs.get('model') or []
   return [model] if isinstance(model, str) else list(model)
 
@@ -118,17 +120,9 @@ def load_scores(path: str | os.PathLike, frames: FrameFormat | None) -> ClipScor
     frames: what was scored; None where it isn't known.
   """
   folder = pathlib.Path(path)
-  values = _load(folder / SCORES_FILE)
-  try:
-    clip_ids = tuple((folder / CLIP_IDS_FILE).read_text().splitlines())
-  except (OSError, ValueError) as error:
-    raise RecordError(f'{path}: its scores cannot be read ({error})') from error
+  clip_ids = read_lines(folder / CLIP_IDS_FILE, remedy=_REMEDY, error=RecordError)
   class_map = ClassMap.read(folder / CLASS_MAP_FILE)
-  if values.shape != (len(clip_ids), len(class_map)):
-    raise RecordError(
-      f'{path}: {SCORES_FILE} has shape {values.shape}, but there are {len(clip_ids)} '
-      f'clips and {len(class_map)} classes'
-    )
+  values = _load(folder / SCORES_FILE, (len(clip_ids), len(class_map)))
   return ClipScores(str(path), clip_ids, class_map, values, frames)
 
 
@@ -146,20 +140,15 @@ def read_patch_scores(scores: ClipScores) -> ClipPatchScores:
   path, folder = scores.path, pathlib.Path(scores.path)
   if not has_patch_scores(scores):
     raise RecordError(f'{path}: has no scores of patches; score with --patch_scores')
-  values, offsets = (
-    _load(folder / PATCH_SCORES_FILE),
-    _load(folder / PATCH_OFFSETS_FILE),
-  )
-  expected = (len(scores.clip_ids) + 1,)
-  if offsets.shape != expected or offsets[-1] != len(values):
+  values = _load(folder / PATCH_SCORES_FILE, (None, len(scores.class_map)))
+  offsets = _load(folder / PATCH_OFFSETS_FILE, (len(scores.clip_ids) + 1,), 'iu')
+  is_rising = offsets[0] == 0 and (offsets[1:] >= offsets[:-1]).all()
+  if not is_rising or offsets[-1] != len(values):
     raise RecordError(
       f'{path}: {PATCH_OFFSETS_FILE} does not fit {PATCH_SCORES_FILE}; score again'
     )
   return ClipPatchScores(values, offsets)
 
 
-def _load(path: pathlib.Path) -> np.ndarray:
-  try:
-    return np.load(path, mmap_mode='r', allow_pickle=False)
-  except (OSError, EOFError, ValueError) as error:
-    raise RecordError(f'{path}: cannot be read ({error})') from error
+def _load(path: pathlib.Path, shape: Shape, kinds: str = 'f') -> np.ndarray:
+  return load_array(path, shape, kinds, remedy=_REMEDY, error=RecordError)

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 
 from audioset_ml import folders, paths
+from audioset_ml.errors import InputError
+from audioset_ml.input_files import read_json
 from audioset_ml.labels.clip_labels import count_classes, count_states
 from audioset_ml.paths import Path, as_path
 from audioset_ml.records import folder
@@ -20,6 +22,16 @@ from audioset_ml.records.sources import (
   RecordsSource,
   Skipped,
 )
+
+_SUMMARY_FORM = {
+  'bytes': int,
+  'clips': [list],
+  'skipped': [list],
+  'damaged_files?': [list],
+  'notes?': [list],
+  'labels': {'*': int},
+  'classes': {'*': [int]},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +126,16 @@ def is_finished(summary: Path, shard: Path) -> bool:
   """Whether the shard is there as its summary says."""
   if not (summary.exists() and shard.exists()):
     return False
-  return json.loads(summary.read_text())['bytes'] == folders.file_size(shard)
+  try:
+    written = read_json(summary, _SUMMARY_FORM)['bytes']
+  except InputError:  # damaged: the shard is made again
+    return False
+  return written == folders.file_size(shard)
 
 
 def read_summaries(parts_dir: str, tasks: Sequence[ShardTask]) -> list[dict]:
   """The summaries of finished shards, in the order of the tasks."""
   parts = as_path(parts_dir)
-  return [json.loads((parts / task.part_file).read_text()) for task in tasks]
+  remedy = 'delete it, and run `prepare` again'
+  files = [parts / task.part_file for task in tasks]
+  return [read_json(one, _SUMMARY_FORM, remedy=remedy) for one in files]

@@ -1,6 +1,5 @@
 """A sweep's results: a table of all trials, and TensorBoard's HParams."""
 
-import json
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.errors import RecordError
+from audioset_ml.input_files import read_json
 from audioset_ml.sweeping.grid import Trial
 from audioset_ml.sweeping.trials import Outcome, stage_folders
 
@@ -50,10 +50,8 @@ def counted(trial: Trial) -> dict[str, float]:
   """The numbers that a trial's stages counted, as `<stage>/<value>`."""
   found: dict[str, float] = {}
   for label, folder in stage_folders(trial).items():
-    try:
-      counts = json.loads((folder / folders.RUN_FILE).read_text())['counts']
-    except (OSError, ValueError, KeyError) as error:
-      raise RecordError(f'{folder}: its run.json cannot be read ({error})') from error
+    file = folder / folders.RUN_FILE
+    counts = read_json(file, {'counts': {}}, error=RecordError)['counts']
     found |= dict(_numbers(counts, label))
   return found
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from audioset_ml import folders, run_state
+from audioset_ml.errors import InputError
+from audioset_ml.input_files import read_json
 from audioset_ml.progress import progress_bar
 from audioset_ml.sweeping.grid import Trial
 
@@ -52,8 +54,8 @@ def outcome_of(trial: Trial, sweep_dir: pathlib.Path) -> Outcome | None:
   """
   folder = sweep_dir / trial.name
   try:
-    content = json.loads((folder / TRIAL_FILE).read_text())
-  except (OSError, ValueError):
+    content = read_json(folder / TRIAL_FILE, {'seconds': float, 'commit?': (str, None)})
+  except InputError:
     return None
   if content.get('commands') != _as_json(trial) or content.get('message'):
     return None
@@ -75,7 +77,8 @@ def stage_folders(trial: Trial) -> dict[str, pathlib.Path]:
 def _wall_seconds(trial: Trial) -> float:
   """How long its stages took, in whatever attempts."""
   runs = [folder / folders.RUN_FILE for folder in stage_folders(trial).values()]
-  runs = [json.loads(file.read_text()) for file in runs if file.exists()]
+  form = {'wall_seconds': float}
+  runs = [read_json(file, form) for file in runs if file.exists()]
   return round(sum(run['wall_seconds'] for run in runs), 1)
 
 

@@ -15,9 +15,14 @@ class Checkpoints:
     """Args: the folder; how many checkpoints stay; what a checkpoint holds, by name."""
     self._folder = folder
     self._checkpoint = tf.train.Checkpoint(**parts)
-    self._manager = tf.train.CheckpointManager(
-      self._checkpoint, str(folder), max_to_keep=kept
-    )
+    try:
+      self._manager = tf.train.CheckpointManager(
+        self._checkpoint, str(folder), max_to_keep=kept
+      )
+    except ValueError as error:  # of text that is none, or names nothing
+      raise InputError(
+        f'{folder}/checkpoint: cannot be read ({error}); begin anew with --overwrite'
+      ) from error
 
   @property
   def latest(self) -> str | None:
@@ -41,7 +46,8 @@ class Checkpoints:
     Raises:
       InputError: there are some, but none can be read, or not by all workers.
     """
-    paths = {int(path.rpartition('-')[2]): path for path in self._manager.checkpoints}
+    numbered = [(path, path.rpartition('-')[2]) for path in self._manager.checkpoints]
+    paths = {int(step): path for path, step in numbered if step.isdecimal()}
     newest = of_all(max(paths, default=0))
     if newest[0] == 0:
       return False

@@ -100,6 +100,24 @@ def ogg_page_starts(data):
   return starts
 
 
+def ogg_page(data, start):
+  """The bytes of a page."""
+  segments = data[start + 26]
+  size = 27 + segments + sum(data[start + 27 : start + 27 + segments])
+  return data[start : start + size]
+
+
+def ogg_checksum(page):
+  """The checksum of a page in which it is 0 yet (RFC 3533), bit by bit."""
+  remainder = 0
+  for byte in page:
+    remainder ^= byte << 24
+    for _ in range(8):
+      high = remainder & 0x80000000
+      remainder = (remainder << 1 ^ (0x04C11DB7 if high else 0)) & 0xFFFFFFFF
+  return remainder
+
+
 def mp3_without_header_frame(data):
   """An MP3 file without its Xing frame, as plain encoders and cutters write it.
 

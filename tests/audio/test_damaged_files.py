@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import time
 
 import av
 import numpy as np
@@ -186,6 +187,42 @@ def test_impossible_sample_rates():
   data = bytearray(encode(tone(), 'wav_16'))
   data[24:28] = b'\x01\0\0\0'
   assert 'a sample rate of 1 Hz' in refusal(data)
+
+
+def test_wrong_time_stamps_fill_no_memory():
+  """Each of a stream's pages, one behind the other, claims to be much later."""
+  data = bytearray(encode(tone(5.0), 'opus'))
+  for number, start in enumerate(sound_files.ogg_page_starts(bytes(data))[2:]):
+    end = start + len(sound_files.ogg_page(bytes(data), start))
+    data[start + 6 : start + 14] = (number * 10**9).to_bytes(8, 'little')
+    data[start + 22 : start + 26] = bytes(4)
+    checksum = sound_files.ogg_checksum(data[start:end])
+    data[start + 22 : start + 26] = checksum.to_bytes(4, 'little')
+  with contextlib.suppress(AudioError):
+    sound = read(bytes(data))
+    assert len(sound.waveform) < 100 * RATE
+    assert sound.notes
+
+
+@pytest.mark.parametrize('trailer', [b'LIST\0\0\0\0' * 8192, b'LIST' * 16384])
+def test_trailers_of_wav_are_found_in_a_moment(trailer):
+  started = time.process_time()
+  read(sound_files.set_wav_sizes(FILES['wav_16'] + trailer, None, 100))
+  assert time.process_time() - started < 5
+
+
+def test_wav_headers_that_contradict_themselves():
+  data = bytearray(FILES['wav_16'])
+  data[24:28] = (2 * RATE).to_bytes(4, 'little')
+  sound = read(bytes(data))
+  assert 'contradicts itself' in sound.notes[0]
+
+
+@pytest.mark.parametrize('kind', ['vorbis', 'opus'])
+def test_a_damaged_last_page_is_noted(kind):
+  data = bytearray(FILES[kind])
+  data[-100] ^= 1
+  assert 'not marked' in read(bytes(data)).notes[0]
 
 
 def test_joined_files_are_read_to_the_end():

@@ -152,20 +152,12 @@ def test_ogg_of_a_phone_lacks_the_end_of_stream_flag():
   start = sound_files.ogg_page_starts(bytes(data))[-1]
   data[start + 5] &= ~4
   data[start + 22 : start + 26] = bytes(4)
-  data[start + 22 : start + 26] = struct.pack('<I', ogg_checksum(data[start:]))
+  data[start + 22 : start + 26] = struct.pack(
+    '<I', sound_files.ogg_checksum(data[start:])
+  )
   sound = read(bytes(data))
   assert len(sound.waveform) / RATE == pytest.approx(5.0, abs=0.03)
   assert 'end of the Ogg stream' in sound.notes[0]
-
-
-def ogg_checksum(page):
-  remainder = 0
-  for byte in page:
-    remainder ^= byte << 24
-    for _ in range(8):
-      high = remainder & 0x80000000
-      remainder = (remainder << 1 ^ (0x04C11DB7 if high else 0)) & 0xFFFFFFFF
-  return remainder
 
 
 def test_mp3_whose_header_counts_itself():

@@ -16,7 +16,7 @@ from tests.fuzzing.mutations import Mutator
 
 SECONDS = 20.0  # a file may take on a busy machine
 _KILOBYTES = 500_000  # a file may add to the most memory that the process has used
-_SHOWN = 20  # failures in a message
+_SHOWN = 60  # failures in a message
 
 
 @dataclasses.dataclass(frozen=True)

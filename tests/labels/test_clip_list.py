@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.errors import LabelError
+from audioset_ml.labels import formats, segments
 from audioset_ml.labels.clip_list import read_clip_list, write_clip_list
 
 
@@ -125,3 +126,20 @@ def test_lists_as_spreadsheets_leave_them(tmp_path, text, encoding):
 
 def test_letters_taken_apart_are_put_together(tmp_path):
   assert read(tmp_path, 'Cafe\u0301_0\nCaf\u00e9_0\n') == ('Caf\u00e9_0',)
+
+
+@pytest.mark.parametrize('character', ['\x0b', '\x1c', '\x85', '\u2028', '\x1b', '\r'])
+def test_ids_with_control_characters_are_wrong_rows(tmp_path, character):
+  """Written in lines, such an id would be two; printed, it could change a terminal."""
+  path = tmp_path / 'clips.txt'
+  path.write_bytes(f'one_0\ntw{character}o_0\n'.encode())
+  with pytest.raises(LabelError, match=r'row 2: the id .* holds the control') as caught:
+    read_clip_list(path)
+  assert character not in str(caught.value)
+  path.write_bytes(f'one, 0, 1, "a"\ntw{character}o, 0, 1, "a"\n'.encode())
+  with pytest.raises(LabelError, match=r'row 2: the id .* holds the control'):
+    segments.read_weak_csv(path)
+  header = '\t'.join(formats.STRONG_COLUMNS)
+  path.write_bytes(f'{header}\none\t0\t1\ta\ntw{character}o\t0\t1\ta\n'.encode())
+  with pytest.raises(LabelError, match=r'row 3: the id .* holds the control'):
+    formats.read_strong_tsv(path)

@@ -40,10 +40,10 @@ def test_the_folder_above_is_told_apart(tmp_path):
 def test_damage_is_named(tmp_path):
   write(tmp_path / 'set', np.zeros((2, 11), bool))
   (tmp_path / 'set' / 'clip_ids.txt').write_text('one\n')
-  with pytest.raises(LabelError, match=r'1 clips and 11 classes need uint8 \(1, 2\)'):
+  with pytest.raises(LabelError, match=r'holds uint8 \[2, 2\], not'):
     LabelSet.read(tmp_path / 'set')
   (tmp_path / 'set' / 'flagged.npy').write_bytes(b'\x93NUMPY')
-  with pytest.raises(LabelError, match='damaged'):
+  with pytest.raises(LabelError, match='cannot be read'):
     LabelSet.read(tmp_path / 'set')
   write(tmp_path / 'other', np.zeros((2, 11), bool), 'sometimes')
   with pytest.raises(LabelError, match="flagged_as is 'sometimes'"):

@@ -96,25 +96,25 @@ def test_what_is_wrong_is_named(records, tmp_path):
   refused(VALUES, ['one_0', *ORDER[1:]], 'the clip one_0 stands there twice')
   refused(VALUES[:3], ORDER[:3], 'lacks 1 of the 3 clips .* two_0 for one')
   refused(VALUES[:, :1], ORDER, 'has 1 columns, but there are 2 classes')
-  refused(VALUES.astype(int), ORDER, 'scores are floats')
+  refused(VALUES.astype(int), ORDER, 'not floats')
   refused(np.where(VALUES == 5, np.nan, VALUES), ORDER, 'score of one_0, B, is NaN')
   np.save(path, VALUES)
   with pytest.raises(RecordError, match='nothing says which clips'):
     read_foreign_scores(path, records)
   np.savez(tmp_path / 'ids.npz', scores=VALUES, ids=np.array(ORDER, object))
-  with pytest.raises(RecordError, match='cannot be read as'):
+  with pytest.raises(RecordError, match='cannot be read'):
     read_foreign_scores(tmp_path / 'ids.npz', records)
   content = (tmp_path / 'ids.npz').read_bytes()
   (tmp_path / 'ids.npz').write_bytes(content[: len(content) // 2])
-  with pytest.raises(RecordError, match='cannot be read as'):
+  with pytest.raises(RecordError, match='cannot be read'):
     read_foreign_scores(tmp_path / 'ids.npz', records)
   path.write_bytes(b'')
-  with pytest.raises(RecordError, match='cannot be read as'):
+  with pytest.raises(RecordError, match='cannot be read'):
     read_foreign_scores(path, records, ids)
   path.write_bytes(b'PK')
-  with pytest.raises(RecordError, match='cannot be read as'):
+  with pytest.raises(RecordError, match='cannot be read'):
     read_foreign_scores(path, records, ids)
-  with pytest.raises(RecordError, match='cannot be read as'):
+  with pytest.raises(RecordError, match='cannot be read'):
     read_foreign_scores(tmp_path / 'none.npy', records, ids)
   np.save(path, VALUES)
   with pytest.raises(InputError, match=r'none.txt: the label file cannot be read'):
