@@ -30,10 +30,11 @@ OF_LABELS = (
   'class_counts',
   'other_strong_labels',
 )
+_EVERY_CLASS = 'explicit_positives', 'explicit_negatives', 'clips_with_events'
 _RUN_FORM = {
   'shards': int,
   'counts': {'*': int},
-  'class_counts': {'*': {'*': int}},
+  'class_counts': {'*': dict.fromkeys(_EVERY_CLASS, int) | {'*': int}},
 }
 _REMEDY = 'make the records again with --overwrite'
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
