@@ -226,14 +226,19 @@ def read_csv(
   """
   import pandas as pd
 
-  # Not by pandas, which takes a minute to name 20,000 columns without names.
+  # Not by pandas, which takes a minute to name 20,000 columns without names, and the
+  # first cells of a row that is too long for its name.
   with open(path, newline='', encoding='utf-8') as file:
     try:
-      columns = next(csv.reader(file), [])
+      rows = csv.reader(file)
+      columns = next(rows, [])
+      wrong = next((row for row in rows if row and len(row) != len(columns)), None)
     except csv.Error as error:
       raise ValueError(str(error)) from error
   if not columns or '' in columns or len(set(columns)) < len(columns):
     raise ValueError('its header is empty, or not every column has a name of its own')
+  if wrong is not None:
+    raise ValueError(f'a row has {len(wrong)} cells, but there are {len(columns)}')
   texts = [name for name in texts if name in columns]
   missing = {name: ['', 'nan', 'NaN'] for name in columns if name not in texts}
   # From 3.1 on pandas is exact by itself, and the argument is deprecated.

@@ -120,7 +120,7 @@ def read_evaluation(folder: pathlib.Path) -> Sequence:
 
   found = files.read_evaluation(folder)
   notes_of(found.metrics)
-  return len(found.per_class), found.metrics['clips']['evaluated']
+  return len(found.per_class), len(found.replicates)
 
 
 def read_started(folder: pathlib.Path) -> Sequence:

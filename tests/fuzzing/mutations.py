@@ -1,5 +1,6 @@
 """Damaged files from whole ones, by a seed: what disks, downloads and people do."""
 
+import copy
 import json
 import struct
 
@@ -65,7 +66,7 @@ class Mutator:
       if self._number(0, 3) == 0:
         del holder[key]
       else:
-        holder[key] = self._choose(*_JSON_VALUES)
+        holder[key] = copy.deepcopy(self._choose(*_JSON_VALUES))
     return json.dumps(content).encode()
 
   def _number(self, low: int, high: int) -> int:
