@@ -171,6 +171,8 @@ def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
   try:
     if not sections:
       raise ValueError(f'{METRICS_FILE} has neither weak nor strong')
+    if ('intervals' in content) != ('bootstrap' in content):
+      raise ValueError(f'{METRICS_FILE} has but one of intervals and bootstrap')
     per_class = folders.read_csv(folder / PER_CLASS_FILE)
     if fault := _fault_of_classes(per_class, sections[0]['classes']):
       raise ValueError(f'{PER_CLASS_FILE} {fault}')

@@ -120,7 +120,7 @@ def read_evaluation(folder: pathlib.Path) -> Sequence:
 
   found = files.read_evaluation(folder)
   notes_of(found.metrics)
-  return len(found.per_class), len(found.replicates)
+  return (len(found.per_class),)
 
 
 def read_started(folder: pathlib.Path) -> Sequence:
