@@ -3,7 +3,9 @@
 `.inputs.json` says what the run started from: its flags, and fingerprints of its
 inputs. `.lock` keeps two processes apart. `.replaced` holds what --overwrite set aside
 until the new content is finished, `..replaced.partial` what it is just setting aside.
-After a kill at any point the same call goes on.
+After a kill at any point the same call goes on, and every other finds the old content
+as it was, unless the new run has written something: what is set aside for a run that
+has not is brought back first.
 """
 
 import contextlib
@@ -150,23 +152,23 @@ def look(
   Raises:
     InputError: as `enter`.
   """
-  content = _content(path) if path.exists() else []
+  content = _standing(path) if path.exists() else {}
   # A run that failed before it wrote anything leaves no claim on the folder.
-  if not {entry.name for entry in content} - _BOOKKEEPING:
+  if not set(content) - _BOOKKEEPING:
     return 'new'
-  if not (path / _INPUTS_FILE).is_file():
+  if _INPUTS_FILE not in content:
     raise InputError(f'{path}: holds files that no stage wrote; choose another folder')
-  started = json.loads((path / _INPUTS_FILE).read_text())
+  started = json.loads(content[_INPUTS_FILE].read_text())
   if (theirs := started.get('stage', stage)) != stage:
     raise InputError(f'{path}: was written by `{theirs}`; choose another --output_dir')
   difference = _difference(path, started, flags, inputs)
   if overwrite:
     # The same command again, after a kill, goes on; anything else starts anew.
-    anew = difference or not (path / _REPLACED).exists()
-    return 'replaced' if anew else 'goes on'
+    goes_on = (path / _REPLACED).exists() and not _is_to_be_restored(path)
+    return 'goes on' if goes_on and not difference else 'replaced'
   if difference:
     raise InputError(f'{path}: {difference}')
-  return 'finished' if folders.is_finished(path) else 'goes on'
+  return 'finished' if folders.RUN_FILE in content else 'goes on'
 
 
 def enter(
@@ -192,12 +194,13 @@ def enter(
     InputError: the folder holds another run, or files of another origin.
   """
   state = look(path, stage, flags, inputs, overwrite)
+  if _is_to_be_restored(path):
+    restore(path)
   if state == 'finished':
+    forget_replaced(path)  # which a kill may have left
     return False
   if state == 'replaced':
     _set_aside(path)
-  elif state == 'new' and _moving(path).exists():
-    _moving(path).rename(path / _REPLACED)  # all is set aside
   started = {
     'stage': stage,
     'flags': flags.lines,
@@ -248,6 +251,23 @@ def _content(path: Path) -> list[Path]:
   return sorted(found, key=lambda entry: ranks.get(entry.name, 0))
 
 
+def _standing(path: Path) -> dict[str, Path]:
+  """A folder's content by name, as if what is to be restored were: changes nothing."""
+  content = {entry.name: entry for entry in _content(path)}
+  if not _is_to_be_restored(path):
+    return content
+  if (aside := path / _REPLACED).exists():
+    return {entry.name: entry for entry in _content(aside)}
+  return content | {entry.name: entry for entry in _content(_moving(path))}
+
+
+def _is_to_be_restored(path: Path) -> bool:
+  """Whether old content is set aside, or on its way, for a run that wrote nothing."""
+  if (path / _REPLACED).exists():
+    return not {entry.name for entry in _content(path)} - _BOOKKEEPING
+  return _moving(path).exists()
+
+
 def _moving(path: Path) -> Path:
   """Where content is on its way to be set aside, or back."""
   return path / folders.partial_name(_REPLACED)
@@ -259,8 +279,7 @@ def _set_aside(path: Path) -> None:
   if aside.exists():  # of a run that was killed: the oldest content is worth keeping
     _delete(_content(path))
     return
-  if not moving.exists():
-    moving.mkdir()
+  moving.mkdir()
   for entry in _content(path):
     entry.rename(moving / entry.name)
   moving.rename(aside)
@@ -277,6 +296,7 @@ def restore(path: Path) -> None:
   if aside.exists():
     _delete(_content(path))
     aside.rename(moving)
+  if moving.exists():
     for entry in reversed(_content(moving)):
       entry.rename(path / entry.name)
     paths.delete_tree(moving)

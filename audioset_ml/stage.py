@@ -190,17 +190,28 @@ def output_folder(
     return
   made = run_state.to_be_made(path)
   with run_state.locked(path):
-    own = _comparable_flags()
-    new = run_state.look(path, _stage_name(), own, inputs, FLAGS.overwrite) == 'new'
-    if not run_state.enter(path, _stage_name(), own, inputs, FLAGS.overwrite):
-      raise _NothingToDo(
-        f'{path}: finished already with the same flags; --overwrite makes it anew'
-      )
-    folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
+    entering = (path, _stage_name(), _comparable_flags(), inputs, FLAGS.overwrite)
+    new = run_state.look(*entering) == 'new'
     folder, start = StageFolder(path), time.time()
     try:
+      if not run_state.enter(*entering):
+        raise _NothingToDo(
+          f'{path}: finished already with the same flags; --overwrite makes it anew'
+        )
+      folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
       yield folder
-    except UnfinishedError:
+      run_json = {
+        'stage': _stage_name(),
+        'version': audioset_ml.__version__,
+        'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+        'wall_seconds': round(time.time() - start, 2),
+        'seed': seed,
+        'inputs': inputs,
+        'counts': folder.counts,
+        **folder.details,
+      }
+      folders.write_json(path / folders.RUN_FILE, run_json)
+    except (UnfinishedError, _NothingToDo):
       raise
     except Exception as error:
       if isinstance(error, NothingUsableError):
@@ -209,17 +220,6 @@ def output_folder(
       if new:
         run_state.leave_no_trace(path, made)
       raise
-    run_json = {
-      'stage': _stage_name(),
-      'version': audioset_ml.__version__,
-      'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
-      'wall_seconds': round(time.time() - start, 2),
-      'seed': seed,
-      'inputs': inputs,
-      'counts': folder.counts,
-      **folder.details,
-    }
-    folders.write_json(path / folders.RUN_FILE, run_json)
     run_state.forget_replaced(path)
 
 
