@@ -107,7 +107,7 @@ def _find_records(
   names = tf.constant(sorted(wanted))
 
   def is_one(serialized):
-    return tf.reduce_any(schema.parse_clip_id(serialized) == names)
+    return tf.reduce_any(schema.parse(serialized, weak=False)['clip_id'] == names)
 
   found = tf.data.TFRecordDataset(shard).filter(is_one).take(len(wanted))
   found = found.map(lambda serialized: schema.parse(serialized, frames, strong=True))

@@ -134,17 +134,17 @@ def parse(
   return _renamed(tf.io.parse_single_example(serialized, spec), frame_format)
 
 
-def parse_clip_id(serialized: tf.Tensor) -> tf.Tensor:
-  """A record's clip id, a scalar string."""
-  return tf.io.parse_single_example(serialized, _CLIP_ID)['clip_id']
+def clip_ids(serialized: tf.Tensor) -> tf.Tensor:
+  """The clip ids of many records; both of shape [batch], strings."""
+  return tf.io.parse_example(serialized, _CLIP_ID)['clip_id']
 
 
-def has_strong_labels(serialized: tf.Tensor) -> tf.Tensor:
-  """Whether a record has events, or was annotated completely; a scalar bool."""
+def have_strong_labels(serialized: tf.Tensor) -> tf.Tensor:
+  """Whether records have events, or were annotated completely; [batch] -> bool."""
   event = 'strong/class'
   spec = {event: _STRONG[event], _UNMARKED: _WEAK[_UNMARKED]}
-  record = tf.io.parse_single_example(serialized, spec)
-  return (tf.size(record[event]) > 0) | (record[_UNMARKED] != '')
+  record = tf.io.parse_example(serialized, spec)
+  return (record[event].row_lengths() > 0) | (record[_UNMARKED] != '')
 
 
 def decode_frames(
