@@ -35,7 +35,11 @@ def clip_patches(
   Yields:
     (frames [patches, 96, 64] float32 of the batch's clips one after the other,
     clip [patches] int64: which clip of the batch a patch is of).
+
+  Raises:
+    RecordError: a shard is not as it was written.
   """
+  records.verify()
   frames = records.frames
   serialized = tf.data.TFRecordDataset(list(records.shards))
   if chosen is not None:
@@ -144,6 +148,7 @@ def read_label_table(records: RecordsFolder) -> LabelTable:
   Raises:
     RecordError: the shards hold other clips than clips.csv says, or are damaged.
   """
+  records.verify()
   clip_ids, listed, unmarked = [], [], {}
   for record in label_records(records):
     if record['unmarked']:

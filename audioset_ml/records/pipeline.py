@@ -82,6 +82,9 @@ def prepare(
   seconds = sum(row[3] for summary in summaries for row in summary['clips'])
   details = {
     'shards': len(tasks),
+    folder.SHARD_FILES: shard.file_states(
+      [folder.shard_name(task.index, task.shards) for task in tasks], summaries
+    ),
     'hours': round(seconds / 3600, 4),
     'skipped_reasons': _reasons(summaries),
     'class_counts': _class_counts(summaries, joined.class_map),
