@@ -24,7 +24,10 @@ from audioset_ml.models.config import POOLINGS
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES)
 flags.DEFINE_list(
-  'model', None, 'Train folder, .keras file, yamnet.h5 or SavedModel; or several.'
+  'model',
+  None,
+  'Train folder, .keras file, yamnet.h5 or SavedModel; or several. A SavedModel is a '
+  'program: take one only of people whose programs you would run.',
 )
 flags.DEFINE_string('class_map', '', "The model's class map, if none lies beside it.")
 flags.DEFINE_string(

@@ -125,7 +125,7 @@ def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
 
 def _load_keras(path: pathlib.Path) -> keras.Model:
   try:
-    model = keras.saving.load_model(path, compile=False)
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
   except Exception as error:  # Keras raises many types for a file it can't read
     raise ModelError(
       f'{path}: not a Keras model of this package ({type(error).__name__}: '
