@@ -10,11 +10,10 @@ has not is brought back first.
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import Any
 
 from audioset_ml import folders, paths
 from audioset_ml.errors import InputError
@@ -74,36 +73,15 @@ def locked(path: Path) -> Iterator[None]:
     path.mkdir(parents=True, exist_ok=True)
     yield
     return
-  while (lock := _open_lock(path)) is None:
-    pass  # it was removed meanwhile: see `leave_no_trace`
+  told = f'{path}: another process is writing it; waiting for its end'
+  while True:
+    path.mkdir(parents=True, exist_ok=True)
+    # The folder may have been removed meanwhile: see `leave_no_trace`.
+    with contextlib.suppress(FileNotFoundError):
+      lock = folders.locked_file(path / _LOCK_FILE, told)
+      break
   with lock:
     yield
-
-
-def _open_lock(path: Path) -> IO | None:
-  """The folder's lock, once it is ours; None if it is no longer the folder's."""
-  path.mkdir(parents=True, exist_ok=True)
-  try:
-    lock = open(path / _LOCK_FILE, 'a')  # noqa: SIM115  held by the caller
-  except FileNotFoundError:
-    return None
-  try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError:
-    print(f'{path}: another process is writing it; waiting for its end', flush=True)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-  if _is_file(lock.fileno(), path / _LOCK_FILE):
-    return lock
-  lock.close()
-  return None
-
-
-def _is_file(descriptor: int, path: Path) -> bool:
-  """Whether a path still is the file that is open."""
-  try:
-    return os.path.samestat(os.fstat(descriptor), os.stat(path))
-  except FileNotFoundError:
-    return False
 
 
 def to_be_made(path: Path) -> list[Path]:
