@@ -79,6 +79,13 @@ class TrainedModel:
     return self.files.class_map
 
 
+def load_model(
+  path: str | os.PathLike, class_map_path: str | None = None
+) -> TrainedModel:
+  """`TrainedModel.open`, under the name by which programs know it."""
+  return TrainedModel.open(path, class_map_path)
+
+
 def open_with_embedder(
   path: str | os.PathLike,
   class_map_path: str | os.PathLike | None,
