@@ -23,7 +23,12 @@ flags.DEFINE_string(
   'scores', None, "Folder with the teacher's scores of the records.", required=True
 )
 flags.DEFINE_string('records', None, 'Folder of the records.', required=True)
-flags.DEFINE_string('audio_dir', None, "The clips' sound files.", required=True)
+flags.DEFINE_string(
+  'audio_dir',
+  '',
+  "The clips' sound files. Without them the page has no player: it links to the videos "
+  "of AudioSet's clips (<YouTube id>_<start in ms>), where they are still there.",
+)
 flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
 flags.DEFINE_multi_string(
   'class', [], 'A class to review, by name or mid; repeatable. Else the most flagged.'
@@ -40,7 +45,7 @@ flags.DEFINE_bool(
 def main(_) -> None:
   folders.require_writable(FLAGS.output)
   names = ('records', 'scores', 'label_set', 'audio_dir')
-  stage.require_inputs({name: FLAGS[name].value for name in names})
+  stage.require_inputs({name: FLAGS[name].value for name in names if FLAGS[name].value})
   from audioset_ml.errors import RecordError
   from audioset_ml.labels.label_set import LabelSet
   from audioset_ml.records.folder import RecordsFolder
@@ -72,10 +77,12 @@ def main(_) -> None:
   )
   counts = review.write_review(inputs, config, FLAGS.output)
   where = 'in it' if FLAGS.embed_audio else 'in a folder beside it'
-  megabytes = counts['audio_bytes'] / 1e6
+  sounds = f'{counts["sounds"]} sounds ({counts["audio_bytes"] / 1e6:.1f} MB) {where}'
+  if not counts['sounds']:
+    sounds = f'no sounds of the {counts["clips"]} clips (--audio_dir)'
   print(
     f'{FLAGS.output}: {counts["labels"]} labels of {counts["classes"]} classes to '
-    f'decide on; {counts["clips"]} sounds ({megabytes:.1f} MB) {where}'
+    f'decide on; {sounds}'
   )
 
 

@@ -167,10 +167,8 @@ def _check_skipped(
   could, but for damage that what was written names."""
   skipped, clips = counts['clips_skipped'], counts['clips_labelled']
   if not counts['clips']:
-    first = next((row for summary in summaries for row in summary['skipped']), None)
-    reason = f'{first[1]}: {first[2]}' if first else ''
     message = (
-      f'{output_dir}: none of {clips} clips could be used (the first: {reason}). Is '
+      f'{output_dir}: none of {clips} clips could be used{_commonest(summaries)}. Is '
       f'this the folder with their {_what(config)}: {_where(config)} ?'
       f'{plan.names_hint(config.audio_dir)}'
     )
@@ -188,6 +186,18 @@ def _check_skipped(
       f'--max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What was '
       'written is kept: allow more (1 for any), and it goes on from there'
     )
+
+
+def _commonest(summaries: Sequence[dict]) -> str:
+  """For what reason most clips were skipped, with one of them."""
+  kinds = _reasons(summaries)
+  if not kinds:
+    return ''
+  kind = max(kinds, key=kinds.get)
+  clip_id, _, detail = next(
+    row for summary in summaries for row in summary['skipped'] if row[1] == kind
+  )
+  return f' ({kinds[kind]} {kind}; {clip_id} for one: {detail})'
 
 
 def _where(config: PrepareConfig) -> str:

@@ -17,7 +17,7 @@ from audioset_ml.missing_labels.rules import build_rule
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores, write_scores
-from audioset_ml.reporting.review import loudest_patch
+from audioset_ml.reporting.review import loudest_patch, video_address
 from tests.browser import chromium
 from tests.conftest import prepare_flags
 from tests.stages import run_stage, run_stage_ok
@@ -279,6 +279,43 @@ def test_sounds_can_be_in_the_page_itself(flagged, plain_records, small_data, tm
     browser.get(output.as_uri())
     press(browser, ' ')
     wait_for(lambda: browser.execute_script('return player.currentTime') > 0.2)
+
+
+def test_without_sounds_the_page_links_to_the_videos(flagged, plain_records, tmp_path):
+  output = tmp_path / 'silent.html'
+  flags = page_flags(flagged, plain_records, tmp_path, output)
+  printed = run_stage_ok(
+    'review', *[flag for flag in flags if not flag.startswith('--audio_dir')]
+  )
+  assert 'to decide on; no sounds of the ' in printed
+  assert [path.name for path in tmp_path.iterdir()] == ['silent.html']
+  clips = data_of(output)['clips']
+  for clip_id, clip in clips.items():
+    name, start = clip_id.rsplit('_', 1)
+    assert clip['audio'] is None
+    assert clip['video'] == (
+      f'https://www.youtube.com/watch?v={name}&t={int(start) // 1000}s'
+    )
+  assert video_address('not-a-youtube-id_0') is None
+
+
+@pytest.mark.optional
+def test_a_page_without_sounds_is_decided_on_all_the_same(
+  flagged, plain_records, tmp_path
+):
+  output = tmp_path / 'silent.html'
+  flags = page_flags(flagged, plain_records, tmp_path, output)
+  run_stage_ok(
+    'review', *[flag for flag in flags if not flag.startswith('--audio_dir')]
+  )
+  with chromium(tmp_path) as browser:
+    browser.get(output.as_uri())
+    links = browser.find_elements('link text', 'the video')
+    assert links
+    press(browser, ' ')
+    press(browser, 'p')
+    assert browser.execute_script('return Object.keys(decisions).length') == 1
+    assert browser.execute_script('return player.src') == ''
 
 
 def test_the_loudest_patch_is_found():
