@@ -42,6 +42,37 @@ def absolute(path: 'str | os.PathLike') -> str:
   return os.fspath(path) if is_remote(path) else os.path.abspath(path)
 
 
+def shown(path: 'str | os.PathLike') -> str:
+  """A path for people: what isn't text in it, or can't be seen, is escaped.
+
+  Names on disk are bytes, and those that are no UTF-8 can't be printed.
+  """
+  text = os.fspath(path)
+  return text if text.isprintable() else ''.join(map(_visible, text))
+
+
+def _visible(letter: str) -> str:
+  if letter.isprintable():
+    return letter
+  code = ord(letter)
+  if 0xDC80 <= code <= 0xDCFF:  # how Python writes a byte that is no UTF-8
+    return f'\\x{code - 0xDC00:02x}'
+  return letter.encode('unicode_escape').decode()
+
+
+# What operating systems leave among files, in archives too.
+_CLUTTER = {
+  *('__MACOSX', '.DS_Store', '.Spotlight-V100', '.Trashes', '.fseventsd'),
+  *('@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information', 'lost+found'),
+  *('Thumbs.db', 'desktop.ini'),
+}
+
+
+def is_clutter(name: str) -> bool:
+  """Whether a file or folder is an operating system's own, by its name."""
+  return name in _CLUTTER or name.startswith('._')
+
+
 def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:
   """Each folder below a folder, itself first, with its files' names; both sorted.
 

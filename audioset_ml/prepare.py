@@ -1,10 +1,10 @@
 """Sound files and labels to TFRecords of log-mel patches.
 
 The segment CSVs say which clips there are (AudioSet's form: `YTID, start, end,
-"mid,mid"`); a clip's sound is found by its id, `<YTID>_<start in ms>`, with any ending
-that can be decoded, anywhere below --audio_dir. Clips without usable sound are listed
-with the reason in skipped.csv; what is odd in sound that was used (shorter than its
-clip, damaged packets) is in notes.csv.
+"mid,mid"`); a clip's sound is found by its name, `<YTID>_<start in ms>` or as downloads
+have it (--audio_names), with any ending that can be decoded, anywhere below
+--audio_dir. Clips without usable sound are listed with the reason in skipped.csv; what
+is odd in sound that was used (shorter than its clip, damaged packets) is in notes.csv.
 
 With --features_dir, AudioSet's published embeddings are taken instead of sound
 (Google's features.tar.gz, unpacked): records of frames of 128 values each 0.96 s.
@@ -28,12 +28,13 @@ own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 
 from absl import app, flags
 
-from audioset_ml import checks, label_flags, runner_flags, stage
+from audioset_ml import audio_flags, checks, label_flags, runner_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
 label_flags.define_label_flags()
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
+audio_flags.define_audio_names()
 flags.DEFINE_list(
   'features_dir', [], "Folders of AudioSet's published embeddings, at any depth."
 )
@@ -105,6 +106,7 @@ flags.register_validator(
 
 # They say how sound is read, of which --labels_only reads none.
 _FOR_SOUND = (
+  'audio_names',
   'decoder',
   'clips_per_shard',
   'min_seconds',
@@ -153,6 +155,7 @@ def _config():
   return PrepareConfig(
     labels=label_flags.label_files(),
     audio_dir=FLAGS.audio_dir,
+    audio_names=FLAGS.audio_names,
     records=FLAGS.records,
     features_dirs=tuple(FLAGS.features_dir),
     labels_in_features=FLAGS.labels_in_features == 'check',

@@ -14,7 +14,7 @@ next records better:
 
 from absl import flags
 
-from audioset_ml import folders, stage
+from audioset_ml import audio_flags, folders, stage
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
@@ -29,6 +29,7 @@ flags.DEFINE_string(
   "The clips' sound files. Without them the page has no player: it links to the videos "
   "of AudioSet's clips (<YouTube id>_<start in ms>), where they are still there.",
 )
+audio_flags.define_audio_names()
 flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
 flags.DEFINE_multi_string(
   'class', [], 'A class to review, by name or mid; repeatable. Else the most flagged.'
@@ -64,6 +65,7 @@ def main(_) -> None:
     patch_scores=patch_scores,
     records=records,
     audio_dir=FLAGS.audio_dir,
+    audio_names=FLAGS.audio_names,
   )
   if FLAGS.dry_run:
     flagged = int(inputs.label_set.flagged().sum())

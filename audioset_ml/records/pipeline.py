@@ -6,6 +6,7 @@ number of workers writes the same bytes, and a restart writes only what is missi
 
 import collections
 import csv
+import dataclasses
 import io
 import os
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import CLASS_COUNTS
 from audioset_ml.labels.join import JoinedLabels
 from audioset_ml.labels.wrong_rows import write_wrong_rows
+from audioset_ml.paths import shown
 from audioset_ml.records import (
+  audio_files,
   embedding_files,
   embedding_plan,
   folder,
@@ -25,6 +28,7 @@ from audioset_ml.records import (
   shard,
   shard_runs,
 )
+from audioset_ml.records.audio_files import FoundAudio
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.prepare_config import PrepareConfig, read_chosen_labels
 from audioset_ml.records.published_embeddings import Matches
@@ -32,7 +36,25 @@ from audioset_ml.records.sources import AudioSource, EmbeddingsSource, RecordsSo
 
 LOST_FILE = 'lost_clips.csv'
 _PARTS = '.parts'
-Source = AudioSource | EmbeddingsSource | RecordsSource
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+  """What is to be done.
+
+  Attributes:
+    frames: what the records' frames are.
+    tasks: the shards.
+    source: where their records come from.
+    matches: which file has which clip's embeddings, where they are made of such.
+    sound: which sound files there are, where they are made of those.
+  """
+
+  frames: FrameFormat
+  tasks: list[plan.ShardTask]
+  source: AudioSource | EmbeddingsSource | RecordsSource
+  matches: Matches | None = None
+  sound: FoundAudio | None = None
 
 
 def prepare(
@@ -57,24 +79,26 @@ def prepare(
   """
   output_dir = paths.as_path(output_dir)
   joined, lost = read_chosen_labels(config)
-  frames, tasks, source, matches = _plan(config, joined, output_dir)
+  planned = _plan(config, joined, output_dir)
+  tasks = planned.tasks
   parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
   writer = shard.ShardWriter(
-    paths.absolute(output_dir), paths.absolute(parts_dir), source
+    paths.absolute(output_dir), paths.absolute(parts_dir), planned.source
   )
   shard_runs.run(tasks, writer, runs or shard_runs.RunConfig(), 'prepare')
   summaries = shard.read_summaries(str(parts_dir), tasks)
   counts = dict(joined.counts)
-  if matches is not None:
-    counts |= embedding_plan.report(matches, joined, summaries, output_dir)
+  if planned.matches is not None:
+    counts |= embedding_plan.report(planned.matches, joined, summaries, output_dir)
   counts.update(_write_tables(summaries, output_dir, _old_notes(config)))
   write_wrong_rows(output_dir, joined.wrong_rows)
   if config.clip_list:
     counts['clips_lost_of_list'] = len(lost)
     rows = [(clip_id, 'in no segments CSV') for clip_id in lost]
     folders.write_csv(output_dir / LOST_FILE, ('clip_id', 'reason'), rows)
-  _check_skipped(config, counts, summaries, output_dir)
+  hint = planned.sound.hint if planned.sound else ''
+  _check_skipped(config, counts, summaries, output_dir, hint)
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):
     if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed
@@ -89,17 +113,17 @@ def prepare(
     'skipped_reasons': _reasons(summaries),
     'class_counts': _class_counts(summaries, joined.class_map),
     'other_strong_labels': joined.others.to_dict('index'),
-    **frames.to_run(),
+    **planned.frames.to_run(),
   }
+  if planned.sound:
+    details['audio_names'] = planned.sound.template
   if joined.outside:
     details['events_outside_annotated_classes'] = joined.outside
   return counts, details
 
 
-def _plan(
-  config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path
-) -> tuple[FrameFormat, list[plan.ShardTask], Source, Matches | None]:
-  """Plans the shards; their frames, tasks, source, and where embeddings are."""
+def _plan(config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path) -> _Plan:
+  """Plans the shards."""
   labels, parts_dir = joined.labels, output_dir / _PARTS
   if config.records:
     if paths.absolute(config.records) == paths.absolute(output_dir):
@@ -114,12 +138,12 @@ def _plan(
     settings = f'{source} {folders.fingerprint(config.records)}'
     parts_dir.mkdir(exist_ok=True)
     tasks = plan.write_plans(parts_dir, labels, members, known, {}, settings)
-    return old.frames, tasks, source, None
+    return _Plan(old.frames, tasks, source)
   if config.features_dirs:
     source = EmbeddingsSource()
     parts_dir.mkdir(exist_ok=True)
     tasks, matches = embedding_plan.write_plans(config, joined, parts_dir, repr(source))
-    return embedding_files.FRAMES, tasks, source, matches
+    return _Plan(embedding_files.FRAMES, tasks, source, matches)
   source = AudioSource(
     config.front_end,
     config.decoder,
@@ -127,13 +151,25 @@ def _plan(
     config.max_extra_seconds,
     config.min_share,
   )
-  sounds = plan.find_audio(config.audio_dir, labels.clips['clip_id'].tolist())
+  sound = find_sound(config, joined)
+  print(*sound.remarks, sep='\n', flush=True)
   members = plan.assign(labels, -(-len(labels) // config.clips_per_shard))
-  states = plan.file_states(sounds)
-  sounds = {clip_id: sounds[clip_id] for clip_id in states}
+  states = plan.file_states(sound.sounds)
+  sounds = {clip_id: sound.sounds[clip_id] for clip_id in states}
+  for clip_id, path in sound.sounds.items():  # pipes, links that lead nowhere
+    states.setdefault(clip_id, f'{shown(path)} is no regular file')
+  states |= sound.reasons
   parts_dir.mkdir(exist_ok=True)
   tasks = plan.write_plans(parts_dir, labels, members, sounds, states, repr(source))
-  return FrameFormat.log_mel(config.front_end), tasks, source, None
+  return _Plan(FrameFormat.log_mel(config.front_end), tasks, source, sound=sound)
+
+
+def find_sound(config: PrepareConfig, joined: JoinedLabels) -> FoundAudio:
+  """The sound files of the clips; see `audio_files.find_audio`."""
+  clips = joined.labels.clips
+  return audio_files.find_audio(
+    config.audio_dir, clips['clip_id'].tolist(), clips['seconds'], config.audio_names
+  )
 
 
 def _old_notes(config: PrepareConfig) -> list[list[str]]:
@@ -162,6 +198,7 @@ def _check_skipped(
   counts: dict[str, int],
   summaries: Sequence[dict],
   output_dir: paths.Path,
+  hint: str,
 ) -> None:
   """Raises UnfinishedError if too few clips could be used; NothingUsableError if none
   could, but for damage that what was written names."""
@@ -169,8 +206,7 @@ def _check_skipped(
   if not counts['clips']:
     message = (
       f'{output_dir}: none of {clips} clips could be used{_commonest(summaries)}. Is '
-      f'this the folder with their {_what(config)}: {_where(config)} ?'
-      f'{plan.names_hint(config.audio_dir)}'
+      f'this the folder with their {_what(config)}: {_where(config)} ?{hint}'
     )
     if (output_dir / embedding_plan.DAMAGED_FILE).exists():
       raise UnfinishedError(message)

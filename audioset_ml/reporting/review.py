@@ -22,9 +22,9 @@ from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.progress import progress_bar
+from audioset_ml.records.audio_files import find_audio
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import ClipContent, read_clips
-from audioset_ml.records.plan import find_audio
 from audioset_ml.records.scores import ClipPatchScores, ClipScores
 from audioset_ml.reporting.page import write_page
 
@@ -63,6 +63,7 @@ class ReviewInputs:
     patch_scores: of their patches, or None.
     records: the clips.
     audio_dir: their sound files; '' where there are none, as of published features.
+    audio_names: how they are named (`records.audio_names`).
   """
 
   label_set: LabelSet
@@ -70,6 +71,7 @@ class ReviewInputs:
   patch_scores: ClipPatchScores | None
   records: RecordsFolder
   audio_dir: str = ''
+  audio_names: str = 'auto'
 
   def __post_init__(self):
     self.scores.require_of(self.records)
@@ -108,7 +110,7 @@ def write_review(
   if not wanted:
     raise InputError(f'{inputs.label_set.path}: flags nothing of these classes')
   clips = sorted({clip_id for rows in wanted.values() for clip_id in rows})
-  addresses, audio_bytes = _keep_sounds(inputs.audio_dir, clips, output, config)
+  addresses, audio_bytes = _keep_sounds(inputs, clips, output, config)
   rows = {clip_id: row for row, clip_id in enumerate(inputs.records.clip_ids)}
   shown: dict[str, dict[str, Any]] = {}
   contents = read_clips(inputs.records, clips)
@@ -234,7 +236,10 @@ def _picture(log_mel: np.ndarray) -> bytes:
 
 
 def _keep_sounds(
-  audio_dir: str, clips: Sequence[str], output: pathlib.Path, config: ReviewConfig
+  inputs: ReviewInputs,
+  clips: Sequence[str],
+  output: pathlib.Path,
+  config: ReviewConfig,
 ) -> tuple[dict[str, str], int]:
   """Makes the sounds that browsers play: in the page itself or in a folder beside it.
 
@@ -244,14 +249,15 @@ def _keep_sounds(
   Raises:
     InputError: a clip has no sound.
   """
-  if not audio_dir:
+  if not inputs.audio_dir:
     return {}, 0
-  found = find_audio(audio_dir, clips)
+  audio = find_audio(inputs.audio_dir, clips, names=inputs.audio_names)
+  found = audio.sounds
   lacking = [clip_id for clip_id in clips if clip_id not in found]
   if lacking:
     raise InputError(
-      f'{audio_dir}: has no sound of {len(lacking)} of the {len(clips)} clips, '
-      f'{lacking[0]} for one'
+      f'{inputs.audio_dir}: has no sound of {len(lacking)} of the {len(clips)} clips, '
+      f'{lacking[0]} for one.{audio.explanation(lacking[0])}'
     )
   folder = output.with_name(f'{output.stem}_audio')
   if not config.embed_audio:
