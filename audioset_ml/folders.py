@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from audioset_ml import paths
 from audioset_ml.errors import InputError
-from audioset_ml.paths import GfilePath, Path, as_path
+from audioset_ml.paths import ESCAPED, GfilePath, Path, as_path
 
 if TYPE_CHECKING:
   import pandas as pd
@@ -166,10 +166,12 @@ def partial_name(name: str) -> str:
 def write_atomically(path: Path, content: str | bytes) -> None:
   """Writes a file under another name and renames it, so that no half file is seen.
 
+  Text is UTF-8; file names in it that are none are escaped.
+
   Raises:
     InputError: there is something that is no regular file.
   """
-  data = content.encode() if isinstance(content, str) else content
+  data = content.encode(errors=ESCAPED) if isinstance(content, str) else content
   if isinstance(path, GfilePath):
     partial = path.with_name(partial_name(path.name))
     partial.write_bytes(data)

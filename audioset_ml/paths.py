@@ -4,11 +4,13 @@
 know. TensorFlow is imported only when a path has a scheme.
 """
 
+import codecs
 import contextlib
 import os
 import pathlib
 import posixpath
 import shutil
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from typing import IO, Union
@@ -52,12 +54,28 @@ def shown(path: 'str | os.PathLike') -> str:
 
 
 def _visible(letter: str) -> str:
-  if letter.isprintable():
-    return letter
+  is_blank = unicodedata.category(letter) == 'Zs'
+  return letter if letter.isprintable() or is_blank else _escaped(letter)
+
+
+def _escaped(letter: str) -> str:
   code = ord(letter)
   if 0xDC80 <= code <= 0xDCFF:  # how Python writes a byte that is no UTF-8
     return f'\\x{code - 0xDC00:02x}'
   return letter.encode('unicode_escape').decode()
+
+
+# For `errors=` where text with names in it is encoded.
+ESCAPED = 'audioset_ml.escaped'
+
+
+def _escape_all(error: UnicodeError) -> tuple[str, int]:
+  if not isinstance(error, UnicodeEncodeError):
+    raise error
+  return ''.join(map(_escaped, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(ESCAPED, _escape_all)
 
 
 # What operating systems leave among files, in archives too.

@@ -8,6 +8,7 @@ provenance and marks the folder finished: a stage that was killed leaves none.
 import contextlib
 import dataclasses
 import datetime
+import io
 import logging as python_logging
 import os
 import pathlib
@@ -93,6 +94,9 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
     print(version_text())
     return
   quiet.leave_out_notes()
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):  # so that any file's name can be printed
+      stream.reconfigure(errors=paths.ESCAPED)
 
   def guarded(argv: Sequence[str]) -> int:
     if not FLAGS['verbosity'].present:

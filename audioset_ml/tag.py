@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
         bar.write(f'error: {result}', file=sys.stderr)
         continue
       if result.notes:
-        note = f'note: {result.path}: {"; ".join(result.notes)}'
+        note = f'note: {paths.shown(result.path)}: {"; ".join(result.notes)}'
         bar.write(note, file=sys.stderr)
       bar.write(tagging.describe(result, model.class_names, FLAGS.top), file=sys.stdout)
       if FLAGS.output_npz:

@@ -11,6 +11,7 @@ from audioset_ml.audio import decoding
 from audioset_ml.errors import AudioError
 from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.waveform_model import OUTPUTS
+from audioset_ml.paths import shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +54,13 @@ def tag_files(
 
 
 def npz_keys(paths: Sequence[str]) -> list[str]:
-  """The file names under which arrays are stored; whole paths where names repeat."""
-  names = [os.path.basename(path) for path in paths]
+  """The file names under which arrays are stored; whole paths where names repeat.
+
+  What is no text in them is escaped, as `paths.shown` does.
+  """
+  names = [shown(os.path.basename(path)) for path in paths]
   return [
-    name if names.count(name) == 1 else path
+    name if names.count(name) == 1 else shown(path)
     for name, path in zip(names, paths, strict=True)
   ]
 
@@ -64,7 +68,7 @@ def npz_keys(paths: Sequence[str]) -> list[str]:
 def describe(tags: FileTags, names: Sequence[str], number: int) -> str:
   """A line for the file, and a line a class with its score."""
   lines = [f'  {score:.3f}  {name}' for name, score in tags.top(names, number)]
-  return '\n'.join([tags.path, *lines])
+  return '\n'.join([shown(tags.path), *lines])
 
 
 def write_npz(

@@ -167,7 +167,12 @@ def _groups_of_fold(found: Sequence[Recording]) -> set[str]:
 
 
 def _hash(group: str) -> bytes:
-  return hashlib.blake2b(f'{FLAGS.seed}:{group}'.encode(), digest_size=8).digest()
+  return hashlib.blake2b(_bytes(f'{FLAGS.seed}:{group}'), digest_size=8).digest()
+
+
+def _bytes(name: str) -> bytes:
+  """A name as it is on the disk, where it may be no UTF-8."""
+  return name.encode(errors='surrogateescape')
 
 
 def _without_number(label: str) -> str:
@@ -202,7 +207,7 @@ def _clip_ids(found: Sequence[Recording]) -> dict[str, str]:
   ids = {}
   for text, members in gathered(found, plain).items():
     for one in members:
-      digest = hashlib.blake2b(one.name.encode(), digest_size=4).hexdigest()
+      digest = hashlib.blake2b(_bytes(one.name), digest_size=4).hexdigest()
       ids[one.name] = text if len(members) == 1 else f'{text}-{digest}'
   return ids
 

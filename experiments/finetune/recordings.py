@@ -3,6 +3,7 @@
 import collections
 import csv
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES, sound_seconds
 from audioset_ml.errors import AudioError, InputError
+from audioset_ml.labels.clip_ids import normal
+from audioset_ml.paths import is_clutter
 
 _REQUIRED, _OPTIONAL = ('file', 'label'), ('group', 'fold')
 _SHOWN = 5  # of many wrong files or rows
@@ -44,9 +47,7 @@ def in_subfolders(source: pathlib.Path) -> list[Recording]:
   Raises:
     InputError: there are no two subfolders, or one holds no sounds.
   """
-  classes = sorted(
-    path for path in source.iterdir() if path.is_dir() and path.name[0] != '.'
-  )
+  classes = sorted(p for p in source.iterdir() if p.is_dir() and not _is_hidden(p))
   if len(classes) < 2:
     raise InputError(
       f'{source}: has {len(classes)} subfolders, but a subfolder for each of at least '
@@ -54,7 +55,7 @@ def in_subfolders(source: pathlib.Path) -> list[Recording]:
     )
   recordings, others = [], []
   for folder in classes:
-    files = sorted(p for p in folder.rglob('*') if p.is_file() and p.name[0] != '.')
+    files = sorted(p for p in folder.rglob('*') if p.is_file() and not _is_hidden(p))
     sounds = [path for path in files if is_sound_name(path)]
     if not sounds:
       raise InputError(
@@ -86,8 +87,11 @@ def listed(source: pathlib.Path, table: str) -> list[Recording]:
   """
   wrong: list[str] = []
   files: dict[str, Recording] = {}
+  spelled = functools.cache(lambda: _spellings(source))
   for number, row in _read_rows(table):
     name = os.path.normpath(row['file'])
+    if not (source / name).is_file():
+      name = spelled().get(normal(name), name)
     group, fold = row.get('group', ''), row.get('fold', '')
     new = Recording(source / name, name, (row['label'],), group, fold)
     old = files.setdefault(name, new)
@@ -106,6 +110,12 @@ def listed(source: pathlib.Path, table: str) -> list[Recording]:
   if not files:
     raise InputError(f'{table}: lists no files')
   return list(files.values())
+
+
+def _spellings(source: pathlib.Path) -> dict[str, str]:
+  """The files below a folder, by how a list made elsewhere may spell them (NFC)."""
+  names = (p.relative_to(source).as_posix() for p in source.rglob('*') if p.is_file())
+  return {normal(name): name for name in sorted(names)}
 
 
 def _read_rows(path: str) -> list[tuple[int, dict[str, str]]]:
@@ -201,6 +211,11 @@ def with_copies_grouped(recordings: Sequence[Recording]) -> list[Recording]:
   if joined_to:
     print(f'{len(joined_to)} groups were joined to others that hold the same file')
   return [dataclasses.replace(r, group=final(r.group)) for r in recordings]
+
+
+def _is_hidden(path: pathlib.Path) -> bool:
+  """Whether it is hidden, or an operating system's own."""
+  return path.name[0] == '.' or is_clutter(path.name)
 
 
 def is_sound_name(path: pathlib.Path) -> bool:
