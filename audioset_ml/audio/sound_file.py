@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from audioset_ml.audio import wav_sizes
+from audioset_ml.audio import archives, wav_sizes
 from audioset_ml.errors import AudioError
 from audioset_ml.paths import as_path, is_remote, shown
 
@@ -38,8 +38,8 @@ class SoundFile:
     """
     name, path = shown(path), os.fspath(path)
     with errors_of(path):
-      if is_remote(path):
-        content = as_path(path).read_bytes()
+      if is_remote(path) or archives.archive_of(path):
+        content = archives.read_bytes(path)
         size = len(content)
       else:
         with open(path, 'rb') as file:

@@ -1,15 +1,18 @@
 """The sound files of clips: which file below a folder is which clip's, by its name."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 
 from audioset_ml import paths
-from audioset_ml.audio import decoding
+from audioset_ml.audio import archives, decoding
 from audioset_ml.errors import InputError
 from audioset_ml.labels.clip_ids import normal
 from audioset_ml.paths import shown
+from audioset_ml.progress import progress_bar
 from audioset_ml.records import audio_names
+from audioset_ml.records.audio_matches import Matches
 from audioset_ml.records.audio_names import NameTemplate, WantedClips, start_ms
 
 _SHOWN = 3  # of many files
@@ -53,10 +56,11 @@ def find_audio(
 
   Of files in one folder that differ in the ending only, the first in the order of
   `decoding.AUDIO_SUFFIXES` counts; of equal files in several folders (a clip copied to
-  the folder of each of its classes) the first.
+  the folder of each of its classes) the first. Of clips without a file of their own,
+  those in tar and parquet files count (`audio.archives`).
 
   Args:
-    audio_dir: the folder.
+    audio_dir: the folder, or a tar or parquet file.
     clip_ids: the clips; other files are passed over.
     seconds: how long each of them is (s), if that is known.
     names: how the files are named: a template of `audio_names`, or `auto`: by that of
@@ -66,99 +70,19 @@ def find_audio(
     InputError: there is no such folder; two files in it have different sounds of a
       clip; or its files are named in several ways, so that one is to be said.
   """
-  if not paths.as_path(audio_dir).is_dir():
-    raise InputError(f'{audio_dir}: no such folder of sound files')
   search = _Search(WantedClips(clip_ids, seconds), audio_names.templates(names))
-  for parent, files in paths.walk(audio_dir):
-    search.look_at(parent, files)
-  return search.result(os.fspath(audio_dir))
-
-
-class _Matches:
-  """The files that fit one template.
-
-  Attributes:
-    template: the template.
-    sounds: the files of clips by the clips' names.
-    doubles: further files of a clip, which must be equal to the first.
-    near: files whose times are rounded, of clips that have no other.
-    unclear: files of which it can't be told of which clip they are, and those.
-    others: files that have a clip's name, but the ending of no sound.
-  """
-
-  def __init__(self, template: NameTemplate):
-    self.template = template
-    self.sounds: dict[str, str] = {}
-    self.doubles: list[tuple[str, str]] = []
-    self.near: dict[str, str] = {}
-    self.unclear: list[tuple[str, list[str]]] = []
-    self.others: dict[str, str] = {}
-    self._here: dict[str, tuple[int, str, str]] = {}
-
-  def add(self, name: str, rank: int | None, path: str, wanted: WantedClips) -> bool:
-    """Takes a file in, if it fits; whether it does.
-
-    Args:
-      name: the file's name without its ending.
-      rank: its ending's; None for that of no sound.
-      path: where it is.
-      wanted: the clips.
-    """
-    found = self.template.clips(name, wanted)
-    if not found:
-      near = self.template.nearly(name, wanted)
-      if near and rank is not None:
-        self.near.setdefault(near[0], path)
-      return bool(near)
-    if rank is None:
-      self.others.setdefault(found[0], path)
-    elif len(found) > 1:
-      self.unclear.append((path, found))
-    else:
-      self._add_here(found[0], (rank, path, name))
-    return True
-
-  def _add_here(self, clip: str, new: tuple[int, str, str]) -> None:
-    old = self._here.setdefault(clip, new)
-    if new[2] != old[2]:  # 30.wav and 30.0.wav, say
-      self.doubles.append((clip, new[1]))
-    elif new < old:
-      self._here[clip] = new
-
-  def end_folder(self) -> None:
-    """To be called behind each folder."""
-    for clip, (_, path, _) in self._here.items():
-      if clip in self.sounds:
-        self.doubles.append((clip, path))
-      else:
-        self.sounds[clip] = path
-    self._here.clear()
-
-  @property
-  def all_sounds(self) -> dict[str, str]:
-    """The files of clips, those with rounded times too."""
-    return {**self.near, **self.sounds}
-
-  def explains(self, other: '_Matches') -> bool:
-    """Whether nothing is lost if this template holds and another's files aren't used.
-
-    Clips' own names stand above others: a whole recording may lie beside its clips.
-    """
-    sounds = self.all_sounds
-    return all(
-      clip in sounds
-      and (self.template.text == audio_names.OWN or _equal(sounds[clip], path))
-      for clip, path in other.sounds.items()
-    )
-
-  def require_equal_doubles(self, wanted: WantedClips) -> None:
-    """Raises InputError if two files of a clip differ."""
-    for clip, path in self.doubles:
-      if not _equal(self.sounds[clip], path):
-        raise InputError(
-          f'{shown(self.sounds[clip])} and {shown(path)} are both named as clip '
-          f'{wanted.clip_id(clip)}, but differ; remove one of them'
-        )
+  where = os.fspath(audio_dir)
+  if paths.as_path(audio_dir).is_dir():
+    for parent, files in paths.walk(audio_dir):
+      search.look_at(parent, files)
+  elif archives.is_archive(where) and paths.as_path(audio_dir).is_file():
+    search.containers.append(paths.absolute(where))
+  else:
+    raise InputError(f'{shown(where)}: no such folder of sound files')
+  if search.lacks_any():
+    for path in progress_bar(search.containers, desc='archives', unit='file'):
+      search.look_into(path)
+  return search.result(where)
 
 
 class _Search:
@@ -166,10 +90,12 @@ class _Search:
 
   def __init__(self, wanted: WantedClips, templates: Sequence[NameTemplate]):
     self._wanted = wanted
-    self._matches = [_Matches(template) for template in templates]
+    self._matches = [Matches(template) for template in templates]
     self._foreign: list[str] = []  # sound files of no clip
     self._num_foreign = 0
-    self._archives: list[str] = []
+    self._unread: list[str] = []
+    self._damage: list[str] = []
+    self.containers: list[str] = []  # archives that can be looked into
 
   def look_at(self, parent: str, files: Sequence[str]) -> None:
     """Takes in a folder's files."""
@@ -181,7 +107,32 @@ class _Search:
     for matches in self._matches:
       matches.end_folder()
 
-  def _look_at(self, file: str, path: str) -> None:
+  def lacks_any(self) -> bool:
+    """Whether not all clips are found yet."""
+    return max(len(one.all_sounds) for one in self._matches) < len(self._wanted)
+
+  def look_into(self, archive: str) -> None:
+    """Takes in an archive's files."""
+    inside = [
+      (*os.path.split(name), path, said)
+      for name, path, said in archives.members(archive, self._damage.append)
+    ]
+    for parent, group in itertools.groupby(sorted(inside), key=lambda one: one[0]):
+      if any(map(paths.is_clutter, parent.split('/'))):
+        continue
+      for _, file, path, said in group:
+        if archives.is_archive(file):
+          self._unread.append(path)
+        elif not paths.is_clutter(file):
+          self._look_at(file, path, said)
+      for matches in self._matches:
+        matches.end_folder(is_in_archive=True)
+
+  def _look_at(self, file: str, path: str, said: str = '') -> None:
+    """Takes in a file, by its name or by that which something beside it says."""
+    if archives.is_archive(file):
+      self.containers.append(path)
+      return
     stem, suffix = os.path.splitext(file)
     rank = _RANKS.get(suffix.lower())
     names = [normal(stem)]
@@ -190,6 +141,11 @@ class _Search:
       names += [normal(inner)] if inner_suffix.lower() in _RANKS else []
       names += [normal(file)]
     fits = False
+    if said and rank is not None:
+      for matches in self._matches:
+        fits |= matches.add(normal(said), rank, path, self._wanted)
+      if fits:
+        return
     for matches in self._matches:
       for name in names:
         fits |= matches.add(name, rank, path, self._wanted)
@@ -201,7 +157,7 @@ class _Search:
       if len(self._foreign) < _SHOWN:
         self._foreign.append(path)
     if suffix.lower() in _ARCHIVES:
-      self._archives.append(path)
+      self._unread.append(path)
 
   def result(self, where: str) -> FoundAudio:
     """What was found.
@@ -213,7 +169,7 @@ class _Search:
     best.require_equal_doubles(self._wanted)
     found = best.all_sounds
     reasons = self._reasons(best, found)
-    remarks = [self._count_text(where, best, len(found))]
+    remarks = [self._count_text(where, best, len(found)), *self._damage]
     if len(found) < len(self._wanted):
       remarks += self._passed_over(best, found)
     clip_id = self._wanted.clip_id
@@ -226,7 +182,7 @@ class _Search:
       '' if found else self._hint(),
     )
 
-  def _decide(self, where: str) -> _Matches:
+  def _decide(self, where: str) -> Matches:
     """The template under which most clips have a file.
 
     Raises:
@@ -248,7 +204,7 @@ class _Search:
       'others away'
     )
 
-  def _reasons(self, best: _Matches, found: dict[str, str]) -> dict[str, str]:
+  def _reasons(self, best: Matches, found: dict[str, str]) -> dict[str, str]:
     """What clips without a file have instead."""
     reasons: dict[str, str] = {}
     for matches in [best] if found else self._matches:
@@ -260,14 +216,14 @@ class _Search:
           reasons.setdefault(clip, f'{shown(path)} has the ending of no sound')
     return reasons
 
-  def _count_text(self, where: str, best: _Matches, number: int) -> str:
+  def _count_text(self, where: str, best: Matches, number: int) -> str:
     text = f'{shown(where)}: {number} of {len(self._wanted)} clips found'
     if not number:
       return text
     example = _base(next(iter(best.all_sounds.values())))
     return f'{text}, named {best.template.text} ({example}, for one)'
 
-  def _passed_over(self, best: _Matches, found: dict[str, str]) -> list[str]:
+  def _passed_over(self, best: Matches, found: dict[str, str]) -> list[str]:
     """What files there are that may be of clips without one."""
     lines = []
     matched = [best] if found else self._matches
@@ -292,8 +248,8 @@ class _Search:
       lines.append(
         f'{_files(self._foreign, self._num_foreign)} named as none of the clips'
       )
-    if self._archives:
-      lines.append(f'{_files(self._archives)} not read: unpack archives')
+    if self._unread:
+      lines.append(f'{_files(self._unread)} not read: unpack archives')
     return lines
 
   def _hint(self) -> str:
@@ -318,10 +274,3 @@ def _files(files: Iterable[str], number: int | None = None) -> str:
 
 def _base(path: str) -> str:
   return shown(os.path.basename(path))
-
-
-def _equal(one: str, other: str) -> bool:
-  """Whether two files hold the same bytes."""
-  if one == other:
-    return True
-  return paths.as_path(one).read_bytes() == paths.as_path(other).read_bytes()

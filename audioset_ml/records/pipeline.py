@@ -9,13 +9,14 @@ import csv
 import dataclasses
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audioset_ml import folders, paths
+from audioset_ml.audio import archives
 from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_labels import CLASS_COUNTS
+from audioset_ml.labels.clip_labels import CLASS_COUNTS, ClipLabelTable
 from audioset_ml.labels.join import JoinedLabels
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.paths import shown
@@ -153,7 +154,7 @@ def _plan(config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path) -
   )
   sound = find_sound(config, joined)
   print(*sound.remarks, sep='\n', flush=True)
-  members = plan.assign(labels, -(-len(labels) // config.clips_per_shard))
+  members = _members(labels, -(-len(labels) // config.clips_per_shard), sound.sounds)
   states = plan.file_states(sound.sounds)
   sounds = {clip_id: sound.sounds[clip_id] for clip_id in states}
   for clip_id, path in sound.sounds.items():  # pipes, links that lead nowhere
@@ -162,6 +163,25 @@ def _plan(config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path) -
   parts_dir.mkdir(exist_ok=True)
   tasks = plan.write_plans(parts_dir, labels, members, sounds, states, repr(source))
   return _Plan(FrameFormat.log_mel(config.front_end), tasks, source, sound=sound)
+
+
+def _members(
+  labels: ClipLabelTable, shards: int, sounds: Mapping[str, str]
+) -> list[list[int]]:
+  """The clips of each shard, as rows.
+
+  Rows of parquet files are read a group at a time, so neighbours are put together.
+  """
+  clip_ids = labels.clips['clip_id'].tolist()
+  places = {c: archives.place_in_table(path) for c, path in sounds.items()}
+  in_order = sorted((place, c) for c, place in places.items() if place)
+  number = max(len(in_order), 1)
+  placed = {clip_id: n * shards // number for n, (_, clip_id) in enumerate(in_order)}
+  members = plan.assign(labels, shards, placed)
+  if placed:
+    for rows in members:
+      rows.sort(key=lambda row: places.get(clip_ids[row]) or ('', 0, 0))
+  return members
 
 
 def find_sound(config: PrepareConfig, joined: JoinedLabels) -> FoundAudio:

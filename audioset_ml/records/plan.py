@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from audioset_ml import folders, paths
+from audioset_ml.audio import archives
 from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
 from audioset_ml.labels.states import LabelState
@@ -130,10 +131,18 @@ def read_plan(parts_dir: paths.Path, task: ShardTask) -> Iterator[PlannedClip]:
 
 
 def file_states(files: Mapping[str, str]) -> dict[str, str]:
-  """What changes when files do, by clip id; pipes and the like are left out."""
+  """What changes when files do, by clip id; pipes and the like are left out.
+
+  Of what is in an archive, the archive's.
+  """
+  owners = {clip_id: archives.archive_of(path) for clip_id, path in files.items()}
+  known = {path: folders.file_state(path) for path in {*owners.values()} - {''}}
+  inside = {clip_id: known[path] for clip_id, path in owners.items() if path}
+  files = {clip_id: path for clip_id, path in files.items() if not owners[clip_id]}
   with concurrent.futures.ThreadPoolExecutor(_STATS_AT_ONCE) as pool:
     states = pool.map(folders.file_state, files.values())
-    return {clip: state for clip, state in zip(files, states, strict=True) if state}
+    states = inside | dict(zip(files, states, strict=True))
+  return {clip_id: state for clip_id, state in states.items() if state}
 
 
 def _to_json(clip: ClipLabels) -> tuple[str, list, list]:
