@@ -109,7 +109,7 @@ class _Search:
 
   def lacks_any(self) -> bool:
     """Whether not all clips are found yet."""
-    return max(len(one.all_sounds) for one in self._matches) < len(self._wanted)
+    return max(len(one.sounds) for one in self._matches) < len(self._wanted)
 
   def look_into(self, archive: str) -> None:
     """Takes in an archive's files."""
@@ -167,7 +167,7 @@ class _Search:
     """
     best = self._decide(where)
     best.require_equal_doubles(self._wanted)
-    found = best.all_sounds
+    found = best.sounds
     reasons = self._reasons(best, found)
     remarks = [self._count_text(where, best, len(found)), *self._damage]
     if len(found) < len(self._wanted):
@@ -188,14 +188,14 @@ class _Search:
     Raises:
       InputError: another has files of clips that it has not, or different ones.
     """
-    order = sorted(self._matches, key=lambda one: -len(one.all_sounds))
+    order = sorted(self._matches, key=lambda one: -len(one.sounds))
     best, *rest = order
-    apart = [other for other in rest if other.sounds and not best.explains(other)]
+    apart = [other for other in rest if other.exact and not best.explains(other)]
     if not apart:
       return best
     candidates = '; '.join(
-      f'{one.template.text} ({len(one.all_sounds)} of {len(self._wanted)} clips, as '
-      f'{_base(next(iter(one.all_sounds.values())))})'
+      f'{one.template.text} ({len(one.sounds)} of {len(self._wanted)} clips, as '
+      f'{_base(next(iter(one.sounds.values())))})'
       for one in [best, *apart]
     )
     raise InputError(
@@ -220,7 +220,7 @@ class _Search:
     text = f'{shown(where)}: {number} of {len(self._wanted)} clips found'
     if not number:
       return text
-    example = _base(next(iter(best.all_sounds.values())))
+    example = _base(next(iter(best.sounds.values())))
     return f'{text}, named {best.template.text} ({example}, for one)'
 
   def _passed_over(self, best: Matches, found: dict[str, str]) -> list[str]:

@@ -7,26 +7,55 @@ from audioset_ml.records import audio_names
 from audioset_ml.records.audio_names import NameTemplate, WantedClips
 
 
+class _Files:
+  """The files of clips, by the clips' names.
+
+  Attributes:
+    sounds: one of each clip.
+    doubles: further files of a clip, which must be equal to that.
+  """
+
+  def __init__(self):
+    self.sounds: dict[str, str] = {}
+    self.doubles: list[tuple[str, str]] = []
+    self._here: dict[str, tuple[int, str, str]] = {}  # in one folder
+
+  def add(self, clip: str, rank: int, path: str, name: str) -> None:
+    """Takes a file in: its clip, its ending's rank, its path, its name without that."""
+    new = (rank, path, name)
+    old = self._here.setdefault(clip, new)
+    if new == old:
+      return
+    # 30.wav and 30.0.wav, say, or an archive that has a name twice.
+    if name != old[2] or (rank == old[0] and archives.archive_of(path)):
+      self.doubles.append((clip, path))
+    elif new < old:
+      self._here[clip] = new
+
+  def end_folder(self, is_in_archive: bool) -> None:
+    """See `Matches.end_folder`."""
+    for clip, (_, path, _) in self._here.items():
+      known = self.sounds.setdefault(clip, path)
+      # Files of their own stand above those in archives.
+      if known != path and bool(archives.archive_of(known)) == is_in_archive:
+        self.doubles.append((clip, path))
+    self._here.clear()
+
+
 class Matches:
   """The files that fit one template.
 
   Attributes:
     template: the template.
-    sounds: the files of clips by the clips' names.
-    doubles: further files of a clip, which must be equal to the first.
-    near: files whose times are rounded, of clips that have no other.
     unclear: files of which it can't be told of which clip they are, and those.
     others: files that have a clip's name, but the ending of no sound.
   """
 
   def __init__(self, template: NameTemplate):
     self.template = template
-    self.sounds: dict[str, str] = {}
-    self.doubles: list[tuple[str, str]] = []
-    self.near: dict[str, str] = {}
     self.unclear: list[tuple[str, list[str]]] = []
     self.others: dict[str, str] = {}
-    self._here: dict[str, tuple[int, str, str]] = {}
+    self._exact, self._near = _Files(), _Files()  # the latter's times are rounded
 
   def add(self, name: str, rank: int | None, path: str, wanted: WantedClips) -> bool:
     """Takes a file in, if it fits; whether it does.
@@ -37,59 +66,55 @@ class Matches:
       path: where it is.
       wanted: the clips.
     """
-    found = self.template.clips(name, wanted)
+    files, found = self._exact, self.template.clips(name, wanted)
     if not found:
-      near = self.template.nearly(name, wanted)
-      if near and rank is not None:
-        self.near.setdefault(near[0], path)
-      return bool(near)
+      files, found = self._near, self.template.nearly(name, wanted)
+    if not found:
+      return False
     if rank is None:
       self.others.setdefault(found[0], path)
     elif len(found) > 1:
       self.unclear.append((path, found))
     else:
-      self._add_here(found[0], (rank, path, name))
+      files.add(found[0], rank, path, name)
     return True
-
-  def _add_here(self, clip: str, new: tuple[int, str, str]) -> None:
-    old = self._here.setdefault(clip, new)
-    if new[2] != old[2]:  # 30.wav and 30.0.wav, say
-      self.doubles.append((clip, new[1]))
-    elif new < old:
-      self._here[clip] = new
 
   def end_folder(self, is_in_archive: bool = False) -> None:
     """To be called behind each folder, or archive's folder."""
-    for clip, (_, path, _) in self._here.items():
-      known = self.sounds.setdefault(clip, path)
-      # Files of their own stand above those in archives.
-      if known != path and bool(archives.archive_of(known)) == is_in_archive:
-        self.doubles.append((clip, path))
-    self._here.clear()
+    self._exact.end_folder(is_in_archive)
+    self._near.end_folder(is_in_archive)
 
   @property
-  def all_sounds(self) -> dict[str, str]:
-    """The files of clips, those with rounded times too."""
-    return {**self.near, **self.sounds}
+  def exact(self) -> dict[str, str]:
+    """The files of clips whose names say their times exactly."""
+    return self._exact.sounds
+
+  @property
+  def sounds(self) -> dict[str, str]:
+    """The files of clips; those with rounded times where there is no other."""
+    near = self._near.sounds
+    return {**near, **self.exact} if near else self.exact
 
   def explains(self, other: 'Matches') -> bool:
     """Whether nothing is lost if this template holds and another's files aren't used.
 
     Clips' own names stand above others: a whole recording may lie beside its clips.
     """
-    sounds = self.all_sounds
+    sounds = self.sounds
     return all(
       clip in sounds
       and (self.template.text == audio_names.OWN or _equal(sounds[clip], path))
-      for clip, path in other.sounds.items()
+      for clip, path in other.exact.items()
     )
 
   def require_equal_doubles(self, wanted: WantedClips) -> None:
     """Raises InputError if two files of a clip differ."""
-    for clip, path in self.doubles:
-      if not _equal(self.sounds[clip], path):
+    sounds = self.sounds
+    near = [one for one in self._near.doubles if one[0] not in self.exact]
+    for clip, path in [*self._exact.doubles, *near]:
+      if not _equal(sounds[clip], path):
         raise InputError(
-          f'{shown(self.sounds[clip])} and {shown(path)} are both named as clip '
+          f'{shown(sounds[clip])} and {shown(path)} are both named as clip '
           f'{wanted.clip_id(clip)}, but differ; remove one of them'
         )
 

@@ -166,6 +166,17 @@ def test_a_clip_in_two_archives_is_one_if_equal(tmp_path):
     find_audio(tmp_path, ['x_0'])
 
 
+def test_a_name_that_an_archive_has_twice_must_be_one_sound(tmp_path):
+  with tarfile.open(tmp_path / 'a.tar', 'w') as tar:
+    for content in (b'1', b'1'):
+      add(tar, 'x_0.wav', content)
+  assert len(find_audio(tmp_path, ['x_0']).sounds) == 1
+  with tarfile.open(tmp_path / 'a.tar', 'a') as tar:
+    add(tar, 'x_0.wav', b'2')
+  with pytest.raises(InputError, match='both named as clip x_0, but differ'):
+    find_audio(tmp_path, ['x_0'])
+
+
 def test_what_json_says_goes_before_the_key_but_need_not_be_a_clip(tmp_path):
   files = {
     'x_0.wav': b'1',

@@ -155,6 +155,18 @@ def test_another_cut_of_the_recording_is_another_clip(tmp_path):
   assert find_audio(tmp_path, ['c_500', 'c_30000'], [10.0] * 2).sounds == {}
 
 
+def test_two_files_near_a_clip_are_an_error_unless_equal(tmp_path):
+  for name in ('a_23.wav', 'a_23.flac', 'a_24.wav'):
+    write_sound(tmp_path / name)
+  found = find_audio(tmp_path, ['a_23700', 'b_0'])
+  assert found.sounds == {'a_23700': str(tmp_path / 'a_23.wav')}
+  write_sound(tmp_path / 'a_24.wav', 0.5)
+  with pytest.raises(InputError, match='both named as clip a_23700, but differ'):
+    find_audio(tmp_path, ['a_23700', 'b_0'])
+  write_sound(tmp_path / 'a_23700.wav', 0.5)
+  assert find_audio(tmp_path, ['a_23700', 'b_0']).template == '{id}_{start_ms}'
+
+
 def test_an_id_of_several_clips_does_not_say_which(tmp_path):
   write_sound(tmp_path / 'a.wav')
   write_sound(tmp_path / 'b.wav')
