@@ -11,11 +11,11 @@ from audioset_ml.errors import InputError
 from audioset_ml.labels.clip_ids import normal
 from audioset_ml.paths import shown
 from audioset_ml.progress import progress_bar
-from audioset_ml.records import audio_names
+from audioset_ml.records import audio_names, audio_remarks
 from audioset_ml.records.audio_matches import Matches
 from audioset_ml.records.audio_names import NameTemplate, WantedClips, start_ms
+from audioset_ml.records.audio_remarks import Rest, base_name
 
-_SHOWN = 3  # of many files
 _RANKS = {suffix: rank for rank, suffix in enumerate(decoding.AUDIO_SUFFIXES)}
 _ARCHIVES = ('.zip', '.7z', '.rar', '.gz', '.tgz', '.bz2', '.xz', '.zst')
 
@@ -27,7 +27,6 @@ class FoundAudio:
   Attributes:
     sounds: the path of each clip that has a file, by its id.
     template: how the files are named; '' if none was found.
-    clips: how many clips were looked for.
     reasons: of clips without a sound file, what there is instead.
     remarks: for people: what was found, and what was passed over; a line each.
     hint: what there is where nothing was found, for an error; else ''.
@@ -35,7 +34,6 @@ class FoundAudio:
 
   sounds: dict[str, str]
   template: str
-  clips: int
   reasons: dict[str, str]
   remarks: tuple[str, ...]
   hint: str = ''
@@ -91,10 +89,7 @@ class _Search:
   def __init__(self, wanted: WantedClips, templates: Sequence[NameTemplate]):
     self._wanted = wanted
     self._matches = [Matches(template) for template in templates]
-    self._foreign: list[str] = []  # sound files of no clip
-    self._num_foreign = 0
-    self._unread: list[str] = []
-    self._damage: list[str] = []
+    self._rest = Rest()
     self.containers: list[str] = []  # archives that can be looked into
 
   def look_at(self, parent: str, files: Sequence[str]) -> None:
@@ -115,14 +110,14 @@ class _Search:
     """Takes in an archive's files."""
     inside = [
       (*os.path.split(name), path, said)
-      for name, path, said in archives.members(archive, self._damage.append)
+      for name, path, said in archives.members(archive, self._rest.damage.append)
     ]
     for parent, group in itertools.groupby(sorted(inside), key=lambda one: one[0]):
       if any(map(paths.is_clutter, parent.split('/'))):
         continue
       for _, file, path, said in group:
         if archives.is_archive(file):
-          self._unread.append(path)
+          self._rest.unread.append(path)
         elif not paths.is_clutter(file):
           self._look_at(file, path, said)
       for matches in self._matches:
@@ -140,12 +135,9 @@ class _Search:
       inner, inner_suffix = os.path.splitext(stem)
       names += [normal(inner)] if inner_suffix.lower() in _RANKS else []
       names += [normal(file)]
+    if said and rank is not None and not self._is_clear(names[0], normal(said)):
+      names = [normal(said)]
     fits = False
-    if said and rank is not None:
-      for matches in self._matches:
-        fits |= matches.add(normal(said), rank, path, self._wanted)
-      if fits:
-        return
     for matches in self._matches:
       for name in names:
         fits |= matches.add(name, rank, path, self._wanted)
@@ -153,11 +145,20 @@ class _Search:
       if fits and matches.template.text == audio_names.OWN and start_ms(names[0]):
         break
     if rank is not None and not fits:
-      self._num_foreign += 1
-      if len(self._foreign) < _SHOWN:
-        self._foreign.append(path)
+      self._rest.add_foreign(path)
     if suffix.lower() in _ARCHIVES:
-      self._unread.append(path)
+      self._rest.unread.append(path)
+
+  def _is_clear(self, own: str, said: str) -> bool:
+    """Whether a file's own name says of which clip it is, and what is said of it not.
+
+    What is said goes first: the files of WebDataset may have running numbers.
+    """
+    said_clearly, own_clearly = (
+      any(len(one.template.clips(name, self._wanted)) == 1 for one in self._matches)
+      for name in (said, own)
+    )
+    return own_clearly and not said_clearly
 
   def result(self, where: str) -> FoundAudio:
     """What was found.
@@ -167,19 +168,19 @@ class _Search:
     """
     best = self._decide(where)
     best.require_equal_doubles(self._wanted)
-    found = best.sounds
-    reasons = self._reasons(best, found)
-    remarks = [self._count_text(where, best, len(found)), *self._damage]
-    if len(found) < len(self._wanted):
-      remarks += self._passed_over(best, found)
+    found, looked_for = best.sounds, len(self._wanted)
+    matches = [best] if found else self._matches
+    reasons = audio_remarks.reasons(matches, found)
+    remarks = [audio_remarks.count_text(where, best, looked_for), *self._rest.damage]
+    if len(found) < looked_for:
+      remarks += audio_remarks.passed_over(matches, found, self._rest)
     clip_id = self._wanted.clip_id
     return FoundAudio(
       {clip_id(name): path for name, path in found.items()},
       best.template.text if found else '',
-      len(self._wanted),
       {clip_id(name): reason for name, reason in reasons.items()},
       tuple(remarks),
-      '' if found else self._hint(),
+      '' if found else audio_remarks.hint(matches, self._rest),
     )
 
   def _decide(self, where: str) -> Matches:
@@ -195,7 +196,7 @@ class _Search:
       return best
     candidates = '; '.join(
       f'{one.template.text} ({len(one.sounds)} of {len(self._wanted)} clips, as '
-      f'{_base(next(iter(one.sounds.values())))})'
+      f'{base_name(next(iter(one.sounds.values())))})'
       for one in [best, *apart]
     )
     raise InputError(
@@ -203,74 +204,3 @@ class _Search:
       f"Say which are meant, as in --audio_names='{best.template.text}', or move the "
       'others away'
     )
-
-  def _reasons(self, best: Matches, found: dict[str, str]) -> dict[str, str]:
-    """What clips without a file have instead."""
-    reasons: dict[str, str] = {}
-    for matches in [best] if found else self._matches:
-      for path, clips in matches.unclear:
-        for clip in clips:
-          reasons.setdefault(clip, f'{shown(path)} may be of any of {len(clips)} clips')
-      for clip, path in matches.others.items():
-        if clip not in found:
-          reasons.setdefault(clip, f'{shown(path)} has the ending of no sound')
-    return reasons
-
-  def _count_text(self, where: str, best: Matches, number: int) -> str:
-    text = f'{shown(where)}: {number} of {len(self._wanted)} clips found'
-    if not number:
-      return text
-    example = _base(next(iter(best.sounds.values())))
-    return f'{text}, named {best.template.text} ({example}, for one)'
-
-  def _passed_over(self, best: Matches, found: dict[str, str]) -> list[str]:
-    """What files there are that may be of clips without one."""
-    lines = []
-    matched = [best] if found else self._matches
-    unclear = {path: None for one in matched for path, _ in one.unclear}
-    if unclear:
-      lines.append(
-        f'{_files(unclear)} of an id that several clips have, and may be of any of '
-        'them: their names must have the start, too (--audio_names)'
-      )
-    others = {
-      path: None
-      for one in matched
-      for clip, path in one.others.items()
-      if clip not in found
-    }
-    if others:
-      lines.append(
-        f'{_files(others)} named as a clip without sound, but with an ending of no '
-        f'sound that is read ({" ".join(decoding.AUDIO_SUFFIXES)})'
-      )
-    if found and self._num_foreign:
-      lines.append(
-        f'{_files(self._foreign, self._num_foreign)} named as none of the clips'
-      )
-    if self._unread:
-      lines.append(f'{_files(self._unread)} not read: unpack archives')
-    return lines
-
-  def _hint(self) -> str:
-    """What sound files there are where none has the name of a clip."""
-    if not self._foreign:
-      endings = ' '.join(decoding.AUDIO_SUFFIXES)
-      return f' It has no file with one of the endings {endings}'
-    forms = ', '.join(one.template.example() for one in self._matches)
-    return (
-      f' It has {_base(self._foreign[0])}, for one, but the file of a clip is named '
-      f'{forms} or as --audio_names says'
-    )
-
-
-def _files(files: Iterable[str], number: int | None = None) -> str:
-  """How many files, and the first of them, with the verb."""
-  files = list(files)
-  number = len(files) if number is None else number
-  named = ', '.join(map(_base, files[:_SHOWN])) + (', …' if number > _SHOWN else '')
-  return f'{number} files ({named}) are' if number > 1 else f'1 file ({named}) is'
-
-
-def _base(path: str) -> str:
-  return shown(os.path.basename(path))

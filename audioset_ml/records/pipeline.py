@@ -118,6 +118,7 @@ def prepare(
   }
   if planned.sound:
     details['audio_names'] = planned.sound.template
+    details['sound_files'] = planned.sound.remarks
   if joined.outside:
     details['events_outside_annotated_classes'] = joined.outside
   return counts, details

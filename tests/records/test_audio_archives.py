@@ -189,6 +189,13 @@ def test_what_json_says_goes_before_the_key_but_need_not_be_a_clip(tmp_path):
   write_tar(tmp_path / 'a.tar', files)
   found = find_audio(tmp_path, ['x_0'])
   assert archives.read_bytes(found.sounds['x_0']) == b'1'
+  # The id alone doesn't say which of two; the key does.
+  more = {'z_0.wav': b'4', 'z_0.json': b'{"video_id": "z"}', '9.json': b'[]'}
+  write_tar(tmp_path / 'b.tar', more)
+  found = find_audio(tmp_path, ['z_0', 'z_10000'])
+  assert archives.read_bytes(found.sounds['z_0']) == b'4'
+  # A running number isn't the clip 5, for JSON says another.
+  assert not find_audio(tmp_path, ['5_0', 'y_30000']).sounds.keys() - {'y_30000'}
   found = find_audio(tmp_path, ['y_30000'])
   assert archives.read_bytes(found.sounds['y_30000']) == b'2'
 

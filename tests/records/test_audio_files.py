@@ -1,6 +1,7 @@
 import contextlib
 import os
 import pathlib
+import tarfile
 import tempfile
 import unicodedata
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioset_ml.errors import InputError
+from audioset_ml.labels.segments import read_weak_csv
 from audioset_ml.records import audio_names
 from audioset_ml.records.audio_files import find_audio
 
@@ -263,3 +265,26 @@ def test_names_that_are_no_clips_are_shown_even_if_no_text(tmp_path):
   found = find_audio(tmp_path, ['a'])
   assert 'It has Stra\\xdfen.wav, for one, but the file of a clip is' in found.hint
   assert ''.join((*found.remarks, found.hint)).isprintable()
+
+
+ODD = [
+  ('14/panns', 'Y{id}', 4),
+  ('14/desed', 'Y{id}_{start_s}_{end_s}', 4),
+  ('15/flat', '{id}_{start_s}', 4),
+  ('15/classes', '{id}_{start_ms}', 4),
+  ('17/audio', '{id}_{start_ms}', 4),
+  ('18/audio_nfc', '{id}_{start_ms}', 2),
+  ('18/audio_nfd', '{id}_{start_ms}', 2),
+]
+
+
+def test_the_odd_folders_that_people_have(shared_data, tmp_path):
+  with tarfile.open(shared_data('odd_inputs/odd_inputs.tar.gz')) as archive:
+    archive.extractall(tmp_path, filter='data')
+  for folder, template, number in ODD:
+    folder = tmp_path / 'odd_inputs' / folder
+    for segments in folder.parent.glob('segments*.csv'):
+      clips = read_weak_csv(segments).clips
+      seconds = clips['end'] - clips['start']
+      found = find_audio(folder, clips['clip_id'].tolist(), seconds)
+      assert (found.template, len(found.sounds)) == (template, number)
