@@ -67,6 +67,12 @@ def main(_) -> None:
     f'{FLAGS.output_tsv}: {present} PRESENT and {len(table) - present} NOT_PRESENT '
     f'frames of {table["segment_id"].nunique()} clips'
   )
+  if (
+    unsure := 0
+    if explicit is None
+    else int((explicit['present'] == formats.UNSURE).sum())
+  ):
+    print(f'{unsure} labels of whole clips are UNSURE: they say nothing of frames')
   lost = len(strong) - framing.count_framed(strong)
   if lost:
     print(f'{lost} of {len(strong)} events are in no frame (they begin after 9.6 s)')

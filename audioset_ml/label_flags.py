@@ -31,8 +31,9 @@ def define_label_flags() -> None:
   flags.DEFINE_list(
     'explicit_tsv',
     [],
-    'TSVs of labels that people confirmed or refuted (PRESENT, NOT_PRESENT), of whole '
-    "clips or, with times, of stretches as in AudioSet's framed file.",
+    'TSVs of labels that people confirmed, refuted or were unsure of (PRESENT, '
+    'NOT_PRESENT, UNSURE), of whole clips or, with times and without UNSURE, of '
+    "stretches as in AudioSet's framed file.",
   )
   flags.DEFINE_list('strong_tsv', [], 'TSVs of events with start and end times.')
   flags.DEFINE_string(

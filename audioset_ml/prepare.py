@@ -183,6 +183,12 @@ def _summary(folder: stage.StageFolder) -> str:
     lines.append(
       f'{noted} clips were used though their sound is odd; see {folder.path}/notes.csv'
     )
+  if unsure := counts.get('unsure_labels'):
+    lines[1] += f', {unsure} unsure (ignored in training and evaluation)'
+  if decided := counts['unsure_labels_decided']:
+    lines.append(
+      f'{decided} labels that a person was unsure of are what others said of them'
+    )
   if FLAGS.records:
     lines += _fewer_labels(counts)
   if lost := counts.get('clips_lost_of_list'):
@@ -237,6 +243,7 @@ def _fewer_labels(counts: dict[str, int]) -> list[str]:
     'strong_events': '--strong_tsv',
     'refuted_stretches': '--explicit_tsv',
     'unmarked_labels': '--complete_strong',
+    'unsure_labels': '--explicit_tsv',
   }
   return [
     f'note: {FLAGS.records} has {before[name]} {name.replace("_", " ")}, these records '

@@ -5,11 +5,12 @@
 | refuted it in all frames of the clip | as if refuted by name |
 | marked all sounds, and none of the class | as `unmarked` |
 
-What was said of the whole clip and this very class stands. Of AudioSet's evaluation
-clips, 39 % of the weak positives of classes that the strong annotators used have no
-event of the class: mostly ("Speech") since these chose a more specific name, else
-since two people heard differently. Neither is a reason to call the class absent; nor
-is it known where it would be, so its frames stay unlabelled.
+What was said of the whole clip and this very class stands. (That a person was unsure
+stands against what others did not mark, and gives way to what they refuted.) Of
+AudioSet's evaluation clips, 39 % of the weak positives of classes that the strong
+annotators used have no event of the class: mostly ("Speech") since these chose a more
+specific name, else since two people heard differently. Neither is a reason to call the
+class absent; nor is it known where it would be, so its frames stay unlabelled.
 """
 
 import dataclasses

@@ -3,7 +3,7 @@
 | file | columns | speaks of |
 |---|---|---|
 | strong | segment_id, start_time_seconds, end_time_seconds, label | events |
-| explicit | segment_id, label, present | whole clips |
+| explicit | segment_id, label, present | whole clips: PRESENT, NOT_PRESENT, UNSURE |
 | framed (Google's "posneg") | the strong columns and present | stretches of a clip |
 
 As spreadsheets leave them they are read as well: separated by commas or semicolons, in
@@ -24,6 +24,7 @@ from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
+from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.text_columns import (
   columns_of,
   read_header,
@@ -40,7 +41,13 @@ TIMES = ('start_time_seconds', 'end_time_seconds')
 STRONG_COLUMNS = ('segment_id', *TIMES, 'label')
 EXPLICIT_COLUMNS = ('segment_id', 'label', 'present')
 FRAMED_COLUMNS = (*STRONG_COLUMNS, 'present')
-PRESENT, NOT_PRESENT = 'PRESENT', 'NOT_PRESENT'
+PRESENT, NOT_PRESENT, UNSURE = 'PRESENT', 'NOT_PRESENT', 'UNSURE'
+# What is said of a whole clip, and what is then known of its label.
+STATE_OF = {
+  PRESENT: LabelState.EXPLICIT_POSITIVE,
+  NOT_PRESENT: LabelState.EXPLICIT_NEGATIVE,
+  UNSURE: LabelState.UNSURE,
+}
 
 _NO_EVENTS = (
   'its rows say PRESENT or NOT_PRESENT, but events are needed here; give it as '
@@ -91,10 +98,10 @@ def read_explicit_tsv(
   class_map: ClassMap | None = None,
   wrong_rows: WrongRows | None = None,
 ) -> pd.DataFrame:
-  """Reads labels that a person confirmed or refuted for a whole clip.
+  """Reads labels that a person confirmed or refuted for a whole clip, or was unsure of.
 
   Returns:
-    One row a rating: segment_id, label, present (PRESENT or NOT_PRESENT).
+    One row a rating: segment_id, label, present (PRESENT, NOT_PRESENT or UNSURE).
 
   Raises:
     LabelError: as `read_strong_tsv`; also for another value in `present`, for labels
@@ -103,7 +110,7 @@ def read_explicit_tsv(
   wrong_rows = wrong_rows or WrongRows()
   refused = dict.fromkeys(TIMES, _NOT_WHOLE)
   table = _read_tsv(path, EXPLICIT_COLUMNS, class_map, wrong_rows, refused)
-  table = _with_presence(path, table, wrong_rows)
+  table = _with_presence(path, table, wrong_rows, tuple(STATE_OF))
   wrong_rows.settle()
   return table
 
@@ -126,7 +133,7 @@ def read_framed_tsv(
   wrong_rows = wrong_rows or WrongRows()
   table = _read_tsv(path, FRAMED_COLUMNS, class_map, wrong_rows)
   table = _with_times(path, table, wrong_rows, clip_seconds)
-  table = _with_presence(path, table, wrong_rows)
+  table = _with_presence(path, table, wrong_rows, (PRESENT, NOT_PRESENT))
   wrong_rows.settle()
   return table
 
@@ -267,12 +274,21 @@ def _longest(clips: pd.Series, clip_seconds: float | pd.Series | None) -> pd.Ser
 
 
 def _with_presence(
-  path: str | os.PathLike, table: pd.DataFrame, wrong_rows: WrongRows
+  path: str | os.PathLike,
+  table: pd.DataFrame,
+  wrong_rows: WrongRows,
+  words: Sequence[str],
 ) -> pd.DataFrame:
-  """Leaves out rows whose `present` is wrong or contradicts an earlier row."""
-  right = table['present'].isin([PRESENT, NOT_PRESENT])
+  """Leaves out rows whose `present` is none of the words or contradicts an earlier
+  row."""
+  right = table['present'].isin(words)
   bad = table.loc[~right, 'present']
-  what = [f'{text!r} is neither {PRESENT} nor {NOT_PRESENT}' for text in bad]
+  what = [
+    f'{text!r} is said of whole clips, not of stretches'
+    if text == UNSURE
+    else f'{text!r} is none of {", ".join(words)}'
+    for text in bad
+  ]
   wrong_rows.add(path, bad.index, what)
   table = table[right].drop_duplicates()
   again = table.duplicated([name for name in table.columns if name != 'present'])
@@ -280,8 +296,8 @@ def _with_presence(
     path,
     table.index[again],
     [
-      f'{row.segment_id} {row.label} is {row.present}, but an earlier row says the '
-      'opposite'
+      f'{row.segment_id} {row.label} is {row.present}, but an earlier row says '
+      'something else'
       for row in table[again].itertuples()
     ],
   )

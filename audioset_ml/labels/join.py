@@ -10,7 +10,7 @@ import pandas as pd
 
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_labels import ClipLabelTable
+from audioset_ml.labels.clip_labels import ClipLabelTable, with_decided
 from audioset_ml.labels.clip_negatives import (
   Annotation,
   annotation_of,
@@ -123,6 +123,7 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   )
   counts |= of_events
   weak_labels = _with_refuted(weak_labels, strong, clips, counts)
+  counts['unsure_labels_decided'] -= _count_unsure(weak_labels)
   unmarked, outside = UnmarkedLabels(), {}
   if files.complete_strong:
     unmarked, outside = _unmarked(annotations, strong, weak_labels, class_map, counts)
@@ -174,14 +175,22 @@ def _whole_clip_labels(
   counts: dict[str, int],
   wrong_rows: WrongRows,
 ) -> pd.DataFrame:
-  """The labels of whole clips from all files; a contradiction is a wrong row."""
+  """The labels of whole clips from all files; a contradiction is a wrong row.
+
+  What a person was unsure of gives way to what another row says; `counts` has how many
+  were unsure, as `unsure_labels_decided`.
+  """
   table = pd.concat(
     [table.assign(file=number, row=table.index) for number, table in enumerate(tables)]
   )
   table = _of_clips(table, places, counts)
   table['class_index'] = table['label'].map(class_map.index_of).astype(np.int32)
   table = table.drop_duplicates(['clip', 'class_index', 'present'])
-  again = table.duplicated(['clip', 'class_index'])
+  unsure = table['present'] == formats.UNSURE
+  counts['unsure_labels_decided'] = int(unsure.sum())
+  pair = ['clip', 'class_index']
+  table = table[~(unsure & table.duplicated(pair, keep=False))]
+  again = table.duplicated(pair)
   for number, rows in table[again].groupby('file'):
     wrong_rows.add(
       paths[number],
@@ -194,10 +203,12 @@ def _whole_clip_labels(
     )
   wrong_rows.settle()
   table = table[~again]
-  present = (table['present'] == formats.PRESENT).to_numpy()
-  state = np.where(present, LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE)
-  table = table[['clip', 'class_index']].assign(state=state.astype(np.int8))
-  return table.sort_values(['clip', 'class_index'], ignore_index=True)
+  table = table[pair].assign(state=table['present'].map(formats.STATE_OF))
+  return table.astype({'state': np.int8}).sort_values(pair, ignore_index=True)
+
+
+def _count_unsure(weak: pd.DataFrame) -> int:
+  return int((weak['state'] == LabelState.UNSURE).sum())
 
 
 def _strong_labels(
@@ -229,12 +240,12 @@ def _with_refuted(
   found = found.merge(weak, 'left', pair)
   positive = found['state'] == LabelState.EXPLICIT_POSITIVE
   counts['positives_refuted_in_all_frames'] = int(positive.sum())
-  new = found[found['state'].isna()]
+  new = found[found['state'].isna() | (found['state'] == LabelState.UNSURE)]
   counts['labels_refuted_in_all_frames'] = len(new)
   if new.empty:
     return weak
   new = new.assign(state=int(LabelState.EXPLICIT_NEGATIVE)).astype(weak.dtypes)
-  return pd.concat([weak, new]).sort_values(pair, ignore_index=True)
+  return with_decided(weak, new)
 
 
 def _annotations(
