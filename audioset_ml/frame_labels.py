@@ -3,7 +3,8 @@
 PRESENT by the rule of one half: an event covers at least half of the frame, or the
 frame holds at least half of the event. NOT_PRESENT are the other frames of a clip that
 has positive frames of the class (complementary negatives), and all frames of a clip for
-which --explicit_tsv refutes the class (SL21 section 3.2).
+which --explicit_tsv refutes the class (SL21 section 3.2) or --strong_tsv says that it
+holds nothing.
 
 Example:
   python -m audioset_ml.frame_labels --strong_tsv=audioset_eval_strong.tsv \\
@@ -53,11 +54,13 @@ def main(_) -> None:
     table = pd.concat(clips).drop_duplicates('clip_id').set_index('clip_id')
     seconds = table['end'] - table['start']
   longest = _CLIP_SECONDS if seconds is None else seconds
-  strong = formats.read_strong_tsv(FLAGS.strong_tsv, None, wrong_rows, longest)
+  file = formats.read_strong_file(FLAGS.strong_tsv, None, wrong_rows, longest)
+  strong = file.events
   explicit = None
   if FLAGS.explicit_tsv:
     explicit = formats.read_explicit_tsv(FLAGS.explicit_tsv, None, wrong_rows)
-  table = framing.frame_table(strong, explicit, clip_seconds=seconds)
+  ratings = framing.with_silence(explicit, file)
+  table = framing.frame_table(strong, ratings, clip_seconds=seconds)
   if FLAGS.dry_run:
     counts = {'events': len(strong), 'frames': len(table)}
     stage.end_dry_run(counts, f'{FLAGS.output_tsv}: would be written')
@@ -67,11 +70,9 @@ def main(_) -> None:
     f'{FLAGS.output_tsv}: {present} PRESENT and {len(table) - present} NOT_PRESENT '
     f'frames of {table["segment_id"].nunique()} clips'
   )
-  if (
-    unsure := 0
-    if explicit is None
-    else int((explicit['present'] == formats.UNSURE).sum())
-  ):
+  if len(file.silent):
+    print(f'{len(file.silent)} clips were annotated and hold nothing')
+  if unsure := int((ratings['present'] == formats.UNSURE).sum()):
     print(f'{unsure} labels of whole clips are UNSURE: they say nothing of frames')
   lost = len(strong) - framing.count_framed(strong)
   if lost:

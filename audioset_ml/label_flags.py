@@ -35,7 +35,13 @@ def define_label_flags() -> None:
     'NOT_PRESENT, UNSURE), of whole clips or, with times and without UNSURE, of '
     "stretches as in AudioSet's framed file.",
   )
-  flags.DEFINE_list('strong_tsv', [], 'TSVs of events with start and end times.')
+  flags.DEFINE_list(
+    'strong_tsv',
+    [],
+    'TSVs of events with start and end times. A row with a segment_id and nothing '
+    'else: the clip was annotated and holds none of the classes that have any event in '
+    'the file, each of which is an explicit negative of it and of all its frames.',
+  )
   flags.DEFINE_string(
     'class_map', None, 'CSV of index,mid,display_name for all classes.'
   )
@@ -62,8 +68,9 @@ def define_label_flags() -> None:
   flags.DEFINE_string(
     'annotated_classes',
     '',
-    'With --complete_strong: the classes of which that is so, a file with a mid or a '
-    'name a line, instead of those with any event.',
+    'With --complete_strong, or of clips that hold nothing: the classes that '
+    'annotators were asked for, a file with a mid or a name a line, instead of those '
+    'with any event.',
   )
   flags.DEFINE_enum(
     'weak_labels',

@@ -4,6 +4,7 @@
 |---|---|
 | refuted it in all frames of the clip | as if refuted by name |
 | marked all sounds, and none of the class | as `unmarked` |
+| said that the clip holds nothing | the same, of all classes they were asked for |
 
 What was said of the whole clip and this very class stands. (That a person was unsure
 stands against what others did not mark, and gives way to what they refuted.) Of
@@ -25,7 +26,7 @@ from audioset_ml.errors import LabelError
 from audioset_ml.labels import unmarked
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal
-from audioset_ml.labels.formats import TOLERANCE
+from audioset_ml.labels.formats import TOLERANCE, StrongFile
 from audioset_ml.labels.framing import FrameGrid
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.labels.text_columns import read_lines
@@ -74,7 +75,7 @@ def read_annotated_classes(
 
 
 def annotation_of(
-  events: pd.DataFrame,
+  file: StrongFile,
   places: pd.Series,
   class_map: ClassMap,
   classes: np.ndarray | None = None,
@@ -82,7 +83,7 @@ def annotation_of(
   """What the annotators of a file of events went through.
 
   Args:
-    events: the file's events, of all labels (`formats.read_strong_tsv`).
+    file: what it says, of all labels.
     places: the index of each clip that there is, by id; others are left out.
     class_map: the classes.
     classes: those that they were asked for; None for all that have an event in the
@@ -91,17 +92,35 @@ def annotation_of(
   # Of a million events, each label and each clip is looked up once.
   used = {
     class_map.index_of[mid]: count
-    for mid, count in events['label'].value_counts().items()
+    for mid, count in file.events['label'].value_counts().items()
     if mid in class_map.index_of
   }
   asked = np.array(sorted(used), int) if classes is None else classes
   outside = sorted(set(used).difference(asked.tolist()))
-  clips = places.reindex(events['segment_id'].unique()).dropna()
+  clips = pd.concat([file.events['segment_id'], file.silent]).unique()
+  clips = places.reindex(clips).dropna()
   return Annotation(
     clips=np.sort(clips.to_numpy(np.int64)),
     classes=asked,
     outside={class_map.mids[index]: used[index] for index in outside},
   )
+
+
+def silent_part(
+  annotation: Annotation, file: StrongFile, places: pd.Series, path: str | os.PathLike
+) -> Annotation:
+  """Of what the annotators of a file went through, the clips that hold nothing.
+
+  Raises:
+    LabelError: there are such, and nothing says of which classes they hold nothing.
+  """
+  if len(file.silent) and not len(annotation.classes):
+    raise LabelError(
+      f'{path}: says that {len(file.silent)} clips hold nothing, but not of which '
+      'classes: it has no event of a class; name them with --annotated_classes'
+    )
+  clips = places.reindex(file.silent).dropna()
+  return Annotation(np.sort(clips.to_numpy(np.int64)), annotation.classes, {})
 
 
 def unmarked_labels(

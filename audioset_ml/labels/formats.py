@@ -2,15 +2,18 @@
 
 | file | columns | speaks of |
 |---|---|---|
-| strong | segment_id, start_time_seconds, end_time_seconds, label | events |
+| strong | segment_id, start_time_seconds, end_time_seconds, label | events, silence |
 | explicit | segment_id, label, present | whole clips: PRESENT, NOT_PRESENT, UNSURE |
 | framed (Google's "posneg") | the strong columns and present | stretches of a clip |
 
-As spreadsheets leave them they are read as well: separated by commas or semicolons, in
-quotes, with an index column. Every table is indexed by the rows' numbers in their file.
+In a strong file, a row with a segment_id and nothing else says that the clip was
+annotated and holds nothing, as in DESED's files. As spreadsheets leave them they are
+read as well: separated by commas or semicolons, in quotes, with an index column. Every
+table is indexed by the rows' numbers in their file.
 `segments` has the weak CSVs.
 """
 
+import dataclasses
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -62,7 +65,20 @@ _NOT_WHOLE = (
 TOLERANCE = 1e-3
 
 
-def read_strong_tsv(
+@dataclasses.dataclass(frozen=True)
+class StrongFile:
+  """What a file of strong labels says.
+
+  Attributes:
+    events: a row an event: segment_id, start_time_seconds, end_time_seconds (s), label.
+    silent: the clips that were annotated and hold nothing.
+  """
+
+  events: pd.DataFrame
+  silent: pd.Series
+
+
+def read_strong_file(
   path: str | os.PathLike,
   class_map: ClassMap | None = None,
   wrong_rows: WrongRows | None = None,
@@ -77,20 +93,35 @@ def read_strong_tsv(
     clip_seconds: how long clips are, all of them or (a Series) by id; a later time is
       wrong. None allows any.
 
-  Returns:
-    One row an event: segment_id, start_time_seconds, end_time_seconds (s), label.
-
   Raises:
     LabelError: the file is missing or lacks columns, or rows of it are wrong: too few
       or many columns, times that aren't finite, are reversed or outside the clip, a
-      label that is not in the class map. Names file, row and value.
+      label that is not in the class map, silence in a clip with an event. Names file,
+      row and value.
   """
   wrong_rows = wrong_rows or WrongRows()
-  refused = {'present': _NO_EVENTS}
-  table = _read_tsv(path, STRONG_COLUMNS, class_map, wrong_rows, refused)
-  table = _with_times(path, table, wrong_rows, clip_seconds)
+  table = _read_tsv(path, STRONG_COLUMNS, wrong_rows, {'present': _NO_EVENTS})
+  empty = (table[[*TIMES, 'label']] == '').all(axis=1)
+  silent = table.loc[empty, 'segment_id']
+  first = table.loc[~empty, 'segment_id'].drop_duplicates()
+  row_of = pd.Series(first.index, first)
+  both = silent[silent.isin(first)]
+  what = [f'says that {c} holds nothing, but row {row_of[c]} does not' for c in both]
+  wrong_rows.add(path, both.index, what)
+  events = _with_labels(path, table[~empty], class_map, wrong_rows)
+  events = _with_times(path, events, wrong_rows, clip_seconds)
   wrong_rows.settle()
-  return table
+  return StrongFile(events, silent[~silent.isin(first)].drop_duplicates())
+
+
+def read_strong_tsv(
+  path: str | os.PathLike,
+  class_map: ClassMap | None = None,
+  wrong_rows: WrongRows | None = None,
+  clip_seconds: float | pd.Series | None = None,
+) -> pd.DataFrame:
+  """The events of `read_strong_file` alone."""
+  return read_strong_file(path, class_map, wrong_rows, clip_seconds).events
 
 
 def read_explicit_tsv(
@@ -109,7 +140,8 @@ def read_explicit_tsv(
   """
   wrong_rows = wrong_rows or WrongRows()
   refused = dict.fromkeys(TIMES, _NOT_WHOLE)
-  table = _read_tsv(path, EXPLICIT_COLUMNS, class_map, wrong_rows, refused)
+  table = _read_tsv(path, EXPLICIT_COLUMNS, wrong_rows, refused)
+  table = _with_labels(path, table, class_map, wrong_rows)
   table = _with_presence(path, table, wrong_rows, tuple(STATE_OF))
   wrong_rows.settle()
   return table
@@ -131,7 +163,8 @@ def read_framed_tsv(
     LabelError: as `read_strong_tsv` and `read_explicit_tsv`.
   """
   wrong_rows = wrong_rows or WrongRows()
-  table = _read_tsv(path, FRAMED_COLUMNS, class_map, wrong_rows)
+  table = _read_tsv(path, FRAMED_COLUMNS, wrong_rows)
+  table = _with_labels(path, table, class_map, wrong_rows)
   table = _with_times(path, table, wrong_rows, clip_seconds)
   table = _with_presence(path, table, wrong_rows, (PRESENT, NOT_PRESENT))
   wrong_rows.settle()
@@ -180,7 +213,6 @@ def _write_tsv(path: str | os.PathLike, table: pd.DataFrame, **form: str) -> Non
 def _read_tsv(
   path: str | os.PathLike,
   columns: Sequence[str],
-  class_map: ClassMap | None,
   wrong_rows: WrongRows,
   refused: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
@@ -217,10 +249,26 @@ def _read_tsv(
   wrong_rows.add(path, broken, map(fault_of_mark, lines[broken]))
   table = table[~table.index.isin(broken)]
   table['segment_id'] = normal_column(table['segment_id'])
-  for column in ('segment_id', 'label'):
-    nameless = table.index[table[column] == '']
-    wrong_rows.add(path, nameless, [f'an empty {column}'] * len(nameless))
-    table = table[table[column] != '']
+  return _filled(path, table, 'segment_id', wrong_rows)
+
+
+def _filled(
+  path: str | os.PathLike, table: pd.DataFrame, column: str, wrong_rows: WrongRows
+) -> pd.DataFrame:
+  """The rows in which a column isn't empty; the others are reported."""
+  empty = table.index[table[column] == '']
+  wrong_rows.add(path, empty, [f'an empty {column}'] * len(empty))
+  return table[table[column] != '']
+
+
+def _with_labels(
+  path: str | os.PathLike,
+  table: pd.DataFrame,
+  class_map: ClassMap | None,
+  wrong_rows: WrongRows,
+) -> pd.DataFrame:
+  """The rows with a label; with a class map, one of its own."""
+  table = _filled(path, table, 'label', wrong_rows)
   if class_map is None:
     return table
   return wrong_rows.keep_known(path, table, 'label', class_map.mids)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from audioset_ml.errors import InputError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabelTable, with_decided
@@ -17,6 +18,7 @@ from audioset_ml.labels.clip_negatives import (
   doubtful_labels,
   read_annotated_classes,
   refuted_throughout,
+  silent_part,
   unmarked_labels,
 )
 from audioset_ml.labels.event_labels import with_labels_of_events
@@ -79,8 +81,8 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   timed = [path for path in files.explicit_tsvs if formats.has_times(path)]
   whole = [path for path in files.explicit_tsvs if path not in timed]
   explicit = [formats.read_explicit_tsv(path, class_map, wrong_rows) for path in whole]
-  events = [
-    formats.read_strong_tsv(path, None, wrong_rows, lengths)
+  strong_files = [
+    formats.read_strong_file(path, None, wrong_rows, lengths)
     for path in files.strong_tsvs
   ]
   stretches = [
@@ -89,12 +91,17 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   known = known_labels(class_map, files)
   if known is not None:
     paths = [*files.strong_tsvs, *timed]
+    tables = [*(file.events for file in strong_files), *stretches]
     tables = [
       wrong_rows.keep_known(path, table, 'label', known, _ALL_LABELS)
-      for path, table in zip(paths, [*events, *stretches], strict=True)
+      for path, table in zip(paths, tables, strict=True)
     ]
     wrong_rows.settle()
-    events, stretches = tables[: len(events)], tables[len(events) :]
+    strong_files = [
+      dataclasses.replace(file, events=table)
+      for file, table in zip(strong_files, tables, strict=False)
+    ]
+    stretches = tables[len(strong_files) :]
   places = pd.Series(np.arange(len(clips)), clips['clip_id'])
   weak_tables = [
     one.labels.assign(present=formats.PRESENT).set_axis(
@@ -106,7 +113,7 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   weak_labels = _whole_clip_labels(
     sources, [*weak_tables, *explicit], class_map, places, counts, wrong_rows
   )
-  strong = _strong_labels(events, stretches)
+  strong = _strong_labels([file.events for file in strong_files], stretches)
   strong, others = in_class_map(strong, given, class_map, files)
   for fate in ('', '_kept', '_mapped', '_dropped'):
     counts[f'other_strong_labels{fate}'] = int(others[fate.strip('_') or 'all'].sum())
@@ -115,18 +122,25 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   strong = strong.rename(columns=dict(zip(formats.TIMES, columns[1:3], strict=True)))
   strong = strong[columns].drop_duplicates()
   strong = strong.sort_values(columns, ignore_index=True)
-  annotations = []
-  if files.complete_strong or files.weak_labels != 'given':
-    annotations = _annotations(files, events, places, class_map, wrong_rows)
+  annotations = _annotations(files, strong_files, places, class_map, wrong_rows)
   weak_labels, of_events = with_labels_of_events(
     weak_labels, strong, annotations, files.weak_labels
   )
   counts |= of_events
   weak_labels = _with_refuted(weak_labels, strong, clips, counts)
   counts['unsure_labels_decided'] -= _count_unsure(weak_labels)
+  silent = [
+    silent_part(*parts, places, path)
+    for *parts, path in zip(annotations, strong_files, files.strong_tsvs, strict=True)
+  ]
+  counts['silent_clips'] = len({clip for one in silent for clip in one.clips.tolist()})
+  counts['labels_of_other_clips'] += sum(
+    int((~file.silent.isin(places.index)).sum()) for file in strong_files
+  )
   unmarked, outside = UnmarkedLabels(), {}
-  if files.complete_strong:
-    unmarked, outside = _unmarked(annotations, strong, weak_labels, class_map, counts)
+  if files.complete_strong or counts['silent_clips']:
+    asked = annotations if files.complete_strong else silent
+    unmarked, outside = _unmarked(asked, strong, weak_labels, class_map, counts)
     unmarked = _without_doubtful(
       unmarked, files, wrong_rows.found, places, class_map, counts
     )
@@ -250,7 +264,7 @@ def _with_refuted(
 
 def _annotations(
   files: LabelFiles,
-  events: Sequence[pd.DataFrame],
+  strong_files: Sequence[formats.StrongFile],
   places: pd.Series,
   class_map: ClassMap,
   wrong_rows: WrongRows,
@@ -258,8 +272,13 @@ def _annotations(
   """What the annotators of each strong TSV went through."""
   asked = None
   if files.annotated_classes:
+    if not files.complete_strong and not any(len(one.silent) for one in strong_files):
+      raise InputError(
+        'annotated_classes does nothing without complete_strong or clips that hold '
+        'nothing'
+      )
     asked = read_annotated_classes(files.annotated_classes, class_map, wrong_rows)
-  return [annotation_of(table, places, class_map, asked) for table in events]
+  return [annotation_of(file, places, class_map, asked) for file in strong_files]
 
 
 def _unmarked(
