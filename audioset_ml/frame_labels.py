@@ -26,6 +26,11 @@ flags.DEFINE_list(
   'Weak label CSVs, for how long clips are (else 10 s): negative frames beyond a '
   "clip's end are left out.",
 )
+flags.DEFINE_string(
+  'class_map',
+  '',
+  "The classes' mids by name, for a --strong_tsv of DESED's form, which has names.",
+)
 flags.DEFINE_enum(
   'on_bad_label',
   'error',
@@ -37,12 +42,13 @@ _CLIP_SECONDS = 10.0  # of AudioSet's clips
 
 
 def main(_) -> None:
-  names = ('strong_tsv', 'explicit_tsv', 'segments_csv')
+  names = ('strong_tsv', 'explicit_tsv', 'segments_csv', 'class_map')
   stage.require_inputs({name: FLAGS[name].value for name in names})
   folders.require_writable(FLAGS.output_tsv)
   import pandas as pd
 
   from audioset_ml.labels import formats, framing, segments
+  from audioset_ml.labels.class_map import ClassMap
   from audioset_ml.labels.wrong_rows import WrongRows
 
   wrong_rows = WrongRows(
@@ -54,7 +60,8 @@ def main(_) -> None:
     table = pd.concat(clips).drop_duplicates('clip_id').set_index('clip_id')
     seconds = table['end'] - table['start']
   longest = _CLIP_SECONDS if seconds is None else seconds
-  file = formats.read_strong_file(FLAGS.strong_tsv, None, wrong_rows, longest)
+  names = ClassMap.read(FLAGS.class_map) if FLAGS.class_map else None
+  file = formats.read_strong_file(FLAGS.strong_tsv, None, wrong_rows, longest, names)
   strong = file.events
   explicit = None
   if FLAGS.explicit_tsv:

@@ -26,7 +26,10 @@ def define_label_flags() -> None:
   """Defines the label files' flags as flags of the calling entry point."""
   before = set(FLAGS)
   flags.DEFINE_list(
-    'segments_csv', None, 'Weak label CSVs; they say which clips to use.'
+    'segments_csv',
+    None,
+    "Weak label CSVs; they say which clips to use. ESC-50's, FSD50K's and DESED's own "
+    'files, whose rows name sound files, are read as they are.',
   )
   flags.DEFINE_list(
     'explicit_tsv',

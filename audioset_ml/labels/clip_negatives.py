@@ -26,6 +26,7 @@ from audioset_ml.errors import LabelError
 from audioset_ml.labels import unmarked
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal
+from audioset_ml.labels.file_forms import id_of_file
 from audioset_ml.labels.formats import TOLERANCE, StrongFile
 from audioset_ml.labels.framing import FrameGrid
 from audioset_ml.labels.states import PRESENT_STATES
@@ -182,9 +183,11 @@ def doubtful_labels(
   clips, classes = [], []
   if rows:
     for line in read_lines(path).loc[sorted(set(rows))]:
-      words = [normal(word.strip(' "')) for word in re.split('[\t;,]', line)]
+      words = [word.strip(' "') for word in re.split('[\t;,]', line)]
       named = [class_map.index_of[word] for word in words if word in class_map.index_of]
-      for clip in (places[word] for word in words if word in places.index):
+      # A clip's id, or the name of its file.
+      ids = {spelled for word in words for spelled in (normal(word), id_of_file(word))}
+      for clip in (places[clip_id] for clip_id in sorted(ids) if clip_id in places):
         classes += named or range(len(class_map))
         clips += [clip] * (len(named) or len(class_map))
   return np.array(clips, np.int64), np.array(classes, np.int64)

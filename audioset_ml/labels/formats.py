@@ -7,7 +7,8 @@
 | framed (Google's "posneg") | the strong columns and present | stretches of a clip |
 
 In a strong file, a row with a segment_id and nothing else says that the clip was
-annotated and holds nothing, as in DESED's files. As spreadsheets leave them they are
+annotated and holds nothing, as in DESED's files, which are read as strong files, too
+(`file_forms`). As spreadsheets leave them they are
 read as well: separated by commas or semicolons, in quotes, with an index column. Every
 table is indexed by the rows' numbers in their file.
 `segments` has the weak CSVs.
@@ -25,8 +26,10 @@ import pyarrow.csv
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
+from audioset_ml.labels import file_forms
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
+from audioset_ml.labels.file_forms import FileForm
 from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.text_columns import (
   columns_of,
@@ -83,6 +86,7 @@ def read_strong_file(
   class_map: ClassMap | None = None,
   wrong_rows: WrongRows | None = None,
   clip_seconds: float | pd.Series | None = None,
+  names: ClassMap | None = None,
 ) -> pd.DataFrame:
   """Reads strong labels such as `audioset_eval_strong.tsv`.
 
@@ -92,6 +96,8 @@ def read_strong_file(
     wrong_rows: whether wrong rows are left out; None means they are errors.
     clip_seconds: how long clips are, all of them or (a Series) by id; a later time is
       wrong. None allows any.
+    names: the classes that labels of DESED's form, which are names, stand for; None
+      leaves them as they are, unless there is a class_map.
 
   Raises:
     LabelError: the file is missing or lacks columns, or rows of it are wrong: too few
@@ -100,7 +106,13 @@ def read_strong_file(
       row and value.
   """
   wrong_rows = wrong_rows or WrongRows()
-  table = _read_tsv(path, STRONG_COLUMNS, wrong_rows, {'present': _NO_EVENTS})
+  form = FileForm.of(read_header(path))
+  if form and form.has_events and form.labels:
+    table = file_forms.events_of(path, form, names or class_map, wrong_rows)
+    table = table.set_axis(STRONG_COLUMNS, axis=1)
+    table = with_decimal_points(table, TIMES, form.separator)
+  else:
+    table = _read_tsv(path, STRONG_COLUMNS, wrong_rows, {'present': _NO_EVENTS})
   empty = (table[[*TIMES, 'label']] == '').all(axis=1)
   silent = table.loc[empty, 'segment_id']
   first = table.loc[~empty, 'segment_id'].drop_duplicates()

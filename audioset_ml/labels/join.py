@@ -82,7 +82,7 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   whole = [path for path in files.explicit_tsvs if path not in timed]
   explicit = [formats.read_explicit_tsv(path, class_map, wrong_rows) for path in whole]
   strong_files = [
-    formats.read_strong_file(path, None, wrong_rows, lengths)
+    formats.read_strong_file(path, None, wrong_rows, lengths, class_map)
     for path in files.strong_tsvs
   ]
   stretches = [
@@ -158,14 +158,18 @@ def _clips(
   """The clips of all files, each once: clip_id, seconds; sorted.
 
   A clip may stand in several files, with labels of its own in each, but not with other
-  times.
+  times; one that names the sound file alone leaves its length open.
   """
   clips = pd.concat(
     [one.clips.assign(file=path) for path, one in zip(paths, weak, strict=True)]
   )
+  # Those of known length first.
+  order = clips['end'].isna().to_numpy().argsort(kind='stable')
+  clips = clips.iloc[order]
   again = clips['clip_id'].duplicated()
   first = clips[~again].set_index('clip_id')['end']
   other_times = again & (clips['end'] != clips['clip_id'].map(first))
+  other_times &= clips['end'].notna()
   for row, clip in clips[other_times].iterrows():
     wrong_rows.add(
       clip['file'],

@@ -129,6 +129,11 @@ def _layout_of_row(line: str) -> Layout | None:
   return None
 
 
+def is_header(line: str) -> bool:
+  """Whether a line without `#` names a segments CSV's columns."""
+  return _named_layout(line) is not None
+
+
 def has_times(line: str) -> bool:
   """Whether a line has a start and an end where a segments CSV has them."""
   return _layout_of_row(line) is not None
