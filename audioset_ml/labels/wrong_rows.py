@@ -13,7 +13,7 @@ from audioset_ml.paths import Path
 
 WRONG_ROWS_FILE = 'skipped_labels.csv'
 
-# How many rows an error shows; the rest are counted.
+# How many faults an error shows; the rest are counted.
 _ROWS_SHOWN = 10
 
 
@@ -75,7 +75,7 @@ class WrongRows:
     """Ends the reading of a file.
 
     Raises:
-      LabelError: rows are wrong and must not be; lists the first ten, counts the rest.
+      LabelError: rows are wrong and must not be; lists ten faults, counts the rest.
     """
     pending, self._pending = sorted(self._pending), []
     if self.skip:
@@ -92,14 +92,26 @@ def write_wrong_rows(folder: Path, wrong_rows: Sequence[WrongRow]) -> None:
 
 
 def _message(wrong: list[WrongRow]) -> str:
-  """The first wrong rows of each file, and how many more there are."""
+  """The first wrong rows of each file, and how many more there are.
+
+  Rows of which the same is wrong, one unknown label say, are one line.
+  """
   parts = []
   for path, rows in itertools.groupby(wrong, key=lambda one: one.path):
     faults = list(rows)
-    shown = ''.join(f'\n  row {one.row}: {one.what}' for one in faults[:_ROWS_SHOWN])
-    more = len(faults) - _ROWS_SHOWN
+    alike: dict[str, list[int]] = {}
+    for one in faults:
+      alike.setdefault(one.what, []).append(one.row)
+    first = list(alike.items())[:_ROWS_SHOWN]
+    shown = ''.join(f'\n  {_line(what, where)}' for what, where in first)
+    more = len(faults) - sum(len(where) for _, where in first)
     rest = f'\n  … and {more} more' if more > 0 else ''
     number = len({one.row for one in faults})
     count = '1 wrong row' if number == 1 else f'{number} wrong rows'
     parts.append(f'{path}: {count}{shown}{rest}')
   return '\n'.join(parts)
+
+
+def _line(what: str, rows: list[int]) -> str:
+  more = f' (and {len(rows) - 1} more rows)' if len(rows) > 1 else ''
+  return f'row {rows[0]}: {what}{more}'

@@ -90,7 +90,7 @@ def test_a_wrong_weak_row_is_named(tmp_path, row, message):
 
 def test_many_wrong_rows_are_counted_and_ten_shown(tmp_path):
   path = tmp_path / 'segments.csv'
-  rows = ''.join(f'clip{i}, 0, 10, "/m/unknown"\n' for i in range(25))
+  rows = ''.join(f'clip{i}, 0, 10, "/m/{i}"\n' for i in range(25))
   path.write_text(HEADER + rows)
   with pytest.raises(LabelError) as error:
     segments.read_weak_csv(path, CLASS_MAP)
@@ -98,6 +98,24 @@ def test_many_wrong_rows_are_counted_and_ten_shown(tmp_path):
   assert '25 wrong rows' in lines[0]
   assert len(lines) == 12
   assert lines[-1].strip() == '… and 15 more'
+
+
+def test_rows_with_the_same_fault_are_one_line(tmp_path):
+  path = tmp_path / 'segments.csv'
+  rows = ''.join(f'clip{i}, 0, 10, "/m/a,/m/{i % 4}"\n' for i in range(25))
+  path.write_text(HEADER + rows + 'late, 0, ten, "/m/a"\n')
+  with pytest.raises(LabelError) as error:
+    segments.read_weak_csv(path, CLASS_MAP)
+  first, *lines = map(str.strip, str(error.value).splitlines())
+  assert first == f'{path}: 26 wrong rows'
+  assert lines == [
+    'row 4: label /m/0 is not in the class map (and 6 more rows)',
+    *(
+      f'row {5 + i}: label /m/{1 + i} is not in the class map (and 5 more rows)'
+      for i in range(3)
+    ),
+    "row 29: 'ten' is no time in seconds",
+  ]
 
 
 def test_wrong_rows_can_be_skipped_and_are_kept_in_mind(tmp_path):
