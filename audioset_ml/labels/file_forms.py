@@ -35,6 +35,8 @@ _LISTS = ('mids', 'labels', 'event_labels')
 _SINGLE = ('category', 'event_label', 'label', 'class')
 _TIMES = ('onset', 'offset')
 _DURATION = 'duration'
+# What makes another thing of a row than a label that is present.
+_REFUSED = ('present', 'probability', 'confidence', 'score', 'soft_label')
 _SEPARATORS = (',', '\t', ';')
 # `.000` at the end of a name is no ending, but part of a time.
 _ENDING = re.compile(r'\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{2,4}$')
@@ -65,7 +67,7 @@ class FileForm:
       columns = tuple(name.lower() for name in columns_of(header, separator))
       file = next((name for name in _FILES if name in columns), None)
       # A list of clips has no header; one of these may be a clip.
-      if file is None or columns == ('file',) or len(set(columns)) < len(columns):
+      if file is None or columns == ('file',):
         continue
       labels = tuple(name for name in (*_LISTS, *_SINGLE) if name in columns)
       return cls(separator, columns, file, labels, set(_TIMES) <= set(columns))
@@ -77,7 +79,18 @@ class FileForm:
     return bool(self.labels) or _DURATION in self.columns
 
   def rows(self, path: str | os.PathLike, wrong_rows: WrongRows) -> pd.DataFrame:
-    """The file's rows as text, with the clip's id as `clip_id`; wrong ones reported."""
+    """The file's rows as text, with the clip's id as `clip_id`; wrong ones reported.
+
+    Raises:
+      LabelError: the file can't be read, or a column makes something else of its rows.
+    """
+    refused = [name for name in _REFUSED if name in self.columns]
+    if refused:
+      raise LabelError(
+        f'{path}: its column {refused[0]} says that a label may be absent or only '
+        'likely, but its rows would be read as labels that are present; labels that '
+        'people rated go into an explicit TSV (segment_id, label, present)'
+      )
     lines = without_comments(read_lines(path)).iloc[1:]
     fields = [self._fields(line) for line in lines]
     whole = np.array([len(row) == len(self.columns) for row in fields], bool)
@@ -88,7 +101,14 @@ class FileForm:
     ]
     wrong_rows.add(path, lines.index[~whole], what)
     rows = [row for row in fields if len(row) == len(self.columns)]
-    table = pd.DataFrame(rows, lines.index[whole], list(self.columns), dtype='str')
+    # Of columns without a name, which spreadsheets add, there may be several.
+    table = pd.DataFrame(
+      {
+        name: pd.Series([row[place] for row in rows], lines.index[whole], dtype='str')
+        for place, name in enumerate(self.columns)
+        if name
+      }
+    )
     broken = table[self.file].str.contains(CELL_ERROR).to_numpy(bool)
     faults = map(fault_of_mark, lines[table.index[broken]])
     wrong_rows.add(path, table.index[broken], faults)

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
@@ -99,12 +99,13 @@ def _message(wrong: list[WrongRow]) -> str:
   parts = []
   for path, rows in itertools.groupby(wrong, key=lambda one: one.path):
     faults = list(rows)
-    alike: dict[str, list[int]] = {}
+    alike: dict[str, dict[int, None]] = {}  # the rows of each fault, each once
     for one in faults:
-      alike.setdefault(one.what, []).append(one.row)
+      alike.setdefault(one.what, {})[one.row] = None
     first = list(alike.items())[:_ROWS_SHOWN]
     shown = ''.join(f'\n  {_line(what, where)}' for what, where in first)
-    more = len(faults) - sum(len(where) for _, where in first)
+    told = {what for what, _ in first}
+    more = sum(one.what not in told for one in faults)
     rest = f'\n  … and {more} more' if more > 0 else ''
     number = len({one.row for one in faults})
     count = '1 wrong row' if number == 1 else f'{number} wrong rows'
@@ -112,6 +113,7 @@ def _message(wrong: list[WrongRow]) -> str:
   return '\n'.join(parts)
 
 
-def _line(what: str, rows: list[int]) -> str:
-  more = f' (and {len(rows) - 1} more rows)' if len(rows) > 1 else ''
-  return f'row {rows[0]}: {what}{more}'
+def _line(what: str, rows: Collection[int]) -> str:
+  more = len(rows) - 1
+  others = f' (and {more} more {"row" if more == 1 else "rows"})' if more else ''
+  return f'row {min(rows)}: {what}{others}'

@@ -65,6 +65,7 @@ def weak_of(path, text, class_map=CLASS_MAP, encoding='utf-8'):
     (DESED_STRONG, {'a_10.000_20.000': ['/m/bark', '/m/speech'], 'b': []}),
     ('filename\tduration\na.wav\t10.0\nb.wav\t9.5\n', {'a': [], 'b': []}),
     ('fname,label,manually_verified\n00.wav,Dog,1\n', {'00': ['/m/bark']}),
+    ('filename;category;;\na.wav;Dog;;\n', {'a': ['/m/bark']}),
     # Without times in the place where a segments CSV has them.
     (
       'slice_file_name,fsID,start,end,class\n7-3.wav,7,0.1,4,dog\n',
@@ -158,6 +159,8 @@ def test_the_id_is_the_files_name_without_its_ending(name, clip_id):
     (ESC_50.splitlines()[0], 'names no files'),
     ('filename\tduration\na.wav\tten\n', "row 2: 'ten' is no duration"),
     ('filename\tduration\na.wav\t-1\n', "row 2: '-1' is no duration"),
+    ('filename,label,present\na.wav,Dog,NOT_PRESENT\n', 'column present says that a'),
+    ('filename,category,confidence\na.wav,Dog,.1\n', 'column confidence says that'),
     ('fname,labels\n1,"Dog,,Dog"\n', "row 2: '' is neither the mid nor the name"),
   ],
 )
