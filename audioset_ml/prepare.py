@@ -186,6 +186,12 @@ def _summary(folder: stage.StageFolder) -> str:
     lines.append(
       f'{noted} clips were used though their sound is odd; see {folder.path}/notes.csv'
     )
+  if unsure := counts.get('unsure_labels'):
+    lines[1] += f', {unsure} unsure (ignored in training and evaluation)'
+  if decided := counts['unsure_labels_decided']:
+    lines.append(
+      f'{decided} labels that a person was unsure of are what others said of them'
+    )
   if FLAGS.records:
     lines += _fewer_labels(counts)
   if lost := counts.get('clips_lost_of_list'):
@@ -239,7 +245,8 @@ def _fewer_labels(counts: dict[str, int]) -> list[str]:
     'explicit_negatives': '--explicit_tsv',
     'strong_events': '--strong_tsv',
     'refuted_stretches': '--explicit_tsv',
-    'unmarked_labels': '--complete_strong',
+    'unmarked_labels': '--strong_tsv with --complete_strong',
+    'unsure_labels': '--explicit_tsv',
   }
   return [
     f'note: {FLAGS.records} has {before[name]} {name.replace("_", " ")}, these records '
@@ -263,20 +270,25 @@ def _events_text(counts: dict[str, int]) -> str:
 
 def _complete_lines(counts: dict, details: dict) -> list[str]:
   """What was made of complete annotations."""
-  if not FLAGS.complete_strong:
-    return []
-  lines = [
-    f'complete annotations: {counts["complete_clips"]} clips '
-    f'({counts["complete_clips_without_events"]} without an event of a class), '
-    f'{counts["annotated_classes"]} classes; {counts["unmarked_labels"]} labels that '
-    'were not marked are explicit negatives'
-  ]
-  if standing := counts['positives_without_event']:
+  lines = []
+  if silent := counts['silent_clips']:
     lines.append(
-      f'{standing} positives of completely annotated clips stand, though no event of '
-      'their class was marked'
+      f'{silent} clips were annotated and hold nothing: the classes that annotators '
+      'were asked for are explicit negatives of them'
     )
-  if doubtful := counts['unmarked_labels_in_doubt']:
+  if FLAGS.complete_strong:
+    lines.append(
+      f'complete annotations: {counts["complete_clips"]} clips '
+      f'({counts["complete_clips_without_events"]} without an event of a class), '
+      f'{counts["annotated_classes"]} classes; {counts["unmarked_labels"]} labels that '
+      'were not marked are explicit negatives'
+    )
+  if standing := counts.get('positives_without_event'):
+    lines.append(
+      f'{standing} positives of such clips stand, though no event of their class was '
+      'marked'
+    )
+  if doubtful := counts.get('unmarked_labels_in_doubt'):
     lines.append(
       f'{doubtful} labels are no negatives, though they were not marked: rows of '
       '--strong_tsv that were left out may have marked them'

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from audioset_ml.errors import RecordError
-from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.labels.states import LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
@@ -154,9 +154,7 @@ def read_label_table(records: RecordsFolder) -> LabelTable:
     if record['unmarked']:
       unmarked[len(clip_ids)] = record['unmarked']
     clip_ids.append(record['clip_id'].decode())
-    flags = zip(record['weak/present'], record['weak/explicit'], strict=True)
-    states = [LabelState.of(present, explicit) for present, explicit in flags]
-    listed.append((record['weak/class'], states))
+    listed.append(schema.weak_labels(record))
   if tuple(clip_ids) != records.clip_ids:
     raise RecordError(
       f'{records.path}: its shards hold other clips than its clips.csv; '

@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
@@ -21,6 +21,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
 from audioset_ml.records.audio_files import find_audio
 from audioset_ml.records.folder import RecordsFolder
@@ -191,9 +192,14 @@ def _item(inputs: ReviewInputs, row: int, class_index: int) -> dict[str, Any]:
 
 def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
   labels = sorted(content.labels.weak.items())
+
+  def names_of(chosen: Callable[[LabelState], bool]) -> list[str]:
+    return [records.class_map.names[index] for index, s in labels if chosen(s)]
+
   return {
-    'labels': [records.class_map.names[i] for i, state in labels if state.present],
-    'refuted': [records.class_map.names[i] for i, state in labels if not state.present],
+    'labels': names_of(lambda state: state.present),
+    'refuted': names_of(lambda state: state == LabelState.EXPLICIT_NEGATIVE),
+    'unsure': names_of(lambda state: state == LabelState.UNSURE),
     # What the picture spans, padding at its end included.
     'span': round(len(content.frames) * records.frames.hop_seconds, 2),
     'loudest': _loudest(content, records),

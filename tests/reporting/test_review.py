@@ -177,7 +177,8 @@ def test_deciding_by_keys_alone_and_feeding_it_back(
     saved = tmp_path / 'review.tsv'
     wait_for(saved.exists)
   lines = saved.read_text().splitlines()
-  expected = [f'{first}\t{one["mid"]}\tPRESENT', f'{second}\t{one["mid"]}\tNOT_PRESENT']
+  said = {first: 'PRESENT', second: 'NOT_PRESENT', third: 'UNSURE'}
+  expected = [f'{clip}\t{one["mid"]}\t{state}' for clip, state in said.items()]
   assert lines == ['segment_id\tlabel\tpresent', *sorted(expected)]
   out = labels_only(small_data, plain_records, tmp_path / 'reviewed', saved)
   records = RecordsFolder.open(out)
@@ -185,7 +186,7 @@ def test_deciding_by_keys_alone_and_feeding_it_back(
   of = dict(zip(records.clip_ids, states.tolist(), strict=True))
   assert of[first] == LabelState.EXPLICIT_POSITIVE
   assert of[second] == LabelState.EXPLICIT_NEGATIVE
-  assert of[third] == LabelState.IMPLICIT_NEGATIVE  # unsure
+  assert of[third] == LabelState.UNSURE
 
 
 def hold(browser, key):
@@ -231,12 +232,13 @@ def test_two_windows_keep_each_others_decisions(page, tmp_path):
 def test_a_saved_file_can_be_loaded_elsewhere(page, tmp_path):
   one = data_of(page)['classes'][0]
   saved = tmp_path / 'review.tsv'
-  row = f'{one["items"][0]["clip"]}\t{one["mid"]}\tNOT_PRESENT'
-  saved.write_text(f'segment_id\tlabel\tpresent\n{row}\n')
+  clips = sorted(item['clip'] for item in one['items'][:2])
+  rows = [f'{clips[0]}\t{one["mid"]}\tNOT_PRESENT', f'{clips[1]}\t{one["mid"]}\tUNSURE']
+  saved.write_text('\n'.join(['segment_id\tlabel\tpresent', *rows, '']))
   with chromium(tmp_path) as browser:
     browser.get(page.as_uri())
     browser.find_element('id', 'file').send_keys(str(saved))
-    wait_for(lambda: '1 decisions taken over' in browser.page_source)
+    wait_for(lambda: '2 decisions taken over' in browser.page_source)
     assert browser.execute_script('return tsv()') == saved.read_text()
     saved.write_text('clip\tlabel\n')
     browser.find_element('id', 'file').send_keys(str(saved))
