@@ -149,6 +149,7 @@ def output_folder(
   writes: bool = True,
   remote: bool = False,
   other_inputs: dict[str, Any] | None = None,
+  changes: Callable[[paths.Path], str] = lambda path: '',
 ) -> Iterator[StageFolder]:
   """The folder a stage writes, from `flags.txt` to the finishing `run.json`.
 
@@ -165,6 +166,8 @@ def output_folder(
       together, one does.
     remote: whether the stage can write to other file systems than the disk's.
     other_inputs: inputs that are not kept, nor looked at for changes.
+    changes: what has changed, since a run in the folder, of inputs that the stage keeps
+      an account of by itself; '' for nothing. It is told, and a finished run goes on.
 
   Raises:
     InputError: an input is not there or of another kind; or the folder holds a run with
@@ -181,7 +184,7 @@ def output_folder(
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   require_inputs({**inputs, **(other_inputs or {})})
   if FLAGS.dry_run:
-    end_dry_run(check(), f'{path}: {_outlook(path, inputs)}')
+    end_dry_run(check(), f'{path}: {_outlook(path, inputs, changes)}')
   if not writes:
     path.mkdir(parents=True, exist_ok=True)
     if folders.is_finished(path) and not FLAGS.overwrite:
@@ -194,7 +197,11 @@ def output_folder(
     new = run_state.look(*entering) == 'new'
     folder, start = StageFolder(path), time.time()
     try:
-      if not run_state.enter(*entering):
+      is_due = run_state.enter(*entering)
+      if changed := changes(path):
+        print(changed, flush=True)
+        (path / folders.RUN_FILE).unlink(missing_ok=True)
+      elif not is_due:
         raise _NothingToDo(
           f'{path}: finished already with the same flags; --overwrite makes it anew'
         )
@@ -243,7 +250,9 @@ def _readable(count: Any) -> str:
   return f'{count:,}' if isinstance(count, int) else str(count)
 
 
-def _outlook(path: paths.Path, inputs: dict[str, Any]) -> str:
+def _outlook(
+  path: paths.Path, inputs: dict[str, Any], changes: Callable[[paths.Path], str]
+) -> str:
   """What a run would do to its folder; an error if it could not."""
   state = run_state.look(
     path, _stage_name(), _comparable_flags(), inputs, FLAGS.overwrite
@@ -254,6 +263,8 @@ def _outlook(path: paths.Path, inputs: dict[str, Any]) -> str:
       there = there.parent
     if not os.access(there, os.W_OK | os.X_OK):
       raise InputError(f'{there}: cannot be written to')
+  if state == 'finished' and (changed := changes(path)):
+    return f'would be brought up to date; {changed}'
   return {
     'new': 'would be written',
     'goes on': 'is unfinished, and would go on from there',
