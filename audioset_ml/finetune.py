@@ -19,6 +19,7 @@ Examples:
 """
 
 import pathlib
+import shlex
 
 from absl import flags
 
@@ -95,6 +96,10 @@ flags.DEFINE_integer(
 flags.mark_flag_as_required('sounds')
 
 
+# Of the records: what lists the clips of a count.
+_TABLES = {'clips_skipped': 'skipped.csv', 'clips_noted': 'notes.csv'}
+
+
 def main(_) -> None:
   from audioset_ml.finetuning import inputs as finetune_inputs
 
@@ -127,18 +132,23 @@ def main(_) -> None:
       'recordings': len(inputs.listed),
       'recordings_skipped': len(inputs.skipped),
       'clips': len(inputs.clips),
-      'clips_skipped': outcome.skipped,
+      'clips_skipped': outcome.counts['clips_skipped'],
       'classes': len(inputs.class_map),
       **found.to_json(),
     }
   print('\n' + summary.results_text(found, inputs))
-  if outcome.skipped:
-    print(f'\n{outcome.skipped} clips could not be used: {path}/records/skipped.csv')
+  for count, what in (
+    ('clips_skipped', 'could not be used'),
+    ('clips_noted', 'are odd'),
+  ):
+    if number := outcome.counts.get(count):
+      print(f'\n{number} clips {what}: see {path}/records/{_TABLES[count]}')
+  model = path / 'exported' / chain.SAVED_MODEL
   print(
     f'\n{path}: the model is exported/{chain.SAVED_MODEL}, with '
     f'{model_card.CARD_FILE}; {results.PREDICTIONS_FILE} says what each recording is '
     'taken for. On a new file:\n'
-    f'  python -m audioset_ml.tag --model={path}/exported/{chain.SAVED_MODEL} new.wav'
+    f'  python -m audioset_ml.tag --model={shlex.quote(str(model))} new.wav'
   )
 
 

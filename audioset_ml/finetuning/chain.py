@@ -57,7 +57,7 @@ class Outcome:
     simple: those of simple models, by name.
     folds: which part each is of. Shape [clips], str.
     metrics: the content of evaluation/metrics.json.
-    skipped: how many clips `prepare` could not use.
+    counts: what `prepare` counted.
     steps: how many batches the model was trained on.
   """
 
@@ -67,7 +67,7 @@ class Outcome:
   simple: dict[str, np.ndarray]
   folds: np.ndarray
   metrics: dict[str, Any]
-  skipped: int
+  counts: dict[str, int]
   steps: int
 
 
@@ -95,7 +95,7 @@ class _Chain:
   def run(self) -> Outcome:
     path = self._path
     self._write_labels()
-    skipped = self._prepare().get('clips_skipped', 0)
+    counts = self._prepare()
     if self._config.model:
       self._embed()
     records_path = path / ('embeddings' if self._config.method == 'head' else 'records')
@@ -106,9 +106,9 @@ class _Chain:
     self._forget_folds(len(division.evaluated) if division.is_crossed else 0)
     for number, part in enumerate(division.evaluated, 1):
       models[part] = path / ('model' if not division.is_crossed else f'folds/{number}')
-      print(
-        f'training without {part} ({number} of {len(division.evaluated)})', flush=True
-      )
+      if division.is_crossed:
+        of = f'{number} of {len(division.evaluated)}'
+        print(f'training without fold {part} ({of})', flush=True)
       steps = self._train(records, parts != part, models[part], label_set)
     if division.is_crossed:
       print('training on all', flush=True)
@@ -126,7 +126,7 @@ class _Chain:
       simple=self._simple(labelled, parts, evaluated),
       folds=parts[evaluated],
       metrics=metrics,
-      skipped=skipped,
+      counts=counts,
       steps=steps,
     )
 

@@ -94,6 +94,11 @@ class FinetuneConfig:
       raise InputError('--folds=1: nothing would be left to train on; at least 2')
     if self.division.folds and self.division.eval_fold:
       raise InputError('--folds makes folds, --eval_fold is for given ones: give one')
+    default = DivisionConfig.eval_fraction
+    if self.division.folds and self.division.eval_fraction != default:
+      raise InputError(
+        '--eval_fraction does nothing with --folds: all are evaluated on'
+      )
     if not self.clip_seconds >= 1:
       raise InputError(f'clip_seconds is {self.clip_seconds}, but must be at least 1')
 

@@ -116,9 +116,13 @@ def _by_folds(
 def _split(recordings: Sequence[Recording], config: DivisionConfig) -> Division:
   """A share of each class's groups, at least one and never all, is evaluated on."""
   evaluated: set[str] = set()
-  for groups in _groups_by_label(recordings, config.seed).values():
+  groups_of = _groups_by_label(recordings, config.seed)
+  for groups in groups_of.values():
     count = round(config.eval_fraction * len(groups))
     evaluated.update(groups[: min(max(count, 1), len(groups) - 1)])
+  for groups in groups_of.values():
+    if evaluated.issuperset(groups):  # other classes have chosen the rest
+      evaluated.discard(groups[-1])
   part_of = {one.name: EVAL if one.group in evaluated else TRAIN for one in recordings}
   why = f"{config.eval_fraction:g} of each class's groups, by a hash of their names"
   return Division(part_of, (EVAL,), why)

@@ -138,6 +138,11 @@ def _notes_on(
       f'into {number} consecutive clips, those of a recording equally long; its labels '
       'hold for each (--clip_seconds)'
     )
+  if unsure := sum(len(clip.recording.unsure) for clip in clips):
+    notes.append(
+      f'{unsure} labels of clips are unsure: they count neither in the training nor in '
+      'what is said of it (evaluation/metrics.json takes them for absent)'
+    )
   every = list({clip.recording.name: clip.recording for clip in clips}.values())
   if silent := division.classes_not_evaluated(every, parts):
     notes.append(

@@ -34,7 +34,7 @@ class Labelled:
     return len(np.unique(self.group))
 
   def of(self, chosen: np.ndarray) -> 'Labelled':
-    """Those of some clips, given by a mask."""
+    """Those of some clips, given by a mask or by indices."""
     return Labelled(self.present[chosen], self.known[chosen], self.group[chosen])
 
   def weights(self, seed: int = 0) -> np.ndarray:

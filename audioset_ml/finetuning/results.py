@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from audioset_ml import folders
+from audioset_ml.evaluation.result import json_number
 from audioset_ml.finetuning import measures
 from audioset_ml.finetuning.chain import Outcome
 from audioset_ml.finetuning.clips import Clip
@@ -58,6 +59,8 @@ class Results:
     comparisons: with simple models.
     confusions: clips of a class by what they are taken for, shape [classes, classes];
       None for map.
+    recordings: how many recordings that were cut into clips are right by the mean score
+      of these, and of how many; None where none was, or for map.
     few: classes of few evaluated groups.
     metrics: of evaluation/metrics.json.
   """
@@ -72,6 +75,7 @@ class Results:
   by_fold: dict[str, float]
   comparisons: tuple[Comparison, ...]
   confusions: np.ndarray | None
+  recordings: tuple[int, int] | None
   few: tuple[str, ...]
   metrics: dict[str, Any]
 
@@ -83,18 +87,19 @@ class Results:
   def to_json(self) -> dict[str, Any]:
     """What results.json and run.json say."""
     return {
-      self.kind: self.value,
-      'interval': self.interval,
+      self.kind: json_number(self.value),
+      'interval': [json_number(end) for end in self.interval],
       'clips': self.clips,
       'groups': self.groups,
       'right': self.right,
       'mean_over_classes': self.class_mean,
-      'by_fold': self.by_fold,
+      'by_fold': {name: json_number(value) for name, value in self.by_fold.items()},
+      'right_recordings': self.recordings,
       'compared_with': {
         one.name: {
-          self.kind: one.value,
-          'difference': one.difference[0],
-          'interval': one.difference[1:],
+          self.kind: json_number(one.value),
+          'difference': json_number(one.difference[0]),
+          'interval': [json_number(end) for end in one.difference[1:]],
         }
         for one in self.comparisons
       },
@@ -131,11 +136,26 @@ def measure(outcome: Outcome, inputs: Inputs) -> Results:
     by_fold=folds,
     comparisons=tuple(compared),
     confusions=table,
+    recordings=_of_recordings(outcome, inputs) if single else None,
     few=tuple(
       name for name, number in zip(names, groups, strict=True) if number < _FEW_GROUPS
     ),
     metrics=outcome.metrics,
   )
+
+
+def _of_recordings(outcome: Outcome, inputs: Inputs) -> tuple[int, int] | None:
+  clips = {clip.clip_id: clip for clip in inputs.clips}
+  if all(clips[clip_id].of == 1 for clip_id in outcome.clip_ids):
+    return None
+  names = [clips[clip_id].recording.name for clip_id in outcome.clip_ids]
+  _, first, place = np.unique(names, return_index=True, return_inverse=True)
+  sums = np.zeros((len(first), outcome.scores.shape[1]))
+  np.add.at(sums, place, outcome.scores)
+  found = measures.accuracy(
+    sums / np.bincount(place)[:, np.newaxis], outcome.labelled.of(first)
+  )
+  return round(found.value * len(first)), len(first)
 
 
 def _class_mean(table: np.ndarray) -> float:
@@ -172,6 +192,6 @@ def _prediction(
   present = outcome.labelled.present[row]
   labels = ';'.join(class_map.names[index] for index in np.flatnonzero(present))
   score = f'{outcome.scores[row, best]:.3f}'
-  right = 'yes' if present[best] else 'no'
+  right = ('yes' if present[best] else 'no') if present.any() else ''
   where = (clip.recording.name, clip.start, clip.end, outcome.folds[row])
   return (*where, labels, class_map.names[best], score, right)

@@ -1,5 +1,6 @@
 """What a run says of its recordings and of its results, for a terminal."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,6 +63,11 @@ def results_text(results: Results, inputs: Inputs) -> str:
   lines = [headline(results)]
   if results.class_mean is not None:
     lines.append(f'  mean over classes {results.class_mean:.3f}')
+  if results.recordings is not None:
+    right, number = results.recordings
+    lines.append(
+      f'  of recordings, by the mean score of their clips: {right} of {number} right'
+    )
   if results.by_fold:
     values = list(results.by_fold.values())
     named = ', '.join(f'{value:.3f}' for value in values)
@@ -80,6 +86,10 @@ def results_text(results: Results, inputs: Inputs) -> str:
 
 def headline(results: Results) -> str:
   """The value and its interval."""
+  if math.isnan(results.value):
+    return (
+      'mAP is not defined: no class is in some of the evaluated clips and not in all'
+    )
   low, high = results.interval
   right = '' if results.right is None else f'{results.right} of '
   return (
@@ -93,7 +103,7 @@ def cautions(results: Results, inputs: Inputs) -> list[str]:
   lines, low_high = [], results.interval
   crossed = inputs.division.is_crossed
   remedy = '' if crossed else '; --folds=5 evaluates on all recordings in turn'
-  if results.is_vague:
+  if results.is_vague and not math.isnan(results.value):
     lines.append(
       f'caution: {results.groups} groups are few: the {_NAMES[results.kind]} may as '
       f'well be {low_high[0]:.2f} or {low_high[1]:.2f}{remedy}'
