@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import paths
+from audioset_ml.errors import ModelError
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.records_evaluation import evaluate_records
 from audioset_ml.finetuning import clips as clips_
@@ -30,6 +31,7 @@ from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.label_set import LabelSet, LabelSetWriter
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.models import embed_stage
+from audioset_ml.models.registry import embedding_model
 from audioset_ml.models.saved_model import export_trained_model
 from audioset_ml.models.score_stage import describe_model
 from audioset_ml.models.scoring import PatchScorer, score_clips
@@ -44,6 +46,7 @@ from audioset_ml.records.training_source import Source
 from audioset_ml.training import loop
 
 SAVED_MODEL = 'saved_model'
+_YAMNET = ('mobilenet_v1', 1024)  # the network that all_layers trains
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +97,8 @@ class _Chain:
 
   def run(self) -> Outcome:
     path = self._path
+    if self._config.model:
+      self._require_network()
     self._write_labels()
     counts = self._prepare()
     if self._config.model:
@@ -129,6 +134,18 @@ class _Chain:
       counts=counts,
       steps=steps,
     )
+
+  def _require_network(self) -> None:
+    """Raises ModelError unless the network can be used, before hours of work for it."""
+    path = self._config.model
+    network = embedding_model(TrainedModel.open(path).model)
+    size = (network.name, network.output_shape[1][-1])
+    if self._config.method == 'all_layers' and size != _YAMNET:
+      raise ModelError(
+        f'{path}: all_layers trains networks of the size of YAMNet, {_YAMNET[0]} with '
+        f'{_YAMNET[1]} embeddings, but this is {size[0]} with {size[1]}; use '
+        '--method=head'
+      )
 
   def _forget_folds(self, folds: int) -> None:
     """Deletes models of folds that there are no more."""

@@ -90,6 +90,7 @@ def open_inputs(config: FinetuneConfig, output_dir: pathlib.Path) -> Inputs:
     InputError: something can't be used, or doesn't belong together.
   """
   require_model(config)
+  _require_outside(config.sounds, output_dir)
   found = find(config)
   notes = list(found.notes)
   grouped, more = grouping.with_groups_and_folds(
@@ -124,6 +125,14 @@ def open_inputs(config: FinetuneConfig, output_dir: pathlib.Path) -> Inputs:
     index_of=index_of,
     notes=tuple(notes),
   )
+
+
+def _require_outside(sounds: str, output_dir: pathlib.Path) -> None:
+  folder = pathlib.Path(sounds).resolve()
+  if folder.is_dir() and output_dir.resolve().is_relative_to(folder):
+    raise InputError(
+      f'{output_dir}: lies in {sounds}, whose folders are classes; write elsewhere'
+    )
 
 
 def _notes_on(

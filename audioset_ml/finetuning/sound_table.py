@@ -126,7 +126,11 @@ def _read_rows(path: pathlib.Path) -> list[_Row]:
   """The rows of a CSV, no cell of a column that is used empty."""
   try:
     with open(path, newline='', encoding='utf-8-sig') as file:
-      reader = csv.reader(file, skipinitialspace=True)
+      header = file.readline()
+      file.seek(0)
+      # Spreadsheets of many countries separate by semicolons.
+      separator = next((one for one in ',;\t' if one in header), ',')
+      reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
       lines = [(reader.line_num, row) for row in reader if row]
   except (OSError, UnicodeDecodeError, csv.Error) as error:
     raise InputError(f'{path}: cannot be read ({error})') from error

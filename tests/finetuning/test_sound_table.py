@@ -34,6 +34,13 @@ def test_a_row_is_a_label_and_says_whether_it_is_there(table):
   assert [one.group for one in found.recordings] == ['day1', 'day2', 'day2']
 
 
+@pytest.mark.parametrize('separator', [';', '\t'])
+def test_spreadsheets_separate_otherwise(table, separator):
+  rows = [separator.join(row) for row in (('file', 'label'), ('a.wav', 'Rain, hail'))]
+  table.write_text('\ufeff' + '\r\n'.join(rows), encoding='utf-8')
+  assert read_table(table).recordings[0].labels == ('Rain, hail',)
+
+
 def test_esc50_is_read_as_it_is(tmp_path):
   head = 'filename,fold,target,category,esc10,src_file,take'
   touch(tmp_path / 'audio', '1-100032-A-0.wav', '1-17-B-1.wav')

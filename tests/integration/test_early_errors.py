@@ -382,6 +382,11 @@ WRONG = [
   ('finetune', f'{TUNE} --sounds=labelled --audio_dir=empty', 'files of a table, but'),
   ('finetune', f'{TUNE} --sounds=labelled --audio_dir=no', 'no: no such folder (--aud'),
   ('finetune', f'{TUNE} --sounds=labelled --model=model', 'leave out --model'),
+  (
+    'finetune',
+    '--method=from_scratch --sounds=labelled --output_dir=labelled/out',
+    'labelled/out: lies in labelled, whose folders are classes',
+  ),
   ('finetune', f'{TUNE} --sounds=labelled --folds=1', 'nothing would be left'),
   ('finetune', f'{TUNE} --sounds=labelled --folds=3 --eval_fold=2', 'give one'),
   (

@@ -188,6 +188,20 @@ def test_a_table_of_several_labels_is_measured_by_map(tones, network, tmp_path):
   )
 
 
+def test_a_network_of_another_size_is_told_before_anything_is_made(
+  tones, network, tmp_path
+):
+  done = run_stage(
+    'finetune',
+    *(f'--sounds={tones}', f'--model={network}', '--method=all_layers'),
+    f'--output_dir={tmp_path}/out',
+  )
+  assert done.returncode == 1
+  assert 'tiny.keras: all_layers trains networks of the size of YAMNet' in done.stderr
+  assert '--method=head' in done.stderr
+  assert not (tmp_path / 'out/labels').exists()
+
+
 def test_bad_sounds_are_left_out_on_request(tones, tmp_path):
   (tones / 'low hum/low9_0.wav').write_text('no sound at all')
   out = tmp_path / 'out'
