@@ -7,7 +7,6 @@ provenance and marks the folder finished: a stage that was killed leaves none.
 
 import contextlib
 import dataclasses
-import datetime
 import logging as python_logging
 import os
 import pathlib
@@ -18,7 +17,6 @@ from typing import Any
 
 from absl import app, flags, logging
 
-import audioset_ml
 from audioset_ml import error_messages, folders, paths, quiet, run_state
 from audioset_ml import inputs as stage_inputs
 from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
@@ -207,17 +205,8 @@ def output_folder(
         )
       folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
       yield folder
-      run_json = {
-        'stage': _stage_name(),
-        'version': audioset_ml.__version__,
-        'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
-        'wall_seconds': round(time.time() - start, 2),
-        'seed': seed,
-        'inputs': inputs,
-        'counts': folder.counts,
-        **folder.details,
-      }
-      folders.write_json(path / folders.RUN_FILE, run_json)
+      details = {'counts': folder.counts, **folder.details}
+      run_state.finish(path, _stage_name(), inputs, seed, start, details)
     except (UnfinishedError, _NothingToDo):
       raise
     except Exception as error:

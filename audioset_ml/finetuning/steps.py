@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import audioset_ml
 from audioset_ml import folders, paths, run_state
 from audioset_ml.errors import InputError
 
@@ -52,15 +51,7 @@ def step(
   if is_due:
     start = time.time()
     counts, details = work(path)
-    run = {
-      'stage': stage,
-      'version': audioset_ml.__version__,
-      'wall_seconds': round(time.time() - start, 2),
-      'inputs': inputs,
-      'counts': counts,
-      **details,
-    }
-    folders.write_json(path / folders.RUN_FILE, run)
+    run_state.finish(path, stage, inputs, None, start, {'counts': counts, **details})
   return json.loads((path / folders.RUN_FILE).read_text())['counts']
 
 

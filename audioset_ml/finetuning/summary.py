@@ -75,10 +75,10 @@ def results_text(results: Results, inputs: Inputs) -> str:
       f'  by fold {named}: mean {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}'
     )
   lines += cautions(results, inputs)
-  lines += ['', 'compared with the simplest, on the same clips:']
-  lines += [f'  {line}' for line in comparison_lines(results, inputs)]
   if results.confusions is not None:
     lines += ['', *confusion_lines(results.confusions, inputs.class_map.names)]
+  lines += ['', 'compared with the simplest, on the same clips:']
+  lines += [f'  {line}' for line in comparison_lines(results, inputs)]
   if more := _more_lines(results):
     lines += ['', *more]
   return '\n'.join(lines)

@@ -93,6 +93,10 @@ def test_a_folder_becomes_a_model_and_what_is_added_to_it_is_noticed(
   card = (out / 'exported/model_card.md').read_text()
   assert 'a linear classifier on the embeddings of tiny.keras' in card
   assert f'accuracy {found["accuracy"]:.3f}' in card
+  # Its folders are as the stages write them.
+  page = tmp_path / 'page.html'
+  run_stage_ok('report', f'--evaluation={out}/evaluation', f'--output={page}')
+  assert page.is_file()
   # Given again it has nothing to do, also where a file was only touched.
   (tones / 'low hum/low0_0.wav').touch()
   assert 'finished already' in run_stage_ok('finetune', *flags)
