@@ -110,7 +110,10 @@ def _by_folds(
       f'there are {len(folds)} folds, and a model would be trained for each: say with '
       '--eval_fold which to evaluate on (or is this the group?)'
     )
-  return Division(part_of, tuple(others), f'folds as given ({some(folds)})')
+  why = f'folds as given ({some(folds)})'
+  if len(others) == 1:
+    why = f'{others[0]} of the folds {some(folds)}'
+  return Division(part_of, tuple(others), why)
 
 
 def _split(recordings: Sequence[Recording], config: DivisionConfig) -> Division:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from audioset_ml.finetuning.division import TRAIN
 from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.recordings import some
 from audioset_ml.finetuning.results import Results
@@ -100,13 +101,11 @@ def headline(results: Results) -> str:
 
 def cautions(results: Results, inputs: Inputs) -> list[str]:
   """What is known too little of."""
-  lines, low_high = [], results.interval
-  crossed = inputs.division.is_crossed
-  remedy = '' if crossed else '; --folds=5 evaluates on all recordings in turn'
+  lines, (low, high) = [], results.interval
   if results.is_vague and not math.isnan(results.value):
     lines.append(
       f'caution: {results.groups} groups are few: the {_NAMES[results.kind]} may as '
-      f'well be {low_high[0]:.2f} or {low_high[1]:.2f}{remedy}'
+      f'well be {low:.2f} or {high:.2f}{_remedy(inputs)}'
     )
   if results.few:
     lines.append(
@@ -114,6 +113,16 @@ def cautions(results: Results, inputs: Inputs) -> list[str]:
       'said of these classes is worth little'
     )
   return lines
+
+
+def _remedy(inputs: Inputs) -> str:
+  """How to evaluate on more recordings, where there is a way."""
+  folds = {clip.recording.fold.lower() for clip in inputs.clips} - {''}
+  if inputs.division.is_crossed or TRAIN in folds:
+    return ''
+  if folds:
+    return '; without --eval_fold all folds are evaluated on in turn'
+  return '; --folds=5 evaluates on all recordings in turn'
 
 
 def comparison_lines(results: Results, inputs: Inputs) -> list[str]:
