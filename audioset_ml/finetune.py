@@ -125,9 +125,8 @@ def main(_) -> None:
     outcome = chain.finetune(config, path, inputs, RunConfig(FLAGS.workers))
     found = results.measure(outcome, inputs)
     results.write(path, found, outcome, inputs)
-    model_card.write(
-      path / 'exported' / model_card.CARD_FILE, config, inputs, outcome, found
-    )
+    card = path / 'exported' / model_card.CARD_FILE
+    model_card.write(card, config, inputs, outcome, found)
     folder.counts = {
       'recordings': len(inputs.listed),
       'recordings_skipped': len(inputs.skipped),
@@ -137,18 +136,26 @@ def main(_) -> None:
       **found.to_json(),
     }
   print('\n' + summary.results_text(found, inputs))
+  print(_where_things_are(path, outcome.counts))
+
+
+def _where_things_are(path: pathlib.Path, counts: dict[str, int]) -> str:
+  """What was written, and what of the clips is worth a look."""
+  lines = []
   for count, what in (
     ('clips_skipped', 'could not be used'),
     ('clips_noted', 'are odd'),
   ):
-    if number := outcome.counts.get(count):
-      print(f'\n{number} clips {what}: see {path}/records/{_TABLES[count]}')
-  model = path / 'exported' / chain.SAVED_MODEL
-  print(
-    f'\n{path}: the model is exported/{chain.SAVED_MODEL}, with '
-    f'{model_card.CARD_FILE}; {results.PREDICTIONS_FILE} says what each recording is '
-    'taken for. On a new file:\n'
-    f'  python -m audioset_ml.tag --model={shlex.quote(str(model))} new.wav'
+    if number := counts.get(count):
+      lines.append(f'\n{number} clips {what}: see {path}/records/{_TABLES[count]}')
+  model = path / 'exported/saved_model'
+  return '\n'.join(
+    [
+      *lines,
+      f'\n{path}: the model is exported/saved_model, with model_card.md; '
+      'predictions.csv says what each recording is taken for. On a new file:',
+      f'  python -m audioset_ml.tag --model={shlex.quote(str(model))} new.wav',
+    ]
   )
 
 

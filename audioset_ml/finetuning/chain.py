@@ -8,7 +8,6 @@ evaluation/  of `evaluate`
 exported/    of `export`
 """
 
-import dataclasses
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +25,7 @@ from audioset_ml.finetuning.config import FinetuneConfig
 from audioset_ml.finetuning.contents import LEAST_SECONDS
 from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.measures import Labelled
+from audioset_ml.finetuning.outcome import Outcome
 from audioset_ml.finetuning.steps import digest, step, write_if_other
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.label_set import LabelSet, LabelSetWriter
@@ -47,31 +47,6 @@ from audioset_ml.training import loop
 
 SAVED_MODEL = 'saved_model'
 _YAMNET = ('mobilenet_v1', 1024)  # the network that all_layers trains
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-  """What came out.
-
-  Attributes:
-    clip_ids: the clips that are evaluated.
-    labelled: what is true of them.
-    scores: the model's scores of them. Shape [clips, classes].
-    simple: those of simple models, by name.
-    folds: which part each is of. Shape [clips], str.
-    metrics: the content of evaluation/metrics.json.
-    counts: what `prepare` counted.
-    steps: how many batches the model was trained on.
-  """
-
-  clip_ids: tuple[str, ...]
-  labelled: Labelled
-  scores: np.ndarray
-  simple: dict[str, np.ndarray]
-  folds: np.ndarray
-  metrics: dict[str, Any]
-  counts: dict[str, int]
-  steps: int
 
 
 def finetune(
@@ -128,12 +103,23 @@ class _Chain:
       clip_ids=clip_ids,
       labelled=labelled.of(evaluated),
       scores=scores[evaluated],
-      simple=self._simple(labelled, parts, evaluated),
+      simple=simple_models.score(
+        simple_models.clip_features(RecordsFolder.open(self._features)),
+        labelled,
+        parts,
+        division.evaluated,
+        self._inputs.single_label,
+      ),
       folds=parts[evaluated],
       metrics=metrics,
       counts=counts,
       steps=steps,
     )
+
+  @property
+  def _features(self) -> pathlib.Path:
+    """What simple models take: embeddings, where there is a network."""
+    return self._path / ('embeddings' if self._config.model else 'records')
 
   def _require_network(self) -> None:
     """Raises ModelError unless the network can be used, before hours of work for it."""
@@ -299,30 +285,3 @@ class _Chain:
         {},
       ),
     )
-
-  def _simple(
-    self, labelled: Labelled, parts: np.ndarray, evaluated: np.ndarray
-  ) -> dict[str, np.ndarray]:
-    """The scores of simple models by name, each of shape [evaluated clips, classes]."""
-    records = self._path / ('embeddings' if self._config.model else 'records')
-    features = simple_models.clip_features(RecordsFolder.open(records))
-    found: dict[str, np.ndarray] = {}
-    for part in self._inputs.division.evaluated:
-      train, test = parts != part, parts == part
-      known = labelled.of(train)
-      pairs = {
-        'nearest neighbour': simple_models.nearest_neighbour(
-          features[train], known.present, features[test]
-        ),
-        'logistic regression': simple_models.logistic_regression(
-          features[train],
-          known.present,
-          known.known,
-          features[test],
-          self._inputs.single_label,
-        ),
-      }
-      for name, scores in pairs.items():
-        if scores is not None:
-          found.setdefault(name, np.zeros(labelled.present.shape))[test] = scores
-    return {name: scores[evaluated] for name, scores in found.items()}

@@ -102,6 +102,17 @@ def open_inputs(config: FinetuneConfig, output_dir: pathlib.Path) -> Inputs:
   division.divide(grouped, config.division)
   known, _ = contents_.read_recordings(output_dir)
   contents = contents_.look_into(grouped, known)
+  return _inputs_of(config, found, grouped, contents, notes)
+
+
+def _inputs_of(
+  config: FinetuneConfig,
+  found: recordings.Found,
+  grouped: list[recordings.Recording],
+  contents: contents_.Contents,
+  notes: list[str],
+) -> Inputs:
+  """What there is to learn from, of opened recordings."""
   usable, skipped = contents_.usable(grouped, contents, config.skip_bad_sounds)
   if skipped:
     notes.append(

@@ -7,9 +7,9 @@ import datetime
 import pathlib
 
 from audioset_ml import folders
-from audioset_ml.finetuning.chain import Outcome
 from audioset_ml.finetuning.config import FinetuneConfig
 from audioset_ml.finetuning.inputs import Inputs
+from audioset_ml.finetuning.outcome import Outcome
 from audioset_ml.finetuning.results import Results
 from audioset_ml.finetuning.summary import cautions, comparison_lines, headline
 from audioset_ml.models.model_files import ModelFiles

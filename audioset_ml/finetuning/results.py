@@ -9,9 +9,9 @@ import numpy as np
 from audioset_ml import folders
 from audioset_ml.evaluation.result import json_number
 from audioset_ml.finetuning import measures
-from audioset_ml.finetuning.chain import Outcome
 from audioset_ml.finetuning.clips import Clip
 from audioset_ml.finetuning.inputs import Inputs
+from audioset_ml.finetuning.outcome import Outcome
 from audioset_ml.labels.class_map import ClassMap
 
 RESULTS_FILE = 'results.json'

@@ -1,8 +1,11 @@
 """The simplest models of the same sounds, for a trained one to be held against."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
+
+from audioset_ml.finetuning.measures import Labelled
 
 # Training clips times classes beyond which logistic regression takes minutes.
 _MOST_LABELS = 200_000
@@ -30,6 +33,43 @@ def clip_features(records) -> np.ndarray:
         parts.append(frames.std(axis=0))
       found.append(np.concatenate(parts))
   return np.stack(found).astype(np.float32)
+
+
+def score(
+  features: np.ndarray,
+  labelled: Labelled,
+  parts: np.ndarray,
+  evaluated: Sequence[str],
+  single_label: bool,
+) -> dict[str, np.ndarray]:
+  """The scores of simple models, each part's by models of all others.
+
+  Args:
+    features: of all clips. Shape [clips, values].
+    labelled: what is true of them.
+    parts: which part each is of. Shape [clips], str.
+    evaluated: the parts to score.
+    single_label: whether each clip has just one class.
+
+  Returns:
+    Scores of the evaluated clips by the model's name. Shape [evaluated clips, classes].
+  """
+  found: dict[str, np.ndarray] = {}
+  for part in evaluated:
+    train, test = parts != part, parts == part
+    known = labelled.of(train)
+    nearest = nearest_neighbour(features[train], known.present, features[test])
+    regression = logistic_regression(
+      features[train], known.present, known.known, features[test], single_label
+    )
+    for name, scores in (
+      ('nearest neighbour', nearest),
+      ('logistic regression', regression),
+    ):
+      if scores is not None:
+        found.setdefault(name, np.zeros(labelled.present.shape))[test] = scores
+  chosen = np.isin(parts, evaluated)
+  return {name: scores[chosen] for name, scores in found.items()}
 
 
 def nearest_neighbour(
