@@ -124,11 +124,12 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
   'audio_dir': _require_sounds,
   'features_dir': _require_folder,
   'source_dir': _require_folder,
-  'recordings': _require_folder,
+  'sounds': _require_path,
 }
 # Flags that mean something else in a stage.
 _OF_STAGES: dict[tuple[str, str], Callable[[str, str], None]] = {
   ('import_scores', 'scores'): _require_file,
   ('export', 'model'): _require_trained_model,
   ('embed', 'model'): _require_trained_model,
+  ('finetune', 'model'): _require_trained_model,
 }

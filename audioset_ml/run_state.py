@@ -10,11 +10,14 @@ has not is brought back first.
 
 import contextlib
 import dataclasses
+import datetime
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import audioset_ml
 from audioset_ml import folders, paths
 from audioset_ml.errors import InputError
 from audioset_ml.paths import Path
@@ -186,6 +189,36 @@ def enter(
   }
   folders.write_json(path / _INPUTS_FILE, started)
   return True
+
+
+def finish(
+  path: Path,
+  stage: str,
+  inputs: dict[str, Any],
+  seed: int | None,
+  start: float,
+  details: dict[str, Any],
+) -> None:
+  """Writes run.json, which marks a run finished.
+
+  Args:
+    path: the folder.
+    stage: the run's stage.
+    inputs: paths that it has read, by name.
+    seed: its seed.
+    start: when it started (s, as of `time.time`).
+    details: what it counted, as `counts`, and what later stages need to know.
+  """
+  run_json = {
+    'stage': stage,
+    'version': audioset_ml.__version__,
+    'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+    'wall_seconds': round(time.time() - start, 2),
+    'seed': seed,
+    'inputs': inputs,
+    **details,
+  }
+  folders.write_json(path / folders.RUN_FILE, run_json)
 
 
 def is_current(path: Path) -> bool:
