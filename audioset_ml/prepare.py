@@ -49,6 +49,13 @@ flags.DEFINE_bool(
   'labels_only', False, 'Join the labels to --records; no sound is decoded again.'
 )
 flags.DEFINE_string('records', '', 'Records to take the features from.')
+flags.DEFINE_list(
+  'drop_labels',
+  [],
+  'With --labels_only: kinds of labels that --records has and that may go (explicit, '
+  'strong, refuted, complete, unsure). Without, it is an error if the label files have '
+  'none of a kind any more, as when one of them was forgotten.',
+)
 flags.DEFINE_enum(
   'decoder',
   'ffmpeg',
@@ -167,6 +174,7 @@ def _config():
     max_skipped_fraction=FLAGS.max_skipped_fraction,
     clip_fraction=FLAGS.clip_fraction,
     clip_list=FLAGS.clip_list,
+    drop_labels=tuple(FLAGS.drop_labels),
   )
 
 
@@ -237,22 +245,13 @@ def _summary(folder: stage.StageFolder) -> str:
 
 
 def _fewer_labels(counts: dict[str, int]) -> list[str]:
-  """Of which kinds all labels of the records before are gone, for a file is lacking."""
+  """Of which kinds of labels there are fewer than in the records before."""
+  from audioset_ml.records import relabelling
   from audioset_ml.records.folder import RecordsFolder
 
   before = RecordsFolder.open(FLAGS.records).counts
-  kinds = {
-    'explicit_negatives': '--explicit_tsv',
-    'strong_events': '--strong_tsv',
-    'refuted_stretches': '--explicit_tsv',
-    'unmarked_labels': '--strong_tsv with --complete_strong',
-    'unsure_labels': '--explicit_tsv',
-  }
   return [
-    f'note: {FLAGS.records} has {before[name]} {name.replace("_", " ")}, these records '
-    f'have none: labels are read anew, and {flag} brings them'
-    for name, flag in kinds.items()
-    if before.get(name) and not counts.get(name)
+    f'fewer {line} ({FLAGS.records})' for line in relabelling.fewer(before, counts)
   ]
 
 

@@ -68,8 +68,11 @@ def test_what_a_person_was_unsure_of_is_kept_and_shown(
   assert f'weak, unsure: {records.class_map.names[index]}\n' in shown
   flags = relabel_flags(small_data, unsure)
   again = tmp_path / 'again'
+  refused = run_stage('prepare', *flags, f'--output_dir={again}')
+  assert f'{unsure}: has 1 unsure labels, but the label files' in refused.stderr
+  flags.append('--drop_labels=unsure')
   printed = run_stage_ok('prepare', *flags, f'--output_dir={again}')
-  assert 'has 1 unsure labels, these records have none' in printed
+  assert f'fewer unsure labels: 0, 1 before ({unsure})' in printed
   assert contents(again) == contents(small_records)
 
 

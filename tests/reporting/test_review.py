@@ -31,6 +31,7 @@ def labels_only(data, records, output, explicit_tsv=''):
     'prepare',
     *(*flags, '--labels_only', f'--records={records}', f'--output_dir={output}'),
     f'--explicit_tsv={explicit_tsv}',
+    '--drop_labels=explicit',
   )
   return output
 
