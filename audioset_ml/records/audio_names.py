@@ -74,7 +74,7 @@ class WantedClips:
     if self._seconds is None:
       return True
     end = start_ms(name) + 1000 * self._seconds[name]
-    return abs(end - end_ms) < _ROUNDING_MS
+    return not abs(end - end_ms) >= _ROUNDING_MS  # of NaN, unknown as well, too
 
 
 class NameTemplate:
