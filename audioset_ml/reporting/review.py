@@ -1,17 +1,13 @@
 """The page on which people listen to flagged labels; `review_page.html` is its body."""
 
-import base64
 import dataclasses
-import io
 import os
 import pathlib
 import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
-from PIL import Image
 
 from audioset_ml import folders
 from audioset_ml.audio import playback
@@ -25,9 +21,9 @@ from audioset_ml.records.inspection import ClipContent, read_clips
 from audioset_ml.records.plan import find_audio
 from audioset_ml.records.scores import ClipPatchScores, ClipScores
 from audioset_ml.reporting.page import write_page
+from audioset_ml.reporting.picture import data_uri, spectrogram_webp
 
 _PICTURE_WIDTH = 480  # at most, in pixels
-_PICTURE_QUALITY = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +192,7 @@ def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
     # What the picture spans, padding at its end included.
     'span': round(len(content.frames) * records.frames.hop_seconds, 2),
     'loudest': _loudest(content, records),
-    'picture': _data_uri('image/webp', _picture(content.frames)),
+    'picture': data_uri('image/webp', spectrogram_webp(content.frames, _PICTURE_WIDTH)),
   }
 
 
@@ -220,20 +216,6 @@ def loudest_patch(log_mel: np.ndarray, front_end: FrontEnd) -> float:
   return round(float(best) * front_end.hop_seconds, 2)
 
 
-def _picture(log_mel: np.ndarray) -> bytes:
-  """A clip's spectrogram, time from left to right, as a small WebP picture."""
-  step = -(-len(log_mel) // _PICTURE_WIDTH)
-  columns = len(log_mel) // step
-  means = log_mel[: columns * step].reshape(columns, step, -1).mean(axis=1)
-  low, high = np.percentile(means, [2, 99.8])
-  values = np.clip((means - low) / max(high - low, 1e-6), 0, 1)
-  colors = matplotlib.colormaps['magma'](values.T[::-1])[..., :3]
-  content = io.BytesIO()
-  picture = Image.fromarray((255 * colors).astype(np.uint8))
-  picture.save(content, 'WEBP', quality=_PICTURE_QUALITY, method=6)
-  return content.getvalue()
-
-
 class _Sounds:
   """Where the page finds its sounds: in itself, or in a folder beside it."""
 
@@ -249,11 +231,7 @@ class _Sounds:
     sound = playback.as_mp3(path)
     self.size += len(sound)
     if self._embed:
-      return _data_uri('audio/mpeg', sound)
+      return data_uri('audio/mpeg', sound)
     file = self._folder / f'{clip_id}.mp3'
     folders.write_atomically(file, sound)
     return urllib.parse.quote(f'{self._folder.name}/{file.name}')
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-  return f'data:{kind};base64,{base64.b64encode(content).decode()}'
