@@ -35,7 +35,7 @@ class LoadedWaveformModel:
   """
 
   def __init__(self, function, class_map: ClassMap, origin: str | os.PathLike):
-    scores = function(tf.zeros([1]))[0]
+    scores = _scores_of(function, origin)
     if scores.shape[-1] != len(class_map):
       class_map = yamnet_class_map(class_map)
     if scores.shape[-1] != len(class_map):
@@ -103,6 +103,23 @@ class LoadedWaveformModel:
       for whole, part in zip(found, outputs[:2], strict=True):
         whole[shift :: usual // hop_frames] = part
     return (*found, log_mel)
+
+
+def _scores_of(function, origin: str | os.PathLike) -> tf.Tensor:
+  """The scores of a short silence; a ModelError of a function that has none."""
+  try:
+    scores = function(tf.zeros([1]))[0]
+  except Exception as error:  # of whatever signature; TensorFlow's text fills pages
+    raise ModelError(
+      f'{origin}: cannot be called with a waveform (float32, [samples]); name a '
+      'SavedModel that `export` has written, or one like YAMNet of TensorFlow Hub '
+      f'({type(error).__name__})'
+    ) from error
+  if getattr(scores, 'shape', None) is None or len(scores.shape) != 2:
+    raise ModelError(
+      f'{origin}: gives no scores of patches ([patches, classes]) for a waveform'
+    )
+  return scores
 
 
 def _checked(waveform) -> tf.Tensor:

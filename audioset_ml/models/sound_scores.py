@@ -29,6 +29,9 @@ class ScoredBlock:
       mel_bands].
     seconds: how much sound there was up to here (s).
     is_last: whether the sound ends here; `seconds` then is all of it.
+    path: the sound's file.
+    hop_seconds: from one patch to the next.
+    window_seconds: how long a patch is.
   """
 
   first: int
@@ -37,6 +40,15 @@ class ScoredBlock:
   log_mel: np.ndarray
   seconds: float
   is_last: bool
+  path: str = ''
+  hop_seconds: float = 0.48
+  window_seconds: float = 0.96
+
+  def times(self, row: int) -> tuple[float, float]:
+    """When a patch of the block begins and ends (s), not beyond the sound's end."""
+    start = (self.first + row) * self.hop_seconds
+    end = start + self.window_seconds
+    return start, min(end, self.seconds) if self.is_last else end
 
 
 class SoundScores:
@@ -128,4 +140,5 @@ class SoundScores:
     scores, embeddings, log_mel = map(np.asarray, outputs)
     if not is_last:
       log_mel = log_mel[: len(scores) * self._hop]
-    return ScoredBlock(first, scores, embeddings, log_mel, seconds, is_last)
+    place = (self.path, self.hop_seconds, self.window_seconds)
+    return ScoredBlock(first, scores, embeddings, log_mel, seconds, is_last, *place)

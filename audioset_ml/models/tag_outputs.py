@@ -53,23 +53,19 @@ class ScoresCsv:
     self._csv = csv.writer(self._text, lineterminator='\n')
     self._csv.writerow(CSV_COLUMNS)
     self._names, self._number, self._least = class_map.names, number, least
-    self._blocks: list[tuple[int, np.ndarray, np.ndarray]] = []
 
   def add(self, block: ScoredBlock) -> None:
     order = np.argsort(-block.scores, axis=1, kind='stable')[:, : self._number]
     highest = np.take_along_axis(block.scores, order, axis=1)
-    self._blocks.append((block.first, order.astype(np.int32), highest))
+    for row, (classes, scores) in enumerate(zip(order, highest, strict=True)):
+      times = [f'{time:.3f}' for time in block.times(row)]
+      for index, score in zip(classes, scores, strict=True):
+        if score >= self._least:
+          name = self._names[index]
+          self._csv.writerow((block.path, *times, name, f'{score:.4f}'))
 
   def finish(self, tags: FileTags | None) -> None:
-    for first, order, highest in self._blocks if tags else ():
-      for row, (classes, scores) in enumerate(zip(order, highest, strict=True)):
-        start = (first + row) * tags.hop_seconds
-        end = min(start + tags.window_seconds, tags.seconds)
-        for index, score in zip(classes, scores, strict=True):
-          if score >= self._least:
-            times = (f'{start:.3f}', f'{end:.3f}')
-            self._csv.writerow((tags.path, *times, self._names[index], f'{score:.4f}'))
-    self._blocks = []
+    pass  # each patch has been written
 
   def close(self, whole: bool = True) -> None:
     self._text.flush()

@@ -14,10 +14,12 @@ import soundfile
 import tensorflow as tf
 
 from audioset_ml.evaluation.weak import evaluate_weak
+from audioset_ml.labels import formats
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.dataset import clip_patches, read_label_table
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.strong_labels import read_strong_labels
 from tests.conftest import prepare_flags
 from tests.small_data import CLASS_MAP
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
@@ -204,6 +206,65 @@ def test_the_exported_model_names_the_sounds(chain, small_data, tmp_path):
   expected = f'{scores[:, best].max():.3f} at 0:{when:05.2f}'
   expected += f', mean {scores[:, best].mean():.3f}  {arrays["class_names"][best]}'
   assert lines[1].strip() == expected
+
+
+@pytest.fixture(scope='module')
+def tagged(chain, small_data, tmp_path_factory):
+  """The small clips' events by the student, and records with these for labels."""
+  root = tmp_path_factory.mktemp('tagged')
+  flags = [f'--model={chain}/exported', '--hop_seconds=0.24', '--threshold=0.2']
+  flags += [f'--events={root}/events.tsv', f'--output_csv={root}/scores.csv']
+  run_stage_ok('tag', *flags, small_data / 'audio')
+  others = [flag for flag in prepare_flags(small_data) if 'strong' not in flag]
+  events = f'--strong_tsv={root}/events.tsv'
+  run_stage_ok('prepare', *others, events, f'--output_dir={root}/records')
+  return root
+
+
+def test_events_are_strong_labels_for_the_other_stages(chain, tagged):
+  events = formats.read_strong_tsv(tagged / 'events.tsv', CLASS_MAP)
+  records = RecordsFolder.open(tagged / 'records')
+  assert records.counts['strong_events'] == len(events) > 12
+  strong = read_strong_labels(records).events
+  columns = list(formats.STRONG_COLUMNS)
+  pd.testing.assert_frame_equal(
+    strong[columns].sort_values(columns, ignore_index=True),
+    events[columns].sort_values(columns, ignore_index=True),
+    check_dtype=False,
+  )
+  # The model that found them ranks their frames first.
+  run_stage_ok(
+    'evaluate',
+    f'--records={tagged}/records',
+    f'--model={chain}/student',
+    '--bootstrap=0',
+    '--nofigures',
+    '--thresholds=f1',
+    f'--output_dir={tagged}/evaluation',
+  )
+  metrics = json.loads((tagged / 'evaluation/metrics.json').read_text())
+  assert metrics['strong']['summary']['auc_complementary'] > 0.8
+  scores = pd.read_csv(tagged / 'scores.csv')
+  assert list(scores) == ['file', 'start', 'end', 'class', 'score']
+  assert scores['file'].nunique() == 12
+  assert (scores['end'] <= 2).all()
+  thresholds = pd.read_csv(tagged / 'evaluation/thresholds.csv')
+  assert thresholds['mid'].tolist() == list(CLASS_MAP.mids)
+
+
+def test_detection_takes_records_of_events(chain, tagged):
+  pytest.importorskip('sed_scores_eval')
+  run_stage_ok(
+    'evaluate',
+    f'--records={tagged}/records',
+    f'--model={chain}/student',
+    '--bootstrap=0',
+    '--nofigures',
+    '--detection',
+    f'--output_dir={tagged}/detection',
+  )
+  metrics = json.loads((tagged / 'detection/metrics.json').read_text())
+  assert metrics['detection']['summary']['psds1'] > 0
 
 
 def test_every_form_of_a_model_gives_the_same_scores(chain, small_data, tmp_path):

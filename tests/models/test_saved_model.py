@@ -281,6 +281,24 @@ def test_saved_model_without_a_function_of_waveforms(tmp_path):
     load_waveform_model(tmp_path)
 
 
+@pytest.mark.parametrize(
+  ('shape', 'message'),
+  [([None, 10], 'cannot be called with a waveform'), ([None], 'gives no scores of')],
+)
+def test_saved_models_of_other_signatures_are_one_line(
+  class_map_path, tmp_path, shape, message
+):
+  class Other(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec(shape)])
+    def __call__(self, values):
+      return values, values, values
+
+  tf.saved_model.save(Other(), str(tmp_path))
+  with pytest.raises(ModelError, match=message) as error:
+    load_waveform_model(tmp_path, class_map_path)
+  assert '\n' not in str(error.value)
+
+
 def test_broken_keras_file(tmp_path, class_map_path):
   (tmp_path / 'model.keras').write_bytes(b'not a model')
   with pytest.raises(ModelError, match=r'model\.keras'):

@@ -29,7 +29,9 @@ def give(outputs, path, scores=SCORES, cut=2):
   for first, last, seconds in ((0, cut, 1.0), (cut, len(scores), SECONDS)):
     part = scores[first:last]
     log_mel = np.arange(48 * len(part) * 64, dtype=np.float32).reshape(-1, 64)
-    block = ScoredBlock(first, part, 2 * part, log_mel, seconds, last == len(scores))
+    block = ScoredBlock(
+      first, part, 2 * part, log_mel, seconds, last == len(scores), str(path)
+    )
     tags.add(block)
     for output in outputs:
       output.add(block)
