@@ -1,6 +1,7 @@
 """The page on which people listen to flagged labels; `review_page.html` is its body."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import urllib.parse
@@ -8,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.audio import playback
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
-from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.formats import TIMES
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.progress import progress_bar
 from audioset_ml.records.folder import RecordsFolder
@@ -78,9 +80,84 @@ class ReviewInputs:
         f'{self.label_set.path}: is of other clips than {self.records.path}'
       )
 
+  @property
+  def origin(self) -> str:
+    """What says the labels, for messages."""
+    return str(self.label_set.path)
+
+  def counts(self) -> list[int]:
+    """How many clips each class is flagged in."""
+    classes = range(len(self.records.class_map))
+    return [int(self.label_set.flagged_in_class(index).sum()) for index in classes]
+
+  def clips_of(self, class_index: int) -> list[str]:
+    """The clips that a class is flagged in, the highest score first."""
+    rows = np.flatnonzero(self.label_set.flagged_in_class(class_index))
+    scores = self.scores.values[rows, class_index]
+    best = rows[np.argsort(-scores, kind='stable')]
+    return [self.records.clip_ids[row] for row in best]
+
+  def item(self, clip_id: str, class_index: int) -> dict[str, Any]:
+    """A label to decide on: its clip, its score, and when its score is highest."""
+    row = self._rows[clip_id]
+    item = {
+      'clip': clip_id,
+      'score': round(float(self.scores.values[row, class_index]), 4),
+    }
+    if self.patch_scores is not None:
+      best = int(self.patch_scores.of(row)[:, class_index].argmax())
+      item['peak'] = round(best * self.records.frames.patch_hop_seconds, 2)
+    return item
+
+  @functools.cached_property
+  def _rows(self) -> dict[str, int]:
+    return {clip_id: row for row, clip_id in enumerate(self.records.clip_ids)}
+
+
+@dataclasses.dataclass(frozen=True)
+class EventInputs:
+  """Events to decide on, as those of `tag --events`, in the place of flagged labels.
+
+  Attributes:
+    events: of `formats.read_strong_tsv`; of other clips than the records' they are
+      passed over.
+    origin: their file.
+    records: the clips.
+    audio_dir: their sound files.
+  """
+
+  events: pd.DataFrame
+  origin: str
+  records: RecordsFolder
+  audio_dir: str
+
+  def counts(self) -> list[int]:
+    """How many clips have events of each class."""
+    return [len(self.clips_of(index)) for index in range(len(self.records.class_map))]
+
+  def clips_of(self, class_index: int) -> list[str]:
+    """The clips that have events of a class, that with the longest in all first."""
+    events = self._of(class_index)
+    seconds = (events[TIMES[1]] - events[TIMES[0]]).groupby(events['segment_id']).sum()
+    return seconds.sort_values(ascending=False, kind='stable').index.tolist()
+
+  def item(self, clip_id: str, class_index: int) -> dict[str, Any]:
+    """A label to decide on: its clip, and when its longest event begins."""
+    events = self._of(class_index)
+    events = events[events['segment_id'] == clip_id]
+    longest = (events[TIMES[1]] - events[TIMES[0]]).idxmax()
+    return {'clip': clip_id, 'event': round(float(events[TIMES[0]][longest]), 2)}
+
+  def _of(self, class_index: int) -> pd.DataFrame:
+    is_here = self.events['segment_id'].isin(self.records.clip_ids)
+    return self.events[is_here & (self.events['label'] == self._mid(class_index))]
+
+  def _mid(self, class_index: int) -> str:
+    return self.records.class_map.mids[class_index]
+
 
 def write_review(
-  inputs: ReviewInputs, config: ReviewConfig, output: str | os.PathLike
+  inputs: ReviewInputs | EventInputs, config: ReviewConfig, output: str | os.PathLike
 ) -> dict[str, int]:
   """Writes the page and, unless it holds them itself, a folder of sounds beside it.
 
@@ -96,9 +173,15 @@ def write_review(
     InputError: nothing is flagged of the classes, or a clip has no sound.
   """
   output = pathlib.Path(output)
-  wanted = _choose(inputs, config)
+  counts = inputs.counts()
+  classes: Sequence[int] = config.classes
+  if not classes:
+    order = sorted(range(len(counts)), key=lambda index: -counts[index])
+    classes = order[: config.num_classes]
+  wanted = {index: inputs.clips_of(index)[: config.clips_a_class] for index in classes}
+  wanted = {index: clip_ids for index, clip_ids in wanted.items() if clip_ids}
   if not wanted:
-    raise InputError(f'{inputs.label_set.path}: flags nothing of these classes')
+    raise InputError(f'{inputs.origin}: has nothing of these classes to decide on')
   clips = sorted({clip_id for rows in wanted.values() for clip_id in rows})
   sounds = find_audio(inputs.audio_dir, clips)
   lacking = [clip_id for clip_id in clips if clip_id not in sounds]
@@ -108,7 +191,6 @@ def write_review(
       f'{lacking[0]} for one'
     )
   keeper = _Sounds(output, config.embed_audio)
-  rows = {clip_id: row for row, clip_id in enumerate(inputs.records.clip_ids)}
   shown: dict[str, dict[str, Any]] = {}
   contents = read_clips(inputs.records, clips)
   listed: dict[str, set[int]] = {}
@@ -129,15 +211,15 @@ def write_review(
     raise InputError(f'{inputs.records.path}: all these labels are decided on already')
   data = {
     'title': config.title,
-    'key': folders.fingerprint(inputs.label_set.path),
-    'labelSet': str(inputs.label_set.path),
+    'key': folders.fingerprint(inputs.origin),
+    'labelSet': inputs.origin,
     'clips': shown,
     'classes': [
       {
         'mid': inputs.records.class_map.mids[index],
         'name': inputs.records.class_map.names[index],
-        'flagged': int(inputs.label_set.flagged_in_class(index).sum()),
-        'items': [_item(inputs, rows[clip_id], index) for clip_id in clip_ids],
+        'flagged': counts[index],
+        'items': [inputs.item(clip_id, index) for clip_id in clip_ids],
       }
       for index, clip_ids in wanted.items()
     ],
@@ -149,39 +231,6 @@ def write_review(
     'labels': sum(map(len, wanted.values())),
     'audio_bytes': keeper.size,
   }
-
-
-def _choose(inputs: ReviewInputs, config: ReviewConfig) -> dict[int, list[str]]:
-  """The clips to show of each class, the highest score first."""
-  class_map: ClassMap = inputs.records.class_map
-  classes: Sequence[int] = config.classes
-  if not classes:
-    counts = [
-      int(inputs.label_set.flagged_in_class(index).sum())
-      for index in range(len(class_map))
-    ]
-    order = sorted(range(len(class_map)), key=lambda index: -counts[index])
-    classes = order[: config.num_classes]
-  chosen = {}
-  for index in classes:
-    rows = np.flatnonzero(inputs.label_set.flagged_in_class(index))
-    scores = inputs.scores.values[rows, index]
-    best = rows[np.argsort(-scores, kind='stable')][: config.clips_a_class]
-    if len(best):
-      chosen[index] = [inputs.records.clip_ids[row] for row in best]
-  return chosen
-
-
-def _item(inputs: ReviewInputs, row: int, class_index: int) -> dict[str, Any]:
-  """A label to decide on: its clip, its score, and when its score is highest."""
-  item = {
-    'clip': inputs.records.clip_ids[row],
-    'score': round(float(inputs.scores.values[row, class_index]), 4),
-  }
-  if inputs.patch_scores is not None:
-    best = int(inputs.patch_scores.of(row)[:, class_index].argmax())
-    item['peak'] = round(best * inputs.records.frames.patch_hop_seconds, 2)
-  return item
 
 
 def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
