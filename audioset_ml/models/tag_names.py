@@ -22,11 +22,11 @@ def find_sounds(arguments: Sequence[str]) -> tuple[list[str], list[AudioError]]:
     arguments: files; folders, for all sound files in them, at any depth; and patterns
       (`recordings/*.wav`, `**` for any depth) that a shell has left alone.
   """
-  found: dict[str, None] = {}
+  found: dict[str, str] = {}  # as it was named, by its path
   errors = []
   for argument in arguments:
     if paths.is_remote(argument):
-      found[argument] = None
+      found[argument] = argument
       continue
     names = [argument]
     if glob.has_magic(argument) and not os.path.exists(argument):
@@ -35,11 +35,12 @@ def find_sounds(arguments: Sequence[str]) -> tuple[list[str], list[AudioError]]:
         errors.append(AudioError(f'{argument}: no file is named like this'))
     for name in names:
       try:
-        found |= dict.fromkeys(_sounds_in(name) if os.path.isdir(name) else [name])
+        for path in _sounds_in(name) if os.path.isdir(name) else [name]:
+          found.setdefault(os.path.normpath(path), path)
       except AudioError as error:
         errors.append(error)
   usable = []
-  for path in found:
+  for path in found.values():
     try:
       require_sound(path)
       usable.append(path)

@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
   ('arguments', 'found'),
   [
     (['a'], ['a/one.wav', 'a/deep/two.FLAC']),
-    (['a/one.wav', 'a'], ['a/one.wav', 'a/deep/two.FLAC']),
+    (['a/one.wav', './a'], ['a/one.wav', './a/deep/two.FLAC']),
     (['a/*.wav'], ['a/one.wav']),
     (['**/*.FLAC'], ['a/deep/two.FLAC']),
     (['b[1].wav'], ['b[1].wav']),  # a file, though it looks like a pattern
