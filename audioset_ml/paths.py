@@ -4,11 +4,13 @@
 know. TensorFlow is imported only when a path has a scheme.
 """
 
+import codecs
 import contextlib
 import os
 import pathlib
 import posixpath
 import shutil
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from typing import IO, Union
@@ -40,6 +42,53 @@ def is_remote(path: 'str | os.PathLike') -> bool:
 def absolute(path: 'str | os.PathLike') -> str:
   """A path that means the same in another process."""
   return os.fspath(path) if is_remote(path) else os.path.abspath(path)
+
+
+def shown(path: 'str | os.PathLike') -> str:
+  """A path for people: what isn't text in it, or can't be seen, is escaped.
+
+  Names on disk are bytes, and those that are no UTF-8 can't be printed.
+  """
+  text = os.fspath(path)
+  return text if text.isprintable() else ''.join(map(_visible, text))
+
+
+def _visible(letter: str) -> str:
+  is_blank = unicodedata.category(letter) == 'Zs'
+  return letter if letter.isprintable() or is_blank else _escaped(letter)
+
+
+def _escaped(letter: str) -> str:
+  code = ord(letter)
+  if 0xDC80 <= code <= 0xDCFF:  # how Python writes a byte that is no UTF-8
+    return f'\\x{code - 0xDC00:02x}'
+  return letter.encode('unicode_escape').decode()
+
+
+# For `errors=` where text with names in it is encoded.
+ESCAPED = 'audioset_ml.escaped'
+
+
+def _escape_all(error: UnicodeError) -> tuple[str, int]:
+  if not isinstance(error, UnicodeEncodeError):
+    raise error
+  return ''.join(map(_escaped, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(ESCAPED, _escape_all)
+
+
+# What operating systems leave among files, in archives too.
+_CLUTTER = {
+  *('__MACOSX', '.DS_Store', '.Spotlight-V100', '.Trashes', '.fseventsd'),
+  *('@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information', 'lost+found'),
+  *('Thumbs.db', 'desktop.ini'),
+}
+
+
+def is_clutter(name: str) -> bool:
+  """Whether a file or folder is an operating system's own, by its name."""
+  return name in _CLUTTER or name.startswith('._')
 
 
 def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:

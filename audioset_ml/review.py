@@ -16,7 +16,7 @@ Events that `tag` has found can be decided on in the same way (--events).
 
 from absl import app, flags
 
-from audioset_ml import folders, stage
+from audioset_ml import audio_flags, folders, stage
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
@@ -29,7 +29,13 @@ flags.DEFINE_string(
   'as those of tag --events.',
 )
 flags.DEFINE_string('records', None, 'Folder of the records.', required=True)
-flags.DEFINE_string('audio_dir', None, "The clips' sound files.", required=True)
+flags.DEFINE_string(
+  'audio_dir',
+  '',
+  "The clips' sound files. Without them the page has no player: it links to the videos "
+  "of AudioSet's clips (<YouTube id>_<start in ms>), where they are still there.",
+)
+audio_flags.define_audio_names()
 flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
 flags.DEFINE_multi_string(
   'class', [], 'A class to review, by name or mid; repeatable. Else the most flagged.'
@@ -50,7 +56,7 @@ def main(_) -> None:
     raise app.UsageError('give --label_set and --scores, or --events')
   folders.require_writable(FLAGS.output)
   names = ('records', 'scores', 'label_set', 'events', 'audio_dir')
-  stage.require_inputs({name: FLAGS[name].value for name in names})
+  stage.require_inputs({name: FLAGS[name].value for name in names if FLAGS[name].value})
   from audioset_ml.records.folder import RecordsFolder
   from audioset_ml.reporting import review
 
@@ -68,10 +74,12 @@ def main(_) -> None:
   )
   counts = review.write_review(inputs, config, FLAGS.output)
   where = 'in it' if FLAGS.embed_audio else 'in a folder beside it'
-  megabytes = counts['audio_bytes'] / 1e6
+  sounds = f'{counts["sounds"]} sounds ({counts["audio_bytes"] / 1e6:.1f} MB) {where}'
+  if not counts['sounds']:
+    sounds = f'no sounds of the {counts["clips"]} clips (--audio_dir)'
   print(
     f'{FLAGS.output}: {counts["labels"]} labels of {counts["classes"]} classes to '
-    f'decide on; {counts["clips"]} sounds ({megabytes:.1f} MB) {where}'
+    f'decide on; {sounds}'
   )
 
 
@@ -80,7 +88,8 @@ def _event_inputs(records):
   from audioset_ml.reporting import review
 
   events = read_strong_tsv(FLAGS.events, records.class_map)
-  return review.EventInputs(events, FLAGS.events, records, FLAGS.audio_dir)
+  sounds = (FLAGS.audio_dir, FLAGS.audio_names)
+  return review.EventInputs(events, FLAGS.events, records, *sounds)
 
 
 def _flagged_inputs(records):
@@ -100,6 +109,7 @@ def _flagged_inputs(records):
     patch_scores=patch_scores,
     records=records,
     audio_dir=FLAGS.audio_dir,
+    audio_names=FLAGS.audio_names,
   )
 
 

@@ -22,6 +22,7 @@ from absl import app, flags
 from audioset_ml import folders, stage
 from audioset_ml.errors import AudioError, InputError
 from audioset_ml.models.config import POOLINGS
+from audioset_ml.paths import shown
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -162,7 +163,7 @@ def _tag(model, sounds: Sequence[str]) -> tuple[int, int]:
         done += tags.seconds
         damaged += tags.is_damaged
         if tags.notes:
-          note = f'note: {tags.path}: {"; ".join(tags.notes)}'
+          note = f'note: {shown(tags.path)}: {"; ".join(tags.notes)}'
           bar.write(note, file=sys.stderr)
         text = tagging.describe(
           tags, model.class_names, FLAGS.top, FLAGS.clip_score, FLAGS.min_score

@@ -85,3 +85,20 @@ def frame_patches(
     frame_step=front_end.patch_hop_frames if hop_frames is None else hop_frames,
     axis=0,
   )
+
+
+def log_mel_patches(
+  waveform: tf.Tensor, front_end: FrontEnd | None = None
+) -> tf.Tensor:
+  """The patches of a waveform as networks take them; the three steps above in one.
+
+  Args:
+    waveform: mono, in [-1, 1], at `front_end.sample_rate`. Shape [samples], float32.
+    front_end: the parameters; None for YAMNet's.
+
+  Returns:
+    Shape [patches, patch_frames, mel_bands], float32; at least one patch.
+  """
+  front_end = front_end or FrontEnd()
+  padded = pad_waveform(tf.convert_to_tensor(waveform, tf.float32), front_end)
+  return frame_patches(log_mel_spectrogram(padded, front_end), front_end)

@@ -54,6 +54,7 @@ class EvaluateConfig:
     class_map: the models' classes, where none lie beside them.
     class_mapping: CSV from their classes to those of the records.
     audio_dir: the clips' sound files, for SavedModels.
+    audio_names: how they are named (`records.audio_names`).
     framed_tsv: labels of frames, instead of those that follow from the records' events.
     clip_list: the clips to evaluate, of those in the records.
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
@@ -81,6 +82,7 @@ class EvaluateConfig:
   class_map: str = ''
   class_mapping: str = ''
   audio_dir: str = ''
+  audio_names: str = 'auto'
   framed_tsv: str = ''
   clip_list: str = ''
   smear_ontology: str = ''

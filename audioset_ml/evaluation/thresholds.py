@@ -14,7 +14,7 @@ import pandas as pd
 from audioset_ml.evaluation.evaluate_config import Criterion
 from audioset_ml.evaluation.frame_labels import FrameState
 from audioset_ml.evaluation.labelled_clips import LabelledClips
-from audioset_ml.labels.states import PRESENT_STATES
+from audioset_ml.labels.states import PRESENT_STATES, LabelState
 from audioset_ml.records.scores import ClipScores
 
 THRESHOLDS_FILE = 'thresholds.csv'
@@ -100,10 +100,13 @@ def _frames(
 def _clips(
   chosen: LabelledClips, scores: ClipScores
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  """The same of whole clips: implicit negatives count as negatives."""
+  """The same of whole clips: implicit negatives count as negatives, unsure labels as
+  neither."""
   patches = chosen.patches(scores)
   highest = np.stack([patches.of(int(clip)).max(axis=0) for clip in chosen.clips])
-  present = np.isin(chosen.labels.dense(), PRESENT_STATES)
+  states = chosen.labels.dense()
+  present = np.isin(states, PRESENT_STATES)
+  absent = ~present & (states != LabelState.UNSURE)
   for index in range(chosen.records.num_classes):
     column = highest[:, index].astype(np.float64)
-    yield column[present[:, index]], column[~present[:, index]]
+    yield column[present[:, index]], column[absent[:, index]]

@@ -46,7 +46,10 @@ class ClassMap:
     return {mid: index for index, mid in enumerate(self.mids)}
 
   def find(self, label: str) -> int:
-    """The index of a class by its mid or, whatever its case, its name.
+    """The index of a class by its mid or its name.
+
+    Case, and whether blanks are underscores and commas an "and" (as in FSD50K), is all
+    the same in a name that is otherwise one class's alone.
 
     Raises:
       LabelError: there is none; similar names are named.
@@ -57,11 +60,14 @@ class ClassMap:
     names = [name.lower() for name in self.names]
     if lowered in names:
       return names.index(lowered)
+    alike = [i for i, name in enumerate(names) if _spelled(name) == _spelled(lowered)]
+    if len(alike) == 1:
+      return alike[0]
     near = [name for name in self.names if lowered and lowered in name.lower()]
     if not near:
       # A typing error, or another spelling of the spaces.
-      spelled = {name.lower().replace('_', ' '): name for name in reversed(self.names)}
-      found = difflib.get_close_matches(lowered.replace('_', ' '), spelled)
+      spelled = {_spelled(name): name for name in reversed(self.names)}
+      found = difflib.get_close_matches(_spelled(lowered), spelled)
       near = [spelled[name] for name in found]
     hint = f'; do you mean {" or ".join(near[:3])}?' if near else ''
     raise LabelError(f'{label!r} is neither the mid nor the name of a class{hint}')
@@ -71,7 +77,8 @@ class ClassMap:
     """Reads `class_labels_indices.csv`, `yamnet_class_map.csv` or one of the same form.
 
     Args:
-      path: CSV with the header `index,mid,display_name` and indices 0, 1, 2, …
+      path: CSV with the header `index,mid,display_name` and indices 0, 1, 2, …; or
+        FSD50K's vocabulary.csv, which has no header and the mid behind the name.
 
     Raises:
       LabelError: the file is missing or not of that form; file and row are named.
@@ -84,6 +91,9 @@ class ClassMap:
       rows = [(n, row) for n, row in enumerate(csv.reader(io.StringIO(text)), 1) if row]
     except csv.Error as error:
       raise LabelError(f'{path}: the class map cannot be read ({error})') from error
+    if rows and _is_vocabulary(rows[0][1]):
+      rows = [(number, [*row[:1], *row[:0:-1]]) for number, row in rows]
+      rows.insert(0, (0, list(HEADER)))
     header = tuple(cell.strip() for cell in rows[0][1]) if rows else ()
     if header != HEADER:
       raise LabelError(
@@ -108,6 +118,18 @@ class ClassMap:
     """Writes the map as AudioSet's `class_labels_indices.csv`."""
     rows = zip(range(len(self)), self.mids, self.names, strict=True)
     folders.write_csv(as_path(path), HEADER, rows)
+
+
+def _is_vocabulary(row: list[str]) -> bool:
+  """Whether a file's first row is that of FSD50K's vocabulary.csv."""
+  cells = [cell.strip() for cell in row]
+  return len(cells) == 3 and cells[0] == '0' and cells[2].startswith('/')
+
+
+def _spelled(name: str) -> str:
+  """A name as it is compared: `Boat_and_Water_vehicle` is `Boat, Water vehicle`."""
+  words = name.lower().replace('_', ' ').replace(',', ' and ').split()
+  return ' '.join(words)
 
 
 def read_display_names(path: str | os.PathLike) -> dict[str, str]:

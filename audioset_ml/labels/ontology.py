@@ -17,6 +17,8 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 from audioset_ml.paths import as_path
 
+_SHOWN = 10  # unknown children that an error names
+
 
 @dataclasses.dataclass(frozen=True)
 class Ontology:
@@ -62,10 +64,20 @@ class Ontology:
     return ontology
 
   def _check(self, path: str | os.PathLike) -> None:
-    for mid, children in self.children.items():
-      for child in children:
-        if child not in self.names:
-          raise LabelError(f'{path}: {mid} has a child {child}, which is no node')
+    unknown = [
+      f'{child} of {mid}'
+      for mid, children in self.children.items()
+      for child in children
+      if not isinstance(child, str) or child not in self.names
+    ]
+    # All of them before the first ancestor is asked for, which needs every child.
+    if unknown:
+      more = f' and {len(unknown) - _SHOWN} more' if len(unknown) > _SHOWN else ''
+      raise LabelError(
+        f'{path}: children that are no nodes of the ontology: '
+        f'{", ".join(unknown[:_SHOWN])}{more}'
+      )
+    for mid in self.names:
       if mid in self.ancestors(mid):
         raise LabelError(f'{path}: {mid} is its own ancestor')
 

@@ -8,6 +8,8 @@ import zipfile
 
 import numpy as np
 
+from audioset_ml.paths import shown
+
 _BYTES_AT_ONCE = 1 << 24
 
 
@@ -82,9 +84,12 @@ class Spools:
 
 
 def npz_keys(paths: list[str]) -> list[str]:
-  """The file names under which arrays are stored; whole paths where names repeat."""
-  names = [os.path.basename(path) for path in paths]
+  """The file names under which arrays are stored; whole paths where names repeat.
+
+  What is no text in them is escaped, as `paths.shown` does.
+  """
+  names = [shown(os.path.basename(path)) for path in paths]
   return [
-    name if names.count(name) == 1 else path
+    name if names.count(name) == 1 else shown(path)
     for name, path in zip(names, paths, strict=True)
   ]

@@ -26,6 +26,7 @@ from audioset_ml.models.tag_names import (
 )
 from audioset_ml.models.tagging import FileTags
 from audioset_ml.models.waveform_model import OUTPUTS
+from audioset_ml.paths import shown
 
 CSV_COLUMNS = ('file', 'start', 'end', 'class', 'score')
 _CLASSES_AT_ONCE = 16
@@ -59,10 +60,11 @@ class ScoresCsv:
     highest = np.take_along_axis(block.scores, order, axis=1)
     for row, (classes, scores) in enumerate(zip(order, highest, strict=True)):
       times = [f'{time:.3f}' for time in block.times(row)]
+      file = shown(block.path)
       for index, score in zip(classes, scores, strict=True):
         if score >= self._least:
           name = self._names[index]
-          self._csv.writerow((block.path, *times, name, f'{score:.4f}'))
+          self._csv.writerow((file, *times, name, f'{score:.4f}'))
 
   def finish(self, tags: FileTags | None) -> None:
     pass  # each patch has been written
@@ -141,7 +143,9 @@ class SoundEvents:
     if NAME in path:
       path = output_of(path, self._found[0][0].path)
     classes = self._class_map
-    found = [(tags.path, event) for tags, events in self._found for event in events]
+    found = [
+      (shown(tags.path), event) for tags, events in self._found for event in events
+    ]
     if ending == STRONG:
       rows = [
         (clip_id_of(file), event.start, event.end, classes.mids[event.class_index])

@@ -9,6 +9,7 @@ import numpy as np
 from audioset_ml.errors import AudioError
 from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.sound_scores import ScoredBlock, SoundScores
+from audioset_ml.paths import shown
 
 
 @dataclasses.dataclass
@@ -119,7 +120,7 @@ def describe(
   """A line for the file, and a line a class with its scores and the time of its
   highest."""
   scores, means = tags.clip_scores(pooling), tags.clip_scores('mean')
-  lines = [f'{tags.path}: {clock(tags.seconds)}']
+  lines = [f'{shown(tags.path)}: {clock(tags.seconds)}']
   width = len(clock(tags.seconds))
   for index in tags.top(number, pooling, least):
     when = f'at {clock(tags.highest_at[index]):>{width}}'

@@ -79,6 +79,13 @@ class TrainedModel:
     return self.files.class_map
 
 
+def load_model(
+  path: str | os.PathLike, class_map_path: str | None = None
+) -> TrainedModel:
+  """`TrainedModel.open`, under the name by which programs know it."""
+  return TrainedModel.open(path, class_map_path)
+
+
 def open_with_embedder(
   path: str | os.PathLike,
   class_map_path: str | os.PathLike | None,
@@ -125,7 +132,7 @@ def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
 
 def _load_keras(path: pathlib.Path) -> keras.Model:
   try:
-    model = keras.saving.load_model(path, compile=False)
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
   except Exception as error:  # Keras raises many types for a file it can't read
     raise ModelError(
       f'{path}: not a Keras model of this package ({type(error).__name__}: '

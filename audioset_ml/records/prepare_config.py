@@ -11,7 +11,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
-from audioset_ml.records import published_embeddings
+from audioset_ml.records import audio_names, published_embeddings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,7 @@ class PrepareConfig:
   Attributes:
     labels: the label files.
     audio_dir: folder with the clips' sound files, at any depth.
+    audio_names: how they are named: a template of `audio_names`, or `auto`.
     records: instead of audio_dir: records to take the features from.
     features_dirs: instead of both: folders of AudioSet's published embeddings.
     labels_in_features: whether the labels in these are held against the label files.
@@ -37,6 +38,7 @@ class PrepareConfig:
 
   labels: LabelFiles
   audio_dir: str = ''
+  audio_names: str = audio_names.AUTO
   records: str = ''
   features_dirs: tuple[str, ...] = ()
   labels_in_features: bool = True
@@ -57,6 +59,7 @@ class PrepareConfig:
         'records are made either of sound files (audio_dir), of published embeddings '
         '(features_dir) or of other records (records, labels_only): give one of them'
       )
+    audio_names.templates(self.audio_names)  # or an error
     if self.decoder not in decoding.DECODERS:
       choices = ', '.join(decoding.DECODERS)
       raise InputError(f'decoder {self.decoder!r} is unknown; choose from {choices}')

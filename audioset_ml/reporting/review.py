@@ -1,11 +1,13 @@
 """The page on which people listen to flagged labels; `review_page.html` is its body."""
 
+import concurrent.futures
 import dataclasses
 import functools
 import os
 import pathlib
+import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +19,18 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.formats import TIMES
 from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
+from audioset_ml.records.audio_files import find_audio
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import ClipContent, read_clips
-from audioset_ml.records.plan import find_audio
 from audioset_ml.records.scores import ClipPatchScores, ClipScores
 from audioset_ml.reporting.page import write_page
 from audioset_ml.reporting.picture import data_uri, spectrogram_webp
 
 _PICTURE_WIDTH = 480  # at most, in pixels
+# `<YouTube id>_<start in ms>`, as AudioSet's clips are called.
+_YOUTUBE_CLIP = re.compile(r'([A-Za-z0-9_-]{11})_(\d+)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,14 +61,16 @@ class ReviewInputs:
     scores: the teacher's scores of the same clips.
     patch_scores: of their patches, or None.
     records: the clips.
-    audio_dir: their sound files.
+    audio_dir: their sound files; '' where there are none, as of published features.
+    audio_names: how they are named (`records.audio_names`).
   """
 
   label_set: LabelSet
   scores: ClipScores
   patch_scores: ClipPatchScores | None
   records: RecordsFolder
-  audio_dir: str
+  audio_dir: str = ''
+  audio_names: str = 'auto'
 
   def __post_init__(self):
     self.scores.require_of(self.records)
@@ -123,13 +130,15 @@ class EventInputs:
       passed over.
     origin: their file.
     records: the clips.
-    audio_dir: their sound files.
+    audio_dir: their sound files; '' where there are none.
+    audio_names: how they are named (`records.audio_names`).
   """
 
   events: pd.DataFrame
   origin: str
   records: RecordsFolder
-  audio_dir: str
+  audio_dir: str = ''
+  audio_names: str = 'auto'
 
   def counts(self) -> list[int]:
     """How many clips have events of each class."""
@@ -157,7 +166,9 @@ class EventInputs:
 
 
 def write_review(
-  inputs: ReviewInputs | EventInputs, config: ReviewConfig, output: str | os.PathLike
+  inputs: ReviewInputs | EventInputs,
+  config: ReviewConfig,
+  output: str | os.PathLike,
 ) -> dict[str, int]:
   """Writes the page and, unless it holds them itself, a folder of sounds beside it.
 
@@ -167,7 +178,7 @@ def write_review(
     output: the page's file; the sounds go to `<its stem>_audio/`.
 
   Returns:
-    Counts: classes, clips, labels (to decide on) and bytes of sound.
+    Counts: classes, clips, labels (to decide on), sounds and bytes of sound.
 
   Raises:
     InputError: nothing is flagged of the classes, or a clip has no sound.
@@ -183,23 +194,17 @@ def write_review(
   if not wanted:
     raise InputError(f'{inputs.origin}: has nothing of these classes to decide on')
   clips = sorted({clip_id for rows in wanted.values() for clip_id in rows})
-  sounds = find_audio(inputs.audio_dir, clips)
-  lacking = [clip_id for clip_id in clips if clip_id not in sounds]
-  if lacking:
-    raise InputError(
-      f'{inputs.audio_dir}: has no sound of {len(lacking)} of the {len(clips)} clips, '
-      f'{lacking[0]} for one'
-    )
-  keeper = _Sounds(output, config.embed_audio)
+  addresses, audio_bytes = _keep_sounds(inputs, clips, output, config)
   shown: dict[str, dict[str, Any]] = {}
   contents = read_clips(inputs.records, clips)
   listed: dict[str, set[int]] = {}
-  for content in progress_bar(contents, total=len(clips), desc='review', unit='clip'):
+  for content in progress_bar(contents, total=len(clips), desc='pictures', unit='clip'):
     clip_id = content.labels.clip_id
     listed[clip_id] = {*content.labels.weak, *content.labels.explicit_negatives}
     shown[clip_id] = {
       **_describe(content, inputs.records),
-      'audio': keeper.keep(clip_id, sounds[clip_id]),
+      'audio': addresses.get(clip_id),
+      'video': None if addresses else video_address(clip_id),
     }
   # Records may know by now what a label set took for an implicit negative.
   wanted = {
@@ -229,15 +234,21 @@ def write_review(
     'classes': len(wanted),
     'clips': len(clips),
     'labels': sum(map(len, wanted.values())),
-    'audio_bytes': keeper.size,
+    'sounds': len(addresses),
+    'audio_bytes': audio_bytes,
   }
 
 
 def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
   labels = sorted(content.labels.weak.items())
+
+  def names_of(chosen: Callable[[LabelState], bool]) -> list[str]:
+    return [records.class_map.names[index] for index, s in labels if chosen(s)]
+
   return {
-    'labels': [records.class_map.names[i] for i, state in labels if state.present],
-    'refuted': [records.class_map.names[i] for i, state in labels if not state.present],
+    'labels': names_of(lambda state: state.present),
+    'refuted': names_of(lambda state: state == LabelState.EXPLICIT_NEGATIVE),
+    'unsure': names_of(lambda state: state == LabelState.UNSURE),
     # What the picture spans, padding at its end included.
     'span': round(len(content.frames) * records.frames.hop_seconds, 2),
     'loudest': _loudest(content, records),
@@ -265,22 +276,52 @@ def loudest_patch(log_mel: np.ndarray, front_end: FrontEnd) -> float:
   return round(float(best) * front_end.hop_seconds, 2)
 
 
-class _Sounds:
-  """Where the page finds its sounds: in itself, or in a folder beside it."""
+def _keep_sounds(
+  inputs: ReviewInputs | EventInputs,
+  clips: Sequence[str],
+  output: pathlib.Path,
+  config: ReviewConfig,
+) -> tuple[dict[str, str], int]:
+  """Makes the sounds that browsers play: in the page itself or in a folder beside it.
 
-  def __init__(self, output: pathlib.Path, embed: bool):
-    self.size = 0
-    self._embed = embed
-    self._folder = output.with_name(f'{output.stem}_audio')
-    if not embed:
-      self._folder.mkdir(exist_ok=True)
+  Returns:
+    (the address of each clip's sound, none without a folder of sounds; their bytes).
 
-  def keep(self, clip_id: str, path: str) -> str:
-    """Makes a sound that browsers play; its address."""
-    sound = playback.as_mp3(path)
-    self.size += len(sound)
-    if self._embed:
-      return data_uri('audio/mpeg', sound)
-    file = self._folder / f'{clip_id}.mp3'
-    folders.write_atomically(file, sound)
-    return urllib.parse.quote(f'{self._folder.name}/{file.name}')
+  Raises:
+    InputError: a clip has no sound.
+  """
+  if not inputs.audio_dir:
+    return {}, 0
+  audio = find_audio(inputs.audio_dir, clips, names=inputs.audio_names)
+  found = audio.sounds
+  lacking = [clip_id for clip_id in clips if clip_id not in found]
+  if lacking:
+    raise InputError(
+      f'{inputs.audio_dir}: has no sound of {len(lacking)} of the {len(clips)} clips, '
+      f'{lacking[0]} for one.{audio.explanation(lacking[0])}'
+    )
+  folder = output.with_name(f'{output.stem}_audio')
+  if not config.embed_audio:
+    folder.mkdir(exist_ok=True)
+  addresses, size = {}, 0
+  # Encoding takes most of the time, and lets other threads run.
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+    made = threads.map(playback.as_mp3, [found[clip_id] for clip_id in clips])
+    bar = progress_bar(made, total=len(clips), desc='sounds', unit='clip')
+    for clip_id, sound in zip(clips, bar, strict=True):
+      size += len(sound)
+      if config.embed_audio:
+        addresses[clip_id] = data_uri('audio/mpeg', sound)
+        continue
+      file = folder / f'{clip_id}.mp3'
+      folders.write_atomically(file, sound)
+      addresses[clip_id] = urllib.parse.quote(f'{folder.name}/{file.name}')
+  return addresses, size
+
+
+def video_address(clip_id: str) -> str | None:
+  """Where a clip of AudioSet can be watched; None for ids that are not YouTube's."""
+  found = _YOUTUBE_CLIP.fullmatch(clip_id)
+  if not found:
+    return None
+  return f'https://www.youtube.com/watch?v={found[1]}&t={int(found[2]) // 1000}s'

@@ -8,6 +8,7 @@ import pandas as pd
 
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.paths import shown
 from audioset_ml.synthesis.config import SPLITS
 from audioset_ml.synthesis.planning import Clip
 from audioset_ml.synthesis.sound_classes import SoundClass
@@ -107,7 +108,7 @@ def _event_table(clips: Sequence[Clip], mids: Sequence[str]) -> pd.DataFrame:
       event.start_ms / 1000,
       event.end_ms / 1000,
       event.snr_db,
-      event.source,
+      shown(event.source),
     )
     for clip in clips
     for event in clip.events

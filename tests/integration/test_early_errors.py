@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.cli import STAGES
@@ -53,6 +54,7 @@ def folder(tmp_path_factory):
   (root / 'clips.txt').write_text('unknown_0\n')
   (root / 'all.txt').write_text('\n'.join(CLIPS))
   (root / 'wrong.csv').write_text('a,b\n')
+  write_sounds(root)
   np.save(root / 'foreign.npy', np.zeros((3, 3)))
   return root
 
@@ -113,6 +115,16 @@ def write_heads(root):
     write_model(root / name, CLASS_MAP, **frames.to_run())
 
 
+def write_sounds(root):
+  """A folder a class, one file of which is no sound; and a table that names it."""
+  for name in ('a/1', 'a/2', 'b/1'):
+    (root / 'labelled' / name).parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(root / f'labelled/{name}.wav', np.ones(8000), 16000)
+  (root / 'labelled/b/2.wav').write_text('no sound')
+  table = 'file,label\nlabelled/a/1.wav,a\nlabelled/b/3.wav,b\n'
+  (root / 'sounds.csv').write_text(table)
+
+
 OUT = '--output_dir=out'
 LABELS = (
   '--segments_csv=data/segments.csv --class_map=data/class_map.csv '
@@ -133,6 +145,8 @@ SOUND = 'data/audio/clip0000000_0.flac'
 TWO_SOUNDS = f'{SOUND} data/audio/clip0000001_1000.flac'
 HEAD = f'--model=head {OUT}'
 OTHER_NETWORK = 'other.keras: not the network whose embeddings head takes'
+FINETUNE = f'--sounds=labelled {OUT}'
+TUNE = f'--method=from_scratch {OUT}'
 AUDIT = f'--records=records --label_sets=sets {OUT}'
 
 WRONG = [
@@ -371,6 +385,36 @@ WRONG = [
     'needs the package apache_beam',
   ),
   ('embed', f'--records=gone --model=model {OUT}', 'gone: no such folder'),
+  (
+    'finetune',
+    f'{FINETUNE} --model=yamnet.h5',
+    "yamnet.h5: no such file; YAMNet's weights are published at https://storage.",
+  ),
+  ('finetune', FINETUNE, "name it with --model. YAMNet's weights are published at"),
+  ('finetune', f'{FINETUNE} --model=text.h5', 'text.h5: cannot be read as HDF5'),
+  ('finetune', f'{FINETUNE} --model=head', 'finetune needs a network for log-mel'),
+  ('finetune', f'{TUNE} --sounds=gone', 'gone: no such file or folder (--sounds)'),
+  ('finetune', f'{TUNE} --sounds=empty', 'empty: has 0 subfolders, but'),
+  ('finetune', f'{TUNE} --sounds=wrong.csv', 'name the columns file and label'),
+  ('finetune', f'{TUNE} --sounds=sounds.csv', 'row 3: no file '),
+  ('finetune', f'{TUNE} --sounds=labelled', '1 files are no sound: labelled/b/2.wav'),
+  ('finetune', f'{TUNE} --sounds=labelled --audio_dir=empty', 'files of a table, but'),
+  ('finetune', f'{TUNE} --sounds=labelled --audio_dir=no', 'no: no such folder (--aud'),
+  ('finetune', f'{TUNE} --sounds=labelled --model=model', 'leave out --model'),
+  (
+    'finetune',
+    '--method=from_scratch --sounds=labelled --output_dir=labelled/out',
+    'labelled/out: lies in labelled, whose folders are classes',
+  ),
+  ('finetune', f'{TUNE} --sounds=labelled --folds=1', 'nothing would be left'),
+  ('finetune', f'{TUNE} --sounds=labelled --folds=3 --eval_fold=2', 'give one'),
+  (
+    'finetune',
+    f'{TUNE} --sounds=labelled --folds=3 --eval_fraction=.3',
+    '--eval_fraction does nothing with --folds',
+  ),
+  ('finetune', f'{TUNE} --sounds=labelled --eval_fold=2', 'or --fold_pattern'),
+  ('finetune', f'{TUNE} --sounds=labelled --group_pattern=x', 'finds nothing in the'),
   ('data_service', '--dispatcher=nowhere', 'not of the form host:port'),
   ('models', '--num_classes=0', 'num_classes is 0, but must be at least 1'),
   ('sweep', f'{OUT} --axis=seed=1 --stage=trian', 'trian'),

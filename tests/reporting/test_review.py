@@ -19,7 +19,7 @@ from audioset_ml.missing_labels.rules import build_rule
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores, write_scores
-from audioset_ml.reporting.review import loudest_patch
+from audioset_ml.reporting.review import loudest_patch, video_address
 from tests.browser import chromium
 from tests.conftest import prepare_flags
 from tests.stages import run_stage, run_stage_ok
@@ -206,7 +206,8 @@ def test_deciding_by_keys_alone_and_feeding_it_back(
     saved = tmp_path / 'review.tsv'
     wait_for(saved.exists)
   lines = saved.read_text().splitlines()
-  expected = [f'{first}\t{one["mid"]}\tPRESENT', f'{second}\t{one["mid"]}\tNOT_PRESENT']
+  said = {first: 'PRESENT', second: 'NOT_PRESENT', third: 'UNSURE'}
+  expected = [f'{clip}\t{one["mid"]}\t{state}' for clip, state in said.items()]
   assert lines == ['segment_id\tlabel\tpresent', *sorted(expected)]
   out = labels_only(small_data, plain_records, tmp_path / 'reviewed', saved)
   records = RecordsFolder.open(out)
@@ -214,7 +215,7 @@ def test_deciding_by_keys_alone_and_feeding_it_back(
   of = dict(zip(records.clip_ids, states.tolist(), strict=True))
   assert of[first] == LabelState.EXPLICIT_POSITIVE
   assert of[second] == LabelState.EXPLICIT_NEGATIVE
-  assert of[third] == LabelState.IMPLICIT_NEGATIVE  # unsure
+  assert of[third] == LabelState.UNSURE
 
 
 def hold(browser, key):
@@ -260,12 +261,13 @@ def test_two_windows_keep_each_others_decisions(page, tmp_path):
 def test_a_saved_file_can_be_loaded_elsewhere(page, tmp_path):
   one = data_of(page)['classes'][0]
   saved = tmp_path / 'review.tsv'
-  row = f'{one["items"][0]["clip"]}\t{one["mid"]}\tNOT_PRESENT'
-  saved.write_text(f'segment_id\tlabel\tpresent\n{row}\n')
+  clips = sorted(item['clip'] for item in one['items'][:2])
+  rows = [f'{clips[0]}\t{one["mid"]}\tNOT_PRESENT', f'{clips[1]}\t{one["mid"]}\tUNSURE']
+  saved.write_text('\n'.join(['segment_id\tlabel\tpresent', *rows, '']))
   with chromium(tmp_path) as browser:
     browser.get(page.as_uri())
     browser.find_element('id', 'file').send_keys(str(saved))
-    wait_for(lambda: '1 decisions taken over' in browser.page_source)
+    wait_for(lambda: '2 decisions taken over' in browser.page_source)
     assert browser.execute_script('return tsv()') == saved.read_text()
     saved.write_text('clip\tlabel\n')
     browser.find_element('id', 'file').send_keys(str(saved))
@@ -308,6 +310,43 @@ def test_sounds_can_be_in_the_page_itself(flagged, plain_records, small_data, tm
     browser.get(output.as_uri())
     press(browser, ' ')
     wait_for(lambda: browser.execute_script('return player.currentTime') > 0.2)
+
+
+def test_without_sounds_the_page_links_to_the_videos(flagged, plain_records, tmp_path):
+  output = tmp_path / 'silent.html'
+  flags = page_flags(flagged, plain_records, tmp_path, output)
+  printed = run_stage_ok(
+    'review', *[flag for flag in flags if not flag.startswith('--audio_dir')]
+  )
+  assert 'to decide on; no sounds of the ' in printed
+  assert [path.name for path in tmp_path.iterdir()] == ['silent.html']
+  clips = data_of(output)['clips']
+  for clip_id, clip in clips.items():
+    name, start = clip_id.rsplit('_', 1)
+    assert clip['audio'] is None
+    assert clip['video'] == (
+      f'https://www.youtube.com/watch?v={name}&t={int(start) // 1000}s'
+    )
+  assert video_address('not-a-youtube-id_0') is None
+
+
+@pytest.mark.optional
+def test_a_page_without_sounds_is_decided_on_all_the_same(
+  flagged, plain_records, tmp_path
+):
+  output = tmp_path / 'silent.html'
+  flags = page_flags(flagged, plain_records, tmp_path, output)
+  run_stage_ok(
+    'review', *[flag for flag in flags if not flag.startswith('--audio_dir')]
+  )
+  with chromium(tmp_path) as browser:
+    browser.get(output.as_uri())
+    links = browser.find_elements('link text', 'the video')
+    assert links
+    press(browser, ' ')
+    press(browser, 'p')
+    assert browser.execute_script('return Object.keys(decisions).length') == 1
+    assert browser.execute_script('return player.src') == ''
 
 
 def test_the_loudest_patch_is_found():
