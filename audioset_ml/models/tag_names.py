@@ -55,6 +55,10 @@ def _sounds_in(folder: str) -> list[str]:
     for parent, names in paths.walk(folder)
     for name in names
     if os.path.splitext(name)[1].lower() in decoding.AUDIO_SUFFIXES
+    and not any(
+      paths.is_clutter(part)
+      for part in (*os.path.relpath(parent, folder).split(os.sep), name)
+    )
   ]
   if not files:
     raise AudioError(f'{folder}: a folder without sound files')

@@ -19,7 +19,7 @@ def folder(tmp_path, monkeypatch):
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('')
-    if path.suffix.lower() in ('.wav', '.flac'):
+    if path.suffix.lower() in ('.wav', '.flac') and path.name[0] != '.':
       soundfile.write(path, np.zeros(100), 16_000)
   (tmp_path / 'wrong.wav').write_bytes(b'\xff\xfe no sound')
   monkeypatch.chdir(tmp_path)
