@@ -161,7 +161,7 @@ def read_thresholds(
   if wrong.any():
     row = int(np.flatnonzero(wrong)[0])
     raise InputError(
-      f'{path}, row {row + 2}: the threshold {table["threshold"].iloc[row]!r} is no '
+      f'{path}, row {row + 2}: the threshold {table["threshold"].iloc[row]} is no '
       'number from 0 to 1'
     )
   known = table['mid'].isin(class_map.index_of) & values.notna()

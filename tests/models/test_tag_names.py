@@ -15,6 +15,7 @@ def folder(tmp_path, monkeypatch):
     'a/notes.txt',
     'b[1].wav',
     'empty/x.csv',
+    'a/._one.wav',
   ):
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
