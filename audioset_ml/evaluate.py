@@ -93,6 +93,13 @@ flags.DEFINE_bool(
   False,
   'PSDS1 and segment-based F1 too, by the package sed_scores_eval (`make detection`).',
 )
+flags.DEFINE_string(
+  'thresholds',
+  '',
+  "Write thresholds.csv, for tag --threshold: each class's threshold with the highest "
+  'F1 (f1), or with the highest recall of those that reach a precision (0.8, say), on '
+  'the frames or, without labels of these, on the clips that are evaluated.',
+)
 flags.DEFINE_list(
   'curve_class',
   [],
@@ -224,6 +231,7 @@ def _configs(models: tuple[str, ...], scores: tuple[str, ...]):
     prior_records=FLAGS.prior_records,
     groups=prior_flags.prior_groups(),
     logit_adjustment=FLAGS.logit_adjustment,
+    thresholds=FLAGS.thresholds,
   )
   select = None
   if FLAGS.select:

@@ -64,12 +64,15 @@ def log_mel_spectrogram(waveform: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
   return tf.math.log(mel + front_end.log_offset)
 
 
-def frame_patches(log_mel: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-  """Cuts the evaluation patches, which overlap by 50 %.
+def frame_patches(
+  log_mel: tf.Tensor, front_end: FrontEnd, hop_frames: int | tf.Tensor | None = None
+) -> tf.Tensor:
+  """Cuts the evaluation patches, which overlap by 50 %, or others.
 
   Args:
     log_mel: shape [frames, mel_bands].
     front_end: the parameters.
+    hop_frames: from one patch to the next; None for the front end's.
 
   Returns:
     Shape [patches, patch_frames, mel_bands]. Frames behind the last whole patch are
@@ -79,7 +82,7 @@ def frame_patches(log_mel: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
   return tf.signal.frame(
     log_mel,
     frame_length=front_end.patch_frames,
-    frame_step=front_end.patch_hop_frames,
+    frame_step=front_end.patch_hop_frames if hop_frames is None else hop_frames,
     axis=0,
   )
 

@@ -1,12 +1,45 @@
 """What `evaluate` is asked to do."""
 
 import dataclasses
+import math
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation.comparison import PriorGroups
 from audioset_ml.evaluation.files import Resampling
 
+F1 = 'f1'
 _FEWEST_REPLICATES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Criterion:
+  """What a threshold is chosen for.
+
+  Attributes:
+    precision: the least precision, with the highest recall; None for the highest F1.
+  """
+
+  precision: float | None = None
+
+  @classmethod
+  def of(cls, text: str) -> 'Criterion':
+    """`f1`, or a precision such as `0.8`.
+
+    Raises:
+      InputError: it is neither.
+    """
+    if text == F1:
+      return cls()
+    try:
+      value = float(text)
+    except ValueError:
+      value = math.nan
+    if not 0 < value <= 1:
+      raise InputError(
+        f'thresholds are chosen for {F1}, or for a precision above 0 and up to 1, not '
+        f'for {text!r}'
+      )
+    return cls(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +72,8 @@ class EvaluateConfig:
     groups: how classes are grouped by that.
     logit_adjustment: how far scores are made up for the classes' shares in
       `prior_records` (τ); 0 for not at all.
+    thresholds: what each class's threshold is chosen for: `f1` or a precision; '' for
+      no thresholds.
   """
 
   records: str
@@ -61,12 +96,19 @@ class EvaluateConfig:
   prior_records: str = ''
   groups: PriorGroups = dataclasses.field(default_factory=PriorGroups)
   logit_adjustment: float = 0.0
+  thresholds: str = ''
 
   def __post_init__(self):
+    if self.thresholds:
+      Criterion.of(self.thresholds)
     if self.logit_adjustment and not self.prior_records:
       raise InputError(
         'logit_adjustment makes up for how frequent classes are in the records of the '
         'train set: name them (prior_records)'
+      )
+    if self.logit_adjustment and self.thresholds:
+      raise InputError(
+        'thresholds are of the scores as they are: leave out logit_adjustment'
       )
     if self.logit_adjustment and self.detection:
       raise InputError(

@@ -13,7 +13,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.models.model_files import (
   class_mapping,
-  is_saved_model,
+  find_saved_model,
   left_out_folds,
   require_fits,
 )
@@ -176,7 +176,7 @@ def _open_one(
   audio_names: str,
 ) -> Scorer:
   require_fits(path, records, class_map_path, class_mapping_path, audio_dir)
-  if is_saved_model(path):
+  if find_saved_model(path):
     model = load_waveform_model(path, class_map_path)
     classes = ClassMap(model.mids, model.class_names)
     mapping = class_mapping(class_mapping_path, records, classes, str(path))

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.models import layers  # noqa: F401  registers the layers for loading
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.embedder import find_embedder
+from audioset_ml.models.layers import with_fused_layers
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.models.registry import build_model, head_on_network
 from audioset_ml.models.yamnet_weights import load_yamnet_weights
@@ -142,4 +142,4 @@ def _load_keras(path: pathlib.Path) -> keras.Model:
     raise ModelError(
       f'{path}: its output has shape {model.output_shape}, not [batch, classes]'
     )
-  return model
+  return with_fused_layers(model)

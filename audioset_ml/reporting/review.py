@@ -1,9 +1,8 @@
 """The page on which people listen to flagged labels; `review_page.html` is its body."""
 
-import base64
 import concurrent.futures
 import dataclasses
-import io
+import functools
 import os
 import pathlib
 import re
@@ -11,15 +10,14 @@ import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
-from PIL import Image
+import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.audio import playback
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
-from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.formats import TIMES
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
@@ -28,9 +26,9 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import ClipContent, read_clips
 from audioset_ml.records.scores import ClipPatchScores, ClipScores
 from audioset_ml.reporting.page import write_page
+from audioset_ml.reporting.picture import data_uri, spectrogram_webp
 
 _PICTURE_WIDTH = 480  # at most, in pixels
-_PICTURE_QUALITY = 60
 # `<YouTube id>_<start in ms>`, as AudioSet's clips are called.
 _YOUTUBE_CLIP = re.compile(r'([A-Za-z0-9_-]{11})_(\d+)')
 
@@ -89,9 +87,88 @@ class ReviewInputs:
         f'{self.label_set.path}: is of other clips than {self.records.path}'
       )
 
+  @property
+  def origin(self) -> str:
+    """What says the labels, for messages."""
+    return str(self.label_set.path)
+
+  def counts(self) -> list[int]:
+    """How many clips each class is flagged in."""
+    classes = range(len(self.records.class_map))
+    return [int(self.label_set.flagged_in_class(index).sum()) for index in classes]
+
+  def clips_of(self, class_index: int) -> list[str]:
+    """The clips that a class is flagged in, the highest score first."""
+    rows = np.flatnonzero(self.label_set.flagged_in_class(class_index))
+    scores = self.scores.values[rows, class_index]
+    best = rows[np.argsort(-scores, kind='stable')]
+    return [self.records.clip_ids[row] for row in best]
+
+  def item(self, clip_id: str, class_index: int) -> dict[str, Any]:
+    """A label to decide on: its clip, its score, and when its score is highest."""
+    row = self._rows[clip_id]
+    item = {
+      'clip': clip_id,
+      'score': round(float(self.scores.values[row, class_index]), 4),
+    }
+    if self.patch_scores is not None:
+      best = int(self.patch_scores.of(row)[:, class_index].argmax())
+      item['peak'] = round(best * self.records.frames.patch_hop_seconds, 2)
+    return item
+
+  @functools.cached_property
+  def _rows(self) -> dict[str, int]:
+    return {clip_id: row for row, clip_id in enumerate(self.records.clip_ids)}
+
+
+@dataclasses.dataclass(frozen=True)
+class EventInputs:
+  """Events to decide on, as those of `tag --events`, in the place of flagged labels.
+
+  Attributes:
+    events: of `formats.read_strong_tsv`; of other clips than the records' they are
+      passed over.
+    origin: their file.
+    records: the clips.
+    audio_dir: their sound files; '' where there are none.
+    audio_names: how they are named (`records.audio_names`).
+  """
+
+  events: pd.DataFrame
+  origin: str
+  records: RecordsFolder
+  audio_dir: str = ''
+  audio_names: str = 'auto'
+
+  def counts(self) -> list[int]:
+    """How many clips have events of each class."""
+    return [len(self.clips_of(index)) for index in range(len(self.records.class_map))]
+
+  def clips_of(self, class_index: int) -> list[str]:
+    """The clips that have events of a class, that with the longest in all first."""
+    events = self._of(class_index)
+    seconds = (events[TIMES[1]] - events[TIMES[0]]).groupby(events['segment_id']).sum()
+    return seconds.sort_values(ascending=False, kind='stable').index.tolist()
+
+  def item(self, clip_id: str, class_index: int) -> dict[str, Any]:
+    """A label to decide on: its clip, and when its longest event begins."""
+    events = self._of(class_index)
+    events = events[events['segment_id'] == clip_id]
+    longest = (events[TIMES[1]] - events[TIMES[0]]).idxmax()
+    return {'clip': clip_id, 'event': round(float(events[TIMES[0]][longest]), 2)}
+
+  def _of(self, class_index: int) -> pd.DataFrame:
+    is_here = self.events['segment_id'].isin(self.records.clip_ids)
+    return self.events[is_here & (self.events['label'] == self._mid(class_index))]
+
+  def _mid(self, class_index: int) -> str:
+    return self.records.class_map.mids[class_index]
+
 
 def write_review(
-  inputs: ReviewInputs, config: ReviewConfig, output: str | os.PathLike
+  inputs: ReviewInputs | EventInputs,
+  config: ReviewConfig,
+  output: str | os.PathLike,
 ) -> dict[str, int]:
   """Writes the page and, unless it holds them itself, a folder of sounds beside it.
 
@@ -107,12 +184,17 @@ def write_review(
     InputError: nothing is flagged of the classes, or a clip has no sound.
   """
   output = pathlib.Path(output)
-  wanted = _choose(inputs, config)
+  counts = inputs.counts()
+  classes: Sequence[int] = config.classes
+  if not classes:
+    order = sorted(range(len(counts)), key=lambda index: -counts[index])
+    classes = order[: config.num_classes]
+  wanted = {index: inputs.clips_of(index)[: config.clips_a_class] for index in classes}
+  wanted = {index: clip_ids for index, clip_ids in wanted.items() if clip_ids}
   if not wanted:
-    raise InputError(f'{inputs.label_set.path}: flags nothing of these classes')
+    raise InputError(f'{inputs.origin}: has nothing of these classes to decide on')
   clips = sorted({clip_id for rows in wanted.values() for clip_id in rows})
   addresses, audio_bytes = _keep_sounds(inputs, clips, output, config)
-  rows = {clip_id: row for row, clip_id in enumerate(inputs.records.clip_ids)}
   shown: dict[str, dict[str, Any]] = {}
   contents = read_clips(inputs.records, clips)
   listed: dict[str, set[int]] = {}
@@ -134,15 +216,15 @@ def write_review(
     raise InputError(f'{inputs.records.path}: all these labels are decided on already')
   data = {
     'title': config.title,
-    'key': folders.fingerprint(inputs.label_set.path),
-    'labelSet': str(inputs.label_set.path),
+    'key': folders.fingerprint(inputs.origin),
+    'labelSet': inputs.origin,
     'clips': shown,
     'classes': [
       {
         'mid': inputs.records.class_map.mids[index],
         'name': inputs.records.class_map.names[index],
-        'flagged': int(inputs.label_set.flagged_in_class(index).sum()),
-        'items': [_item(inputs, rows[clip_id], index) for clip_id in clip_ids],
+        'flagged': counts[index],
+        'items': [inputs.item(clip_id, index) for clip_id in clip_ids],
       }
       for index, clip_ids in wanted.items()
     ],
@@ -155,39 +237,6 @@ def write_review(
     'sounds': len(addresses),
     'audio_bytes': audio_bytes,
   }
-
-
-def _choose(inputs: ReviewInputs, config: ReviewConfig) -> dict[int, list[str]]:
-  """The clips to show of each class, the highest score first."""
-  class_map: ClassMap = inputs.records.class_map
-  classes: Sequence[int] = config.classes
-  if not classes:
-    counts = [
-      int(inputs.label_set.flagged_in_class(index).sum())
-      for index in range(len(class_map))
-    ]
-    order = sorted(range(len(class_map)), key=lambda index: -counts[index])
-    classes = order[: config.num_classes]
-  chosen = {}
-  for index in classes:
-    rows = np.flatnonzero(inputs.label_set.flagged_in_class(index))
-    scores = inputs.scores.values[rows, index]
-    best = rows[np.argsort(-scores, kind='stable')][: config.clips_a_class]
-    if len(best):
-      chosen[index] = [inputs.records.clip_ids[row] for row in best]
-  return chosen
-
-
-def _item(inputs: ReviewInputs, row: int, class_index: int) -> dict[str, Any]:
-  """A label to decide on: its clip, its score, and when its score is highest."""
-  item = {
-    'clip': inputs.records.clip_ids[row],
-    'score': round(float(inputs.scores.values[row, class_index]), 4),
-  }
-  if inputs.patch_scores is not None:
-    best = int(inputs.patch_scores.of(row)[:, class_index].argmax())
-    item['peak'] = round(best * inputs.records.frames.patch_hop_seconds, 2)
-  return item
 
 
 def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
@@ -203,7 +252,7 @@ def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
     # What the picture spans, padding at its end included.
     'span': round(len(content.frames) * records.frames.hop_seconds, 2),
     'loudest': _loudest(content, records),
-    'picture': _data_uri('image/webp', _picture(content.frames)),
+    'picture': data_uri('image/webp', spectrogram_webp(content.frames, _PICTURE_WIDTH)),
   }
 
 
@@ -227,22 +276,8 @@ def loudest_patch(log_mel: np.ndarray, front_end: FrontEnd) -> float:
   return round(float(best) * front_end.hop_seconds, 2)
 
 
-def _picture(log_mel: np.ndarray) -> bytes:
-  """A clip's spectrogram, time from left to right, as a small WebP picture."""
-  step = -(-len(log_mel) // _PICTURE_WIDTH)
-  columns = len(log_mel) // step
-  means = log_mel[: columns * step].reshape(columns, step, -1).mean(axis=1)
-  low, high = np.percentile(means, [2, 99.8])
-  values = np.clip((means - low) / max(high - low, 1e-6), 0, 1)
-  colors = matplotlib.colormaps['magma'](values.T[::-1])[..., :3]
-  content = io.BytesIO()
-  picture = Image.fromarray((255 * colors).astype(np.uint8))
-  picture.save(content, 'WEBP', quality=_PICTURE_QUALITY, method=6)
-  return content.getvalue()
-
-
 def _keep_sounds(
-  inputs: ReviewInputs,
+  inputs: ReviewInputs | EventInputs,
   clips: Sequence[str],
   output: pathlib.Path,
   config: ReviewConfig,
@@ -276,7 +311,7 @@ def _keep_sounds(
     for clip_id, sound in zip(clips, bar, strict=True):
       size += len(sound)
       if config.embed_audio:
-        addresses[clip_id] = _data_uri('audio/mpeg', sound)
+        addresses[clip_id] = data_uri('audio/mpeg', sound)
         continue
       file = folder / f'{clip_id}.mp3'
       folders.write_atomically(file, sound)
@@ -290,7 +325,3 @@ def video_address(clip_id: str) -> str | None:
   if not found:
     return None
   return f'https://www.youtube.com/watch?v={found[1]}&t={int(found[2]) // 1000}s'
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-  return f'data:{kind};base64,{base64.b64encode(content).decode()}'

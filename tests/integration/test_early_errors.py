@@ -45,6 +45,9 @@ def folder(tmp_path_factory):
   write_heads(root)
   (root / 'saved').mkdir()
   (root / 'saved/saved_model.pb').write_text('')
+  (root / 'exported/saved_model').mkdir(parents=True)
+  (root / 'exported/saved_model/saved_model.pb').write_text('')
+  write_run(root / 'exported', 'export', inputs={'model': 'student'})
   (root / 'text.keras').write_text('no archive')
   (root / 'text.h5').write_text('<html>no such page</html>')
   (root / 'empty').mkdir()
@@ -139,6 +142,7 @@ REVIEW = (
   '--output=r.html'
 )
 SOUND = 'data/audio/clip0000000_0.flac'
+TWO_SOUNDS = f'{SOUND} data/audio/clip0000001_1000.flac'
 HEAD = f'--model=head {OUT}'
 OTHER_NETWORK = 'other.keras: not the network whose embeddings head takes'
 FINETUNE = f'--sounds=labelled {OUT}'
@@ -313,6 +317,10 @@ WRONG = [
   ('export', f'--model=saved {OUT}', 'saved: a SavedModel, which takes waveforms'),
   ('export', f'--model=model_nameless {OUT}', 'give its class map with --class_map'),
   ('export', f'{HEAD} --embedder=gone', 'gone: no such model file'),
+  ('export', f'--model=exported {OUT}', 'student, which it was exported from'),
+  ('embed', f'{EMBED} --model=exported', 'student, which it was exported from'),
+  ('score', f'{SCORE} --model=exported', 'sound files with --audio_dir'),
+  ('evaluate', f'{EVALUATE} --model=exported', 'sound files with --audio_dir'),
   ('export', f'{HEAD} --embedder=saved', 'saved: a SavedModel, which takes waveforms'),
   ('export', f'{HEAD} --embedder=text.h5', 'text.h5: cannot be read as HDF5'),
   ('export', f'{HEAD} --embedder=other.keras', OTHER_NETWORK),
@@ -340,7 +348,18 @@ WRONG = [
   ),
   ('tag', f'--model=gone {SOUND}', 'gone: no such model file'),
   ('tag', '--model=model gone.wav', 'gone.wav: no such file'),
-  ('tag', '--model=model data', 'data: is a folder, not a sound file'),
+  ('tag', '--model=model empty', 'empty: a folder without sound files'),
+  ('tag', '--model=model none/*.wav', 'none/*.wav: no file is named like this'),
+  ('tag', '--model=model wrong.csv', 'wrong.csv: text, not a sound file'),
+  ('tag', f'--model=model --events=e.doc {SOUND}', 'use .tsv, .txt, .csv'),
+  ('tag', f'--model=model --timeline=e.doc {SOUND}', '.svg, or .html for a page'),
+  ('tag', f'--model=model --events=no/e.tsv {SOUND}', 'there is no folder no'),
+  ('tag', f'--model=model --events=e.tsv --threshold=2 {SOUND}', '--threshold=2 is'),
+  ('tag', f'--model=model --events=e.tsv --threshold=gone {SOUND}', 'gone: no such'),
+  ('tag', f'--model=model --threshold=.4 {SOUND}', 'does nothing without --events'),
+  ('tag', f'--model=model --timeline=e.png {TWO_SOUNDS}', 'to stand: e_{}.png'),
+  ('tag', f'--model=model --events=e.txt {TWO_SOUNDS}', 'to stand: e_{}.txt'),
+  ('tag', '--model=gone.h5 x.wav', '13c3308955bbfaef262f175ac9c40e47b134573a'),
   ('tag', f'--model=model --decoder=tensorflow_io {SOUND}', 'is not installed: Python'),
   ('tag', '--model=model', 'name at least one sound file'),
   ('tag', '--model=model --output_npz=no/a.npz gone.wav', 'there is no folder no'),
@@ -452,6 +471,21 @@ def test_with_all_inputs_right_stages_do_import_tensorflow(
     done = run_without_tensorflow(folder, stage, *flags, out)
     assert done.status == IMPORTED
     assert 'was imported' in done.text
+
+
+def test_all_wrong_sounds_are_told_before_the_right_ones_are_tagged(
+  run_without_tensorflow, folder
+):
+  done = run_without_tensorflow(
+    folder, 'tag', '--model=model', 'gone.wav', 'data/audio', 'wrong.csv', 'empty'
+  )
+  assert done.status == IMPORTED
+  told = [line for line in done.text.splitlines() if line.startswith('error: ')]
+  assert told[:3] == [
+    'error: empty: a folder without sound files',
+    'error: gone.wav: no such file',
+    'error: wrong.csv: text, not a sound file',
+  ]
 
 
 def test_both_fingerprints_and_the_remedy_are_named(run_without_tensorflow, folder):

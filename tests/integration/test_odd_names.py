@@ -9,7 +9,10 @@ import pytest
 import soundfile
 
 from audioset_ml import folders, paths
+from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import tagging
+from audioset_ml.models.sound_scores import ScoredBlock
+from audioset_ml.models.tag_outputs import ScoresNpz
 from audioset_ml.synthesis.source_folders import classes_of_folders
 from tests.stages import run_stage
 
@@ -59,17 +62,23 @@ def test_prepare_tells_of_odd_names(tmp_path, encoding, monkeypatch):
 
 def test_npz_has_a_key_for_every_name(tmp_path):
   names = [f'{STREET}.wav', 'a|b.wav', '-c.wav', 'x/d.wav', f'{STREET}/d.wav']
-  tags = [
-    tagging.FileTags(name, *[np.full((1, 2), i)] * 3) for i, name in enumerate(names)
-  ]
-  tagging.write_npz(tmp_path / 'all.npz', tags, names)
+  with folders.whole_file(tmp_path / 'all.npz') as file:
+    output = ScoresNpz(file, ClassMap(('/m/a', '/m/b'), ('one', 'two')), names)
+    for index, name in enumerate(names):
+      scores = np.full((1, 2), index, np.float32)
+      block = ScoredBlock(0, scores, scores, scores, 0.96, is_last=True, path=name)
+      tags = tagging.FileTags(name, hop_seconds=0.48, window_seconds=0.96)
+      tags.add(block)
+      output.add(block)
+      output.finish(tags)
+    output.close()
   keys = (f'{SHOWN}.wav', 'a|b.wav', '-c.wav', 'x/d.wav', f'{SHOWN}/d.wav')
   with np.load(tmp_path / 'all.npz') as arrays:
     assert {key: arrays[f'{key}|scores'][0, 0] for key in keys} == dict(
       zip(keys, range(5), strict=True)
     )
-  text = tagging.describe(tags[0], ['one', 'two'], 1)
-  assert text.splitlines()[0] == f'{SHOWN}.wav'
+  text = tagging.describe(tags, ['one', 'two'], 1)
+  assert text.splitlines()[0] == f'{SHOWN}/d.wav: 0:00.96'
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ import shutil
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError
+from audioset_ml.labels import formats
 from audioset_ml.labels.states import LabelState
 from audioset_ml.missing_labels.enhance import write_label_sets
 from audioset_ml.missing_labels.rules import build_rule
@@ -118,6 +120,33 @@ def test_the_page_holds_the_top_scored_flagged_labels(page, flagged, plain_recor
     assert sound.name == f'{clip_id}.mp3'
     assert sound.stat().st_size > 5000
     assert clip['labels']
+
+
+def test_events_are_decided_on_like_flagged_labels(
+  plain_records, small_data, tmp_path, run_without_tensorflow
+):
+  """Those of a strong TSV, as `tag --events` writes; what is labelled is left out."""
+  records = RecordsFolder.open(plain_records)
+  states = read_label_table(records).dense()
+  clips = [row for row in range(12) if states[row, 2] == LabelState.IMPLICIT_NEGATIVE]
+  known = next(row for row in range(12) if states[row, 2] != 0)
+  rows = [(records.clip_ids[row], 0.1, 0.5, '/m/high') for row in (*clips, known)]
+  rows.append((records.clip_ids[clips[1]], 0.7, 1.9, '/m/high'))
+  rows.append(('another_clip', 0.0, 1.0, '/m/high'))
+  path, output = tmp_path / 'events.tsv', tmp_path / 'review.html'
+  formats.write_strong_tsv(path, pd.DataFrame(rows, columns=formats.STRONG_COLUMNS))
+  shared = [f'--records={plain_records}', f'--audio_dir={small_data}/audio']
+  shared += [f'--output={output}']
+  run_stage_ok('review', f'--events={path}', *shared)
+  (one,) = data_of(output)['classes']
+  assert one['mid'] == '/m/high'
+  assert one['items'][0] == {'clip': records.clip_ids[clips[1]], 'event': 0.7}
+  found = sorted(item['clip'] for item in one['items'])
+  assert found == sorted(records.clip_ids[row] for row in clips)
+  done = run_without_tensorflow(tmp_path, 'review', '--scores=x', *shared)
+  assert done.errors == [
+    'error: give --label_set and --scores, or --events; --help explains the flags'
+  ]
 
 
 def wait_for(condition, seconds=10):
