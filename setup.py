@@ -70,7 +70,7 @@ setuptools.setup(
   # Said, so that an editable installation is a path and no import hook, before which a
   # folder named audioset_ml would go: that which holds this clone, to begin with.
   package_dir={'': '.'},
-  package_data={'audioset_ml.reporting': ['*.html']},
+  package_data={'audioset_ml': ['py.typed'], 'audioset_ml.reporting': ['*.html']},
   install_requires=[
     # From the oldest to the newest that the tests run on; what lies between is not
     # tried. A newer one is not allowed: each release so far moved something that a run

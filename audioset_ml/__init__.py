@@ -1,6 +1,12 @@
-"""Sound-event classifiers trained and evaluated on incompletely labelled data."""
+"""Sound-event classifiers trained and evaluated on incompletely labelled data.
 
+What most programs need is offered here by name, and imported when it is first used:
+`import audioset_ml` itself is quick and prints nothing.
+"""
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
 
 __version__ = '0.1.0'
 
@@ -9,3 +15,55 @@ if os.environ.get('AUDIOSET_ML_QUIET'):
   from audioset_ml import quiet
 
   quiet.leave_out_notes()
+
+if TYPE_CHECKING:
+  from audioset_ml.audio.decoding import load_audio
+  from audioset_ml.audio.features import log_mel_patches
+  from audioset_ml.evaluation.metrics import average_precision, d_prime, lwlrap, roc_auc
+  from audioset_ml.labels.label_set import LabelSet
+  from audioset_ml.models.trained import load_model
+  from audioset_ml.records.folder import RecordsFolder
+  from audioset_ml.records.training_input import InputConfig, training_dataset
+  from audioset_ml.records.training_source import Source
+  from audioset_ml.training.losses import MaskedBinaryCrossentropy
+
+__all__ = (
+  'InputConfig',
+  'LabelSet',
+  'MaskedBinaryCrossentropy',
+  'RecordsFolder',
+  'Source',
+  'average_precision',
+  'd_prime',
+  'load_audio',
+  'load_model',
+  'log_mel_patches',
+  'lwlrap',
+  'roc_auc',
+  'training_dataset',
+)
+
+_MODULES = {
+  'audio.decoding': ('load_audio',),
+  'audio.features': ('log_mel_patches',),
+  'evaluation.metrics': ('average_precision', 'd_prime', 'lwlrap', 'roc_auc'),
+  'labels.label_set': ('LabelSet',),
+  'models.trained': ('load_model',),
+  'records.folder': ('RecordsFolder',),
+  'records.training_input': ('InputConfig', 'training_dataset'),
+  'records.training_source': ('Source',),
+  'training.losses': ('MaskedBinaryCrossentropy',),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+  if name not in _HOMES:
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  value = getattr(importlib.import_module(f'{__name__}.{_HOMES[name]}'), name)
+  globals()[name] = value
+  return value
+
+
+def __dir__() -> list[str]:
+  return sorted({*globals(), *__all__})

@@ -94,6 +94,10 @@ def main(_) -> None:
       f'The truth is known of labels in {clips} of {len(truth.clip_ids)} clips and of '
       f'{classes} of {len(truth.class_map)} classes; only these are judged.'
     )
+  if truth.unsure:
+    print(
+      f'{truth.unsure} labels are not judged, since who was asked was unsure of them.'
+    )
   if FLAGS.min_agreement:
     print(
       f'The rates are of {int(table["classes"].min())} classes: those of which at '

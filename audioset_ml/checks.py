@@ -30,14 +30,14 @@ def soundscapes(config) -> Counts:
 def prepare(config, runs: Runs) -> Counts:
   """Of a `records.prepare_config.PrepareConfig`."""
   from audioset_ml.audio.decoding import require_decoder
-  from audioset_ml.records import published_embeddings
+  from audioset_ml.records import pipeline, published_embeddings
   from audioset_ml.records.folder import RecordsFolder
-  from audioset_ml.records.plan import find_audio, names_hint
   from audioset_ml.records.prepare_config import read_chosen_labels
 
   joined, lost = read_chosen_labels(config)
   clip_ids = joined.labels.clips['clip_id'].tolist()
   more: Counts = {}
+  hint = ''
   if config.features_dirs:
     classes = len(joined.class_map) if config.labels_in_features else None
     matches = published_embeddings.match(config.features_dirs, joined.labels, classes)
@@ -46,14 +46,15 @@ def prepare(config, runs: Runs) -> Counts:
   elif config.records:
     found, where = set(RecordsFolder.open(config.records).clip_ids), config.records
   else:
-    found, where = set(find_audio(config.audio_dir, clip_ids)), config.audio_dir
+    sound = pipeline.find_sound(config, joined)
+    print(*sound.remarks, sep='\n')
+    found, where, hint = set(sound.sounds), config.audio_dir, sound.hint
   used = sum(clip_id in found for clip_id in clip_ids)
   if not clip_ids:
     raise InputError('the label files, --clip_list and --clip_fraction leave no clip')
   if not used:
     raise InputError(
-      f'{where}: has none of {len(clip_ids)} clips, {clip_ids[0]} say.'
-      f'{names_hint(config.audio_dir)}'
+      f'{where}: has none of {len(clip_ids)} clips, {clip_ids[0]} say.{hint}'
     )
   lacking = len(clip_ids) - used
   if not config.records and lacking > config.max_skipped_fraction * len(clip_ids):

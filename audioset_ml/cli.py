@@ -11,6 +11,7 @@ STAGES = {
   'soundscapes': 'make clips with known labels, and their label noise',
   'prepare': 'sound files and labels to TFRecords',
   'embed': "records to records of a network's embeddings",
+  'finetune': 'a folder of recordings to a model of their classes, from YAMNet',
   'train': 'records (and a label set) to a trained model',
   'score': "a model's scores for every clip of the records",
   'import_scores': 'scores of another program, for enhance and evaluate',

@@ -19,6 +19,10 @@ def of_flags(error: Exception) -> str:
   if isinstance(error, flags.UnrecognizedFlagError):
     _, _, near = message.removesuffix(' ?').partition('Did you mean: ')
     hint = ' or '.join(f'--{name}' for name in near.split(', ') if near)
+    for file in (f'-{error.flagname}', f'--{error.flagname}'):
+      if os.path.exists(file):
+        name = printable(file)
+        return f'{name} is taken for a flag; give the file as ./{name}'
     named = f'there is no flag --{error.flagname}'
     return f'{named} (do you mean {hint}?)' if hint else named
   cause = error.__context__
@@ -39,15 +43,19 @@ def _first_sentence(name: str) -> str:
 
 def of(error: Exception) -> str:
   """What an error says; of the system's own, the path first, and what to do."""
+  if isinstance(error, UnicodeEncodeError):
+    return f'{printable(error.object)}: a name that is no UTF-8 cannot be used here'
   ours = isinstance(error, InputError) or not isinstance(error, OSError)
   if ours or error.filename is None or not error.strerror:
-    return printable(str(error))
+    return '\n'.join(map(printable, str(error).split('\n')))
   name = printable(os.fsdecode(error.filename))
   return f'{name}: cannot be used ({error.strerror}); name another path'
 
 
 def is_the_users_to_mend(error: Exception) -> bool:
   """Wrong input, or a path that can't be read or written, a full disk among them."""
+  if isinstance(error, UnicodeEncodeError):  # by TensorFlow, which takes no other
+    return error.encoding == 'utf-8'
   if isinstance(error, (InputError, OSError)):
     return True
   tensorflow = sys.modules.get('tensorflow')

@@ -1,6 +1,7 @@
 """The exceptions that mean "your input is wrong", not "this program is"."""
 
 import re
+import unicodedata
 
 # Also Unicode's own separators of lines, which many programs take for ends of lines.
 CONTROL = '[\x00-\x1f\x7f-\x9f\u2028\u2029]'
@@ -9,13 +10,27 @@ _CONTROL = re.compile(CONTROL)
 _VALUE_CHARACTERS, _LINE_CHARACTERS = 100, 1500
 
 
-def printable(text: str) -> str:
-  """Text in which what would change a terminal is escaped; lines stay lines."""
-  if text.isprintable():
-    return text
-  return ''.join(
-    one if one.isprintable() or one == '\n' else _escaped(one) for one in text
-  )
+def printable(value: object) -> str:
+  """Text, or a path, for people: what can't be seen, or would change a terminal, is
+  escaped, ends of lines too.
+
+  Names on disk are bytes, and those that are no UTF-8 can't be printed.
+  """
+  text = str(value)
+  return text if text.isprintable() else ''.join(map(_visible, text))
+
+
+def _visible(letter: str) -> str:
+  is_blank = unicodedata.category(letter) == 'Zs'
+  return letter if letter.isprintable() or is_blank else escaped(letter)
+
+
+def escaped(letter: str) -> str:
+  """A character as Python spells it, and a byte of a name that is no UTF-8 as such."""
+  code = ord(letter)
+  if 0xDC80 <= code <= 0xDCFF:  # how Python writes such a byte
+    return f'\\x{code - 0xDC00:02x}'
+  return letter.encode('unicode_escape').decode()
 
 
 def shown(value: object) -> str:
@@ -38,11 +53,7 @@ def has_control(text: str) -> str:
   '' if there are none.
   """
   found = dict.fromkeys(_CONTROL.findall(text))
-  return ', '.join(f'the control character {_escaped(one)}' for one in found)
-
-
-def _escaped(character: str) -> str:
-  return character.encode('unicode_escape').decode()
+  return ', '.join(f'the control character {escaped(one)}' for one in found)
 
 
 def _cut(line: str) -> str:
@@ -60,7 +71,7 @@ class InputError(ValueError):
   """
 
   def __init__(self, message: object = ''):
-    lines = printable(str(message)).split('\n')
+    lines = map(printable, str(message).split('\n'))
     super().__init__('\n'.join(map(_cut, lines)))
 
 

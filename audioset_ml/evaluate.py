@@ -21,7 +21,7 @@ Examples:
 
 from absl import app, flags
 
-from audioset_ml import checks, prior_flags, stage
+from audioset_ml import audio_flags, checks, prior_flags, stage
 from audioset_ml.evaluation.candidates import expand
 
 FLAGS = flags.FLAGS
@@ -32,7 +32,8 @@ flags.DEFINE_list(
   'Train folder, a checkpoint in one (run/checkpoints/ckpt-1000) or all of them '
   '(run/checkpoints), .keras file, yamnet.h5 or SavedModel; of several the mean is '
   'evaluated, or with --select one is chosen. A * stands for any text: '
-  'runs/mu_*/checkpoints are all checkpoints of these runs.',
+  'runs/mu_*/checkpoints are all checkpoints of these runs. A SavedModel is a program: '
+  'take one only of people whose programs you would run.',
 )
 flags.DEFINE_list(
   'scores',
@@ -48,6 +49,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
   'audio_dir', '', "The clips' sound files, for a SavedModel: it takes waveforms."
 )
+audio_flags.define_audio_names()
 flags.DEFINE_string(
   'framed_tsv',
   '',
@@ -90,6 +92,13 @@ flags.DEFINE_bool(
   'detection',
   False,
   'PSDS1 and segment-based F1 too, by the package sed_scores_eval (`make detection`).',
+)
+flags.DEFINE_string(
+  'thresholds',
+  '',
+  "Write thresholds.csv, for tag --threshold: each class's threshold with the highest "
+  'F1 (f1), or with the highest recall of those that reach a precision (0.8, say), on '
+  'the frames or, without labels of these, on the clips that are evaluated.',
 )
 flags.DEFINE_list(
   'curve_class',
@@ -155,6 +164,7 @@ _NEEDS = {
   **dict.fromkeys(('select_on', 'validation_list', 'validation_folds'), 'select'),
   **dict.fromkeys(prior_flags.GROUP_NAMES, 'baseline'),
   **dict.fromkeys(('class_map', 'class_mapping', 'audio_dir'), 'model'),
+  'audio_names': 'audio_dir',
 }
 
 
@@ -207,6 +217,7 @@ def _configs(models: tuple[str, ...], scores: tuple[str, ...]):
     class_map=FLAGS.class_map,
     class_mapping=FLAGS.class_mapping,
     audio_dir=FLAGS.audio_dir,
+    audio_names=FLAGS.audio_names,
     framed_tsv=FLAGS.framed_tsv,
     clip_list=FLAGS.clip_list,
     smear_ontology=FLAGS.smear_ontology,
@@ -220,6 +231,7 @@ def _configs(models: tuple[str, ...], scores: tuple[str, ...]):
     prior_records=FLAGS.prior_records,
     groups=prior_flags.prior_groups(),
     logit_adjustment=FLAGS.logit_adjustment,
+    thresholds=FLAGS.thresholds,
   )
   select = None
   if FLAGS.select:

@@ -2,19 +2,21 @@
 
 import contextlib
 import csv
+import fcntl
 import hashlib
 import io
 import json
 import os
 import pathlib
 import stat
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from audioset_ml import paths
 from audioset_ml.errors import InputError
 from audioset_ml.input_files import read_json
-from audioset_ml.paths import GfilePath, Path, as_path
+from audioset_ml.paths import ESCAPED, GfilePath, Path, as_path
 
 if TYPE_CHECKING:
   import pandas as pd
@@ -134,7 +136,8 @@ def require_writable(path: str | os.PathLike) -> None:
   if not target.parent.is_dir():
     parent = target.parent if path.is_symlink() else path.parent  # as it was given
     raise InputError(f'{path}: there is no folder {parent} to write it to')
-  trial = target.with_name(partial_name(target.name))
+  # A name of its own: another process may be writing the same file.
+  trial = target.with_name(partial_name(f'{target.name}.{uuid.uuid4().hex}'))
   try:
     trial.touch()
     trial.unlink()
@@ -171,10 +174,12 @@ def partial_name(name: str) -> str:
 def write_atomically(path: Path, content: str | bytes) -> None:
   """Writes a file under another name and renames it, so that no half file is seen.
 
+  Text is UTF-8; file names in it that are none are escaped.
+
   Raises:
     InputError: there is something that is no regular file.
   """
-  data = content.encode() if isinstance(content, str) else content
+  data = content.encode(errors=ESCAPED) if isinstance(content, str) else content
   if isinstance(path, GfilePath):
     partial = path.with_name(partial_name(path.name))
     partial.write_bytes(data)
@@ -195,15 +200,53 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
   """
   target = _behind_links(as_path(path))
   partial = target.with_name(partial_name(target.name))
-  try:
-    with open(partial, 'wb') as file:
+  with locked_file(partial, f'{path}: another process is writing it; waiting') as file:
+    try:
+      file.truncate()
       yield file
       file.flush()
       os.fsync(file.fileno())
-    os.replace(partial, target)
-  except BaseException:
-    partial.unlink(missing_ok=True)
-    raise
+      os.replace(partial, target)
+    except OSError as error:
+      partial.unlink(missing_ok=True)
+      if error.filename is None:  # as of a full disk
+        raise OSError(error.errno, error.strerror, str(path)) from error
+      raise
+    except BaseException:
+      partial.unlink(missing_ok=True)
+      raise
+
+
+def locked_file(path: pathlib.Path, told: str) -> BinaryIO:
+  """Opens a file to read and write, made if need be, and keeps other processes off it.
+
+  The lock goes with the file object, or with its process, however that ends.
+
+  Args:
+    path: the file.
+    told: what is printed if another process has it, whose end is waited for.
+
+  Raises:
+    FileNotFoundError: there is no folder to make it in.
+  """
+  while True:
+    file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), 'r+b')  # noqa: SIM115
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      print(told, flush=True)
+      fcntl.flock(file, fcntl.LOCK_EX)
+    if _is_file(file.fileno(), path):
+      return file
+    file.close()  # it was renamed or removed meanwhile
+
+
+def _is_file(descriptor: int, path: pathlib.Path) -> bool:
+  """Whether a path still is the file that is open."""
+  try:
+    return os.path.samestat(os.fstat(descriptor), os.stat(path))
+  except FileNotFoundError:
+    return False
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -3,7 +3,8 @@
 PRESENT by the rule of one half: an event covers at least half of the frame, or the
 frame holds at least half of the event. NOT_PRESENT are the other frames of a clip that
 has positive frames of the class (complementary negatives), and all frames of a clip for
-which --explicit_tsv refutes the class (SL21 section 3.2).
+which --explicit_tsv refutes the class (SL21 section 3.2) or --strong_tsv says that it
+holds nothing.
 
 Example:
   python -m audioset_ml.frame_labels --strong_tsv=audioset_eval_strong.tsv \\
@@ -25,6 +26,11 @@ flags.DEFINE_list(
   'Weak label CSVs, for how long clips are (else 10 s): negative frames beyond a '
   "clip's end are left out.",
 )
+flags.DEFINE_string(
+  'class_map',
+  '',
+  "The classes' mids by name, for a --strong_tsv of DESED's form, which has names.",
+)
 flags.DEFINE_enum(
   'on_bad_label',
   'error',
@@ -36,12 +42,13 @@ _CLIP_SECONDS = 10.0  # of AudioSet's clips
 
 
 def main(_) -> None:
-  names = ('strong_tsv', 'explicit_tsv', 'segments_csv')
+  names = ('strong_tsv', 'explicit_tsv', 'segments_csv', 'class_map')
   stage.require_inputs({name: FLAGS[name].value for name in names})
   folders.require_writable(FLAGS.output_tsv)
   import pandas as pd
 
   from audioset_ml.labels import formats, framing, segments
+  from audioset_ml.labels.class_map import ClassMap
   from audioset_ml.labels.wrong_rows import WrongRows
 
   wrong_rows = WrongRows(
@@ -53,11 +60,14 @@ def main(_) -> None:
     table = pd.concat(clips).drop_duplicates('clip_id').set_index('clip_id')
     seconds = table['end'] - table['start']
   longest = _CLIP_SECONDS if seconds is None else seconds
-  strong = formats.read_strong_tsv(FLAGS.strong_tsv, None, wrong_rows, longest)
+  names = ClassMap.read(FLAGS.class_map) if FLAGS.class_map else None
+  file = formats.read_strong_file(FLAGS.strong_tsv, None, wrong_rows, longest, names)
+  strong = file.events
   explicit = None
   if FLAGS.explicit_tsv:
     explicit = formats.read_explicit_tsv(FLAGS.explicit_tsv, None, wrong_rows)
-  table = framing.frame_table(strong, explicit, clip_seconds=seconds)
+  ratings = framing.with_silence(explicit, file)
+  table = framing.frame_table(strong, ratings, clip_seconds=seconds)
   if FLAGS.dry_run:
     counts = {'events': len(strong), 'frames': len(table)}
     stage.end_dry_run(counts, f'{FLAGS.output_tsv}: would be written')
@@ -67,6 +77,10 @@ def main(_) -> None:
     f'{FLAGS.output_tsv}: {present} PRESENT and {len(table) - present} NOT_PRESENT '
     f'frames of {table["segment_id"].nunique()} clips'
   )
+  if len(file.silent):
+    print(f'{len(file.silent)} clips were annotated and hold nothing')
+  if unsure := int((ratings['present'] == formats.UNSURE).sum()):
+    print(f'{unsure} labels of whole clips are UNSURE: they say nothing of frames')
   lost = len(strong) - framing.count_framed(strong)
   if lost:
     print(f'{lost} of {len(strong)} events are in no frame (they begin after 9.6 s)')

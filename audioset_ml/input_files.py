@@ -136,6 +136,7 @@ def read_rows(
   what: str = '',
   remedy: str = '',
   error: type[InputError] = InputError,
+  has_header: bool = True,
 ) -> Iterator[tuple[int, list[str]]]:
   """The rows of a CSV file below its header, one by one: number from 1, and cells.
 
@@ -147,6 +148,7 @@ def read_rows(
     what: it is, for the message.
     remedy: what to do about it, for the message.
     error: the kind of error.
+    has_header: whether those stand there; else the first row is one as all others.
 
   Raises:
     InputError: it can't be read, has another header, or a row has another number of
@@ -154,7 +156,7 @@ def read_rows(
   """
   text = read_text(path, what, remedy, error)
   reader = csv.reader(io.StringIO(text, newline=''), strict=True)
-  columns, first = None, 1
+  columns, first = None if has_header else header, 1
   try:
     for row in reader:
       number, first = first, reader.line_num + 1

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from audioset_ml import folders, paths
+from audioset_ml.audio import archives
 from audioset_ml.errors import InputError
 
 Value = str | Sequence[str] | None
@@ -40,6 +41,16 @@ def _require_folder(path: str, name: str) -> None:
     raise InputError(f'{path}: no such folder (--{name})')
   if not os.path.isdir(path):
     raise InputError(f'{path}: is a file, but --{name} needs a folder')
+
+
+def _require_sounds(path: str, name: str) -> None:
+  if not os.path.isfile(path):
+    _require_folder(path, name)
+  elif not archives.is_archive(path):
+    raise InputError(
+      f'{path}: is a file, but --{name} needs a folder, or a tar or parquet file '
+      f'({" ".join(archives.SUFFIXES)}), not compressed'
+    )
 
 
 def _require_path(path: str, name: str) -> None:
@@ -110,14 +121,15 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
   'baseline': _written_by('evaluate'),
   'description': _require_folder,
   'results': _require_path,
-  'audio_dir': _require_folder,
+  'audio_dir': _require_sounds,
   'features_dir': _require_folder,
   'source_dir': _require_folder,
-  'recordings': _require_folder,
+  'sounds': _require_path,
 }
 # Flags that mean something else in a stage.
 _OF_STAGES: dict[tuple[str, str], Callable[[str, str], None]] = {
   ('import_scores', 'scores'): _require_file,
   ('export', 'model'): _require_trained_model,
   ('embed', 'model'): _require_trained_model,
+  ('finetune', 'model'): _require_trained_model,
 }

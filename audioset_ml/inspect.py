@@ -6,7 +6,7 @@ figure of its spectrogram over its weak labels, its strong labels, and these on 
 of 0.96 s with their complementary negatives, as in Fig. 1 of Hershey et al. 2021.
 
 Example:
-  python -m audioset_ml.inspect records/train
+  python -m audioset_ml.inspect records/train --verify
   python -m audioset_ml.inspect records/train --clip_id=2Gc4_ombgsk_0 --output=clip.pdf
 """
 
@@ -28,6 +28,9 @@ flags.DEFINE_string(
   'File to draw --clip_id to; its ending is the format: .png, .pdf or .svg. '
   'Empty: <clip_id>.png in the current folder.',
 )
+flags.DEFINE_bool(
+  'verify', False, 'Read all shards and hold them against the checksums in run.json.'
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -35,6 +38,8 @@ def main(argv: Sequence[str]) -> None:
     raise app.UsageError('name one folder of records')
   if FLAGS.output and not FLAGS.clip_id:
     raise app.UsageError('--output is for the picture of a clip: give its --clip_id')
+  if FLAGS.verify and FLAGS.clip_id:
+    raise app.UsageError('--verify is for all records, --clip_id for one clip')
   if FLAGS.output:
     from audioset_ml.reporting import style
 
@@ -49,7 +54,18 @@ def main(argv: Sequence[str]) -> None:
   from audioset_ml.records.overview import read_overview
   from audioset_ml.reporting import records_text
 
+  verified = _verified(records) if FLAGS.verify else ''  # first: it names what is bad
   print(records_text.describe_records(read_overview(records)))
+  print(verified, end='')
+
+
+def _verified(records: 'RecordsFolder') -> str:
+  """A line on how many shards are as they were written."""
+  shards, known = len(records.shards), records.verify(remote=True)
+  without = (
+    f'; {shards - known} have none, of an older version' if known < shards else ''
+  )
+  return f'checksums: {known} of {shards} shards are as they were written{without}\n'
 
 
 def _show_clip(records: 'RecordsFolder', clip_id: str, output: str) -> None:

@@ -26,15 +26,25 @@ def define_label_flags() -> None:
   """Defines the label files' flags as flags of the calling entry point."""
   before = set(FLAGS)
   flags.DEFINE_list(
-    'segments_csv', None, 'Weak label CSVs; they say which clips to use.'
+    'segments_csv',
+    None,
+    "Weak label CSVs; they say which clips to use. ESC-50's, FSD50K's and DESED's own "
+    'files, whose rows name sound files, are read as they are.',
   )
   flags.DEFINE_list(
     'explicit_tsv',
     [],
-    'TSVs of labels that people confirmed or refuted (PRESENT, NOT_PRESENT), of whole '
-    "clips or, with times, of stretches as in AudioSet's framed file.",
+    'TSVs of labels that people confirmed, refuted or were unsure of (PRESENT, '
+    'NOT_PRESENT, UNSURE), of whole clips or, with times and without UNSURE, of '
+    "stretches as in AudioSet's framed file.",
   )
-  flags.DEFINE_list('strong_tsv', [], 'TSVs of events with start and end times.')
+  flags.DEFINE_list(
+    'strong_tsv',
+    [],
+    'TSVs of events with start and end times. A row with a segment_id and nothing '
+    'else: the clip was annotated and holds none of the classes that have any event in '
+    'the file, each of which is an explicit negative of it and of all its frames.',
+  )
   flags.DEFINE_string(
     'class_map', None, 'CSV of index,mid,display_name for all classes.'
   )
@@ -61,8 +71,9 @@ def define_label_flags() -> None:
   flags.DEFINE_string(
     'annotated_classes',
     '',
-    'With --complete_strong: the classes of which that is so, a file with a mid or a '
-    'name a line, instead of those with any event.',
+    'With --complete_strong, or of clips that hold nothing: the classes that '
+    'annotators were asked for, a file with a mid or a name a line, instead of those '
+    'with any event.',
   )
   flags.DEFINE_enum(
     'weak_labels',

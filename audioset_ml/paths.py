@@ -4,6 +4,7 @@
 know. TensorFlow is imported only when a path has a scheme.
 """
 
+import codecs
 import contextlib
 import os
 import pathlib
@@ -13,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from typing import IO, Union
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, escaped
 
 Path = Union[pathlib.Path, 'GfilePath']
 
@@ -40,6 +41,32 @@ def is_remote(path: 'str | os.PathLike') -> bool:
 def absolute(path: 'str | os.PathLike') -> str:
   """A path that means the same in another process."""
   return os.fspath(path) if is_remote(path) else os.path.abspath(path)
+
+
+# For `errors=` where text with names in it is encoded.
+ESCAPED = 'audioset_ml.escaped'
+
+
+def _escape_all(error: UnicodeError) -> tuple[str, int]:
+  if not isinstance(error, UnicodeEncodeError):
+    raise error
+  return ''.join(map(escaped, error.object[error.start : error.end])), error.end
+
+
+codecs.register_error(ESCAPED, _escape_all)
+
+
+# What operating systems leave among files, in archives too.
+_CLUTTER = {
+  *('__MACOSX', '.DS_Store', '.Spotlight-V100', '.Trashes', '.fseventsd'),
+  *('@eaDir', '#recycle', '$RECYCLE.BIN', 'System Volume Information', 'lost+found'),
+  *('Thumbs.db', 'desktop.ini'),
+}
+
+
+def is_clutter(name: str) -> bool:
+  """Whether a file or folder is an operating system's own, by its name."""
+  return name in _CLUTTER or name.startswith('._')
 
 
 def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:

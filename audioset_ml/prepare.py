@@ -1,10 +1,10 @@
 """Sound files and labels to TFRecords of log-mel patches.
 
 The segment CSVs say which clips there are (AudioSet's form: `YTID, start, end,
-"mid,mid"`); a clip's sound is found by its id, `<YTID>_<start in ms>`, with any ending
-that can be decoded, anywhere below --audio_dir. Clips without usable sound are listed
-with the reason in skipped.csv; what is odd in sound that was used (shorter than its
-clip, damaged packets) is in notes.csv.
+"mid,mid"`); a clip's sound is found by its name, `<YTID>_<start in ms>` or as downloads
+have it (--audio_names), with any ending that can be decoded, anywhere below
+--audio_dir. Clips without usable sound are listed with the reason in skipped.csv; what
+is odd in sound that was used (shorter than its clip, damaged packets) is in notes.csv.
 
 With --features_dir, AudioSet's published embeddings are taken instead of sound
 (Google's features.tar.gz, unpacked): records of frames of 128 values each 0.96 s.
@@ -28,12 +28,13 @@ own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 
 from absl import app, flags
 
-from audioset_ml import checks, label_flags, runner_flags, stage
+from audioset_ml import audio_flags, checks, label_flags, runner_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
 label_flags.define_label_flags()
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
+audio_flags.define_audio_names()
 flags.DEFINE_list(
   'features_dir', [], "Folders of AudioSet's published embeddings, at any depth."
 )
@@ -48,6 +49,13 @@ flags.DEFINE_bool(
   'labels_only', False, 'Join the labels to --records; no sound is decoded again.'
 )
 flags.DEFINE_string('records', '', 'Records to take the features from.')
+flags.DEFINE_list(
+  'drop_labels',
+  [],
+  'With --labels_only: kinds of labels that --records has and that may go (explicit, '
+  'strong, refuted, complete, unsure). Without, it is an error if the label files have '
+  'none of a kind any more, as when one of them was forgotten.',
+)
 flags.DEFINE_enum(
   'decoder',
   'ffmpeg',
@@ -105,6 +113,7 @@ flags.register_validator(
 
 # They say how sound is read, of which --labels_only reads none.
 _FOR_SOUND = (
+  'audio_names',
   'decoder',
   'clips_per_shard',
   'min_seconds',
@@ -153,6 +162,7 @@ def _config():
   return PrepareConfig(
     labels=label_flags.label_files(),
     audio_dir=FLAGS.audio_dir,
+    audio_names=FLAGS.audio_names,
     records=FLAGS.records,
     features_dirs=tuple(FLAGS.features_dir),
     labels_in_features=FLAGS.labels_in_features == 'check',
@@ -164,6 +174,7 @@ def _config():
     max_skipped_fraction=FLAGS.max_skipped_fraction,
     clip_fraction=FLAGS.clip_fraction,
     clip_list=FLAGS.clip_list,
+    drop_labels=tuple(FLAGS.drop_labels),
   )
 
 
@@ -182,6 +193,12 @@ def _summary(folder: stage.StageFolder) -> str:
   if noted := counts.get('clips_noted'):
     lines.append(
       f'{noted} clips were used though their sound is odd; see {folder.path}/notes.csv'
+    )
+  if unsure := counts.get('unsure_labels'):
+    lines[1] += f', {unsure} unsure (ignored in training and evaluation)'
+  if decided := counts['unsure_labels_decided']:
+    lines.append(
+      f'{decided} labels that a person was unsure of are what others said of them'
     )
   if FLAGS.records:
     lines += _fewer_labels(counts)
@@ -228,21 +245,13 @@ def _summary(folder: stage.StageFolder) -> str:
 
 
 def _fewer_labels(counts: dict[str, int]) -> list[str]:
-  """Of which kinds all labels of the records before are gone, for a file is lacking."""
+  """Of which kinds of labels there are fewer than in the records before."""
+  from audioset_ml.records import relabelling
   from audioset_ml.records.folder import RecordsFolder
 
   before = RecordsFolder.open(FLAGS.records).counts
-  kinds = {
-    'explicit_negatives': '--explicit_tsv',
-    'strong_events': '--strong_tsv',
-    'refuted_stretches': '--explicit_tsv',
-    'unmarked_labels': '--complete_strong',
-  }
   return [
-    f'note: {FLAGS.records} has {before[name]} {name.replace("_", " ")}, these records '
-    f'have none: labels are read anew, and {flag} brings them'
-    for name, flag in kinds.items()
-    if before.get(name) and not counts.get(name)
+    f'fewer {line} ({FLAGS.records})' for line in relabelling.fewer(before, counts)
   ]
 
 
@@ -260,20 +269,25 @@ def _events_text(counts: dict[str, int]) -> str:
 
 def _complete_lines(counts: dict, details: dict) -> list[str]:
   """What was made of complete annotations."""
-  if not FLAGS.complete_strong:
-    return []
-  lines = [
-    f'complete annotations: {counts["complete_clips"]} clips '
-    f'({counts["complete_clips_without_events"]} without an event of a class), '
-    f'{counts["annotated_classes"]} classes; {counts["unmarked_labels"]} labels that '
-    'were not marked are explicit negatives'
-  ]
-  if standing := counts['positives_without_event']:
+  lines = []
+  if silent := counts['silent_clips']:
     lines.append(
-      f'{standing} positives of completely annotated clips stand, though no event of '
-      'their class was marked'
+      f'{silent} clips were annotated and hold nothing: the classes that annotators '
+      'were asked for are explicit negatives of them'
     )
-  if doubtful := counts['unmarked_labels_in_doubt']:
+  if FLAGS.complete_strong:
+    lines.append(
+      f'complete annotations: {counts["complete_clips"]} clips '
+      f'({counts["complete_clips_without_events"]} without an event of a class), '
+      f'{counts["annotated_classes"]} classes; {counts["unmarked_labels"]} labels that '
+      'were not marked are explicit negatives'
+    )
+  if standing := counts.get('positives_without_event'):
+    lines.append(
+      f'{standing} positives of such clips stand, though no event of their class was '
+      'marked'
+    )
+  if doubtful := counts.get('unmarked_labels_in_doubt'):
     lines.append(
       f'{doubtful} labels are no negatives, though they were not marked: rows of '
       '--strong_tsv that were left out may have marked them'

@@ -10,20 +10,32 @@ next records better:
   python -m audioset_ml.prepare --labels_only --records=records/train \\
     --segments_csv=train_segments.csv --explicit_tsv=train_explicit.tsv,review.tsv \\
     --class_map=class_labels_indices.csv --output_dir=records/reviewed
+
+Events that `tag` has found can be decided on in the same way (--events).
 """
 
-from absl import flags
+from absl import app, flags
 
-from audioset_ml import folders, stage
+from audioset_ml import audio_flags, folders, stage
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
-flags.DEFINE_string('label_set', None, 'Folder of the label set.', required=True)
+flags.DEFINE_string('label_set', '', 'Folder of the label set.')
+flags.DEFINE_string('scores', '', "Folder with the teacher's scores of the records.")
 flags.DEFINE_string(
-  'scores', None, "Folder with the teacher's scores of the records.", required=True
+  'events',
+  '',
+  'Events to decide on, in the place of --label_set and --scores: strong labels (TSV), '
+  'as those of tag --events.',
 )
 flags.DEFINE_string('records', None, 'Folder of the records.', required=True)
-flags.DEFINE_string('audio_dir', None, "The clips' sound files.", required=True)
+flags.DEFINE_string(
+  'audio_dir',
+  '',
+  "The clips' sound files. Without them the page has no player: it links to the videos "
+  "of AudioSet's clips (<YouTube id>_<start in ms>), where they are still there.",
+)
+audio_flags.define_audio_names()
 flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
 flags.DEFINE_multi_string(
   'class', [], 'A class to review, by name or mid; repeatable. Else the most flagged.'
@@ -38,31 +50,21 @@ flags.DEFINE_bool(
 
 
 def main(_) -> None:
+  if bool(FLAGS.events) == bool(FLAGS.label_set or FLAGS.scores) or (
+    bool(FLAGS.label_set) != bool(FLAGS.scores)
+  ):
+    raise app.UsageError('give --label_set and --scores, or --events')
   folders.require_writable(FLAGS.output)
-  names = ('records', 'scores', 'label_set', 'audio_dir')
-  stage.require_inputs({name: FLAGS[name].value for name in names})
-  from audioset_ml.errors import RecordError
-  from audioset_ml.labels.label_set import LabelSet
+  names = ('records', 'scores', 'label_set', 'events', 'audio_dir')
+  stage.require_inputs({name: FLAGS[name].value for name in names if FLAGS[name].value})
   from audioset_ml.records.folder import RecordsFolder
-  from audioset_ml.records.scores import read_patch_scores, read_scores
   from audioset_ml.reporting import review
 
   records = RecordsFolder.open(FLAGS.records)
-  scores = read_scores(FLAGS.scores)
-  try:
-    patch_scores = read_patch_scores(scores)
-  except RecordError:
-    patch_scores = None
-  inputs = review.ReviewInputs(
-    label_set=LabelSet.read(FLAGS.label_set),
-    scores=scores,
-    patch_scores=patch_scores,
-    records=records,
-    audio_dir=FLAGS.audio_dir,
-  )
+  inputs = _event_inputs(records) if FLAGS.events else _flagged_inputs(records)
   if FLAGS.dry_run:
-    flagged = int(inputs.label_set.flagged().sum())
-    counts = {'clips': len(records.clip_ids), 'flagged labels': flagged}
+    what = 'classes in clips with events' if FLAGS.events else 'flagged labels'
+    counts = {'clips': len(records.clip_ids), what: sum(inputs.counts())}
     stage.end_dry_run(counts, f'{FLAGS.output}: would be written')
   config = review.ReviewConfig(
     classes=tuple(records.class_map.find(name) for name in FLAGS['class'].value),
@@ -72,10 +74,42 @@ def main(_) -> None:
   )
   counts = review.write_review(inputs, config, FLAGS.output)
   where = 'in it' if FLAGS.embed_audio else 'in a folder beside it'
-  megabytes = counts['audio_bytes'] / 1e6
+  sounds = f'{counts["sounds"]} sounds ({counts["audio_bytes"] / 1e6:.1f} MB) {where}'
+  if not counts['sounds']:
+    sounds = f'no sounds of the {counts["clips"]} clips (--audio_dir)'
   print(
     f'{FLAGS.output}: {counts["labels"]} labels of {counts["classes"]} classes to '
-    f'decide on; {counts["clips"]} sounds ({megabytes:.1f} MB) {where}'
+    f'decide on; {sounds}'
+  )
+
+
+def _event_inputs(records):
+  from audioset_ml.labels.formats import read_strong_tsv
+  from audioset_ml.reporting import review
+
+  events = read_strong_tsv(FLAGS.events, records.class_map)
+  sounds = (FLAGS.audio_dir, FLAGS.audio_names)
+  return review.EventInputs(events, FLAGS.events, records, *sounds)
+
+
+def _flagged_inputs(records):
+  from audioset_ml.errors import RecordError
+  from audioset_ml.labels.label_set import LabelSet
+  from audioset_ml.records.scores import read_patch_scores, read_scores
+  from audioset_ml.reporting import review
+
+  scores = read_scores(FLAGS.scores)
+  try:
+    patch_scores = read_patch_scores(scores)
+  except RecordError:
+    patch_scores = None
+  return review.ReviewInputs(
+    label_set=LabelSet.read(FLAGS.label_set),
+    scores=scores,
+    patch_scores=patch_scores,
+    records=records,
+    audio_dir=FLAGS.audio_dir,
+    audio_names=FLAGS.audio_names,
   )
 
 

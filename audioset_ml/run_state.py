@@ -3,16 +3,20 @@
 `.inputs.json` says what the run started from: its flags, and fingerprints of its
 inputs. `.lock` keeps two processes apart. `.replaced` holds what --overwrite set aside
 until the new content is finished, `..replaced.partial` what it is just setting aside.
-After a kill at any point the same call goes on.
+After a kill at any point the same call goes on, and every other finds the old content
+as it was, unless the new run has written something: what is set aside for a run that
+has not is brought back first.
 """
 
 import contextlib
 import dataclasses
-import fcntl
+import datetime
 import os
+import time
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import Any
 
+import audioset_ml
 from audioset_ml import folders, paths
 from audioset_ml.errors import InputError
 from audioset_ml.input_files import read_json
@@ -72,36 +76,15 @@ def locked(path: Path) -> Iterator[None]:
     path.mkdir(parents=True, exist_ok=True)
     yield
     return
-  while (lock := _open_lock(path)) is None:
-    pass  # it was removed meanwhile: see `leave_no_trace`
+  told = f'{path}: another process is writing it; waiting for its end'
+  while True:
+    path.mkdir(parents=True, exist_ok=True)
+    # The folder may have been removed meanwhile: see `leave_no_trace`.
+    with contextlib.suppress(FileNotFoundError):
+      lock = folders.locked_file(path / _LOCK_FILE, told)
+      break
   with lock:
     yield
-
-
-def _open_lock(path: Path) -> IO | None:
-  """The folder's lock, once it is ours; None if it is no longer the folder's."""
-  path.mkdir(parents=True, exist_ok=True)
-  try:
-    lock = open(path / _LOCK_FILE, 'a')  # noqa: SIM115  held by the caller
-  except FileNotFoundError:
-    return None
-  try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError:
-    print(f'{path}: another process is writing it; waiting for its end', flush=True)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-  if _is_file(lock.fileno(), path / _LOCK_FILE):
-    return lock
-  lock.close()
-  return None
-
-
-def _is_file(descriptor: int, path: Path) -> bool:
-  """Whether a path still is the file that is open."""
-  try:
-    return os.path.samestat(os.fstat(descriptor), os.stat(path))
-  except FileNotFoundError:
-    return False
 
 
 def to_be_made(path: Path) -> list[Path]:
@@ -150,23 +133,23 @@ def look(
   Raises:
     InputError: as `enter`.
   """
-  content = _content(path) if path.exists() else []
+  content = _standing(path) if path.exists() else {}
   # A run that failed before it wrote anything leaves no claim on the folder.
-  if not {entry.name for entry in content} - _BOOKKEEPING:
+  if not set(content) - _BOOKKEEPING:
     return 'new'
-  if not (path / _INPUTS_FILE).is_file():
+  if _INPUTS_FILE not in content:
     raise InputError(f'{path}: holds files that no stage wrote; choose another folder')
-  started = _read_started(path)
+  started = _read_started(content[_INPUTS_FILE])
   if (theirs := started.get('stage', stage)) != stage:
     raise InputError(f'{path}: was written by `{theirs}`; choose another --output_dir')
   difference = _difference(path, started, flags, inputs)
   if overwrite:
     # The same command again, after a kill, goes on; anything else starts anew.
-    anew = difference or not (path / _REPLACED).exists()
-    return 'replaced' if anew else 'goes on'
+    goes_on = (path / _REPLACED).exists() and not _is_to_be_restored(path)
+    return 'goes on' if goes_on and not difference else 'replaced'
   if difference:
     raise InputError(f'{path}: {difference}')
-  return 'finished' if folders.is_finished(path) else 'goes on'
+  return 'finished' if folders.RUN_FILE in content else 'goes on'
 
 
 def enter(
@@ -192,12 +175,13 @@ def enter(
     InputError: the folder holds another run, or files of another origin.
   """
   state = look(path, stage, flags, inputs, overwrite)
+  if _is_to_be_restored(path):
+    restore(path)
   if state == 'finished':
+    forget_replaced(path)  # which a kill may have left
     return False
   if state == 'replaced':
     _set_aside(path)
-  elif state == 'new' and _moving(path).exists():
-    _moving(path).rename(path / _REPLACED)  # all is set aside
   started = {
     'stage': stage,
     'flags': flags.lines,
@@ -207,12 +191,42 @@ def enter(
   return True
 
 
+def finish(
+  path: Path,
+  stage: str,
+  inputs: dict[str, Any],
+  seed: int | None,
+  start: float,
+  details: dict[str, Any],
+) -> None:
+  """Writes run.json, which marks a run finished.
+
+  Args:
+    path: the folder.
+    stage: the run's stage.
+    inputs: paths that it has read, by name.
+    seed: its seed.
+    start: when it started (s, as of `time.time`).
+    details: what it counted, as `counts`, and what later stages need to know.
+  """
+  run_json = {
+    'stage': stage,
+    'version': audioset_ml.__version__,
+    'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+    'wall_seconds': round(time.time() - start, 2),
+    'seed': seed,
+    'inputs': inputs,
+    **details,
+  }
+  folders.write_json(path / folders.RUN_FILE, run_json)
+
+
 def is_current(path: Path) -> bool:
   """Whether a run has finished in a folder and its inputs are those that it read."""
   if not folders.is_finished(path):
     return False
   try:
-    started = _read_started(path)['inputs']
+    started = _read_started(path / _INPUTS_FILE)['inputs']
     inputs = read_json(path / folders.RUN_FILE, {'inputs': {'*': object}})['inputs']
     now = {name: folders.fingerprint(value) for name, value in inputs.items()}
   except (InputError, TypeError):  # TypeError: of what is no path
@@ -220,15 +234,15 @@ def is_current(path: Path) -> bool:
   return all(started.get(name) == state for name, state in now.items())
 
 
-def _read_started(path: Path) -> dict[str, Any]:
-  """What a folder's run started from.
+def _read_started(file: Path) -> dict[str, Any]:
+  """What a folder's run started from, as its `.inputs.json` says.
 
   Raises:
     InputError: its file can't be read.
   """
   form = {'stage?': str, 'flags': [str], 'inputs': {'*': (str, list, None)}}
   remedy = 'choose another --output_dir, or delete the folder'
-  return read_json(path / _INPUTS_FILE, form, remedy=remedy)
+  return read_json(file, form, remedy=remedy)
 
 
 def _difference(
@@ -263,6 +277,23 @@ def _content(path: Path) -> list[Path]:
   return sorted(found, key=lambda entry: ranks.get(entry.name, 0))
 
 
+def _standing(path: Path) -> dict[str, Path]:
+  """A folder's content by name, as if what is to be restored were: changes nothing."""
+  content = {entry.name: entry for entry in _content(path)}
+  if not _is_to_be_restored(path):
+    return content
+  if (aside := path / _REPLACED).exists():
+    return {entry.name: entry for entry in _content(aside)}
+  return content | {entry.name: entry for entry in _content(_moving(path))}
+
+
+def _is_to_be_restored(path: Path) -> bool:
+  """Whether old content is set aside, or on its way, for a run that wrote nothing."""
+  if (path / _REPLACED).exists():
+    return not {entry.name for entry in _content(path)} - _BOOKKEEPING
+  return _moving(path).exists()
+
+
 def _moving(path: Path) -> Path:
   """Where content is on its way to be set aside, or back."""
   return path / folders.partial_name(_REPLACED)
@@ -274,8 +305,7 @@ def _set_aside(path: Path) -> None:
   if aside.exists():  # of a run that was killed: the oldest content is worth keeping
     _delete(_content(path))
     return
-  if not moving.exists():
-    moving.mkdir()
+  moving.mkdir()
   for entry in _content(path):
     entry.rename(moving / entry.name)
   moving.rename(aside)
@@ -292,6 +322,7 @@ def restore(path: Path) -> None:
   if aside.exists():
     _delete(_content(path))
     aside.rename(moving)
+  if moving.exists():
     for entry in reversed(_content(moving)):
       entry.rename(path / entry.name)
     paths.delete_tree(moving)

@@ -18,13 +18,16 @@ Example:
 
 from absl import flags
 
-from audioset_ml import checks, runner_flags, stage
+from audioset_ml import audio_flags, checks, runner_flags, stage
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES)
 flags.DEFINE_list(
-  'model', None, 'Train folder, .keras file, yamnet.h5 or SavedModel; or several.'
+  'model',
+  None,
+  'Train folder, .keras file, yamnet.h5 or SavedModel; or several. A SavedModel is a '
+  'program: take one only of people whose programs you would run.',
 )
 flags.DEFINE_string('class_map', '', "The model's class map, if none lies beside it.")
 flags.DEFINE_string(
@@ -38,6 +41,7 @@ flags.DEFINE_string('records', None, 'Folder of records to score.')
 flags.DEFINE_string(
   'audio_dir', '', "The clips' sound files, for a SavedModel: it takes waveforms."
 )
+audio_flags.define_audio_names()
 flags.DEFINE_bool(
   'patch_scores', False, 'Write the scores of all patches too, in float16.'
 )
@@ -77,6 +81,7 @@ def _config():
     class_map=FLAGS.class_map,
     class_mapping=FLAGS.class_mapping,
     audio_dir=FLAGS.audio_dir,
+    audio_names=FLAGS.audio_names,
     patch_scores=FLAGS.patch_scores,
     clip_score=FLAGS.clip_score,
   )

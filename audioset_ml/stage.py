@@ -7,7 +7,7 @@ provenance and marks the folder finished: a stage that was killed leaves none.
 
 import contextlib
 import dataclasses
-import datetime
+import io
 import logging as python_logging
 import os
 import pathlib
@@ -18,7 +18,6 @@ from typing import Any
 
 from absl import app, flags, logging
 
-import audioset_ml
 from audioset_ml import error_messages, folders, paths, quiet, run_state
 from audioset_ml import inputs as stage_inputs
 from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
@@ -93,6 +92,9 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
     print(version_text())
     return
   quiet.leave_out_notes()
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):  # so that any file's name can be printed
+      stream.reconfigure(errors=paths.ESCAPED)
 
   def guarded(argv: Sequence[str]) -> int:
     if not FLAGS['verbosity'].present:
@@ -149,6 +151,7 @@ def output_folder(
   writes: bool = True,
   remote: bool = False,
   other_inputs: dict[str, Any] | None = None,
+  changes: Callable[[paths.Path], str] = lambda path: '',
 ) -> Iterator[StageFolder]:
   """The folder a stage writes, from `flags.txt` to the finishing `run.json`.
 
@@ -165,6 +168,8 @@ def output_folder(
       together, one does.
     remote: whether the stage can write to other file systems than the disk's.
     other_inputs: inputs that are not kept, nor looked at for changes.
+    changes: what has changed, since a run in the folder, of inputs that the stage keeps
+      an account of by itself; '' for nothing. It is told, and a finished run goes on.
 
   Raises:
     InputError: an input is not there or of another kind; or the folder holds a run with
@@ -181,7 +186,7 @@ def output_folder(
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   require_inputs({**inputs, **(other_inputs or {})})
   if FLAGS.dry_run:
-    end_dry_run(check(), f'{path}: {_outlook(path, inputs)}')
+    end_dry_run(check(), f'{path}: {_outlook(path, inputs, changes)}')
   if not writes:
     path.mkdir(parents=True, exist_ok=True)
     if folders.is_finished(path) and not FLAGS.overwrite:
@@ -190,17 +195,23 @@ def output_folder(
     return
   made = run_state.to_be_made(path)
   with run_state.locked(path):
-    own = _comparable_flags()
-    new = run_state.look(path, _stage_name(), own, inputs, FLAGS.overwrite) == 'new'
-    if not run_state.enter(path, _stage_name(), own, inputs, FLAGS.overwrite):
-      raise _NothingToDo(
-        f'{path}: finished already with the same flags; --overwrite makes it anew'
-      )
-    folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
+    entering = (path, _stage_name(), _comparable_flags(), inputs, FLAGS.overwrite)
+    new = run_state.look(*entering) == 'new'
     folder, start = StageFolder(path), time.time()
     try:
+      is_due = run_state.enter(*entering)
+      if changed := changes(path):
+        print(changed, flush=True)
+        (path / folders.RUN_FILE).unlink(missing_ok=True)
+      elif not is_due:
+        raise _NothingToDo(
+          f'{path}: finished already with the same flags; --overwrite makes it anew'
+        )
+      folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
       yield folder
-    except UnfinishedError:
+      details = {'counts': folder.counts, **folder.details}
+      run_state.finish(path, _stage_name(), inputs, seed, start, details)
+    except (UnfinishedError, _NothingToDo):
       raise
     except Exception as error:
       if isinstance(error, NothingUsableError):
@@ -209,17 +220,6 @@ def output_folder(
       if new:
         run_state.leave_no_trace(path, made)
       raise
-    run_json = {
-      'stage': _stage_name(),
-      'version': audioset_ml.__version__,
-      'finished': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
-      'wall_seconds': round(time.time() - start, 2),
-      'seed': seed,
-      'inputs': inputs,
-      'counts': folder.counts,
-      **folder.details,
-    }
-    folders.write_json(path / folders.RUN_FILE, run_json)
     run_state.forget_replaced(path)
 
 
@@ -243,7 +243,9 @@ def _readable(count: Any) -> str:
   return f'{count:,}' if isinstance(count, int) else str(count)
 
 
-def _outlook(path: paths.Path, inputs: dict[str, Any]) -> str:
+def _outlook(
+  path: paths.Path, inputs: dict[str, Any], changes: Callable[[paths.Path], str]
+) -> str:
   """What a run would do to its folder; an error if it could not."""
   state = run_state.look(
     path, _stage_name(), _comparable_flags(), inputs, FLAGS.overwrite
@@ -254,6 +256,8 @@ def _outlook(path: paths.Path, inputs: dict[str, Any]) -> str:
       there = there.parent
     if not os.access(there, os.W_OK | os.X_OK):
       raise InputError(f'{there}: cannot be written to')
+  if state == 'finished' and (changed := changes(path)):
+    return f'would be brought up to date; {changed}'
   return {
     'new': 'would be written',
     'goes on': 'is unfinished, and would go on from there',

@@ -1,97 +1,311 @@
-"""Names the sounds in audio files.
+"""Names the sounds in audio files, and says when they are.
 
-For each FILE (of any format that FFmpeg decodes; of a video, its sound) the classes
-with the highest mean score over its patches. What is odd in a file is noted. One that
-can't be decoded is reported and passed over; the exit status is then 1.
+For each FILE (of any format that FFmpeg decodes; of a video, its sound), each sound
+file in a folder, or each that a pattern names: the classes with the highest score of
+any patch (0.96 s), when that patch begins, and the mean over all patches. What is odd
+in a file is noted. A damaged one is tagged as far as it can be decoded; one that can't
+be decoded at all is reported and passed over. The exit status of either is 1. Long
+sounds take no more memory than short ones.
 
-Example:
-  python -m audioset_ml.tag --model=exported/saved_model dog.wav rain.ogg
-  python -m audioset_ml.tag --model=yamnet.h5 --class_map=yamnet_class_map.csv *.ogg
+Examples:
+  python -m audioset_ml.tag --model=exported dog.wav recordings/ 'more/*.ogg'
+  python -m audioset_ml.tag --model=yamnet.h5 --events=events.tsv recordings/
+  python -m audioset_ml.tag --model=yamnet.h5 --timeline={}.html long.mp3
 """
 
+import contextlib
 import sys
 from collections.abc import Sequence
 
 from absl import app, flags
 
-from audioset_ml import folders, paths, stage
-from audioset_ml.errors import AudioError, printable
+from audioset_ml import folders, stage
+from audioset_ml.errors import AudioError, InputError, printable
+from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
-  'model', None, 'SavedModel, train folder, .keras file or yamnet.h5.', required=True
+  'model',
+  None,
+  'Folder of export or train, SavedModel, .keras file or yamnet.h5.',
+  required=True,
 )
 flags.DEFINE_string(
   'class_map', None, "The model's class map (CSV), if it carries none."
 )
 flags.DEFINE_integer('top', 5, 'How many classes to print.', 1)
+flags.DEFINE_float('min_score', 0.0, 'The least score that is printed.', 0, 1)
+flags.DEFINE_enum(
+  'clip_score',
+  'max',
+  POOLINGS,
+  "How the scores of a file's patches become the one by which classes are chosen: max; "
+  'mean; linear_softmax, the mean weighted by the scores themselves.',
+)
+flags.DEFINE_float(
+  'hop_seconds',
+  None,
+  "From one patch to the next, in steps of 0.01 s; by default the model's own, 0.48.",
+  0.1,
+)
 flags.DEFINE_enum(
   'decoder', 'ffmpeg', ['ffmpeg', 'tensorflow_io'], 'What decodes the files.'
+)
+flags.DEFINE_string(
+  'output_csv',
+  '',
+  'File to write the scores of all patches to (file, start, end, class, score): of '
+  'each the --top classes, from --min_score on.',
 )
 flags.DEFINE_string(
   'output_npz',
   '',
   'File to write all scores, embeddings and log-mel spectrograms to, under the keys '
-  '<file name>|scores and so on.',
+  '<file name>|scores and so on; when patches begin is in <file name>|start_seconds, '
+  'what the columns stand for in class_names and mids.',
 )
+flags.DEFINE_string(
+  'events',
+  '',
+  "File to write events to, by its ending: .tsv, AudioSet's strong labels, which "
+  'prepare takes as --strong_tsv; .txt, labels for Audacity; .csv, as --output_csv. {} '
+  "in it stands for the sound's name, for a file a sound.",
+)
+flags.DEFINE_string(
+  'threshold',
+  '0.3',
+  'The score from which on there is an event, for all classes; or a file with the one '
+  'of each class, of evaluate --thresholds.',
+)
+flags.DEFINE_float('median_seconds', 0.0, "Length of the events' median filter.", 0)
+flags.DEFINE_float(
+  'merge_seconds', 0.0, 'Events of a class with gaps up to so long are one.', 0
+)
+flags.DEFINE_float('min_event_seconds', 0.0, 'Leave out events that are shorter.', 0)
+flags.DEFINE_string(
+  'timeline',
+  '',
+  'Page (.html, with the sound to play) or picture (.png, .pdf, .svg) to write: '
+  "spectrogram, scores and events over time. {} stands for the sound's name.",
+)
+flags.DEFINE_integer('timeline_classes', 12, 'How many classes a timeline shows.', 1)
 
-
-def _if_none_is_there(files: Sequence[str]) -> list[AudioError]:
-  """Why no file can be used; nothing if one may be."""
-  from audioset_ml.audio.decoding import require_file
-
-  errors = []
-  for path in files:
-    try:
-      if paths.is_remote(path):
-        return []
-      require_file(path)
-      return []
-    except AudioError as error:
-      errors.append(error)
-  return errors
+_OF_EVENTS = ('threshold', 'median_seconds', 'merge_seconds', 'min_event_seconds')
 
 
 def main(argv: Sequence[str]) -> int:
-  files = argv[1:]
-  if not files:
-    raise app.UsageError('name at least one sound file')
-  if FLAGS.output_npz:
-    folders.require_writable(FLAGS.output_npz)
-  stage.require_inputs({'model': FLAGS.model, 'class_map': FLAGS.class_map})
+  if not argv[1:]:
+    raise app.UsageError('name at least one sound file, or a folder of them')
+  _require_flags()
+  stage.require_inputs(
+    {
+      'model': FLAGS.model,
+      'class_map': FLAGS.class_map,
+      'threshold': '' if _one_threshold() is not None else FLAGS.threshold,
+    }
+  )
+  from audioset_ml.models import tag_names
   from audioset_ml.models.model_files import require_classes
 
   require_classes(FLAGS.model, FLAGS.class_map)
-  if errors := _if_none_is_there(files):
-    print(*(f'error: {error}' for error in errors), sep='\n', file=sys.stderr)
+  for path in (FLAGS.output_csv, FLAGS.output_npz):
+    if path:
+      folders.require_writable(path)
+  sounds, errors = tag_names.find_sounds(argv[1:])
+  print(*(f'error: {error}\n' for error in errors), sep='', end='', file=sys.stderr)
+  if not sounds:
     return 1
+  _require_outputs(sounds)
   from audioset_ml.audio.decoding import require_decoder
 
   require_decoder(FLAGS.decoder)
   # Not before: what is wrong is told without TensorFlow's start.
-  from audioset_ml.models import saved_model, tagging
-  from audioset_ml.progress import progress_bar
+  from audioset_ml.models import saved_model
 
   model = saved_model.load_waveform_model(FLAGS.model, FLAGS.class_map)
-  tagged, failed = [], 0
-  with progress_bar(total=len(files), unit='file', desc='tag', leave=False) as bar:
-    for result in tagging.tag_files(model, files, FLAGS.decoder):
-      bar.update()
-      if isinstance(result, AudioError):
-        failed += 1
-        bar.write(f'error: {result}', file=sys.stderr)
-        continue
-      if result.notes:
-        note = f'note: {result.path}: {"; ".join(result.notes)}'
-        bar.write(printable(note), file=sys.stderr)
-      bar.write(tagging.describe(result, model.class_names, FLAGS.top), file=sys.stdout)
-      if FLAGS.output_npz:
-        tagged.append(result)
-  if FLAGS.output_npz:
-    tagging.write_npz(FLAGS.output_npz, tagged, files)
+  failed, damaged = _tag(model, sounds)
+  failed += len(errors)
+  total = len(sounds) + len(errors)
   if failed:
-    print(f'{failed} of {len(files)} files could not be used', file=sys.stderr)
-  return 1 if failed else 0
+    print(f'{failed} of {total} files could not be used', file=sys.stderr)
+  if damaged:
+    print(f'{damaged} of {total} files are damaged (see notes)', file=sys.stderr)
+  return 1 if failed or damaged else 0
+
+
+def _tag(model, sounds: Sequence[str]) -> tuple[int, int]:
+  """Prints and writes; how many sounds could not be used, and how many are damaged."""
+  from audioset_ml.models import tagging
+  from audioset_ml.progress import progress_bar
+
+  hop = _hop_frames(model)
+  failed = damaged = 0
+  with contextlib.ExitStack() as stack:
+    outputs = _open_outputs(model, sounds, stack)
+    bar = stack.enter_context(progress_bar(unit='s', desc='tag', leave=False))
+    done = 0.0
+
+    def on_block(block) -> None:
+      for output in outputs:
+        output.add(block)
+      bar.update(int(done + block.seconds) - bar.n)  # seconds of sound
+
+    try:
+      for result in tagging.tag_files(model, sounds, FLAGS.decoder, hop, on_block):
+        tags = None if isinstance(result, AudioError) else result
+        for output in outputs:
+          output.finish(tags)
+        if tags is None:
+          failed += 1
+          bar.write(f'error: {result}', file=sys.stderr)
+          continue
+        done += tags.seconds
+        damaged += tags.is_damaged
+        if tags.notes:
+          note = f'note: {printable(tags.path)}: {"; ".join(tags.notes)}'
+          bar.write(note, file=sys.stderr)
+        text = tagging.describe(
+          tags, model.class_names, FLAGS.top, FLAGS.clip_score, FLAGS.min_score
+        )
+        bar.write(text, file=sys.stdout)
+    except BaseException:
+      for output in outputs:
+        output.close(whole=False)
+      raise
+    for output in outputs:
+      output.close()
+  return failed, damaged
+
+
+def _require_flags() -> None:
+  """Raises for flags that don't go together or can't be."""
+  one = _one_threshold()
+  if one is not None and not 0 < one <= 1:
+    raise app.UsageError(f'--threshold={FLAGS.threshold} is not above 0 and up to 1')
+  if FLAGS.events or FLAGS.timeline:
+    _require_endings()
+    return
+  for name in _OF_EVENTS:
+    if FLAGS[name].value != FLAGS[name].default:
+      raise app.UsageError(f'--{name} does nothing without --events or --timeline')
+  if FLAGS.timeline_classes != FLAGS['timeline_classes'].default:
+    raise app.UsageError('--timeline_classes does nothing without --timeline')
+
+
+def _require_endings() -> None:
+  """Raises InputError where an output's ending says no format."""
+  from audioset_ml.models import tag_names
+  from audioset_ml.reporting import style
+
+  ending = tag_names.ending_of(FLAGS.events)
+  if FLAGS.events and ending not in tag_names.EVENT_ENDINGS:
+    raise InputError(
+      f'--events={FLAGS.events}: its ending says no format; use '
+      f'{", ".join(tag_names.EVENT_ENDINGS)}'
+    )
+  if FLAGS.timeline and tag_names.ending_of(FLAGS.timeline) != '.html':
+    try:
+      style.require_format(FLAGS.timeline)
+    except InputError as error:
+      raise InputError(f'{error}, or .html for a page') from error
+
+
+def _one_threshold() -> float | None:
+  """The threshold of all classes; None where a file has each class's own."""
+  try:
+    return float(FLAGS.threshold)
+  except ValueError:
+    return None
+
+
+def _require_outputs(sounds: Sequence[str]) -> None:
+  """Raises InputError unless all can be written."""
+  from audioset_ml.models import tag_names
+
+  if FLAGS.events:
+    ending = tag_names.ending_of(FLAGS.events)
+    if ending == tag_names.STRONG and tag_names.NAME not in FLAGS.events:
+      tag_names.require_ids(FLAGS.events, sounds)
+    one = ending == tag_names.AUDACITY
+    tag_names.require_outputs('events', FLAGS.events, sounds, one)
+  if FLAGS.timeline:
+    tag_names.require_outputs('timeline', FLAGS.timeline, sounds, one=True)
+
+
+def _hop_frames(model) -> int:
+  """From one patch to the next, in frames."""
+  end = model.front_end
+  seconds = FLAGS.hop_seconds or end.patch_hop_seconds
+  frames = round(seconds / end.hop_seconds)
+  if abs(frames * end.hop_seconds - seconds) > 1e-6:
+    raise InputError(
+      f'--hop_seconds={seconds:g}: is no multiple of {end.hop_seconds:g} s, the hop of '
+      'the spectrogram'
+    )
+  if frames > end.patch_frames:
+    raise InputError(
+      f'--hop_seconds={seconds:g}: is longer than a patch '
+      f'({end.patch_window_seconds:g} s), so that sound between patches would be missed'
+    )
+  model.require_hop(frames)
+  return frames
+
+
+def _open_outputs(model, sounds: Sequence[str], stack: contextlib.ExitStack) -> list:
+  """What is to be written beside what is printed; see `models.tag_outputs`."""
+  from audioset_ml.labels.class_map import ClassMap
+  from audioset_ml.models import tag_outputs
+  from audioset_ml.models.events import EventConfig
+  from audioset_ml.reporting.timeline import Timelines
+
+  class_map = ClassMap(model.mids, model.class_names)
+  outputs: list = []
+  if FLAGS.output_csv:
+    file = stack.enter_context(folders.whole_file(FLAGS.output_csv))
+    more = (class_map, FLAGS.top, FLAGS.min_score)
+    outputs.append(tag_outputs.ScoresCsv(file, *more))
+  if FLAGS.output_npz:
+    file = stack.enter_context(folders.whole_file(FLAGS.output_npz))
+    outputs.append(tag_outputs.ScoresNpz(file, class_map, sounds))
+  if not (FLAGS.events or FLAGS.timeline):
+    return outputs
+  thresholds = _thresholds(class_map)
+  config = EventConfig(
+    FLAGS.median_seconds, FLAGS.merge_seconds, FLAGS.min_event_seconds
+  )
+  if FLAGS.events:
+    events = tag_outputs.SoundEvents(FLAGS.events, class_map, thresholds, config)
+    outputs.append(events)
+  if FLAGS.timeline:
+    timelines = Timelines(
+      path=FLAGS.timeline,
+      class_map=class_map,
+      front_end=model.front_end,
+      thresholds=thresholds,
+      config=config,
+      number=FLAGS.timeline_classes,
+      pooling=FLAGS.clip_score,
+    )
+    outputs.append(timelines)
+  return outputs
+
+
+def _thresholds(class_map):
+  """Each class's threshold. Shape [classes]."""
+  import numpy as np
+
+  from audioset_ml.models.events import read_thresholds
+
+  if (one := _one_threshold()) is not None:
+    return np.full(len(class_map), one)
+  thresholds, number = read_thresholds(FLAGS.threshold, class_map)
+  if number < len(class_map):
+    print(
+      f'note: {FLAGS.threshold}: has no threshold of {len(class_map) - number} of '
+      f'{len(class_map)} classes, of which there will be no events',
+      file=sys.stderr,
+    )
+  return thresholds
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ def run_stage(
   seconds: float = 480,
   python: str = sys.executable,
   modules: pathlib.Path | None = None,
+  variables: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess:
   """Runs `python -m audioset_ml.<stage>` to its end.
 
@@ -29,11 +30,12 @@ def run_stage(
     seconds: how long it may take.
     python: the interpreter.
     modules: a folder whose modules it can import before all others.
+    variables: more variables of its environment.
   """
   return subprocess.run(
     _command(stage, arguments, python),
     cwd=folder,
-    env=_environment(modules),
+    env={**_environment(modules), **(variables or {})},
     capture_output=True,
     text=True,
     check=False,

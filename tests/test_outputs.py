@@ -1,13 +1,16 @@
 """Files that are written: behind links, and never in the place of what is no file."""
 
+import errno
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
-from tests.stages import run_stage
+from tests.stages import ROOT, run_stage
 
 
 def test_links_are_written_through(tmp_path):
@@ -64,3 +67,45 @@ def test_what_fails_half_way_leaves_the_old(tmp_path):
     fail_half_way()
   assert path.read_text() == 'old'
   assert os.listdir(tmp_path) == ['kept']
+
+
+WRITE_OFTEN = """
+import sys
+from audioset_ml import folders
+
+for number in range(40):
+  folders.require_writable(sys.argv[1])
+  with folders.whole_file(sys.argv[1]) as file:
+    for _ in range(50):
+      file.write(sys.argv[2].encode() * 1000)
+      file.flush()
+"""
+
+
+def test_two_processes_that_write_one_file_take_turns(tmp_path):
+  path = tmp_path / 'page'
+  processes = [
+    subprocess.Popen(
+      [sys.executable, '-c', WRITE_OFTEN, path, text],
+      cwd=ROOT,
+      stdout=subprocess.DEVNULL,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    for text in 'ab'
+  ]
+  for process in processes:
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+  assert path.read_text() in ('a' * 50_000, 'b' * 50_000)
+  assert os.listdir(tmp_path) == ['page']
+
+
+def test_a_full_disk_is_told_with_the_path(tmp_path, monkeypatch):
+  def full(descriptor):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  monkeypatch.setattr(os, 'fsync', full)
+  with pytest.raises(OSError, match=f'No space left on device: .*{tmp_path}/page'):
+    folders.write_atomically(tmp_path / 'page', 'text')
+  assert os.listdir(tmp_path) == []

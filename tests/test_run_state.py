@@ -117,6 +117,42 @@ def test_a_kill_while_the_old_content_is_brought_back_loses_none_of_it(
       return
 
 
+def test_another_command_after_a_kill_never_takes_what_was_set_aside(
+  tmp_path, killed_at
+):
+  """Neither another stage's nor the old run's own, which finds it whole if it can."""
+  found = set()
+  for number in itertools.count(1):
+    path = tmp_path / str(number)
+    path.mkdir()
+    finish(path, OLD, 'old')
+    killed_at(number)
+    try:
+      finish(path, NEW, 'new')
+    except Killed:
+      killed_at(0)
+    else:
+      killed_at(0)
+      assert found == {'old', 'new', 'half'}
+      return
+    with pytest.raises(InputError, match='was written by `train`'):
+      run_state.enter(path, 'score', OLD, {}, overwrite=False)
+    try:
+      assert run_state.look(path, 'train', OLD, {}, False) == 'finished'
+      assert not run_state.enter(path, 'train', OLD, {}, overwrite=False)
+      assert content_of(path) == ['old'] * 3
+      found.add('old')
+    except InputError:
+      if folders.is_finished(path):
+        assert content_of(path) == ['new'] * 3
+        found.add('new')
+      else:
+        run_state.restore(path)
+        assert content_of(path) == ['old'] * 3
+        found.add('half')
+    assert folders.is_finished(path)
+
+
 def test_a_new_folder_that_was_killed_at_once_can_be_entered(tmp_path, killed_at):
   for number in (1, 2):
     path = tmp_path / str(number)

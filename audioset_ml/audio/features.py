@@ -64,12 +64,15 @@ def log_mel_spectrogram(waveform: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
   return tf.math.log(mel + front_end.log_offset)
 
 
-def frame_patches(log_mel: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
-  """Cuts the evaluation patches, which overlap by 50 %.
+def frame_patches(
+  log_mel: tf.Tensor, front_end: FrontEnd, hop_frames: int | tf.Tensor | None = None
+) -> tf.Tensor:
+  """Cuts the evaluation patches, which overlap by 50 %, or others.
 
   Args:
     log_mel: shape [frames, mel_bands].
     front_end: the parameters.
+    hop_frames: from one patch to the next; None for the front end's.
 
   Returns:
     Shape [patches, patch_frames, mel_bands]. Frames behind the last whole patch are
@@ -79,6 +82,23 @@ def frame_patches(log_mel: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
   return tf.signal.frame(
     log_mel,
     frame_length=front_end.patch_frames,
-    frame_step=front_end.patch_hop_frames,
+    frame_step=front_end.patch_hop_frames if hop_frames is None else hop_frames,
     axis=0,
   )
+
+
+def log_mel_patches(
+  waveform: tf.Tensor, front_end: FrontEnd | None = None
+) -> tf.Tensor:
+  """The patches of a waveform as networks take them; the three steps above in one.
+
+  Args:
+    waveform: mono, in [-1, 1], at `front_end.sample_rate`. Shape [samples], float32.
+    front_end: the parameters; None for YAMNet's.
+
+  Returns:
+    Shape [patches, patch_frames, mel_bands], float32; at least one patch.
+  """
+  front_end = front_end or FrontEnd()
+  padded = pad_waveform(tf.convert_to_tensor(waveform, tf.float32), front_end)
+  return frame_patches(log_mel_spectrogram(padded, front_end), front_end)

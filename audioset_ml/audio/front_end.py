@@ -102,6 +102,12 @@ class FrontEnd:
     """How many whole evaluation patches a spectrogram of so many frames has."""
     return max(0, 1 + (frames - self.patch_frames) // self.patch_hop_frames)
 
+  def patches_within(self, samples: int, hop_frames: int) -> int:
+    """How many patches a waveform of so many samples fills, at some hop."""
+    if samples < self.min_samples:
+      return 0
+    return 1 + (samples - self.min_samples) // (hop_frames * self.hop_samples)
+
   def num_samples(self, patches: int) -> int:
     """Samples of the shortest waveform that fills so many evaluation patches."""
     return self.min_samples + (patches - 1) * self.patch_hop_samples

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from audioset_ml.audio import wav_sizes
-from audioset_ml.errors import AudioError
+from audioset_ml.audio import archives, wav_sizes
+from audioset_ml.errors import AudioError, printable
 from audioset_ml.paths import as_path, is_remote
 
 _END_BYTES = 1 << 16  # the largest Ogg page
@@ -23,10 +23,12 @@ class SoundFile:
 
   Attributes:
     name: for messages.
-    content: the bytes, of a file that isn't on disk; else None, and `name` its path.
+    path: where it is.
+    content: the bytes, of a file that isn't on disk; else None.
   """
 
   name: str
+  path: str
   content: bytes | None = None
 
   @classmethod
@@ -36,19 +38,19 @@ class SoundFile:
     Raises:
       AudioError: there is none, it can't be read or is empty.
     """
-    name = os.fspath(path)
+    name, path = printable(path), os.fspath(path)
     with errors_of(path):
-      if is_remote(path):
-        content = as_path(path).read_bytes()
+      if is_remote(path) or archives.archive_of(path):
+        content = archives.read_bytes(path)
         size = len(content)
       else:
-        with open(name, 'rb') as file:
+        with open(path, 'rb') as file:
           # Of a pipe, which can be read but once.
           content = None if file.seekable() else file.read()
           size = os.fstat(file.fileno()).st_size if content is None else len(content)
     if not size:
       raise AudioError(f'{name}: the file is empty (0 bytes)')
-    return cls(name, content)
+    return cls(name, path, content)
 
   @contextlib.contextmanager
   def open(self) -> Iterator[BinaryIO]:
@@ -57,8 +59,8 @@ class SoundFile:
       yield io.BytesIO(self.content)
       return
     with contextlib.ExitStack() as stack:
-      with errors_of(self.name):
-        file = stack.enter_context(open(self.name, 'rb'))
+      with errors_of(self.path):
+        file = stack.enter_context(open(self.path, 'rb'))
       yield file
 
   def plain_bytes(self) -> bytes:
@@ -75,13 +77,13 @@ class SoundFile:
 def errors_of(path: str | os.PathLike) -> Iterator[None]:
   """Makes what is wrong with a path an AudioError."""
   if as_path(path).is_dir():
-    raise AudioError(f'{path}: is a folder, not a sound file')
+    raise AudioError(f'{printable(path)}: is a folder, not a sound file')
   try:
     yield
   except FileNotFoundError as error:
-    raise AudioError(f'{path}: no such file') from error
+    raise AudioError(f'{printable(path)}: no such file') from error
   except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-    raise AudioError(f"{path}: can't be read: {error}") from error
+    raise AudioError(f"{printable(path)}: can't be read: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,8 +28,9 @@ def class_curves(
   """Precision-recall and detection error tradeoff curves of some classes.
 
   Precision and recall count every label that is no positive as a negative, as average
-  precision does. The DET curve (false negative against false positive rate) is of
-  explicit labels, as d′ is, where the class has both kinds; else of all.
+  precision does; what a person was unsure of counts as nothing. The DET curve (false
+  negative against false positive rate) is of explicit labels, as d′ is, where the class
+  has both kinds; else of all.
 
   Args:
     scores: shape [clips, classes].
@@ -45,7 +46,8 @@ def class_curves(
 
   tables = []
   for index in classes:
-    state, score = states[:, index], scores[:, index].astype(float)
+    counted = states[:, index] != LabelState.UNSURE
+    state, score = states[counted, index], scores[counted, index].astype(float)
     score = np.nan_to_num(
       score, posinf=np.finfo(float).max, neginf=-np.finfo(float).max
     )
@@ -76,7 +78,8 @@ def reliability(scores: np.ndarray, states: np.ndarray) -> pd.DataFrame:
   """How often a sound is there that has a certain score: calibration.
 
   All labels of all classes together; what is no positive counts as absent, so missing
-  labels of the evaluated clips make a model look overconfident.
+  labels of the evaluated clips make a model look overconfident. What a person was
+  unsure of is left out.
 
   Args:
     scores: shape [clips, classes].
@@ -92,9 +95,10 @@ def reliability(scores: np.ndarray, states: np.ndarray) -> pd.DataFrame:
   labels, sums, present = (np.zeros(_BINS) for _ in range(3))
   # A class at a time: all at once would take four times the memory of the scores.
   for index in range(scores.shape[1]):
-    score = scores[:, index]
+    counted = states[:, index] != LabelState.UNSURE
+    score = scores[counted, index]
     place = np.minimum((score * _BINS).astype(int), _BINS - 1)
-    there = np.isin(states[:, index], PRESENT_STATES)
+    there = np.isin(states[counted, index], PRESENT_STATES)
     labels += np.bincount(place, minlength=_BINS)
     sums += np.bincount(place, score, minlength=_BINS)
     present += np.bincount(place, there, minlength=_BINS)

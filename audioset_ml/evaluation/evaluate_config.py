@@ -1,12 +1,45 @@
 """What `evaluate` is asked to do."""
 
 import dataclasses
+import math
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation.comparison import PriorGroups
 from audioset_ml.evaluation.files import Resampling
 
+F1 = 'f1'
 _FEWEST_REPLICATES = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Criterion:
+  """What a threshold is chosen for.
+
+  Attributes:
+    precision: the least precision, with the highest recall; None for the highest F1.
+  """
+
+  precision: float | None = None
+
+  @classmethod
+  def of(cls, text: str) -> 'Criterion':
+    """`f1`, or a precision such as `0.8`.
+
+    Raises:
+      InputError: it is neither.
+    """
+    if text == F1:
+      return cls()
+    try:
+      value = float(text)
+    except ValueError:
+      value = math.nan
+    if not 0 < value <= 1:
+      raise InputError(
+        f'thresholds are chosen for {F1}, or for a precision above 0 and up to 1, not '
+        f'for {text!r}'
+      )
+    return cls(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +54,7 @@ class EvaluateConfig:
     class_map: the models' classes, where none lie beside them.
     class_mapping: CSV from their classes to those of the records.
     audio_dir: the clips' sound files, for SavedModels.
+    audio_names: how they are named (`records.audio_names`).
     framed_tsv: labels of frames, instead of those that follow from the records' events.
     clip_list: the clips to evaluate, of those in the records.
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
@@ -38,6 +72,8 @@ class EvaluateConfig:
     groups: how classes are grouped by that.
     logit_adjustment: how far scores are made up for the classes' shares in
       `prior_records` (τ); 0 for not at all.
+    thresholds: what each class's threshold is chosen for: `f1` or a precision; '' for
+      no thresholds.
   """
 
   records: str
@@ -46,6 +82,7 @@ class EvaluateConfig:
   class_map: str = ''
   class_mapping: str = ''
   audio_dir: str = ''
+  audio_names: str = 'auto'
   framed_tsv: str = ''
   clip_list: str = ''
   smear_ontology: str = ''
@@ -59,12 +96,19 @@ class EvaluateConfig:
   prior_records: str = ''
   groups: PriorGroups = dataclasses.field(default_factory=PriorGroups)
   logit_adjustment: float = 0.0
+  thresholds: str = ''
 
   def __post_init__(self):
+    if self.thresholds:
+      Criterion.of(self.thresholds)
     if self.logit_adjustment and not self.prior_records:
       raise InputError(
         'logit_adjustment makes up for how frequent classes are in the records of the '
         'train set: name them (prior_records)'
+      )
+    if self.logit_adjustment and self.thresholds:
+      raise InputError(
+        'thresholds are of the scores as they are: leave out logit_adjustment'
       )
     if self.logit_adjustment and self.detection:
       raise InputError(

@@ -211,7 +211,7 @@ class LabelledClips:
   ) -> dict[str, Evaluation]:
     frame_scores = None
     if self.has_frames:
-      frame_scores = self.frame_scores(self._patches(scores))
+      frame_scores = self.frame_scores(self.patches(scores))
     return self.evaluate_arrays(self.clip_scores(scores), frame_scores, weights)
 
   def evaluate_arrays(
@@ -274,7 +274,7 @@ class LabelledClips:
     marked = set(self.events['segment_id'])
     marked |= {self.clip_ids[row] for row in self.labels.unmarked.rows}
     clips = [row for row, clip_id in enumerate(self.clip_ids) if clip_id in marked]
-    patches = self._patches(scores)
+    patches = self.patches(scores)
     rows = {self.clip_ids[clip]: int(self.clips[clip]) for clip in clips}
     return evaluate_detection(
       _PatchesByClip(patches, rows),
@@ -284,7 +284,7 @@ class LabelledClips:
       self.records.frames.patch_hop_seconds,
     )
 
-  def _patches(self, scores: ClipScores) -> ClipPatchScores:
+  def patches(self, scores: ClipScores) -> ClipPatchScores:
     """The scores of patches, of which every clip must have as many as its record."""
     patches, rows = read_patch_scores(scores), self.records.read_clips()
     expected = [

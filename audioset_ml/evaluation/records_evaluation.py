@@ -15,7 +15,7 @@ from audioset_ml.errors import InputError
 from audioset_ml.evaluation import curves, files, selection
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
 from audioset_ml.evaluation.comparison import compare, priors_of
-from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.evaluation.evaluate_config import Criterion, EvaluateConfig
 from audioset_ml.evaluation.evaluation_inputs import EvaluationInputs, open_inputs
 from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
 from audioset_ml.evaluation.scores_source import (
@@ -24,6 +24,7 @@ from audioset_ml.evaluation.scores_source import (
   keep_scores,
   open_scores,
 )
+from audioset_ml.evaluation.thresholds import THRESHOLDS_FILE, choose_thresholds
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.scores import ClipScores
 
@@ -58,12 +59,19 @@ def evaluate_records(
   output = pathlib.Path(output_dir)
   # All that can be told before anything is scored is told.
   inputs = open_inputs(config, select)
+  criterion = Criterion.of(config.thresholds) if config.thresholds else None
+  if criterion and not have_patches(config):
+    raise InputError(
+      f'{config.scores[0]}: holds no scores of patches, by which thresholds are chosen '
+      '(score --patch_scores writes them)'
+    )
   truth, notes = _read_truth(config, inputs)
   chosen = truth.of(inputs.test)
   more: dict[str, Any] = {'notes': notes}
   names = config.models or config.scores
   if select is None:
-    scores = open_scores(config, names, inputs.records, truth.has_frames, output)
+    patches = truth.has_frames or criterion is not None
+    scores = open_scores(config, names, inputs.records, patches, output)
   else:
     parts = {'validation': truth.of(inputs.validation), 'test': chosen}
     scores, more['selection'] = _select(config, select, truth, parts, output)
@@ -74,6 +82,8 @@ def evaluate_records(
     if config.framed_tsv:
       raise InputError(f'{message} as having a class of {config.records}')
     notes.append(message)
+  if criterion:
+    notes.append(_write_thresholds(output, chosen, scores, criterion))
   notes += chosen.doubts(scores)
   found = chosen.detection(scores) if config.detection else None
   _write_csv(output / LOST_FILE, inputs.lost)
@@ -181,7 +191,8 @@ def _select(
   candidates = []
   for number, name in enumerate(names):
     folder = output / _CANDIDATES / f'{number:03d}'
-    scores = open_scores(config, (name,), truth.records, truth.has_frames, folder)
+    patches = truth.has_frames or bool(config.thresholds)
+    scores = open_scores(config, (name,), truth.records, patches, folder)
     candidates.append(scores)
     for part, labelled in parts.items():
       values[part].append(selection.values_of(labelled.evaluate(scores)))
@@ -207,6 +218,19 @@ def _write_curves(
     output / files.CURVES_FILE, curves.class_curves(values, states, class_map, classes)
   )
   _write_csv(output / files.RELIABILITY_FILE, curves.reliability(values, states))
+
+
+def _write_thresholds(
+  output: pathlib.Path, chosen: LabelledClips, scores: ClipScores, criterion: Criterion
+) -> str:
+  """Writes each class's threshold; a note on them."""
+  table, kind = choose_thresholds(chosen, scores, criterion)
+  _write_csv(output / THRESHOLDS_FILE, table)
+  number = int(table['threshold'].notna().sum())
+  return (
+    f'{THRESHOLDS_FILE}: chosen on these {kind} for {number} of {len(table)} classes '
+    '(the others lack positives or negatives, or no threshold is precise enough)'
+  )
 
 
 def _write_ids(path: pathlib.Path, clip_ids: Sequence[str]) -> None:

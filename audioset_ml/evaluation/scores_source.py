@@ -65,6 +65,7 @@ def score_config(
     class_map=config.class_map,
     class_mapping=config.class_mapping,
     audio_dir=config.audio_dir,
+    audio_names=config.audio_names,
     patch_scores=patches,
     patch_type='float32',
   )

@@ -53,7 +53,8 @@ def evaluate_weak(
   print it); `lwlrap` and `lwlrap_label_weighted` (DCASE 2019's overall value);
   `d_prime_implicit`, `auc_implicit`, `d_prime_of_mean_auc_implicit` and `map` (every
   label that is no positive counted as a negative, as most of the literature does); and
-  the numbers of classes left out or clipped. Implicit positives count for all but
+  the numbers of classes left out or clipped. Labels that a person was unsure of count
+  in nothing, and are counted (`unsure_labels`). Implicit positives count for all but
   `d_prime` and `auc`; where there are any (SL21 3.1's label smearing),
   `d_prime_smeared` and `auc_smeared` hold all positives against explicit negatives.
 
@@ -89,6 +90,8 @@ def evaluate_weak(
     ),
   }
   resampled = None
+  if unsure := int((states == LabelState.UNSURE).sum()):
+    found['unsure_labels'] = unsure
   if weights is not None:
     positives = replicates.pop('positives')
     resampled = Replicates(
@@ -129,7 +132,9 @@ def _class_values(
     name: np.zeros(classes, int)
     for name in ('positives', 'explicit_positives', 'explicit_negatives')
   }
-  counts['clips'] = np.full(classes, len(scores))
+  # Of unsure labels nothing is known: they are neither positives nor negatives.
+  counted = states != LabelState.UNSURE
+  counts['clips'] = np.count_nonzero(counted, axis=0)
   smeared = bool((states == LabelState.IMPLICIT_POSITIVE).any())
   names = _VALUES + (_SMEARED if smeared else ())
   values = {name: np.full(classes, np.nan) for name in names}
@@ -147,7 +152,10 @@ def _class_values(
       refuted = np.flatnonzero(state == LabelState.EXPLICIT_NEGATIVE)
       kinds = {
         '': (np.flatnonzero(state == LabelState.EXPLICIT_POSITIVE), refuted),
-        '_implicit': (np.flatnonzero(present), np.flatnonzero(~present)),
+        '_implicit': (
+          np.flatnonzero(present),
+          np.flatnonzero(~present & (state != LabelState.UNSURE)),
+        ),
       }
       if smeared:
         kinds['_smeared'] = kinds['_implicit'][0], refuted
@@ -161,7 +169,8 @@ def _class_values(
         if weights is not None:
           _add_ranked(replicates, ranked, kind, index, weights)
       bar.update()
-  labels = ranks.LabelRanks.of(scores, np.isin(states, PRESENT_STATES))
+  counted = None if counted.all() else counted
+  labels = ranks.LabelRanks.of(scores, np.isin(states, PRESENT_STATES), counted)
   values['lwlrap'] = labels.lwlrap()
   if weights is not None:
     replicates['lwlrap'], replicates['positives'] = labels.resampled(weights)

@@ -4,13 +4,15 @@ import dataclasses
 import difflib
 import functools
 import os
+from collections.abc import Iterator
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError, has_control, shown
-from audioset_ml.input_files import read_rows
+from audioset_ml.input_files import read_rows, read_text
 from audioset_ml.paths import as_path
 
 HEADER = ('index', 'mid', 'display_name')
+_VOCABULARY = ('index', 'name', 'mid')  # of FSD50K, without a header
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,10 @@ class ClassMap:
     return {mid: index for index, mid in enumerate(self.mids)}
 
   def find(self, label: str) -> int:
-    """The index of a class by its mid or, whatever its case, its name.
+    """The index of a class by its mid or its name.
+
+    Case, and whether blanks are underscores and commas an "and" (as in FSD50K), is all
+    the same in a name that is otherwise one class's alone.
 
     Raises:
       LabelError: there is none; similar names are named.
@@ -56,11 +61,14 @@ class ClassMap:
     names = [name.lower() for name in self.names]
     if lowered in names:
       return names.index(lowered)
+    alike = [i for i, name in enumerate(names) if _spelled(name) == _spelled(lowered)]
+    if len(alike) == 1:
+      return alike[0]
     near = [name for name in self.names if lowered and lowered in name.lower()]
     if not near:
       # A typing error, or another spelling of the spaces.
-      spelled = {name.lower().replace('_', ' '): name for name in reversed(self.names)}
-      found = difflib.get_close_matches(lowered.replace('_', ' '), spelled)
+      spelled = {_spelled(name): name for name in reversed(self.names)}
+      found = difflib.get_close_matches(_spelled(lowered), spelled)
       near = [spelled[name] for name in found]
     hint = f'; do you mean {" or ".join(near[:3])}?' if near else ''
     raise LabelError(f'{label!r} is neither the mid nor the name of a class{hint}')
@@ -70,12 +78,13 @@ class ClassMap:
     """Reads `class_labels_indices.csv`, `yamnet_class_map.csv` or one of the same form.
 
     Args:
-      path: CSV with the header `index,mid,display_name` and indices 0, 1, 2, …
+      path: CSV with the header `index,mid,display_name` and indices 0, 1, 2, …; or
+        FSD50K's vocabulary.csv, which has no header and the mid behind the name.
 
     Raises:
       LabelError: the file is missing or not of that form; file and row are named.
     """
-    rows = list(read_rows(path, HEADER, 'the class map', error=LabelError))
+    rows = list(_rows(path))
     for index, (number, row) in enumerate(rows):
       if row[0] != str(index) or not row[1]:
         raise LabelError(
@@ -95,6 +104,30 @@ class ClassMap:
     """Writes the map as AudioSet's `class_labels_indices.csv`."""
     rows = zip(range(len(self)), self.mids, self.names, strict=True)
     folders.write_csv(as_path(path), HEADER, rows)
+
+
+def _rows(path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:
+  """The rows of a class map: number from 1; index, mid and name."""
+  options = {'what': 'the class map', 'error': LabelError}
+  lines = read_text(path, **options).split('\n')
+  if not _is_vocabulary(next(filter(str.strip, lines), '')):
+    yield from read_rows(path, HEADER, **options)
+    return
+  for number, row in read_rows(path, _VOCABULARY, **options, has_header=False):
+    index, name, mid = row
+    yield number, [index, mid, name]
+
+
+def _is_vocabulary(line: str) -> bool:
+  """Whether a file's first row is that of FSD50K's vocabulary.csv."""
+  cells = [cell.strip() for cell in line.split(',')]
+  return len(cells) > 2 and cells[0] == '0' and cells[-1].startswith('/')
+
+
+def _spelled(name: str) -> str:
+  """A name as it is compared: `Boat_and_Water_vehicle` is `Boat, Water vehicle`."""
+  words = name.lower().replace('_', ' ').replace(',', ' and ').split()
+  return ' '.join(words)
 
 
 def read_display_names(path: str | os.PathLike) -> dict[str, str]:

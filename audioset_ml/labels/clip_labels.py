@@ -148,6 +148,21 @@ class ClipLabelTable:
     return np.searchsorted(labels['clip'].to_numpy(), np.arange(len(self) + 1))
 
 
+def with_decided(weak: pd.DataFrame, decided: pd.DataFrame) -> pd.DataFrame:
+  """Labels of whole clips with further ones, sorted.
+
+  What a person was unsure of gives way to what another one decided.
+
+  Args:
+    weak: as `ClipLabelTable.weak`.
+    decided: more of these, of clips and classes that `weak` has no others of.
+  """
+  pair = ['clip', 'class_index']
+  table = pd.concat([weak, decided])
+  unsure = (table['state'] == LabelState.UNSURE) & table.duplicated(pair, keep=False)
+  return table[~unsure].sort_values(pair, ignore_index=True)
+
+
 def count_states(clips: Iterable[ClipLabels]) -> dict[str, int]:
   """How many labels of each kind the clips have, and how many have strong ones.
 
@@ -160,6 +175,7 @@ def count_states(clips: Iterable[ClipLabels]) -> dict[str, int]:
     'explicit_positives': states.count(LabelState.EXPLICIT_POSITIVE),
     'explicit_negatives': states.count(LabelState.EXPLICIT_NEGATIVE) + unmarked,
     'unmarked_labels': unmarked,
+    'unsure_labels': states.count(LabelState.UNSURE),
     'strong_events': sum(event.present for clip in clips for event in clip.strong),
     'refuted_stretches': sum(not event.present for c in clips for event in c.strong),
     'clips_with_events': sum(any(e.present for e in clip.strong) for clip in clips),

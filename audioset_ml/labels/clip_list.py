@@ -15,6 +15,7 @@ from audioset_ml.labels.clip_ids import (
   normal_column,
   without_control,
 )
+from audioset_ml.labels.file_forms import FileForm
 from audioset_ml.labels.text_columns import columns_of, read_lines
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
@@ -29,8 +30,9 @@ def read_clip_list(path: str | os.PathLike) -> tuple[str, ...]:
 
   Args:
     path: a text file, a clip id (`<YouTube id>_<start in ms>`) a line; a segments CSV
-      of AudioSet's form; or a TSV or CSV whose first column (behind an index column, if
-      there is one) is `segment_id`, as of strong labels, or `clip_id`. Lines that start
+      of AudioSet's form; a TSV or CSV whose first column (behind an index column, if
+      there is one) is `segment_id`, as of strong labels, or `clip_id`; or one whose
+      rows name sound files (`file_forms`). Lines that start
       with `#` above the first clip are comments, unless they look like an id.
 
   Raises:
@@ -58,6 +60,11 @@ def _rows(path: str | os.PathLike, lines: pd.Series) -> pd.Series:
   wrong_rows = WrongRows()
   body = lines[~_comments(lines)]
   header = body.iloc[0] if len(body) else ''
+  form = FileForm.of(header)
+  if form and not segment_rows.is_header(header):
+    clips = form.rows(path, wrong_rows)['clip_id']
+    wrong_rows.settle()
+    return clips
   for separator in ('\t', ',', ';'):
     names = columns_of(header, separator)
     place = int(len(names) > 1 and names[0] in ('', 'index'))

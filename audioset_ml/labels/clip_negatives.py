@@ -4,12 +4,14 @@
 |---|---|
 | refuted it in all frames of the clip | as if refuted by name |
 | marked all sounds, and none of the class | as `unmarked` |
+| said that the clip holds nothing | the same, of all classes they were asked for |
 
-What was said of the whole clip and this very class stands. Of AudioSet's evaluation
-clips, 39 % of the weak positives of classes that the strong annotators used have no
-event of the class: mostly ("Speech") since these chose a more specific name, else
-since two people heard differently. Neither is a reason to call the class absent; nor
-is it known where it would be, so its frames stay unlabelled.
+What was said of the whole clip and this very class stands. (That a person was unsure
+stands against what others did not mark, and gives way to what they refuted.) Of
+AudioSet's evaluation clips, 39 % of the weak positives of classes that the strong
+annotators used have no event of the class: mostly ("Speech") since these chose a more
+specific name, else since two people heard differently. Neither is a reason to call the
+class absent; nor is it known where it would be, so its frames stay unlabelled.
 """
 
 import dataclasses
@@ -24,7 +26,8 @@ from audioset_ml.errors import LabelError
 from audioset_ml.labels import unmarked
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal
-from audioset_ml.labels.formats import TOLERANCE
+from audioset_ml.labels.file_forms import id_of_file
+from audioset_ml.labels.formats import TOLERANCE, StrongFile
 from audioset_ml.labels.framing import FrameGrid
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.labels.text_columns import read_lines
@@ -73,7 +76,7 @@ def read_annotated_classes(
 
 
 def annotation_of(
-  events: pd.DataFrame,
+  file: StrongFile,
   places: pd.Series,
   class_map: ClassMap,
   classes: np.ndarray | None = None,
@@ -81,7 +84,7 @@ def annotation_of(
   """What the annotators of a file of events went through.
 
   Args:
-    events: the file's events, of all labels (`formats.read_strong_tsv`).
+    file: what it says, of all labels.
     places: the index of each clip that there is, by id; others are left out.
     class_map: the classes.
     classes: those that they were asked for; None for all that have an event in the
@@ -90,17 +93,35 @@ def annotation_of(
   # Of a million events, each label and each clip is looked up once.
   used = {
     class_map.index_of[mid]: count
-    for mid, count in events['label'].value_counts().items()
+    for mid, count in file.events['label'].value_counts().items()
     if mid in class_map.index_of
   }
   asked = np.array(sorted(used), int) if classes is None else classes
   outside = sorted(set(used).difference(asked.tolist()))
-  clips = places.reindex(events['segment_id'].unique()).dropna()
+  clips = pd.concat([file.events['segment_id'], file.silent]).unique()
+  clips = places.reindex(clips).dropna()
   return Annotation(
     clips=np.sort(clips.to_numpy(np.int64)),
     classes=asked,
     outside={class_map.mids[index]: used[index] for index in outside},
   )
+
+
+def silent_part(
+  annotation: Annotation, file: StrongFile, places: pd.Series, path: str | os.PathLike
+) -> Annotation:
+  """Of what the annotators of a file went through, the clips that hold nothing.
+
+  Raises:
+    LabelError: there are such, and nothing says of which classes they hold nothing.
+  """
+  if len(file.silent) and not len(annotation.classes):
+    raise LabelError(
+      f'{path}: says that {len(file.silent)} clips hold nothing, but not of which '
+      'classes: it has no event of a class; name them with --annotated_classes'
+    )
+  clips = places.reindex(file.silent).dropna()
+  return Annotation(np.sort(clips.to_numpy(np.int64)), annotation.classes, {})
 
 
 def unmarked_labels(
@@ -162,9 +183,11 @@ def doubtful_labels(
   clips, classes = [], []
   if rows:
     for line in read_lines(path).loc[sorted(set(rows))]:
-      words = [normal(word.strip(' "')) for word in re.split('[\t;,]', line)]
+      words = [word.strip(' "') for word in re.split('[\t;,]', line)]
       named = [class_map.index_of[word] for word in words if word in class_map.index_of]
-      for clip in (places[word] for word in words if word in places.index):
+      # A clip's id, or the name of its file.
+      ids = {spelled for word in words for spelled in (normal(word), id_of_file(word))}
+      for clip in (places[clip_id] for clip_id in sorted(ids) if clip_id in places):
         classes += named or range(len(class_map))
         clips += [clip] * (len(named) or len(class_map))
   return np.array(clips, np.int64), np.array(classes, np.int64)

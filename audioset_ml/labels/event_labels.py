@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from audioset_ml.labels.clip_labels import with_decided
 from audioset_ml.labels.clip_negatives import Annotation
 from audioset_ml.labels.states import PRESENT_STATES, LabelState
 
@@ -33,7 +34,7 @@ def with_labels_of_events(
     weak_labels: 'given', as they are; 'events', an event makes its class a positive
       whatever was given, and a given positive of a class and a clip that were annotated
       goes if there is none; 'both', an event makes its class a positive where nothing
-      was given, and what was given stands.
+      was given or a person was unsure, and what else was given stands.
 
   Returns:
     The labels, sorted; how many positives are of events alone (labels_of_events), how
@@ -51,7 +52,7 @@ def with_labels_of_events(
   found = strong.loc[strong['present'], pair].drop_duplicates()
   known = found.merge(weak, 'left', pair)
   refuted = (known['state'] == LabelState.EXPLICIT_NEGATIVE).to_numpy()
-  new = known['state'].isna().to_numpy()
+  new = (known['state'].isna() | (known['state'] == LabelState.UNSURE)).to_numpy()
   counts['refuted_labels_with_event'] = int(refuted.sum())
   if weak_labels == 'events':
     new = new | refuted
@@ -63,7 +64,7 @@ def with_labels_of_events(
   counts['labels_of_events'] = int(new.sum())
   state = int(LabelState.EXPLICIT_POSITIVE)
   new = known.loc[new, pair].assign(state=state).astype(weak.dtypes)
-  return pd.concat([weak, new]).sort_values(pair, ignore_index=True), counts
+  return with_decided(weak, new), counts
 
 
 def _annotated(weak: pd.DataFrame, annotations: Sequence[Annotation]) -> np.ndarray:

@@ -2,15 +2,19 @@
 
 | file | columns | speaks of |
 |---|---|---|
-| strong | segment_id, start_time_seconds, end_time_seconds, label | events |
-| explicit | segment_id, label, present | whole clips |
+| strong | segment_id, start_time_seconds, end_time_seconds, label | events, silence |
+| explicit | segment_id, label, present | whole clips: PRESENT, NOT_PRESENT, UNSURE |
 | framed (Google's "posneg") | the strong columns and present | stretches of a clip |
 
-As spreadsheets leave them they are read as well: separated by commas or semicolons, in
-quotes, with an index column. Every table is indexed by the rows' numbers in their file.
+In a strong file, a row with a segment_id and nothing else says that the clip was
+annotated and holds nothing, as in DESED's files, which are read as strong files, too
+(`file_forms`). As spreadsheets leave them they are
+read as well: separated by commas or semicolons, in quotes, with an index column. Every
+table is indexed by the rows' numbers in their file.
 `segments` has the weak CSVs.
 """
 
+import dataclasses
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -22,6 +26,7 @@ import pyarrow.csv
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError, shown
+from audioset_ml.labels import file_forms
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import (
   CELL_ERROR,
@@ -29,6 +34,8 @@ from audioset_ml.labels.clip_ids import (
   normal_column,
   without_control,
 )
+from audioset_ml.labels.file_forms import FileForm
+from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.text_columns import (
   columns_of,
   read_header,
@@ -45,7 +52,13 @@ TIMES = ('start_time_seconds', 'end_time_seconds')
 STRONG_COLUMNS = ('segment_id', *TIMES, 'label')
 EXPLICIT_COLUMNS = ('segment_id', 'label', 'present')
 FRAMED_COLUMNS = (*STRONG_COLUMNS, 'present')
-PRESENT, NOT_PRESENT = 'PRESENT', 'NOT_PRESENT'
+PRESENT, NOT_PRESENT, UNSURE = 'PRESENT', 'NOT_PRESENT', 'UNSURE'
+# What is said of a whole clip, and what is then known of its label.
+STATE_OF = {
+  PRESENT: LabelState.EXPLICIT_POSITIVE,
+  NOT_PRESENT: LabelState.EXPLICIT_NEGATIVE,
+  UNSURE: LabelState.UNSURE,
+}
 
 _NO_EVENTS = (
   'its rows say PRESENT or NOT_PRESENT, but events are needed here; give it as '
@@ -60,11 +73,25 @@ _NOT_WHOLE = (
 TOLERANCE = 1e-3
 
 
-def read_strong_tsv(
+@dataclasses.dataclass(frozen=True)
+class StrongFile:
+  """What a file of strong labels says.
+
+  Attributes:
+    events: a row an event: segment_id, start_time_seconds, end_time_seconds (s), label.
+    silent: the clips that were annotated and hold nothing.
+  """
+
+  events: pd.DataFrame
+  silent: pd.Series
+
+
+def read_strong_file(
   path: str | os.PathLike,
   class_map: ClassMap | None = None,
   wrong_rows: WrongRows | None = None,
   clip_seconds: float | pd.Series | None = None,
+  names: ClassMap | None = None,
 ) -> pd.DataFrame:
   """Reads strong labels such as `audioset_eval_strong.tsv`.
 
@@ -74,21 +101,44 @@ def read_strong_tsv(
     wrong_rows: whether wrong rows are left out; None means they are errors.
     clip_seconds: how long clips are, all of them or (a Series) by id; a later time is
       wrong. None allows any.
-
-  Returns:
-    One row an event: segment_id, start_time_seconds, end_time_seconds (s), label.
+    names: the classes that labels of DESED's form, which are names, stand for; None
+      leaves them as they are, unless there is a class_map.
 
   Raises:
     LabelError: the file is missing or lacks columns, or rows of it are wrong: too few
       or many columns, times that aren't finite, are reversed or outside the clip, a
-      label that is not in the class map. Names file, row and value.
+      label that is not in the class map, silence in a clip with an event. Names file,
+      row and value.
   """
   wrong_rows = wrong_rows or WrongRows()
-  refused = {'present': _NO_EVENTS}
-  table = _read_tsv(path, STRONG_COLUMNS, class_map, wrong_rows, refused)
-  table = _with_times(path, table, wrong_rows, clip_seconds)
+  form = FileForm.of(read_header(path))
+  if form and form.has_events and form.labels:
+    table = file_forms.events_of(path, form, names or class_map, wrong_rows)
+    table = table.set_axis(STRONG_COLUMNS, axis=1)
+    table = with_decimal_points(table, TIMES, form.separator)
+  else:
+    table = _read_tsv(path, STRONG_COLUMNS, wrong_rows, {'present': _NO_EVENTS})
+  empty = (table[[*TIMES, 'label']] == '').all(axis=1)
+  silent = table.loc[empty, 'segment_id']
+  first = table.loc[~empty, 'segment_id'].drop_duplicates()
+  row_of = pd.Series(first.index, first)
+  both = silent[silent.isin(first)]
+  what = [f'says that {c} holds nothing, but row {row_of[c]} does not' for c in both]
+  wrong_rows.add(path, both.index, what)
+  events = _with_labels(path, table[~empty], class_map, wrong_rows)
+  events = _with_times(path, events, wrong_rows, clip_seconds)
   wrong_rows.settle()
-  return table
+  return StrongFile(events, silent[~silent.isin(first)].drop_duplicates())
+
+
+def read_strong_tsv(
+  path: str | os.PathLike,
+  class_map: ClassMap | None = None,
+  wrong_rows: WrongRows | None = None,
+  clip_seconds: float | pd.Series | None = None,
+) -> pd.DataFrame:
+  """The events of `read_strong_file` alone."""
+  return read_strong_file(path, class_map, wrong_rows, clip_seconds).events
 
 
 def read_explicit_tsv(
@@ -96,10 +146,10 @@ def read_explicit_tsv(
   class_map: ClassMap | None = None,
   wrong_rows: WrongRows | None = None,
 ) -> pd.DataFrame:
-  """Reads labels that a person confirmed or refuted for a whole clip.
+  """Reads labels that a person confirmed or refuted for a whole clip, or was unsure of.
 
   Returns:
-    One row a rating: segment_id, label, present (PRESENT or NOT_PRESENT).
+    One row a rating: segment_id, label, present (PRESENT, NOT_PRESENT or UNSURE).
 
   Raises:
     LabelError: as `read_strong_tsv`; also for another value in `present`, for labels
@@ -107,8 +157,9 @@ def read_explicit_tsv(
   """
   wrong_rows = wrong_rows or WrongRows()
   refused = dict.fromkeys(TIMES, _NOT_WHOLE)
-  table = _read_tsv(path, EXPLICIT_COLUMNS, class_map, wrong_rows, refused)
-  table = _with_presence(path, table, wrong_rows)
+  table = _read_tsv(path, EXPLICIT_COLUMNS, wrong_rows, refused)
+  table = _with_labels(path, table, class_map, wrong_rows)
+  table = _with_presence(path, table, wrong_rows, tuple(STATE_OF))
   wrong_rows.settle()
   return table
 
@@ -129,9 +180,10 @@ def read_framed_tsv(
     LabelError: as `read_strong_tsv` and `read_explicit_tsv`.
   """
   wrong_rows = wrong_rows or WrongRows()
-  table = _read_tsv(path, FRAMED_COLUMNS, class_map, wrong_rows)
+  table = _read_tsv(path, FRAMED_COLUMNS, wrong_rows)
+  table = _with_labels(path, table, class_map, wrong_rows)
   table = _with_times(path, table, wrong_rows, clip_seconds)
-  table = _with_presence(path, table, wrong_rows)
+  table = _with_presence(path, table, wrong_rows, (PRESENT, NOT_PRESENT))
   wrong_rows.settle()
   return table
 
@@ -178,7 +230,6 @@ def _write_tsv(path: str | os.PathLike, table: pd.DataFrame, **form: str) -> Non
 def _read_tsv(
   path: str | os.PathLike,
   columns: Sequence[str],
-  class_map: ClassMap | None,
   wrong_rows: WrongRows,
   refused: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
@@ -216,10 +267,26 @@ def _read_tsv(
   table = table[~table.index.isin(broken)]
   table['segment_id'] = normal_column(table['segment_id'])
   table = table.loc[without_control(path, table['segment_id'], wrong_rows).index]
-  for column in ('segment_id', 'label'):
-    nameless = table.index[table[column] == '']
-    wrong_rows.add(path, nameless, [f'an empty {column}'] * len(nameless))
-    table = table[table[column] != '']
+  return _filled(path, table, 'segment_id', wrong_rows)
+
+
+def _filled(
+  path: str | os.PathLike, table: pd.DataFrame, column: str, wrong_rows: WrongRows
+) -> pd.DataFrame:
+  """The rows in which a column isn't empty; the others are reported."""
+  empty = table.index[table[column] == '']
+  wrong_rows.add(path, empty, [f'an empty {column}'] * len(empty))
+  return table[table[column] != '']
+
+
+def _with_labels(
+  path: str | os.PathLike,
+  table: pd.DataFrame,
+  class_map: ClassMap | None,
+  wrong_rows: WrongRows,
+) -> pd.DataFrame:
+  """The rows with a label; with a class map, one of its own."""
+  table = _filled(path, table, 'label', wrong_rows)
   if class_map is None:
     return table
   return wrong_rows.keep_known(path, table, 'label', class_map.mids)
@@ -273,12 +340,21 @@ def _longest(clips: pd.Series, clip_seconds: float | pd.Series | None) -> pd.Ser
 
 
 def _with_presence(
-  path: str | os.PathLike, table: pd.DataFrame, wrong_rows: WrongRows
+  path: str | os.PathLike,
+  table: pd.DataFrame,
+  wrong_rows: WrongRows,
+  words: Sequence[str],
 ) -> pd.DataFrame:
-  """Leaves out rows whose `present` is wrong or contradicts an earlier row."""
-  right = table['present'].isin([PRESENT, NOT_PRESENT])
+  """Leaves out rows whose `present` is none of the words or contradicts an earlier
+  row."""
+  right = table['present'].isin(words)
   bad = table.loc[~right, 'present']
-  what = [f'{shown(text)} is neither {PRESENT} nor {NOT_PRESENT}' for text in bad]
+  what = [
+    f'{shown(text)} is said of whole clips, not of stretches'
+    if text == UNSURE
+    else f'{shown(text)} is none of {", ".join(words)}'
+    for text in bad
+  ]
   wrong_rows.add(path, bad.index, what)
   table = table[right].drop_duplicates()
   again = table.duplicated([name for name in table.columns if name != 'present'])
@@ -286,8 +362,8 @@ def _with_presence(
     path,
     table.index[again],
     [
-      f'{row.segment_id} {row.label} is {row.present}, but an earlier row says the '
-      'opposite'
+      f'{row.segment_id} {row.label} is {row.present}, but an earlier row says '
+      'something else'
       for row in table[again].itertuples()
     ],
   )

@@ -10,7 +10,13 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from audioset_ml.labels.formats import NOT_PRESENT, PRESENT, TIMES, TOLERANCE
+from audioset_ml.labels.formats import (
+  NOT_PRESENT,
+  PRESENT,
+  TIMES,
+  TOLERANCE,
+  StrongFile,
+)
 
 # Times in the label files are thousandths of a second: in whole milliseconds every
 # comparison is exact.
@@ -138,6 +144,23 @@ def frame_table(
       'present': np.where(np.isin(rows, positive), PRESENT, NOT_PRESENT),
     }
   )
+
+
+def with_silence(explicit: pd.DataFrame | None, file: StrongFile) -> pd.DataFrame:
+  """Labels of whole clips, with those of clips that hold nothing of a file's labels.
+
+  Args:
+    explicit: as `formats.read_explicit_tsv` gives them; what they say stands. None for
+      none.
+    file: of `formats.read_strong_file`.
+  """
+  labels = file.events['label'].drop_duplicates().to_frame()
+  absent = file.silent.to_frame('segment_id').merge(labels, how='cross')
+  absent = absent.assign(present=NOT_PRESENT)
+  if explicit is None:
+    return absent
+  table = pd.concat([explicit, absent], ignore_index=True)
+  return table.drop_duplicates(['segment_id', 'label'], ignore_index=True)
 
 
 def _framed_rows(

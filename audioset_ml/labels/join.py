@@ -8,15 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from audioset_ml.errors import InputError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_labels import ClipLabelTable
+from audioset_ml.labels.clip_labels import ClipLabelTable, with_decided
 from audioset_ml.labels.clip_negatives import (
   Annotation,
   annotation_of,
   doubtful_labels,
   read_annotated_classes,
   refuted_throughout,
+  silent_part,
   unmarked_labels,
 )
 from audioset_ml.labels.event_labels import with_labels_of_events
@@ -79,8 +81,8 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   timed = [path for path in files.explicit_tsvs if formats.has_times(path)]
   whole = [path for path in files.explicit_tsvs if path not in timed]
   explicit = [formats.read_explicit_tsv(path, class_map, wrong_rows) for path in whole]
-  events = [
-    formats.read_strong_tsv(path, None, wrong_rows, lengths)
+  strong_files = [
+    formats.read_strong_file(path, None, wrong_rows, lengths, class_map)
     for path in files.strong_tsvs
   ]
   stretches = [
@@ -89,12 +91,17 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   known = known_labels(class_map, files)
   if known is not None:
     paths = [*files.strong_tsvs, *timed]
+    tables = [*(file.events for file in strong_files), *stretches]
     tables = [
       wrong_rows.keep_known(path, table, 'label', known, _ALL_LABELS)
-      for path, table in zip(paths, [*events, *stretches], strict=True)
+      for path, table in zip(paths, tables, strict=True)
     ]
     wrong_rows.settle()
-    events, stretches = tables[: len(events)], tables[len(events) :]
+    strong_files = [
+      dataclasses.replace(file, events=table)
+      for file, table in zip(strong_files, tables, strict=False)
+    ]
+    stretches = tables[len(strong_files) :]
   places = pd.Series(np.arange(len(clips)), clips['clip_id'])
   weak_tables = [
     one.labels.assign(present=formats.PRESENT).set_axis(
@@ -106,7 +113,7 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   weak_labels = _whole_clip_labels(
     sources, [*weak_tables, *explicit], class_map, places, counts, wrong_rows
   )
-  strong = _strong_labels(events, stretches)
+  strong = _strong_labels([file.events for file in strong_files], stretches)
   strong, others = in_class_map(strong, given, class_map, files)
   for fate in ('', '_kept', '_mapped', '_dropped'):
     counts[f'other_strong_labels{fate}'] = int(others[fate.strip('_') or 'all'].sum())
@@ -115,17 +122,25 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   strong = strong.rename(columns=dict(zip(formats.TIMES, columns[1:3], strict=True)))
   strong = strong[columns].drop_duplicates()
   strong = strong.sort_values(columns, ignore_index=True)
-  annotations = []
-  if files.complete_strong or files.weak_labels != 'given':
-    annotations = _annotations(files, events, places, class_map, wrong_rows)
+  annotations = _annotations(files, strong_files, places, class_map, wrong_rows)
   weak_labels, of_events = with_labels_of_events(
     weak_labels, strong, annotations, files.weak_labels
   )
   counts |= of_events
   weak_labels = _with_refuted(weak_labels, strong, clips, counts)
+  counts['unsure_labels_decided'] -= _count_unsure(weak_labels)
+  silent = [
+    silent_part(*parts, places, path)
+    for *parts, path in zip(annotations, strong_files, files.strong_tsvs, strict=True)
+  ]
+  counts['silent_clips'] = len({clip for one in silent for clip in one.clips.tolist()})
+  counts['labels_of_other_clips'] += sum(
+    int((~file.silent.isin(places.index)).sum()) for file in strong_files
+  )
   unmarked, outside = UnmarkedLabels(), {}
-  if files.complete_strong:
-    unmarked, outside = _unmarked(annotations, strong, weak_labels, class_map, counts)
+  if files.complete_strong or counts['silent_clips']:
+    asked = annotations if files.complete_strong else silent
+    unmarked, outside = _unmarked(asked, strong, weak_labels, class_map, counts)
     unmarked = _without_doubtful(
       unmarked, files, wrong_rows.found, places, class_map, counts
     )
@@ -143,14 +158,18 @@ def _clips(
   """The clips of all files, each once: clip_id, seconds; sorted.
 
   A clip may stand in several files, with labels of its own in each, but not with other
-  times.
+  times; one that names the sound file alone leaves its length open.
   """
   clips = pd.concat(
     [one.clips.assign(file=path) for path, one in zip(paths, weak, strict=True)]
   )
+  # Those of known length first.
+  order = clips['end'].isna().to_numpy().argsort(kind='stable')
+  clips = clips.iloc[order]
   again = clips['clip_id'].duplicated()
   first = clips[~again].set_index('clip_id')['end']
   other_times = again & (clips['end'] != clips['clip_id'].map(first))
+  other_times &= clips['end'].notna()
   for row, clip in clips[other_times].iterrows():
     wrong_rows.add(
       clip['file'],
@@ -174,14 +193,22 @@ def _whole_clip_labels(
   counts: dict[str, int],
   wrong_rows: WrongRows,
 ) -> pd.DataFrame:
-  """The labels of whole clips from all files; a contradiction is a wrong row."""
+  """The labels of whole clips from all files; a contradiction is a wrong row.
+
+  What a person was unsure of gives way to what another row says; `counts` has how many
+  were unsure, as `unsure_labels_decided`.
+  """
   table = pd.concat(
     [table.assign(file=number, row=table.index) for number, table in enumerate(tables)]
   )
   table = _of_clips(table, places, counts)
   table['class_index'] = table['label'].map(class_map.index_of).astype(np.int32)
   table = table.drop_duplicates(['clip', 'class_index', 'present'])
-  again = table.duplicated(['clip', 'class_index'])
+  unsure = table['present'] == formats.UNSURE
+  counts['unsure_labels_decided'] = int(unsure.sum())
+  pair = ['clip', 'class_index']
+  table = table[~(unsure & table.duplicated(pair, keep=False))]
+  again = table.duplicated(pair)
   for number, rows in table[again].groupby('file'):
     wrong_rows.add(
       paths[number],
@@ -194,10 +221,12 @@ def _whole_clip_labels(
     )
   wrong_rows.settle()
   table = table[~again]
-  present = (table['present'] == formats.PRESENT).to_numpy()
-  state = np.where(present, LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE)
-  table = table[['clip', 'class_index']].assign(state=state.astype(np.int8))
-  return table.sort_values(['clip', 'class_index'], ignore_index=True)
+  table = table[pair].assign(state=table['present'].map(formats.STATE_OF))
+  return table.astype({'state': np.int8}).sort_values(pair, ignore_index=True)
+
+
+def _count_unsure(weak: pd.DataFrame) -> int:
+  return int((weak['state'] == LabelState.UNSURE).sum())
 
 
 def _strong_labels(
@@ -229,17 +258,17 @@ def _with_refuted(
   found = found.merge(weak, 'left', pair)
   positive = found['state'] == LabelState.EXPLICIT_POSITIVE
   counts['positives_refuted_in_all_frames'] = int(positive.sum())
-  new = found[found['state'].isna()]
+  new = found[found['state'].isna() | (found['state'] == LabelState.UNSURE)]
   counts['labels_refuted_in_all_frames'] = len(new)
   if new.empty:
     return weak
   new = new.assign(state=int(LabelState.EXPLICIT_NEGATIVE)).astype(weak.dtypes)
-  return pd.concat([weak, new]).sort_values(pair, ignore_index=True)
+  return with_decided(weak, new)
 
 
 def _annotations(
   files: LabelFiles,
-  events: Sequence[pd.DataFrame],
+  strong_files: Sequence[formats.StrongFile],
   places: pd.Series,
   class_map: ClassMap,
   wrong_rows: WrongRows,
@@ -247,8 +276,13 @@ def _annotations(
   """What the annotators of each strong TSV went through."""
   asked = None
   if files.annotated_classes:
+    if not files.complete_strong and not any(len(one.silent) for one in strong_files):
+      raise InputError(
+        'annotated_classes does nothing without complete_strong or clips that hold '
+        'nothing'
+      )
     asked = read_annotated_classes(files.annotated_classes, class_map, wrong_rows)
-  return [annotation_of(table, places, class_map, asked) for table in events]
+  return [annotation_of(file, places, class_map, asked) for file in strong_files]
 
 
 def _unmarked(

@@ -29,9 +29,10 @@ class LabelFiles:
     strong_names: AudioSet's mid_to_display_name.tsv, for `keep`: the labels it has.
     skip_bad_labels: whether wrong rows are left out; otherwise they are an error.
     complete_strong: whether the annotators of the strong TSVs marked every sound that
-      they heard: what they did not mark is not there (`clip_negatives`).
-    annotated_classes: a file with the classes of which that is so, a mid or a name a
-      line; '' for those that have any event in the same TSV.
+      they heard: what they did not mark is not there (`clip_negatives`). Of clips that
+      hold nothing they say so in any case.
+    annotated_classes: a file with the classes that annotators were asked for, a mid or
+      a name a line; '' for those that have any event in the same TSV.
     weak_labels: what the labels of whole clips are in clips of the strong TSVs: one of
       `event_labels.WEAK_LABELS`.
   """
@@ -69,8 +70,8 @@ class LabelFiles:
       raise InputError(
         'complete_strong does nothing without strong_tsv, of whose annotators it speaks'
       )
-    if self.annotated_classes and not self.complete_strong:
-      raise InputError('annotated_classes does nothing without complete_strong')
+    if self.annotated_classes and not self.strong_tsvs:
+      raise InputError('annotated_classes does nothing without strong_tsv')
     if self.weak_labels not in WEAK_LABELS:
       choices = ', '.join(WEAK_LABELS)
       raise InputError(f'weak_labels is {self.weak_labels!r}: choose from {choices}')

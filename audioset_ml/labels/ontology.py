@@ -17,6 +17,8 @@ from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 
+_SHOWN = 10  # unknown children that an error names
+
 
 @dataclasses.dataclass(frozen=True)
 class Ontology:
@@ -64,12 +66,19 @@ class Ontology:
     return ontology
 
   def _check(self, path: str | os.PathLike) -> None:
-    for mid, children in self.children.items():
-      for child in children:
-        if child not in self.names:
-          raise LabelError(
-            f'{path}: {brief(mid)} has a child {shown(child)}, which is no node'
-          )
+    unknown = [
+      f'{brief(str(child))} of {brief(mid)}'
+      for mid, children in self.children.items()
+      for child in children
+      if not isinstance(child, str) or child not in self.names
+    ]
+    # All of them before the first ancestor is asked for, which needs every child.
+    if unknown:
+      more = f' and {len(unknown) - _SHOWN} more' if len(unknown) > _SHOWN else ''
+      raise LabelError(
+        f'{path}: children that are no nodes of the ontology: '
+        f'{", ".join(unknown[:_SHOWN])}{more}'
+      )
     for mid in self.names:
       if mid in self.ancestors(mid):
         raise LabelError(f'{path}: {mid} is its own ancestor')
@@ -143,8 +152,8 @@ def _fault(node: object) -> str:
     if not isinstance(node.get(key), str):
       return f'has the {key} {shown(node.get(key))}, which is no text'
   children = node.get('child_ids')
-  if not isinstance(children, list) or not all(isinstance(c, str) for c in children):
-    return f'has the child_ids {shown(children)}, which are no list of texts'
+  if not isinstance(children, list):
+    return f'has the child_ids {shown(children)}, which are no list'
   if not isinstance(node.get('restrictions', []), list):
     return f'has the restrictions {shown(node["restrictions"])}, which are no list'
   return ''

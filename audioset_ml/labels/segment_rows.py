@@ -8,6 +8,7 @@ row, unless it has a clip's times: then it is a row, since an id may begin with 
 wrong rows wherever they stand).
 """
 
+import csv
 import dataclasses
 import os
 import re
@@ -94,12 +95,36 @@ def split_rows(layout: Layout, lines: pd.Series) -> pd.DataFrame:
   """The columns id, start, end and labels of the rows that have this layout."""
   fields = split(lines, layout.separator, layout.columns, rest=True)
   labels = fields['labels'].str.contains(_LABELS[layout.separator]).to_numpy(bool)
+  cut = {row: _put_together(lines[row], layout) for row in fields.index[~labels]}
+  cut = {row: text for row, text in cut.items() if text is not None}
+  if cut:
+    fields.loc[list(cut), 'labels'] = list(cut.values())
+    labels = labels | fields.index.isin(cut)
   fields = fields.loc[labels, list(_COLUMNS)]
   for column in _COLUMNS:
     fields[column] = fields[column].str.strip('"')
   fields = with_decimal_points(fields, ('start', 'end'), layout.separator)
   fields['id'] = normal_column(fields['id'])
   return fields
+
+
+def _put_together(line: str, layout: Layout) -> str | None:
+  """The labels of a row that a spreadsheet has cut into cells; None if it isn't one.
+
+  The blank before the quotes in AudioSet's own files makes cells of the labels, the
+  quotes among them. Empty cells fill rows up to the longest.
+  """
+  try:
+    cells = next(csv.reader([line], delimiter=layout.separator, strict=True), [])
+  except csv.Error:
+    return None
+  cells = [cell.strip() for cell in cells[len(layout.columns) - 1 :]]
+  while len(cells) > 1 and not cells[-1]:
+    cells.pop()
+  if len(cells) == 1 and '"' not in cells[0]:
+    return cells[0]
+  text = ','.join(cells)
+  return text[1:-1] if re.fullmatch('"[^"]*"', text) else None
 
 
 def _fields(line: str, separator: str) -> list[str]:
@@ -128,6 +153,11 @@ def _layout_of_row(line: str) -> Layout | None:
     if len(times) == 2 and all(re.fullmatch(NUMBER, time) for time in times):
       return Layout(separator)
   return None
+
+
+def is_header(line: str) -> bool:
+  """Whether a line without `#` names a segments CSV's columns."""
+  return _named_layout(line) is not None
 
 
 def has_times(line: str) -> bool:

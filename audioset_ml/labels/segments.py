@@ -3,7 +3,8 @@
 Such as `eval_segments.csv`. Lines that start with `#` above the first row are headers
 and may be missing. Files as spreadsheets and pandas leave them are read as well: other
 separators, quotes around all fields, an index column, a header without `#`. A clip's id
-is `<YouTube id>_<start in ms>`, as the strong files have it.
+is `<YouTube id>_<start in ms>`, as the strong files have it. Files whose rows name
+sound files, as other data sets have them, are read by their header (`file_forms`).
 """
 
 import dataclasses
@@ -17,10 +18,11 @@ import pyarrow.compute as pc
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError, shown
-from audioset_ml.labels import segment_rows
+from audioset_ml.labels import file_forms, segment_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import without_control
-from audioset_ml.labels.text_columns import arrow, strings, times_of
+from audioset_ml.labels.file_forms import FileForm
+from audioset_ml.labels.text_columns import arrow, read_header, strings, times_of
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path
 
@@ -31,7 +33,8 @@ class Segments:
 
   Attributes:
     clips: a row a clip: clip_id, start, end (s, in the recording that the clip is cut
-      from). Its index is the row's number in the file.
+      from; NaN for a whole file of unknown length). Its index is the row's number in
+      the file.
     labels: a row a label, in the file's order: clip_id, mid; indexed likewise.
   """
 
@@ -47,7 +50,8 @@ def read_weak_csv(
   """Reads a weak segments CSV; two million rows in seconds.
 
   Args:
-    path: the file. A clip without positive labels has `""` for them.
+    path: the file. A clip without positive labels has `""` for them. Of a file of
+      events (`file_forms`) each clip has the labels of its events.
     class_map: the classes a label may be of; None allows any.
     wrong_rows: whether wrong rows are left out; None means they are errors. Of a row
       with a label that is not in the class map, only that label is left out.
@@ -58,6 +62,10 @@ def read_weak_csv(
       twice, a mid that is not in the class map. Names file, row and value.
   """
   wrong_rows = wrong_rows or WrongRows()
+  header = read_header(path)
+  form = FileForm.of(header)
+  if form and form.has_content and not segment_rows.is_header(header):
+    return _of_files(path, form, class_map, wrong_rows)
   layout, lines = segment_rows.find_rows(path, wrong_rows)
   fields = segment_rows.split_rows(layout, lines)
   unread = lines[~lines.index.isin(fields.index)]
@@ -84,6 +92,23 @@ def read_weak_csv(
     raise LabelError(
       f'{path}: holds no clips (rows of the form {segment_rows.FORM}){first}'
     )
+  return Segments(clips, labels)
+
+
+def _of_files(
+  path: str | os.PathLike,
+  form: FileForm,
+  class_map: ClassMap | None,
+  wrong_rows: WrongRows,
+) -> Segments:
+  """Reads a file whose rows name sound files."""
+  table = form.rows(path, wrong_rows)
+  clips = file_forms.clips_of(path, form, table, wrong_rows)
+  table = table[table['clip_id'].isin(clips['clip_id'])]
+  labels = file_forms.labels_of(path, form, table, class_map, wrong_rows)
+  wrong_rows.settle()
+  if clips.empty:
+    raise LabelError(f'{path}: names no files')
   return Segments(clips, labels)
 
 

@@ -7,10 +7,16 @@
 | explicit negative | a person: not present | 0 | negative | never |
 | … unmarked | who marked all sounds, not this one | 0 | negative | never |
 | implicit positive | derived, as from the ontology | 1 | no | never |
+| unsure | a person who could not tell | −1 | no | always |
 
-A clip lists the labels of the last three states but for the unmarked ones, which are
-kept a bit each (`unmarked`); every other class is an implicit negative, the vast
-majority (ML20 section II).
+An unsure label is never flagged as missing, for nobody would learn more of it by
+asking again, and counts in no metric, neither as a positive nor as a negative. It
+stands above label sets, the ontology and what complete annotators left unmarked, as all
+that is listed does; but it decides nothing, so it gives way where another person did.
+
+A clip lists the labels of all states but the first, and but for the unmarked ones,
+which are kept a bit each (`unmarked`); every other class is an implicit negative, the
+vast majority (ML20 section II).
 """
 
 import dataclasses
@@ -31,10 +37,14 @@ class LabelState(enum.IntEnum):
   EXPLICIT_POSITIVE = 1
   EXPLICIT_NEGATIVE = 2
   IMPLICIT_POSITIVE = 3
+  UNSURE = 4
 
   @classmethod
   def of(cls, present: bool, explicit: bool) -> 'LabelState':
-    """The state of a label that says `present`, given by a person if `explicit`."""
+    """The state of a label that says `present`, given by a person if `explicit`.
+
+    It can't say that a person was unsure.
+    """
     if explicit:
       return cls.EXPLICIT_POSITIVE if present else cls.EXPLICIT_NEGATIVE
     return cls.IMPLICIT_POSITIVE if present else cls.IMPLICIT_NEGATIVE
@@ -122,7 +132,8 @@ class LabelTable:
     )
 
   def known_in_class(self, class_index: int) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of the clips in which a class is no implicit negative, and its states.
+    """The rows of the clips in which a class is no implicit negative, and its states,
+    of which some may be unsure.
 
     Those that list it come first, then those in which it is unmarked.
     """

@@ -77,6 +77,10 @@ def summary(
     'explicit_negatives': int(classes['explicit_negatives'].sum()),
     'refuted_stretches': int(classes['refuted_stretches'].sum()),
   }
+  if unknown := int(labels.clips['seconds'].isna().sum()):
+    values['clips_of_unknown_length'] = unknown
+  if unsure := int((labels.weak['state'] == LabelState.UNSURE).sum()):
+    values['unsure_labels'] = unsure
   if len(labels.unmarked.rows):
     values['unmarked_labels'] = labels.unmarked.total
   columns = ['positives', 'explicit_negatives']

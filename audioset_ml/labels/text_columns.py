@@ -33,11 +33,14 @@ def read_header(path: str | os.PathLike) -> str:
       if line.startswith(_UTF_16_MARKS):
         lines = without_comments(read_lines(path))
         return lines.iloc[0] if len(lines) else ''
-      text = line.removeprefix(_BYTE_ORDER_MARK).decode().rstrip('\r\n')
-      if '\0' in text:
+      if b'\0' in line:
         raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})')
-      if text.strip() and not text.startswith('#'):
-        return text
+      # A line that ends with \r alone, as all in the file do then.
+      for text in (
+        line.removeprefix(_BYTE_ORDER_MARK).decode().rstrip('\r\n').split('\r')
+      ):
+        if text.strip() and not text.startswith('#'):
+          return text
   except OSError as error:
     raise LabelError(f'{path}: the label file cannot be read ({error})') from error
   except UnicodeDecodeError as error:
@@ -92,6 +95,8 @@ def read_lines(path: str | os.PathLike) -> pd.Series:
   data = _utf_8(path, data)
   if b'\0' in data:  # of UTF-16 without its mark, mostly
     raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})')
+  if b'\n' not in data:  # as old spreadsheets on a Macintosh end lines
+    data = data.replace(b'\r', b'\n')
   ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord('\n')) + 1
   offsets = np.concatenate([[0], ends])
   if offsets[-1] < len(data):

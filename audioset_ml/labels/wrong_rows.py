@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from audioset_ml.paths import Path
 
 WRONG_ROWS_FILE = 'skipped_labels.csv'
 
-# How many rows an error shows; the rest are counted.
+# How many faults an error shows; the rest are counted.
 _ROWS_SHOWN = 10
 
 
@@ -75,7 +75,7 @@ class WrongRows:
     """Ends the reading of a file.
 
     Raises:
-      LabelError: rows are wrong and must not be; lists the first ten, counts the rest.
+      LabelError: rows are wrong and must not be; lists ten faults, counts the rest.
     """
     pending, self._pending = sorted(self._pending), []
     if self.skip:
@@ -92,14 +92,28 @@ def write_wrong_rows(folder: Path, wrong_rows: Sequence[WrongRow]) -> None:
 
 
 def _message(wrong: list[WrongRow]) -> str:
-  """The first wrong rows of each file, and how many more there are."""
+  """The first wrong rows of each file, and how many more there are.
+
+  Rows of which the same is wrong, one unknown label say, are one line.
+  """
   parts = []
   for path, rows in itertools.groupby(wrong, key=lambda one: one.path):
     faults = list(rows)
-    shown = ''.join(f'\n  row {one.row}: {one.what}' for one in faults[:_ROWS_SHOWN])
-    more = len(faults) - _ROWS_SHOWN
+    alike: dict[str, dict[int, None]] = {}  # the rows of each fault, each once
+    for one in faults:
+      alike.setdefault(one.what, {})[one.row] = None
+    first = list(alike.items())[:_ROWS_SHOWN]
+    shown = ''.join(f'\n  {_line(what, where)}' for what, where in first)
+    told = {what for what, _ in first}
+    more = sum(one.what not in told for one in faults)
     rest = f'\n  … and {more} more' if more > 0 else ''
     number = len({one.row for one in faults})
     count = '1 wrong row' if number == 1 else f'{number} wrong rows'
     parts.append(f'{path}: {count}{shown}{rest}')
   return '\n'.join(parts)
+
+
+def _line(what: str, rows: Collection[int]) -> str:
+  more = len(rows) - 1
+  others = f' (and {more} more {"row" if more == 1 else "rows"})' if more else ''
+  return f'row {min(rows)}: {what}{others}'

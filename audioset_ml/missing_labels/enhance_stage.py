@@ -11,7 +11,7 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation.files import read_evaluation
-from audioset_ml.labels.states import LabelTable
+from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.missing_labels import rules
 from audioset_ml.missing_labels.class_percents import (
   choose_class_percents,
@@ -159,6 +159,8 @@ def enhance(
     origin=folders.fingerprint(config.scores),
   )
   text = describe(found, shown)
+  if unsure := int((labels.states == LabelState.UNSURE).sum()):
+    text += f'\n\n{unsure} labels that a person was unsure of are never flagged'
   if (chosen := inputs.class_percents) is not None:
     folder = pathlib.Path(output_dir)
     chosen.to_csv(folder / CLASS_PERCENTS_FILE, index=False, lineterminator='\n')

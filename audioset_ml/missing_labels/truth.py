@@ -12,7 +12,7 @@ from audioset_ml.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.ontology import Ontology, ancestor_labels, smear_labels
-from audioset_ml.labels.states import PRESENT_STATES
+from audioset_ml.labels.states import PRESENT_STATES, LabelState
 from audioset_ml.records.folder import RecordsFolder
 
 
@@ -25,12 +25,14 @@ class Truth:
     class_map: the classes.
     judged: a row a known label: clip (its row in clip_ids), class_index, present.
     complete: whether everything is known; what is not listed is then absent.
+    unsure: how many labels were left out, since who was asked was unsure.
   """
 
   clip_ids: tuple[str, ...]
   class_map: ClassMap
   judged: pd.DataFrame
   complete: bool
+  unsure: int = 0
 
   def of_class(self, class_index: int) -> tuple[np.ndarray, np.ndarray]:
     """What is known of a class.
@@ -89,7 +91,7 @@ def read_truth(
   row_of = pd.Series(np.arange(len(clip_ids)), index=list(clip_ids))
   if truth_records:
     judged = _judged_in_records(truth_records, row_of, class_map, ontology)
-    return Truth(tuple(clip_ids), class_map, judged, complete=False)
+    return _truth(clip_ids, class_map, judged, False, truth_records)
   if truth_csv:
     read = segments.read_weak_csv(truth_csv, class_map)
     lacking = set(clip_ids).difference(read.clips['clip_id'])
@@ -97,11 +99,12 @@ def read_truth(
       raise LabelError(
         f'{truth_csv}: lacks {len(lacking)} of the clips, {min(lacking)} for one'
       )
-    table = read.labels.assign(present=True)
+    table = read.labels.assign(present=True, unsure=False)
   else:
     parts = [formats.read_explicit_tsv(path, class_map) for path in truth_tsvs]
     table = pd.concat(parts, ignore_index=True)
     table = table.rename(columns={'segment_id': 'clip_id', 'label': 'mid'})
+    table['unsure'] = table['present'] == formats.UNSURE
     table['present'] = table['present'] == formats.PRESENT
   table = table[table['clip_id'].isin(row_of.index)]
   if not truth_csv and table.empty:
@@ -111,20 +114,48 @@ def read_truth(
       'clip': row_of.reindex(table['clip_id']).to_numpy(np.int64),
       'class_index': table['mid'].map(class_map.index_of).to_numpy(np.int64),
       'present': table['present'].to_numpy(bool),
+      'unsure': table['unsure'].to_numpy(bool),
     }
   )
+  # What one person was unsure of another may have decided.
+  judged = judged.sort_values('unsure', kind='stable', ignore_index=True)
+  again = judged.duplicated(['clip', 'class_index'])
+  judged = judged[~(judged['unsure'] & again)]
   if ontology is not None:
     judged = _with_ancestors(judged, ontology.implied_classes(class_map))
-  return Truth(tuple(clip_ids), class_map, judged, bool(truth_csv))
+  return _truth(
+    clip_ids, class_map, judged, bool(truth_csv), truth_csv or truth_tsvs[0]
+  )
+
+
+def _truth(
+  clip_ids: Sequence[str],
+  class_map: ClassMap,
+  judged: pd.DataFrame,
+  complete: bool,
+  path: str | os.PathLike,
+) -> Truth:
+  """The truth of what is judged, of which a column says where people were unsure.
+
+  Raises:
+    LabelError: they were unsure of everything.
+  """
+  known = judged[~judged['unsure']].drop(columns='unsure')
+  unsure = len(judged) - len(known)
+  if known.empty and unsure:
+    raise LabelError(f'{path}: of these clips it says no more than {formats.UNSURE}')
+  return Truth(tuple(clip_ids), class_map, known, complete, unsure)
 
 
 def _with_ancestors(judged: pd.DataFrame, implied: np.ndarray) -> pd.DataFrame:
-  """With the ancestors of what is present; what is judged by name stands."""
+  """With the ancestors of what is present; what was said by name stands, be it that
+  a person was unsure."""
   present = judged[judged['present']]
   clips, classes = ancestor_labels(
     present['clip'].to_numpy(), present['class_index'].to_numpy(), implied
   )
   added = pd.DataFrame({'clip': clips, 'class_index': classes, 'present': True})
+  added['unsure'] = False
   found = pd.concat([judged, added], ignore_index=True)
   return found.drop_duplicates(['clip', 'class_index'], ignore_index=True)
 
@@ -148,6 +179,7 @@ def _judged_in_records(
       rows, states = labels.known_in_class(index)
       present = np.isin(states, PRESENT_STATES)
       table = {'clip': places[rows], 'class_index': ours, 'present': present}
+      table['unsure'] = states == LabelState.UNSURE
       tables.append(pd.DataFrame(table).dropna())
   judged = pd.concat(tables).astype({'clip': np.int64, 'class_index': np.int64})
   if judged.empty:

@@ -21,7 +21,7 @@ from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records import folder, shard_runs
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
-from audioset_ml.records.shard import is_finished
+from audioset_ml.records.shard import file_state, file_states, is_finished
 
 _PARTS = '.parts'
 _CLIPS_A_BATCH = 16
@@ -117,9 +117,9 @@ class ShardEmbedder:
         writer.write(schema.with_frames(example, embeddings, records.frames, frames))
         count(1)
     folders.sync(partial)
-    size = folders.file_size(partial)
+    summary = {**file_state(partial), 'frames': lengths}
     partial.replace(shard)
-    folders.write_atomically(part, json.dumps({'bytes': size, 'frames': lengths}))
+    folders.write_atomically(part, json.dumps(summary))
     return collections.Counter(clips=len(lengths))
 
 
@@ -214,4 +214,6 @@ def embed(
       paths.delete_tree(entry)
   kept = {name: old[name] for name in folder.OF_LABELS if name in old}
   network = {'model': config.model, 'digest': frames.network}
-  return dict(old['counts']), {**kept, **frames.to_run(), 'network': network}
+  files = {folder.SHARD_FILES: file_states(names, parts)}
+  details = {**kept, **files, **frames.to_run(), 'network': network}
+  return dict(old['counts']), details

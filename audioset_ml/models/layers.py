@@ -118,6 +118,49 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     )
 
 
+_PLAIN = {
+  'module': 'keras.layers',
+  'class_name': 'BatchNormalization',
+  'registered_name': None,
+}
+_FUSED = {
+  'module': 'audioset_ml.models.layers',
+  'class_name': 'FusedBatchNormalization',
+  'registered_name': 'audioset_ml>FusedBatchNormalization',
+}
+
+
+def with_plain_layers(model: keras.Model) -> keras.Model:
+  """The same model of Keras's own layers, whose file opens without this package."""
+  return _with_other_layers(model, _FUSED, _PLAIN)
+
+
+def with_fused_layers(model: keras.Model) -> keras.Model:
+  """The same model with `FusedBatchNormalization` for Keras's, which is slow."""
+  return _with_other_layers(model, _PLAIN, _FUSED)
+
+
+def _with_other_layers(
+  model: keras.Model, old: dict[str, str | None], new: dict[str, str | None]
+) -> keras.Model:
+  """A copy with a class of layers in another's place; the model itself if it has none.
+
+  Args:
+    model: a model of a list of layers (Keras's Functional).
+    old, new: what Keras writes of the two classes.
+  """
+  config, changed = model.get_config(), False
+  for layer in config.get('layers', ()):
+    if all(layer.get(name) == value for name, value in old.items()):
+      layer.update(new)
+      changed = True
+  if not changed:
+    return model
+  copy = type(model).from_config(config)
+  copy.set_weights(model.get_weights())
+  return copy
+
+
 def with_classifier(
   inputs: keras.KerasTensor,
   embeddings: keras.KerasTensor,

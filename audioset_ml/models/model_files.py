@@ -1,4 +1,16 @@
-"""What can be known of a trained model before Keras opens it."""
+"""Where a model is, and what can be known of it before TensorFlow opens it.
+
+One way of naming a model, in all stages that take one:
+
+| named | is |
+|---|---|
+| a folder of `train` | its model.keras |
+| `<that folder>/checkpoints/ckpt-1000` | the network with that checkpoint's weights |
+| a `.keras` file | itself, its classes in class_map.csv beside it |
+| YAMNet's weights (`.h5`) | YAMNet; its classes see `labels.yamnet_classes` |
+| a folder of `export`, or saved_model in it | the SavedModel, a function of waveforms |
+| another SavedModel (YAMNet of TensorFlow Hub) | the same |
+"""
 
 import dataclasses
 import hashlib
@@ -12,19 +24,40 @@ from audioset_ml.errors import ModelError
 from audioset_ml.input_files import fault_of_form
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.labels.yamnet_classes import (
+  AUDIOSET_CLASS_MAP_FILE,
+  YAMNET_CLASS_MAP_FILE,
+  yamnet_class_map,
+)
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.folds import Fold, require_complete
 from audioset_ml.records.frames import FrameFormat
 
 MODEL_FILE = 'model.keras'
-YAMNET_CLASS_MAP_FILE = 'yamnet_class_map.csv'
+SAVED_MODEL_FOLDER = 'saved_model'  # what `export` calls it
+# Of the README of tensorflow/models/research/audioset/yamnet.
+YAMNET_WEIGHTS_URL = 'https://storage.googleapis.com/audioset/yamnet.h5'
+YAMNET_WEIGHTS_SHA256 = (
+  '13c3308955bbfaef262f175ac9c40e47b134573a93984f009220dd7cc12a1744'
+)
+YAMNET_CLASS_MAP_URL = (
+  'https://raw.githubusercontent.com/tensorflow/models/master/research/audioset/yamnet/'
+  'yamnet_class_map.csv'
+)
 _WEIGHTS_SUFFIXES = ('.h5', '.hdf5')
 _CHECKPOINT_DATA = '.data-00000-of-00001'
 
 
 def is_saved_model(path: str | os.PathLike) -> bool:
-  """Whether a folder holds a SavedModel."""
+  """Whether a folder is a SavedModel."""
   return (pathlib.Path(path) / folders.SAVED_MODEL_FILE).is_file()
+
+
+def find_saved_model(path: str | os.PathLike) -> pathlib.Path | None:
+  """The SavedModel that a path names: itself, or that in a folder of `export`."""
+  path = pathlib.Path(path)
+  places = (path, path / SAVED_MODEL_FOLDER)
+  return next((place for place in places if is_saved_model(place)), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,24 +97,27 @@ class ModelFiles:
     if checkpoint is not None:
       path = _train_folder_of(checkpoint)
     frames = FrameFormat.log_mel()
-    if is_saved_model(path):
+    if saved_model := find_saved_model(path):
       raise ModelError(
         f'{path}: a SavedModel, which takes waveforms; here the trained model itself '
-        'is needed: a train folder, a .keras file or yamnet.h5'
+        f'is needed: {_what_was_exported(saved_model)}'
       )
     if path.is_dir():
       frames = frames_of(folders.read_run(path, 'train'), path)
       path = path / MODEL_FILE
     files = cls(path, frames, None, checkpoint)
     files._require_file()
-    beside = path.parent / (
-      YAMNET_CLASS_MAP_FILE if files.is_weights else CLASS_MAP_FILE
-    )
-    if class_map_path is None and beside.is_file():
-      class_map_path = str(beside)
+    names = (CLASS_MAP_FILE,)
+    if files.is_weights:
+      names = (YAMNET_CLASS_MAP_FILE, AUDIOSET_CLASS_MAP_FILE)
+    beside = [path.parent / name for name in names if (path.parent / name).is_file()]
+    if class_map_path is None and beside:
+      class_map_path = str(beside[0])
     if class_map_path is None:
       return files
     classes = ClassMap.read(class_map_path)
+    if files.is_weights:
+      classes = yamnet_class_map(classes)
     return dataclasses.replace(files, class_map=classes, class_map_path=class_map_path)
 
   @property
@@ -99,18 +135,24 @@ class ModelFiles:
 
   def require_class_map(self) -> ClassMap:
     """The class map, or a ModelError that asks for one."""
-    if self.class_map is None:
+    if self.class_map is not None:
+      return self.class_map
+    message = f'{self.path}: nothing says what its outputs stand for; '
+    if self.is_weights:
       raise ModelError(
-        f'{self.path}: nothing says what its outputs stand for; give its class map '
-        'with --class_map'
+        f'{message}put {YAMNET_CLASS_MAP_FILE} ({YAMNET_CLASS_MAP_URL}) or '
+        f"AudioSet's {AUDIOSET_CLASS_MAP_FILE} beside it, or give either with "
+        '--class_map'
       )
-    return self.class_map
+    raise ModelError(f'{message}give its class map with --class_map')
 
   def _require_file(self) -> None:
     if self.is_weights:
       require_weights_file(self.path)
     elif not self.path.is_file():
-      raise ModelError(f'{self.path}: no such model file')
+      raise ModelError(
+        f'{self.path}: no such model file, nor a folder of train or export'
+      )
     elif not zipfile.is_zipfile(self.path):
       raise ModelError(
         f'{self.path}: not a Keras model of this package (a .keras file is an archive, '
@@ -122,8 +164,9 @@ def require_weights_file(path: str | os.PathLike) -> None:
   """Raises ModelError unless a file can be YAMNet's weights."""
   if not pathlib.Path(path).is_file():
     raise ModelError(
-      f"{path}: no such file; YAMNet's weights are published at "
-      'https://storage.googleapis.com/audioset/yamnet.h5'
+      f"{path}: no such file; YAMNet's weights are published at {YAMNET_WEIGHTS_URL} "
+      f'(15 MB, Apache 2.0, sha256 {YAMNET_WEIGHTS_SHA256}), and their class map is at '
+      f'{YAMNET_CLASS_MAP_URL}'
     )
   import h5py
 
@@ -136,13 +179,13 @@ def require_weights_file(path: str | os.PathLike) -> None:
 
 def require_model(path: str | os.PathLike) -> None:
   """Raises InputError unless a path is a model of any kind, a SavedModel among them."""
-  if not is_saved_model(path):
+  if not find_saved_model(path):
     ModelFiles.find(path)
 
 
 def require_classes(path: str | os.PathLike, class_map_path: str | None) -> None:
   """Raises InputError unless a model says its classes, or can hold them."""
-  if not is_saved_model(path):
+  if not find_saved_model(path):
     ModelFiles.find(path, class_map_path).require_class_map()
   elif class_map_path:
     ClassMap.read(class_map_path)
@@ -159,7 +202,7 @@ def require_fits(
 
   Args: as those of `scorers.open_scorer`.
   """
-  if is_saved_model(path):
+  if find_saved_model(path):
     if not audio_dir:
       raise ModelError(
         f'{path}: a SavedModel takes waveforms, which records do not hold; give the '
@@ -208,6 +251,15 @@ def left_out_fold(path: str | os.PathLike) -> Fold | None:
   if fault := fault_of_form(left_out, {'index': int, 'folds': int}, "'left_out'"):
     raise ModelError(f'{path}/{folders.RUN_FILE}: {fault}; train it again')
   return Fold(left_out['index'], left_out['folds'])
+
+
+def _what_was_exported(saved_model: pathlib.Path) -> str:
+  """The model that a SavedModel was made of, where its folder says it."""
+  if folders.is_finished(saved_model.parent):
+    inputs = folders.read_run(saved_model.parent, 'export').get('inputs', {})
+    if inputs.get('model'):
+      return f'{inputs["model"]}, which it was exported from'
+  return 'a train folder, a .keras file or yamnet.h5'
 
 
 def _train_folder_of(checkpoint: pathlib.Path) -> pathlib.Path:

@@ -34,6 +34,7 @@ class ScoreConfig:
     class_map: the models' classes, where none lie beside them.
     class_mapping: CSV from their classes to those of the records; '' if the same.
     audio_dir: the clips' sound files, for SavedModels.
+    audio_names: how they are named (`records.audio_names`).
     patch_scores: whether the scores of patches are written, too.
     patch_type: as which type of numbers.
     clip_score: how the scores of a clip's patches become one, of `config.POOLINGS`.
@@ -44,6 +45,7 @@ class ScoreConfig:
   class_map: str = ''
   class_mapping: str = ''
   audio_dir: str = ''
+  audio_names: str = 'auto'
   patch_scores: bool = False
   patch_type: str = 'float16'
   clip_score: str = 'mean'
@@ -113,7 +115,7 @@ def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, 'Scorer']:
   # Not before: what is wrong is told without TensorFlow's start.
   from audioset_ml.models.scorers import open_scorer
 
-  scorer = open_scorer(config.models, records, *_of_models(config))
+  scorer = open_scorer(config.models, records, *_of_models(config), config.audio_names)
   return records, scorer
 
 

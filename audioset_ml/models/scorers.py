@@ -13,16 +13,17 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.models.model_files import (
   class_mapping,
-  is_saved_model,
+  find_saved_model,
   left_out_folds,
   require_fits,
 )
 from audioset_ml.models.saved_model import LoadedWaveformModel, load_waveform_model
 from audioset_ml.models.scoring import PatchScorer, PatchScores, Scorer
 from audioset_ml.models.trained import TrainedModel
+from audioset_ml.records.audio_files import find_audio
+from audioset_ml.records.audio_names import AUTO
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
-from audioset_ml.records.plan import find_audio
 
 
 def open_scorer(
@@ -31,6 +32,7 @@ def open_scorer(
   class_map_path: str | None = None,
   class_mapping_path: str | None = None,
   audio_dir: str | None = None,
+  audio_names: str = AUTO,
 ) -> Scorer:
   """Opens models to score the clips of some records with.
 
@@ -45,12 +47,13 @@ def open_scorer(
     class_mapping_path: from their classes to those of the records; None if they have
       the same.
     audio_dir: the clips' sound files, for SavedModels.
+    audio_names: how they are named.
 
   Raises:
     InputError: a model can't be opened, or does not fit the records or the others.
   """
   scorers = [
-    _open_one(path, records, class_map_path, class_mapping_path, audio_dir)
+    _open_one(path, records, class_map_path, class_mapping_path, audio_dir, audio_names)
     for path in paths
   ]
   if len(scorers) == 1:
@@ -112,12 +115,14 @@ class WaveformScorer:
     records: RecordsFolder,
     mapping: ClassMapping,
     path: str,
+    audio_names: str,
   ):
     """Args: the model; the folder of sound files; all clips that may be asked for; from
-    the model's classes to those of the records; where the model is, for messages."""
+    the model's classes to those of the records; where the model is, for messages; how
+    the sound files are named."""
     self._model, self._audio_dir = model, audio_dir
     self._mapping, self._path = mapping, path
-    self._sounds = find_audio(audio_dir, records.clip_ids)
+    self._found = find_audio(audio_dir, records.clip_ids, names=audio_names)
     rows = records.read_clips().items()
     frames = records.frames
     self._front_end = frames.require_front_end(
@@ -129,16 +134,17 @@ class WaveformScorer:
     self, records: RecordsFolder, count: Callable[[int], object]
   ) -> PatchScores:
     """See `Scorer.score`."""
-    lacking = next((c for c in records.clip_ids if c not in self._sounds), None)
+    sounds = self._found.sounds
+    lacking = next((c for c in records.clip_ids if c not in sounds), None)
     if lacking:
       raise RecordError(
-        f'{self._audio_dir}: has no sound of the clip {lacking} of {records.path}'
+        f'{self._audio_dir}: has no sound of the clip {lacking} of {records.path}.'
+        f'{self._found.explanation(lacking)}'
       )
     found = []
     for clip_id in records.clip_ids:
       patches = self._patches[clip_id]
-      sound = self._sounds[clip_id]
-      scores = self._patch_scores(sound, patches, self._front_end)
+      scores = self._patch_scores(sounds[clip_id], patches, self._front_end)
       mean = scores.mean(axis=0, dtype=np.float32, keepdims=True)
       found.append(PatchScores(mean, scores, np.array([patches])))
       count(1)
@@ -167,13 +173,14 @@ def _open_one(
   class_map_path: str | None,
   class_mapping_path: str | None,
   audio_dir: str | None,
+  audio_names: str,
 ) -> Scorer:
   require_fits(path, records, class_map_path, class_mapping_path, audio_dir)
-  if is_saved_model(path):
+  if find_saved_model(path):
     model = load_waveform_model(path, class_map_path)
     classes = ClassMap(model.mids, model.class_names)
     mapping = class_mapping(class_mapping_path, records, classes, str(path))
-    return WaveformScorer(model, audio_dir, records, mapping, str(path))
+    return WaveformScorer(model, audio_dir, records, mapping, str(path), audio_names)
   trained = TrainedModel.open(path, class_map_path)
   classes = trained.files.require_class_map()
   mapping = class_mapping(class_mapping_path, records, classes, str(trained.path))

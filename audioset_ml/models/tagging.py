@@ -2,85 +2,141 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from audioset_ml import folders
-from audioset_ml.audio import decoding
 from audioset_ml.errors import AudioError, printable
 from audioset_ml.models.saved_model import LoadedWaveformModel
-from audioset_ml.models.waveform_model import OUTPUTS
+from audioset_ml.models.sound_scores import ScoredBlock, SoundScores
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class FileTags:
-  """What a model says of a file.
+  """What a model says of a file as a whole.
 
   Attributes:
     path: the file.
-    scores: shape [patches, classes].
-    embeddings: shape [patches, embedding].
-    log_mel: shape [frames, 64].
+    seconds: how long it is.
+    patches: how many were scored.
+    hop_seconds: from one patch to the next.
+    window_seconds: how long a patch is.
+    highest: each class's highest score. Shape [classes].
+    highest_at: when the (first) patch with it begins (s). Shape [classes].
     notes: what was odd in the file.
+    is_damaged: whether sound is lost, or may be.
   """
 
   path: str
-  scores: np.ndarray
-  embeddings: np.ndarray
-  log_mel: np.ndarray
+  seconds: float = 0.0
+  patches: int = 0
+  hop_seconds: float = 0.0
+  window_seconds: float = 0.0
+  highest: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+  highest_at: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
   notes: tuple[str, ...] = ()
+  is_damaged: bool = False
+  _sums: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
+  _squares: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0))
 
-  def top(self, names: Sequence[str], number: int) -> list[tuple[str, float]]:
-    """The classes with the highest mean score over the patches, the highest first."""
-    means = self.scores.mean(axis=0)
-    order = np.argsort(-means, kind='stable')[:number]
-    return [(names[index], float(means[index])) for index in order]
+  def add(self, block: ScoredBlock) -> None:
+    """Takes in the next block."""
+    scores = block.scores.astype(np.float64)
+    if not self.patches:
+      classes = scores.shape[1]
+      self.highest, self.highest_at = np.full(classes, -np.inf), np.zeros(classes)
+      self._sums, self._squares = np.zeros(classes), np.zeros(classes)
+    best = scores.argmax(axis=0)
+    values = scores.max(axis=0)
+    later = values > self.highest
+    times = (block.first + best) * self.hop_seconds
+    self.highest_at = np.where(later, times, self.highest_at)
+    self.highest = np.where(later, values, self.highest)
+    self._sums = self._sums + scores.sum(axis=0)
+    self._squares = self._squares + np.square(scores).sum(axis=0)
+    self.patches += len(scores)
+    self.seconds = block.seconds
+
+  def clip_scores(self, pooling: str) -> np.ndarray:
+    """Each class's score of the whole file: see `pooling`. Shape [classes]."""
+    if pooling == 'max':
+      return self.highest
+    if pooling == 'mean':
+      return self._sums / self.patches
+    return self._squares / np.maximum(self._sums, np.finfo(np.float32).tiny)
+
+  def top(self, number: int, pooling: str = 'max', least: float = 0.0) -> list[int]:
+    """The classes with the highest scores, none below `least`, the highest first."""
+    scores = self.clip_scores(pooling)
+    order = np.argsort(-scores, kind='stable')[:number]
+    return [int(index) for index in order if scores[index] >= least]
 
 
 def tag_files(
-  model: LoadedWaveformModel, paths: Sequence[str], decoder: str = 'ffmpeg'
+  model: LoadedWaveformModel,
+  paths: Sequence[str | os.PathLike],
+  decoder: str = 'ffmpeg',
+  hop_frames: int | None = None,
+  on_block: Callable[[ScoredBlock], object] = lambda block: None,
 ) -> Iterator[FileTags | AudioError]:
-  """What the model says of each file, or why the file can't be used."""
+  """What the model says of each file, or why the file can't be used.
+
+  Args:
+    model: the model.
+    paths: the files.
+    decoder: what decodes them.
+    hop_frames: from one patch to the next; None for the model's own.
+    on_block: told what the model says of each part of a file, before its tags.
+  """
   for path in paths:
+    sound = SoundScores(model, path, hop_frames, decoder)
+    tags = FileTags(
+      sound.path, hop_seconds=sound.hop_seconds, window_seconds=sound.window_seconds
+    )
     try:
-      sound = decoding.read_sound(path, decoder=decoder)
+      for block in sound.blocks():
+        tags.add(block)
+        on_block(block)
     except AudioError as error:
       yield error
       continue
-    outputs = (np.asarray(output) for output in model(sound.waveform))
-    yield FileTags(path, *outputs, sound.notes)
+    if sound.error is not None:
+      what = str(sound.error).removeprefix(f'{printable(sound.path)}: ')
+      sound.notes.append(
+        f'tagged up to {clock(sound.seconds)}, where it breaks: {what}'
+      )
+    tags.notes, tags.is_damaged = tuple(sound.notes), sound.is_damaged
+    yield tags
 
 
-def npz_keys(paths: Sequence[str]) -> list[str]:
-  """The file names under which arrays are stored; whole paths where names repeat."""
-  names = [os.path.basename(path) for path in paths]
-  return [
-    name if names.count(name) == 1 else path
-    for name, path in zip(names, paths, strict=True)
-  ]
+def describe(
+  tags: FileTags,
+  names: Sequence[str],
+  number: int = 5,
+  pooling: str = 'max',
+  least: float = 0.0,
+) -> str:
+  """A line for the file, and a line a class with its scores and the time of its
+  highest."""
+  scores, means = tags.clip_scores(pooling), tags.clip_scores('mean')
+  lines = [f'{printable(tags.path)}: {clock(tags.seconds)}']
+  width = len(clock(tags.seconds))
+  for index in tags.top(number, pooling, least):
+    when = f'at {clock(tags.highest_at[index]):>{width}}'
+    if pooling == 'max':
+      more = f'{when}, mean {means[index]:.3f}'
+    else:
+      more = f'highest {tags.highest[index]:.3f} {when}'
+    lines.append(f'  {scores[index]:.3f} {more}  {names[index]}')
+  if len(lines) == 1:
+    lines.append(f'  no class scores {least:g} or more')
+  return '\n'.join(lines)
 
 
-def describe(tags: FileTags, names: Sequence[str], number: int) -> str:
-  """A line for the file, and a line a class with its score."""
-  lines = [f'  {score:.3f}  {name}' for name, score in tags.top(names, number)]
-  return '\n'.join(map(printable, [tags.path, *lines]))
-
-
-def write_npz(
-  path: str | os.PathLike, tags: Sequence[FileTags], paths: Sequence[str]
-) -> None:
-  """Writes `<file name>|scores`, `…|embeddings` and `…|log_mel` of every file.
-
-  Args:
-    path: the file to write.
-    tags: of the files that could be used.
-    paths: all files that were given; they decide the keys.
-  """
-  arrays = {}
-  key_of = dict(zip(paths, npz_keys(paths), strict=True))
-  for one in tags:
-    for name in OUTPUTS:
-      arrays[f'{key_of[one.path]}|{name}'] = getattr(one, name)
-  with folders.whole_file(path) as file:
-    np.savez(file, **arrays)
+def clock(seconds: float) -> str:
+  """A time as people write it: 1:02.40, or 1:00:02.40 from an hour on."""
+  hundredths = round(100 * seconds)
+  minutes, rest = divmod(hundredths, 6000)
+  hours, minutes = divmod(minutes, 60)
+  text = f'{rest // 100:02d}.{rest % 100:02d}'
+  return f'{hours}:{minutes:02d}:{text}' if hours else f'{minutes}:{text}'

@@ -9,12 +9,10 @@ import tensorflow as tf
 
 from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.models import (
-  layers,  # noqa: F401  registers the layers for loading
-  packed_sizes,
-)
+from audioset_ml.models import packed_sizes
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.embedder import find_embedder
+from audioset_ml.models.layers import with_fused_layers
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.models.registry import build_model, head_on_network
 from audioset_ml.models.yamnet_weights import load_yamnet_weights
@@ -82,6 +80,13 @@ class TrainedModel:
     return self.files.class_map
 
 
+def load_model(
+  path: str | os.PathLike, class_map_path: str | None = None
+) -> TrainedModel:
+  """`TrainedModel.open`, under the name by which programs know it."""
+  return TrainedModel.open(path, class_map_path)
+
+
 def open_with_embedder(
   path: str | os.PathLike,
   class_map_path: str | os.PathLike | None,
@@ -129,7 +134,7 @@ def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
 def _load_keras(path: pathlib.Path) -> keras.Model:
   packed_sizes.require_bounded_model(path)
   try:
-    model = keras.saving.load_model(path, compile=False)
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
   except Exception as error:  # Keras raises many types for a file it can't read
     raise ModelError(
       f'{path}: not a Keras model of this package ({type(error).__name__}: '
@@ -138,4 +143,4 @@ def _load_keras(path: pathlib.Path) -> keras.Model:
   outputs = getattr(model, 'output_shape', None)
   if not isinstance(outputs, tuple) or len(outputs) != 2:
     raise ModelError(f'{path}: its output has shape {outputs}, not [batch, classes]')
-  return model
+  return with_fused_layers(model)

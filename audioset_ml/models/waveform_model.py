@@ -1,5 +1,6 @@
 """A model with its front end: waveform in, scores out, as YAMNet on TensorFlow Hub."""
 
+import json
 import os
 
 import keras
@@ -12,7 +13,11 @@ from audioset_ml.models.registry import embedding_model
 
 OUTPUTS = ('scores', 'embeddings', 'log_mel')
 
-_PATCHES_AT_ONCE = 128
+PATCHES_AT_ONCE = 128
+INTEGERS = (
+  'the waveform holds whole numbers above 1, as integer samples are; it must be floats '
+  'in [-1, 1]: divide 16-bit samples by 32768'
+)
 
 
 class WaveformModel(tf.Module):
@@ -61,8 +66,27 @@ class WaveformModel(tf.Module):
       spectrogram [frames, mel_bands], all float32.
     """
     padded = features.pad_waveform(waveform, self._front_end)
-    log_mel = features.log_mel_spectrogram(padded, self._front_end)
-    patches = features.frame_patches(log_mel, self._front_end)
+    return self._scored(padded, self._front_end.patch_hop_frames)
+
+  @tf.function(
+    input_signature=[
+      tf.TensorSpec([None], tf.float32, 'waveform'),
+      tf.TensorSpec([], tf.int32, 'hop_frames'),
+    ]
+  )
+  def at_hop(self, waveform: tf.Tensor, hop_frames: tf.Tensor):
+    """Scores a patch every `hop_frames` frames; see `__call__`.
+
+    No silence is added: patches are those that the waveform fills, of which there must
+    be one.
+    """
+    return self._scored(waveform, hop_frames)
+
+  def _scored(self, waveform: tf.Tensor, hop_frames: int | tf.Tensor):
+    with tf.control_dependencies([_refuse_integers(waveform)]):
+      waveform = tf.identity(waveform)
+    log_mel = features.log_mel_spectrogram(waveform, self._front_end)
+    patches = features.frame_patches(log_mel, self._front_end, hop_frames)
     logits, embeddings = self._in_chunks(patches)
     return tf.sigmoid(logits), embeddings, log_mel
 
@@ -71,8 +95,8 @@ class WaveformModel(tf.Module):
     count = tf.shape(patches)[0]
 
     def chunk(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-      start = index * _PATCHES_AT_ONCE
-      return self._model(patches[start : start + _PATCHES_AT_ONCE], training=False)
+      start = index * PATCHES_AT_ONCE
+      return self._model(patches[start : start + PATCHES_AT_ONCE], training=False)
 
     def joined(
       index: tf.Tensor, logits: tf.Tensor, embeddings: tf.Tensor
@@ -87,7 +111,7 @@ class WaveformModel(tf.Module):
     logits, embeddings = chunk(tf.constant(0))
     shapes = [tf.TensorShape([None, part.shape[-1]]) for part in (logits, embeddings)]
     return tf.while_loop(
-      lambda index, *unused: index * _PATCHES_AT_ONCE < count,
+      lambda index, *unused: index * PATCHES_AT_ONCE < count,
       joined,
       (tf.constant(1), logits, embeddings),
       shape_invariants=(tf.TensorShape([]), *shapes),
@@ -100,6 +124,19 @@ class WaveformModel(tf.Module):
     return dict(zip(OUTPUTS, self(waveform), strict=True))
 
   @tf.function(input_signature=[])
+  def front_end(self) -> tf.Tensor:
+    """The front end's parameters, as JSON."""
+    return tf.constant(json.dumps(self._front_end.to_dict()))
+
+  @tf.function(input_signature=[])
   def class_map_path(self) -> tf.Tensor:
     """Where the class map is, wherever the SavedModel was moved to."""
     return self._class_map.asset_path
+
+
+def _refuse_integers(waveform: tf.Tensor) -> tf.Operation:
+  """Fails for samples that someone forgot to scale: TensorFlow casts integers to
+  floats without a word, and the scores of such a sound are nonsense."""
+  whole = tf.reduce_all(tf.equal(waveform, tf.round(waveform)))
+  above = tf.reduce_any(tf.abs(waveform) > 1.0)
+  return tf.debugging.Assert(~(whole & above), [INTEGERS])

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from audioset_ml.errors import RecordError
-from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.labels.states import LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.records import schema
 from audioset_ml.records.folder import RecordsFolder
@@ -35,7 +35,11 @@ def clip_patches(
   Yields:
     (frames [patches, 96, 64] float32 of the batch's clips one after the other,
     clip [patches] int64: which clip of the batch a patch is of).
+
+  Raises:
+    RecordError: a shard is not as it was written.
   """
+  records.verify()
   frames = records.frames
   serialized = tf.data.TFRecordDataset(list(records.shards))
   if chosen is not None:
@@ -144,14 +148,13 @@ def read_label_table(records: RecordsFolder) -> LabelTable:
   Raises:
     RecordError: the shards hold other clips than clips.csv says, or are damaged.
   """
+  records.verify()
   clip_ids, listed, unmarked = [], [], {}
   for record in label_records(records):
     if record['unmarked']:
       unmarked[len(clip_ids)] = record['unmarked']
     clip_ids.append(record['clip_id'].decode())
-    flags = zip(record['weak/present'], record['weak/explicit'], strict=True)
-    states = [LabelState.of(present, explicit) for present, explicit in flags]
-    listed.append((record['weak/class'], states))
+    listed.append(schema.weak_labels(record))
   if tuple(clip_ids) != records.clip_ids:
     raise RecordError(
       f'{records.path}: its shards hold other clips than its clips.csv; '

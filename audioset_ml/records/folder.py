@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import folders
+from audioset_ml import folders, hashing
 from audioset_ml.errors import InputError, RecordError, shown
 from audioset_ml.input_files import fault_of_form, read_rows
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.paths import Path, as_path
+from audioset_ml.paths import Path, as_path, is_remote
+from audioset_ml.progress import progress_bar
 from audioset_ml.records.frames import FrameFormat
 
 CLASS_MAP_FILE = 'class_map.csv'
@@ -21,6 +22,7 @@ CLIPS_FILE = 'clips.csv'
 SKIPPED_FILE = 'skipped.csv'
 NOTES_FILE = 'notes.csv'
 WRITTEN_BY = ('prepare', 'embed')
+SHARD_FILES = 'shard_files'  # in run.json: their sizes and checksums
 PARTIAL = '.partial'  # how names of unfinished shards end
 # What run.json says of labels and lengths, whatever the frames are.
 OF_LABELS = (
@@ -35,6 +37,7 @@ _RUN_FORM = {
   'shards': int,
   'counts': {'*': int},
   'class_counts': {'*': dict.fromkeys(_EVERY_CLASS, int) | {'*': int}},
+  f'{SHARD_FILES}?': {'*': {'bytes': int, 'sha256': str}},
 }
 _REMEDY = 'make the records again with --overwrite'
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
@@ -61,6 +64,7 @@ class RecordsFolder:
     frames: what its frames are.
     counts: what `prepare` counted.
     counts_by_class: the same for each class that has labels, by mid.
+    checksums: SHA-256 of the shards, by file name; records of older versions have none.
   """
 
   path: Path
@@ -70,6 +74,7 @@ class RecordsFolder:
   frames: FrameFormat
   counts: dict[str, int] = dataclasses.field(default_factory=dict)
   counts_by_class: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+  checksums: dict[str, str] = dataclasses.field(default_factory=dict)
 
   @classmethod
   def open(cls, path: str | os.PathLike) -> 'RecordsFolder':
@@ -77,7 +82,7 @@ class RecordsFolder:
 
     Raises:
       InputError: it isn't one.
-      RecordError: files of it are missing.
+      RecordError: files of it are missing, or have another size than was written.
     """
     run_json, shards = require_records(path)
     path = as_path(path)
@@ -97,6 +102,9 @@ class RecordsFolder:
       frames=frames_of(run_json, path),
       counts=run_json['counts'],
       counts_by_class=run_json['class_counts'],
+      checksums={
+        name: file['sha256'] for name, file in run_json.get(SHARD_FILES, {}).items()
+      },
     )
 
   @functools.cached_property
@@ -143,6 +151,37 @@ class RecordsFolder:
       for shard, clip_ids in zip(self.shards, members, strict=True)
     ]
 
+  def verify(self, remote: bool = False) -> int:
+    """Reads the shards and holds them against their checksums, once in a process.
+
+    Args:
+      remote: whether to read those on other file systems than the disk, too.
+
+    Returns:
+      How many shards were held against one; those of older versions have none.
+
+    Raises:
+      RecordError: a shard is not what was written.
+    """
+    known = [
+      shard
+      for shard in self.shards
+      if as_path(shard).name in self.checksums and (remote or not is_remote(shard))
+    ]
+    states = [folders.file_state(shard) for shard in known]
+    sizes = [folders.file_size(as_path(shard)) for shard in known]
+    with progress_bar(
+      total=sum(sizes), desc='checksums', unit='B', unit_scale=True, delay=2
+    ) as bar:
+      for shard, state, size in zip(known, states, sizes, strict=True):
+        if _checksum(shard, state) != self.checksums[as_path(shard).name]:
+          raise RecordError(
+            f'{shard}: is not as it was written (its SHA-256 is another than '
+            f'{folders.RUN_FILE} says); prepare the records again'
+          )
+        bar.update(size)
+    return len(known)
+
   def require_like(self, other: 'RecordsFolder') -> None:
     """Checks that other records can be used with the model of these.
 
@@ -187,7 +226,7 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
 
   Raises:
     InputError: it isn't one.
-    RecordError: shards are missing.
+    RecordError: shards are missing, or have another size than was written.
   """
   run_json, path = folders.read_run(path, WRITTEN_BY), as_path(path)
   fault = fault_of_form(run_json, _RUN_FORM)
@@ -199,7 +238,25 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
   missing = [name for name in shards if not (path / name).is_file()]
   if missing:
     raise RecordError(f'{path}: {missing[0]} is missing; run prepare again')
+  for name, file in run_json.get(SHARD_FILES, {}).items():
+    if name not in shards:
+      raise RecordError(
+        f'{path}/{folders.RUN_FILE}: speaks of {shown(name)}, which is none of its '
+        f'shards; {_REMEDY}'
+      )
+    if (size := folders.file_size(path / name)) != file['bytes']:
+      raise RecordError(
+        f'{path / name}: has {size:,} bytes, but {file["bytes"]:,} were written; '
+        'prepare the records again'
+      )
   return run_json, shards
+
+
+@functools.cache
+def _checksum(path: str, state: str) -> str:
+  """The checksum of a file in a state (its size and time of change)."""
+  del state
+  return hashing.file_digest(as_path(path))
 
 
 def frames_of(run_json: dict[str, Any], path: str | os.PathLike) -> FrameFormat:

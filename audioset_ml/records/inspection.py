@@ -10,7 +10,6 @@ import numpy as np
 
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
-from audioset_ml.labels.states import LabelState
 from audioset_ml.records.folder import CLIPS_FILE, RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 
@@ -107,7 +106,7 @@ def _find_records(
   names = tf.constant(sorted(wanted))
 
   def is_one(serialized):
-    return tf.reduce_any(schema.parse_clip_id(serialized) == names)
+    return tf.reduce_any(schema.parse(serialized, weak=False)['clip_id'] == names)
 
   found = tf.data.TFRecordDataset(shard).filter(is_one).take(len(wanted))
   found = found.map(lambda serialized: schema.parse(serialized, frames, strong=True))
@@ -134,14 +133,12 @@ def _frames(record: dict[str, Any], frames: FrameFormat) -> np.ndarray:
 
 def _clip_labels(record: dict[str, Any]) -> ClipLabels:
   """The labels of a parsed record, strong ones in the order of their begin."""
-  columns = [record[f'weak/{name}'] for name in ('class', 'present', 'explicit')]
+  from audioset_ml.records import schema
+
   events = [*_events(record, 'strong'), *_events(record, 'strong_negative')]
   return ClipLabels(
     clip_id=record['clip_id'].decode(),
-    weak={
-      int(index): LabelState.of(present, explicit)
-      for index, present, explicit in zip(*columns, strict=True)
-    },
+    weak=dict(zip(*schema.weak_labels(record), strict=True)),
     strong=tuple(sorted(events, key=lambda event: (event.start, event.class_index))),
     unmarked=record['unmarked'],
   )

@@ -5,18 +5,26 @@ number of workers writes the same bytes, and a restart writes only what is missi
 """
 
 import collections
+import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audioset_ml import folders, paths
-from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
+from audioset_ml.audio import archives
+from audioset_ml.errors import (
+  InputError,
+  NothingUsableError,
+  UnfinishedError,
+  printable,
+)
 from audioset_ml.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_labels import CLASS_COUNTS
+from audioset_ml.labels.clip_labels import CLASS_COUNTS, ClipLabelTable
 from audioset_ml.labels.join import JoinedLabels
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import (
+  audio_files,
   embedding_files,
   embedding_plan,
   folder,
@@ -24,6 +32,7 @@ from audioset_ml.records import (
   shard,
   shard_runs,
 )
+from audioset_ml.records.audio_files import FoundAudio
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.prepare_config import PrepareConfig, read_chosen_labels
 from audioset_ml.records.published_embeddings import Matches
@@ -33,7 +42,25 @@ LOST_FILE = 'lost_clips.csv'
 _PARTS = '.parts'
 _SKIPPED_HEADER = 'clip_id', 'reason', 'detail'
 _NOTES_HEADER = 'clip_id', 'note'
-Source = AudioSource | EmbeddingsSource | RecordsSource
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+  """What is to be done.
+
+  Attributes:
+    frames: what the records' frames are.
+    tasks: the shards.
+    source: where their records come from.
+    matches: which file has which clip's embeddings, where they are made of such.
+    sound: which sound files there are, where they are made of those.
+  """
+
+  frames: FrameFormat
+  tasks: list[plan.ShardTask]
+  source: AudioSource | EmbeddingsSource | RecordsSource
+  matches: Matches | None = None
+  sound: FoundAudio | None = None
 
 
 def prepare(
@@ -58,24 +85,26 @@ def prepare(
   """
   output_dir = paths.as_path(output_dir)
   joined, lost = read_chosen_labels(config)
-  frames, tasks, source, matches = _plan(config, joined, output_dir)
+  planned = _plan(config, joined, output_dir)
+  tasks = planned.tasks
   parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
   writer = shard.ShardWriter(
-    paths.absolute(output_dir), paths.absolute(parts_dir), source
+    paths.absolute(output_dir), paths.absolute(parts_dir), planned.source
   )
   shard_runs.run(tasks, writer, runs or shard_runs.RunConfig(), 'prepare')
   summaries = shard.read_summaries(str(parts_dir), tasks)
   counts = dict(joined.counts)
-  if matches is not None:
-    counts |= embedding_plan.report(matches, joined, summaries, output_dir)
+  if planned.matches is not None:
+    counts |= embedding_plan.report(planned.matches, joined, summaries, output_dir)
   counts.update(_write_tables(summaries, output_dir, _old_notes(config)))
   write_wrong_rows(output_dir, joined.wrong_rows)
   if config.clip_list:
     counts['clips_lost_of_list'] = len(lost)
     rows = [(clip_id, 'in no segments CSV') for clip_id in lost]
     folders.write_csv(output_dir / LOST_FILE, ('clip_id', 'reason'), rows)
-  _check_skipped(config, counts, summaries, output_dir)
+  hint = planned.sound.hint if planned.sound else ''
+  _check_skipped(config, counts, summaries, output_dir, hint)
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):
     if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed
@@ -83,21 +112,25 @@ def prepare(
   seconds = sum(row[3] for summary in summaries for row in summary['clips'])
   details = {
     'shards': len(tasks),
+    folder.SHARD_FILES: shard.file_states(
+      [folder.shard_name(task.index, task.shards) for task in tasks], summaries
+    ),
     'hours': round(seconds / 3600, 4),
     'skipped_reasons': _reasons(summaries),
     'class_counts': _class_counts(summaries, joined.class_map),
     'other_strong_labels': joined.others.to_dict('index'),
-    **frames.to_run(),
+    **planned.frames.to_run(),
   }
+  if planned.sound:
+    details['audio_names'] = planned.sound.template
+    details['sound_files'] = planned.sound.remarks
   if joined.outside:
     details['events_outside_annotated_classes'] = joined.outside
   return counts, details
 
 
-def _plan(
-  config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path
-) -> tuple[FrameFormat, list[plan.ShardTask], Source, Matches | None]:
-  """Plans the shards; their frames, tasks, source, and where embeddings are."""
+def _plan(config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path) -> _Plan:
+  """Plans the shards."""
   labels, parts_dir = joined.labels, output_dir / _PARTS
   if config.records:
     if paths.absolute(config.records) == paths.absolute(output_dir):
@@ -112,12 +145,12 @@ def _plan(
     settings = f'{source} {folders.fingerprint(config.records)}'
     parts_dir.mkdir(exist_ok=True)
     tasks = plan.write_plans(parts_dir, labels, members, known, {}, settings)
-    return old.frames, tasks, source, None
+    return _Plan(old.frames, tasks, source)
   if config.features_dirs:
     source = EmbeddingsSource()
     parts_dir.mkdir(exist_ok=True)
     tasks, matches = embedding_plan.write_plans(config, joined, parts_dir, repr(source))
-    return embedding_files.FRAMES, tasks, source, matches
+    return _Plan(embedding_files.FRAMES, tasks, source, matches)
   source = AudioSource(
     config.front_end,
     config.decoder,
@@ -125,13 +158,44 @@ def _plan(
     config.max_extra_seconds,
     config.min_share,
   )
-  sounds = plan.find_audio(config.audio_dir, labels.clips['clip_id'].tolist())
-  members = plan.assign(labels, -(-len(labels) // config.clips_per_shard))
-  states = plan.file_states(sounds)
-  sounds = {clip_id: sounds[clip_id] for clip_id in states}
+  sound = find_sound(config, joined)
+  print(*sound.remarks, sep='\n', flush=True)
+  members = _members(labels, -(-len(labels) // config.clips_per_shard), sound.sounds)
+  states = plan.file_states(sound.sounds)
+  sounds = {clip_id: sound.sounds[clip_id] for clip_id in states}
+  for clip_id, path in sound.sounds.items():  # pipes, links that lead nowhere
+    states.setdefault(clip_id, f'{printable(path)} is no regular file')
+  states |= sound.reasons
   parts_dir.mkdir(exist_ok=True)
   tasks = plan.write_plans(parts_dir, labels, members, sounds, states, repr(source))
-  return FrameFormat.log_mel(config.front_end), tasks, source, None
+  return _Plan(FrameFormat.log_mel(config.front_end), tasks, source, sound=sound)
+
+
+def _members(
+  labels: ClipLabelTable, shards: int, sounds: Mapping[str, str]
+) -> list[list[int]]:
+  """The clips of each shard, as rows.
+
+  Rows of parquet files are read a group at a time, so neighbours are put together.
+  """
+  clip_ids = labels.clips['clip_id'].tolist()
+  places = {c: archives.place_in_table(path) for c, path in sounds.items()}
+  in_order = sorted((place, c) for c, place in places.items() if place)
+  number = max(len(in_order), 1)
+  placed = {clip_id: n * shards // number for n, (_, clip_id) in enumerate(in_order)}
+  members = plan.assign(labels, shards, placed)
+  if placed:
+    for rows in members:
+      rows.sort(key=lambda row: places.get(clip_ids[row]) or ('', 0, 0))
+  return members
+
+
+def find_sound(config: PrepareConfig, joined: JoinedLabels) -> FoundAudio:
+  """The sound files of the clips; see `audio_files.find_audio`."""
+  clips = joined.labels.clips
+  return audio_files.find_audio(
+    config.audio_dir, clips['clip_id'].tolist(), clips['seconds'], config.audio_names
+  )
 
 
 def _old_notes(config: PrepareConfig) -> list[list[str]]:
@@ -161,17 +225,15 @@ def _check_skipped(
   counts: dict[str, int],
   summaries: Sequence[dict],
   output_dir: paths.Path,
+  hint: str,
 ) -> None:
   """Raises UnfinishedError if too few clips could be used; NothingUsableError if none
   could, but for damage that what was written names."""
   skipped, clips = counts['clips_skipped'], counts['clips_labelled']
   if not counts['clips']:
-    first = next((row for summary in summaries for row in summary['skipped']), None)
-    reason = f'{first[1]}: {first[2]}' if first else ''
     message = (
-      f'{output_dir}: none of {clips} clips could be used (the first: {reason}). Is '
-      f'this the folder with their {_what(config)}: {_where(config)} ?'
-      f'{plan.names_hint(config.audio_dir)}'
+      f'{output_dir}: none of {clips} clips could be used{_commonest(summaries)}. Is '
+      f'this the folder with their {_what(config)}: {_where(config)} ?{hint}'
     )
     if (output_dir / embedding_plan.DAMAGED_FILE).exists():
       raise UnfinishedError(message)
@@ -187,6 +249,18 @@ def _check_skipped(
       f'--max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What was '
       'written is kept: allow more (1 for any), and it goes on from there'
     )
+
+
+def _commonest(summaries: Sequence[dict]) -> str:
+  """For what reason most clips were skipped, with one of them."""
+  kinds = _reasons(summaries)
+  if not kinds:
+    return ''
+  kind = max(kinds, key=kinds.get)
+  clip_id, _, detail = next(
+    row for summary in summaries for row in summary['skipped'] if row[1] == kind
+  )
+  return f' ({kinds[kind]} {kind}; {clip_id} for one: {detail})'
 
 
 def _where(config: PrepareConfig) -> str:

@@ -9,14 +9,11 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
 from audioset_ml import folders, paths
-from audioset_ml.audio import decoding
-from audioset_ml.errors import InputError
+from audioset_ml.audio import archives
 from audioset_ml.hashing import stable_hash
-from audioset_ml.labels.clip_ids import normal
 from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
@@ -34,11 +31,14 @@ class PlannedClip:
     seconds: how long the label files say it is.
     source: its sound file, '' if there is none. For new labels of old records: how
       long it is (s), or `reason: detail` of why they lack it.
+    state: what changes when the source does; of a clip without one, what there is
+      instead.
   """
 
   labels: ClipLabels
   seconds: float
   source: str
+  state: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +94,7 @@ def write_plans(
     labels: the labels.
     members: the clips of each shard, of `assign`.
     sources: where the clips' sound is, by clip id.
-    states: what changes when that does, by clip id.
+    states: what changes when that does, or what there is instead of it, by clip id.
     settings: all else that the shards' bytes depend on.
   """
   seconds = labels.clips['seconds'].to_numpy()
@@ -120,85 +120,29 @@ def write_plans(
 def read_plan(parts_dir: paths.Path, task: ShardTask) -> Iterator[PlannedClip]:
   """The clips of a shard."""
   plan = json.loads((parts_dir / task.plan_file).read_text())
-  for clip_id, weak, strong, seconds, source, _, *unmarked in plan:
+  for clip_id, weak, strong, seconds, source, state, *unmarked in plan:
     labels = ClipLabels(
       clip_id,
-      {class_index: LabelState(state) for class_index, state in weak},
+      {class_index: LabelState(value) for class_index, value in weak},
       tuple(StrongEvent(*event) for event in strong),
       bytes.fromhex(*unmarked) if unmarked else b'',
     )
-    yield PlannedClip(labels, seconds, source)
-
-
-def find_audio(audio_dir: str | os.PathLike, clip_ids: Sequence[str]) -> dict[str, str]:
-  """The sound files of clips: any file below a folder that is named by a clip's id.
-
-  Of files in one folder that differ in the ending only, the first in the order of
-  `decoding.AUDIO_SUFFIXES` counts; of equal files in several folders (a clip copied to
-  the folder of each of its classes) the first.
-
-  Args:
-    audio_dir: the folder.
-    clip_ids: the clips; other files are passed over.
-
-  Returns:
-    The path of each clip that has a file.
-
-  Raises:
-    InputError: there is no such folder, or two folders in it have different
-      sounds of a clip.
-  """
-  if not paths.as_path(audio_dir).is_dir():
-    raise InputError(f'{audio_dir}: no such folder of sound files')
-  wanted, found = {normal(clip_id): clip_id for clip_id in clip_ids}, {}
-  for parent, names in paths.walk(audio_dir):
-    here: dict[str, tuple[int, str]] = {}
-    for name in names:
-      stem, suffix = os.path.splitext(name)
-      stem = wanted.get(normal(stem), '')
-      if stem and suffix.lower() in decoding.AUDIO_SUFFIXES:
-        rank = decoding.AUDIO_SUFFIXES.index(suffix.lower())
-        candidate = (rank, paths.absolute(os.path.join(parent, name)))
-        here[stem] = min(here.get(stem, candidate), candidate)
-    for stem, (_, path) in here.items():
-      if stem in found and not _equal(found[stem], path):
-        raise InputError(
-          f'{found[stem]} and {path} are both named as clip {stem}, but differ; remove '
-          'one of them'
-        )
-      found.setdefault(stem, path)
-  return found
-
-
-def names_hint(audio_dir: str | os.PathLike) -> str:
-  """What sound files a folder has, to be said where none has the name of a clip.
-
-  Args:
-    audio_dir: the folder; '' for sound that is not in files: says nothing.
-  """
-  if not audio_dir:
-    return ''
-  for _, names in paths.walk(audio_dir):
-    sounds = [n for n in names if n.lower().endswith(decoding.AUDIO_SUFFIXES)]
-    if sounds:
-      shown = sounds[0].encode('utf-8', 'backslashreplace').decode()
-      return (
-        f' It has {shown}, for one, but the file of a clip is named '
-        '<id>_<start in ms>, such as myclip_0.wav'
-      )
-  return f' It has no file with one of the endings {" ".join(decoding.AUDIO_SUFFIXES)}'
-
-
-def _equal(one: str, other: str) -> bool:
-  """Whether two files hold the same bytes."""
-  return paths.as_path(one).read_bytes() == paths.as_path(other).read_bytes()
+    yield PlannedClip(labels, seconds, source, state)
 
 
 def file_states(files: Mapping[str, str]) -> dict[str, str]:
-  """What changes when files do, by clip id; pipes and the like are left out."""
+  """What changes when files do, by clip id; pipes and the like are left out.
+
+  Of what is in an archive, the archive's.
+  """
+  owners = {clip_id: archives.archive_of(path) for clip_id, path in files.items()}
+  known = {path: folders.file_state(path) for path in {*owners.values()} - {''}}
+  inside = {clip_id: known[path] for clip_id, path in owners.items() if path}
+  files = {clip_id: path for clip_id, path in files.items() if not owners[clip_id]}
   with concurrent.futures.ThreadPoolExecutor(_STATS_AT_ONCE) as pool:
     states = pool.map(folders.file_state, files.values())
-    return {clip: state for clip, state in zip(files, states, strict=True) if state}
+    states = inside | dict(zip(files, states, strict=True))
+  return {clip_id: state for clip_id, state in states.items() if state}
 
 
 def _to_json(clip: ClipLabels) -> tuple[str, list, list]:

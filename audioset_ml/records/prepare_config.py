@@ -11,7 +11,8 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
-from audioset_ml.records import published_embeddings
+from audioset_ml.records import audio_names, published_embeddings, relabelling
+from audioset_ml.records.folder import RecordsFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +22,7 @@ class PrepareConfig:
   Attributes:
     labels: the label files.
     audio_dir: folder with the clips' sound files, at any depth.
+    audio_names: how they are named: a template of `audio_names`, or `auto`.
     records: instead of audio_dir: records to take the features from.
     features_dirs: instead of both: folders of AudioSet's published embeddings.
     labels_in_features: whether the labels in these are held against the label files.
@@ -33,10 +35,13 @@ class PrepareConfig:
     max_skipped_fraction: the largest share of clips that may be skipped.
     clip_fraction: the share of the clips to use, by a hash of their ids.
     clip_list: a list of the clips to use, of which it is a share; '' for all.
+    drop_labels: kinds of labels (`relabelling.KINDS`) that `records` has and that may
+      go, all of them; others are an error.
   """
 
   labels: LabelFiles
   audio_dir: str = ''
+  audio_names: str = audio_names.AUTO
   records: str = ''
   features_dirs: tuple[str, ...] = ()
   labels_in_features: bool = True
@@ -49,6 +54,7 @@ class PrepareConfig:
   max_skipped_fraction: float = 0.5
   clip_fraction: float = 1.0
   clip_list: str = ''
+  drop_labels: tuple[str, ...] = ()
 
   def __post_init__(self):
     given = (self.audio_dir, self.records, self.features_dirs)
@@ -57,6 +63,13 @@ class PrepareConfig:
         'records are made either of sound files (audio_dir), of published embeddings '
         '(features_dir) or of other records (records, labels_only): give one of them'
       )
+    audio_names.templates(self.audio_names)  # or an error
+    unknown = sorted(set(self.drop_labels) - set(relabelling.KINDS))
+    if unknown:
+      choices = ', '.join(relabelling.KINDS)
+      raise InputError(f'drop_labels {unknown[0]!r} is unknown; choose from {choices}')
+    if self.drop_labels and not self.records:
+      raise InputError('drop_labels is for the labels of records (labels_only)')
     if self.decoder not in decoding.DECODERS:
       choices = ', '.join(decoding.DECODERS)
       raise InputError(f'decoder {self.decoder!r} is unknown; choose from {choices}')
@@ -74,7 +87,8 @@ def read_chosen_labels(config: PrepareConfig) -> tuple[JoinedLabels, tuple[str, 
 
   Raises:
     LabelError: a label file is wrong, or the class map is not that of the features.
-    InputError: they have none of the list's clips.
+    InputError: they have none of the list's clips, or none of a kind of labels that
+      `records` has.
   """
   try:
     joined = read_labels(config.labels)
@@ -94,6 +108,9 @@ def read_chosen_labels(config: PrepareConfig) -> tuple[JoinedLabels, tuple[str, 
       )
   if config.clip_fraction < 1:
     labels = labels.sample(config.clip_fraction)
+  if config.records:
+    before = RecordsFolder.open(config.records).counts
+    relabelling.require_kept(config.records, before, labels, config.drop_labels)
   if len(labels) == len(joined.labels):
     return joined, lost
   counts = {**joined.counts, 'clips_labelled': len(labels)}

@@ -215,8 +215,9 @@ def _of_other_start(
 
 
 def start_seconds(clip_id: str) -> float:
-  """The start that an id `<video id>_<start in ms>` tells."""
-  return int(clip_id.rpartition('_')[2]) / 1000
+  """The start that an id `<video id>_<start in ms>` tells; 0 if it tells none."""
+  number = clip_id.rpartition('_')[2]
+  return int(number) / 1000 if number.isdecimal() else 0.0
 
 
 def _differing(

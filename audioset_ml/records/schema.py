@@ -6,6 +6,7 @@
 | log_mel or embeddings | bytes | [patches, 96, 64]: consecutive patches |
 | num_frames | int64 | valid frames of the concatenated patches; the rest is padding |
 | weak/class, weak/present, weak/explicit | int64 lists | the labels of the whole clip |
+| weak/unsure | int64 list, where there are any | the classes a person was unsure of |
 | strong/class, strong/start, strong/end | int64, float lists (s) | events |
 | strong_negative/class, …/start, …/end | int64, float lists (s) | refuted stretches |
 | unmarked | bytes, in completely annotated clips | a bit a class (`labels.unmarked`) |
@@ -16,18 +17,22 @@ implicit one. Features are bytes, not a FloatList, which takes 24 times as long 
 write.
 """
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
+from audioset_ml.labels.states import LabelState
 from audioset_ml.records.frames import FrameFormat
 
-_UNMARKED = 'unmarked'
+_UNMARKED, _UNSURE = 'unmarked', 'weak/unsure'
 
 _WEAK = {
   'weak/class': tf.io.RaggedFeature(tf.int64),
   'weak/present': tf.io.RaggedFeature(tf.int64),
   'weak/explicit': tf.io.RaggedFeature(tf.int64),
+  _UNSURE: tf.io.RaggedFeature(tf.int64),
   _UNMARKED: tf.io.FixedLenFeature([], tf.string, default_value=''),
 }
 _STRONG = {
@@ -61,8 +66,9 @@ def serialize(
 
 def relabel(example: tf.train.Example, labels: ClipLabels) -> bytes:
   """A record with other labels: what `serialize` gives for the same features."""
-  if _UNMARKED in example.features.feature:
-    del example.features.feature[_UNMARKED]
+  for name in (_UNMARKED, _UNSURE):
+    if name in example.features.feature:
+      del example.features.feature[name]
   for name, feature in _label_features(labels).items():
     example.features.feature[name].CopyFrom(feature)
   return example.SerializeToString(deterministic=True)
@@ -134,17 +140,30 @@ def parse(
   return _renamed(tf.io.parse_single_example(serialized, spec), frame_format)
 
 
-def parse_clip_id(serialized: tf.Tensor) -> tf.Tensor:
-  """A record's clip id, a scalar string."""
-  return tf.io.parse_single_example(serialized, _CLIP_ID)['clip_id']
+def weak_labels(record: dict[str, Any]) -> tuple[list[int], list[LabelState]]:
+  """The classes that one parsed record lists for the whole clip, and their states.
+
+  Args:
+    record: what `parse` gives, as arrays.
+  """
+  names = ('class', 'present', 'explicit', 'unsure')
+  columns = (record[f'weak/{name}'].tolist() for name in names)
+  classes, present, explicit, unsure = columns
+  states = [LabelState.of(*flags) for flags in zip(present, explicit, strict=True)]
+  return classes + unsure, states + [LabelState.UNSURE] * len(unsure)
 
 
-def has_strong_labels(serialized: tf.Tensor) -> tf.Tensor:
-  """Whether a record has events, or was annotated completely; a scalar bool."""
+def clip_ids(serialized: tf.Tensor) -> tf.Tensor:
+  """The clip ids of many records; both of shape [batch], strings."""
+  return tf.io.parse_example(serialized, _CLIP_ID)['clip_id']
+
+
+def have_strong_labels(serialized: tf.Tensor) -> tf.Tensor:
+  """Whether records have events, or were annotated completely; [batch] -> bool."""
   event = 'strong/class'
   spec = {event: _STRONG[event], _UNMARKED: _WEAK[_UNMARKED]}
-  record = tf.io.parse_single_example(serialized, spec)
-  return (tf.size(record[event]) > 0) | (record[_UNMARKED] != '')
+  record = tf.io.parse_example(serialized, spec)
+  return (record[event].row_lengths() > 0) | (record[_UNMARKED] != '')
 
 
 def decode_frames(
@@ -211,13 +230,18 @@ def _renamed(
 
 
 def _label_features(labels: ClipLabels) -> dict[str, tf.train.Feature]:
-  # Records of clips that were not annotated completely stay as they were before.
-  unmarked = {_UNMARKED: _bytes(labels.unmarked)} if labels.unmarked else {}
+  # What only some clips have is absent from the others: records stay as they were.
+  rare = {_UNMARKED: _bytes(labels.unmarked)} if labels.unmarked else {}
+  unsure = [index for index, s in labels.weak.items() if s is LabelState.UNSURE]
+  if unsure:
+    # A list of its own: a reader of an older version doesn't take it for a refusal.
+    rare[_UNSURE] = _ints(unsure)
+  weak = {i: state for i, state in labels.weak.items() if i not in unsure}
   return {
-    **unmarked,
-    'weak/class': _ints(labels.weak),
-    'weak/present': _ints(state.present for state in labels.weak.values()),
-    'weak/explicit': _ints(state.explicit for state in labels.weak.values()),
+    **rare,
+    'weak/class': _ints(weak),
+    'weak/present': _ints(state.present for state in weak.values()),
+    'weak/explicit': _ints(state.explicit for state in weak.values()),
     **_events('strong', [event for event in labels.strong if event.present]),
     **_events(
       'strong_negative', [event for event in labels.strong if not event.present]

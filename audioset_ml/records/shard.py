@@ -6,8 +6,9 @@ import dataclasses
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-from audioset_ml import folders, paths
+from audioset_ml import folders, hashing, paths
 from audioset_ml.errors import InputError
 from audioset_ml.input_files import read_json
 from audioset_ml.labels.clip_labels import count_classes, count_states
@@ -25,6 +26,7 @@ from audioset_ml.records.sources import (
 
 _SUMMARY_FORM = {
   'bytes': int,
+  'sha256?': str,
   'clips': [list],
   'skipped': [list],
   'damaged_files?': [list],
@@ -87,10 +89,10 @@ class ShardWriter:
         written.append(labels)
         clips.append((labels.clip_id, name, frames, seconds))
     folders.sync(partial)
-    size = folders.file_size(partial)
+    file = file_state(partial)
     partial.replace(output_dir / name)
     summary = {
-      'bytes': size,
+      **file,
       'clips': clips,
       'skipped': skipped,
       'damaged_files': damaged,
@@ -120,6 +122,27 @@ def _writer(path: Path) -> Iterator[Callable[[bytes], None]]:
   finally:
     with paths.os_errors():
       writer.close()
+
+
+def file_state(path: Path) -> dict[str, Any]:
+  """A shard's size and checksum, which its summary says, and run.json in the end."""
+  return {'bytes': folders.file_size(path), 'sha256': hashing.file_digest(path)}
+
+
+def file_states(
+  names: Sequence[str], summaries: Sequence[dict]
+) -> dict[str, dict[str, Any]]:
+  """What run.json says of the shards' files, by name; nothing where a summary lacks it.
+
+  Args:
+    names: the shards.
+    summaries: what they left; those that an older version wrote have no checksum.
+  """
+  return {
+    name: {key: summary[key] for key in ('bytes', 'sha256')}
+    for name, summary in zip(names, summaries, strict=True)
+    if 'sha256' in summary
+  }
 
 
 def is_finished(summary: Path, shard: Path) -> bool:

@@ -87,7 +87,8 @@ class AudioSource:
   def _record(self, clip: PlannedClip) -> list[Record | Skipped | Note]:
     clip_id = clip.labels.clip_id
     if not clip.source:
-      return [Skipped(clip_id, 'missing', 'no sound file of this id')]
+      reason = f'no sound file of this id{f" ({clip.state})" if clip.state else ""}'
+      return [Skipped(clip_id, 'missing', reason)]
     rate = self.front_end.sample_rate
     limit = clip.seconds + self.max_extra_seconds + _DECODED_BEYOND
     try:

@@ -37,6 +37,11 @@ def uniform_integers(seed: int, numbers: tf.Tensor, maxval: tf.Tensor) -> tf.Ten
   return tf.cast(bits % tf.cast(maxval, tf.uint64), tf.int64)
 
 
+def uniform(seed: int, number: tf.Tensor) -> tf.Tensor:
+  """TensorFlow's number in [0, 1) of the seed (seed, number); both are scalars."""
+  return tf.random.stateless_uniform([], tf.stack([tf.cast(seed, tf.int64), number]))
+
+
 def _philox(counter: _Words, key: _Words) -> _Words:
   """Four random words of a counter of four words and a key of two."""
   multipliers = [_word(value) for value in _MULTIPLIERS]

@@ -87,7 +87,9 @@ class TargetMaker:
     """The targets of a patch of each of some clips.
 
     Only what nobody was asked about can be ignored, added or implied: what a person
-    said stands, whatever the label set and the ontology say.
+    said stands, whatever the label set and the ontology say. What a person was unsure
+    of is ignored in all patches of a clip, but for a class whose events were marked:
+    who marked them knew where it is.
 
     Args:
       record: records parsed together, with the labels that the mode needs.
@@ -116,6 +118,10 @@ class TargetMaker:
     if self.implied is not None:
       above = self._above(positive, shape)
       target = tf.where(above, tf.constant(POSITIVE, tf.int8), target)
+    unsure = _Listed.of(record['weak/unsure']).set(tf.zeros(shape, tf.int8), 1)
+    if self.label_mode != 'weak':
+      unsure = _Listed.of(record['strong/class']).set(unsure, 0)
+    target = tf.where(unsure > 0, tf.constant(IGNORED, tf.int8), target)
     target = negative.set(target, NEGATIVE)
     target = positive.set(target, POSITIVE)
     return tf.ensure_shape(target, [None, self.num_classes])

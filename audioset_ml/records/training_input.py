@@ -11,14 +11,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from audioset_ml.errors import RecordError
-from audioset_ml.records import augmentation, schema, stateless
+from audioset_ml.records import augmentation, record_blocks, schema, stateless
 from audioset_ml.records.augmentation import AugmentConfig
-from audioset_ml.records.frames import FrameFormat
-from audioset_ml.records.training_source import MOST_REPEATS, Source
+from audioset_ml.records.training_source import Source
 
-_SHARDS_AT_ONCE = 4
-_BLOCK_BYTES, _MOST_A_BLOCK = 2**19, 256
 # Seeds of the two sources and of the choice between them.
 _MAIN, _MIX, _CHOICE, _BATCH = range(4)
 
@@ -84,7 +80,7 @@ def training_dataset(
   if len(parts) == 2:
     seed = _seed(config, _CHOICE)
     choice = tf.data.Dataset.counter().map(
-      lambda number: tf.cast(_uniform(seed, number) < mix_fraction, tf.int64)
+      lambda number: tf.cast(stateless.uniform(seed, number) < mix_fraction, tf.int64)
     )
     examples = tf.data.Dataset.choose_from_datasets(parts, choice)
   batches = examples.batch(config.batch_size, drop_remainder=True)
@@ -124,11 +120,10 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
     return patch, target
 
   if not config.service:
-    _require_examples(source, seed)
-  numbered = _numbered(source, seed, config.first_epoch)
-  numbered = _balanced(numbered, source, config.balance_power, seed)
-  # Many at once, which is what is quick; nothing of an example depends on its block.
-  blocks = numbered.batch(_examples_a_block(frames))
+    record_blocks.require_any(source, seed)
+  blocks = record_blocks.numbered(source, seed, config.first_epoch)
+  if config.balance_power:
+    blocks = record_blocks.balanced(blocks, source, config.balance_power, seed)
   if not config.augment.of_patches:
     blocks = blocks.map(
       lambda *given: block(*given)[:2],
@@ -144,18 +139,6 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
   buffer = min(config.shuffle_buffer, max(len(records.clip_ids), config.batch_size))
   examples = examples.shuffle(buffer, seed)
   return _served(examples, config, place) if config.service else examples
-
-
-def _require_examples(source: Source, seed: int) -> None:
-  """Raises RecordError if no clip is left: an endless input would wait for one."""
-  if not source.needs_strong and source.chosen() is None:
-    return
-  if not any(True for _ in _numbered(source, seed, 0, 1).take(1)):
-    raise RecordError(
-      f'{source.records.path}: no clip is left to train on, of '
-      f'{len(source.records.shards)} shards: none has strong labels, or none of those '
-      'that have is among the chosen ones'
-    )
 
 
 def _served(
@@ -179,83 +162,6 @@ def _served(
   )
 
 
-def _numbered(
-  source: Source, seed: int, first_epoch: int, end_epoch: int = tf.int64.max
-) -> tf.data.Dataset:
-  """The source's records, epoch after epoch, each in another order of the shards.
-
-  Returns:
-    (the example's number, the serialized record).
-  """
-  records = source.records
-
-  def epoch(number: tf.Tensor) -> tf.data.Dataset:
-    # Dataset.shuffle in here would be state that no checkpoint can hold.
-    order = tf.random.experimental.stateless_shuffle(
-      tf.constant(records.shards), seed=tf.stack([seed, number])
-    )
-    serialized = tf.data.Dataset.from_tensor_slices(order).interleave(
-      tf.data.TFRecordDataset,
-      cycle_length=min(_SHARDS_AT_ONCE, len(records.shards)),
-      num_parallel_calls=tf.data.AUTOTUNE,
-      deterministic=True,
-    )
-    return serialized.enumerate(number * len(records.clip_ids))
-
-  # A range and not a counter, which a tf.data service can't deal out.
-  numbered = tf.data.Dataset.range(first_epoch, end_epoch).flat_map(epoch)
-  if source.needs_strong:
-    numbered = numbered.filter(lambda _, one: schema.has_strong_labels(one))
-  chosen = source.chosen()
-  if chosen is not None:
-    table = tf.lookup.StaticHashTable(
-      tf.lookup.KeyValueTensorInitializer(
-        tf.constant(chosen), tf.ones(len(chosen), tf.int64)
-      ),
-      default_value=0,
-    )
-    numbered = numbered.filter(
-      lambda _, one: table.lookup(schema.parse_clip_id(one)) > 0
-    )
-  return numbered
-
-
-def _balanced(
-  numbered: tf.data.Dataset, source: Source, power: float, seed: int
-) -> tf.data.Dataset:
-  """Repeats clips of rare classes, as examples of their own, and passes over some of
-  frequent ones."""
-  if not power:
-    return numbered
-  repeats = tf.constant(source.repeats(power))
-  strong = source.label_mode != 'weak'
-
-  def repeated(number: tf.Tensor, one: tf.Tensor) -> tf.data.Dataset:
-    record = schema.parse(one, strong=strong)
-    present = tf.cast(record['weak/present'], tf.bool)
-    classes = record['strong/class'] if strong else record['weak/class'][present]
-    # A clip without positives is read once.
-    mean = tf.reduce_max(tf.concat([tf.gather(repeats, classes), [-1.0]], 0))
-    mean = tf.where(mean < 0, 1.0, mean)
-    times = tf.minimum(tf.floor(mean + _uniform(-1 - seed, number)), MOST_REPEATS)
-    first = number * MOST_REPEATS
-    return tf.data.Dataset.range(first, first + tf.cast(times, tf.int64)).map(
-      lambda again: (again, one)
-    )
-
-  return numbered.flat_map(repeated)
-
-
-def _examples_a_block(frames: FrameFormat) -> int:
-  """How many records are parsed together: as many as their patches take half a MB."""
-  patch_bytes = frames.patch_frames * frames.frame_bytes
-  return max(1, min(_MOST_A_BLOCK, _BLOCK_BYTES // patch_bytes))
-
-
 def _seed(config: InputConfig, place: int) -> int:
   """A seed for each use; the main source's is the run's own."""
   return config.seed + 1_000_003 * place
-
-
-def _uniform(seed: int, number: tf.Tensor) -> tf.Tensor:
-  return tf.random.stateless_uniform([], tf.stack([tf.cast(seed, tf.int64), number]))

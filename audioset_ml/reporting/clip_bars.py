@@ -18,12 +18,14 @@ class Kind(enum.Enum):
   DERIVED = 'present (derived)'
   REFUTED = 'confirmed not present'
   COMPLEMENTARY = 'complementary negative'
+  UNSURE = 'unsure'
 
 
 KIND_OF_STATE = {
   LabelState.EXPLICIT_POSITIVE: Kind.PRESENT,
   LabelState.IMPLICIT_POSITIVE: Kind.DERIVED,
   LabelState.EXPLICIT_NEGATIVE: Kind.REFUTED,
+  LabelState.UNSURE: Kind.UNSURE,
 }
 
 
@@ -108,7 +110,8 @@ def frame_grid(seconds: float) -> FrameGrid:
 def class_order(labels: ClipLabels) -> list[int]:
   """The classes in the order of their rows.
 
-  Those with events by their first begin, those present in the clip, those refuted.
+  Those with events by their first begin, those present in the clip, those refuted or
+  unsure.
   """
   places: dict[int, tuple] = {}
   for event in labels.strong:

@@ -46,6 +46,7 @@ _LOOKS = {
     'hatch': '//////',
   },
   Kind.COMPLEMENTARY: {'facecolor': '#FCEBC4', 'edgecolor': '#B98300'},
+  Kind.UNSURE: {'facecolor': 'white', 'edgecolor': '#6B6B6B', 'hatch': '....'},
 }
 _LINE_WIDTH = 0.4
 

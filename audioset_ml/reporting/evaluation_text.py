@@ -78,10 +78,12 @@ def text(metrics: Mapping[str, Any]) -> str:
 
 def _headline(section: str, values: Mapping[str, Any]) -> str:
   if section == 'weak':
+    unsure = values.get('unsure_labels', 0)
+    left = f'; {unsure} unsure labels count in nothing' if unsure else ''
     return (
       f'weak labels: {values["classes"]} classes, {values["classes_in_d_prime"]} in d′ '
       f'({values["classes_with_auc_clipped"]} with an AUC of 0 or 1), '
-      f'{values["classes_in_lwlrap"]} in lωlrap'
+      f'{values["classes_in_lwlrap"]} in lωlrap{left}'
     )
   if section == 'strong':
     beyond = values['labels_beyond_the_sound']

@@ -11,12 +11,13 @@ _TOP_CLASSES, _STRONG_CLIPS = 10, 5
 _KINDS = {
   'explicit_positives': 'explicit positives',
   'explicit_negatives': 'explicit negatives',
+  'unsure_labels': 'unsure labels',
   'strong_events': 'events',
   'refuted_stretches': 'refuted stretches',
   'complete_clips': 'completely annotated clips',
 }
 # Shown only where there are any.
-_RARE = ('refuted_stretches', 'complete_clips')
+_RARE = ('unsure_labels', 'refuted_stretches', 'complete_clips')
 _SHOWN_COUNTS = ('explicit_positives', 'explicit_negatives', 'clips_with_events')
 
 

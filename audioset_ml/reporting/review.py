@@ -1,33 +1,36 @@
 """The page on which people listen to flagged labels; `review_page.html` is its body."""
 
-import base64
+import concurrent.futures
 import dataclasses
-import io
+import functools
 import os
 import pathlib
+import re
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
-from PIL import Image
+import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.audio import playback
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError, RecordError
-from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.formats import TIMES
 from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
+from audioset_ml.records.audio_files import find_audio
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import ClipContent, read_clips
-from audioset_ml.records.plan import find_audio
 from audioset_ml.records.scores import ClipPatchScores, ClipScores
 from audioset_ml.reporting.page import write_page
+from audioset_ml.reporting.picture import data_uri, spectrogram_webp
 
 _PICTURE_WIDTH = 480  # at most, in pixels
-_PICTURE_QUALITY = 60
+# `<YouTube id>_<start in ms>`, as AudioSet's clips are called.
+_YOUTUBE_CLIP = re.compile(r'([A-Za-z0-9_-]{11})_(\d+)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +61,16 @@ class ReviewInputs:
     scores: the teacher's scores of the same clips.
     patch_scores: of their patches, or None.
     records: the clips.
-    audio_dir: their sound files.
+    audio_dir: their sound files; '' where there are none, as of published features.
+    audio_names: how they are named (`records.audio_names`).
   """
 
   label_set: LabelSet
   scores: ClipScores
   patch_scores: ClipPatchScores | None
   records: RecordsFolder
-  audio_dir: str
+  audio_dir: str = ''
+  audio_names: str = 'auto'
 
   def __post_init__(self):
     self.scores.require_of(self.records)
@@ -82,9 +87,88 @@ class ReviewInputs:
         f'{self.label_set.path}: is of other clips than {self.records.path}'
       )
 
+  @property
+  def origin(self) -> str:
+    """What says the labels, for messages."""
+    return str(self.label_set.path)
+
+  def counts(self) -> list[int]:
+    """How many clips each class is flagged in."""
+    classes = range(len(self.records.class_map))
+    return [int(self.label_set.flagged_in_class(index).sum()) for index in classes]
+
+  def clips_of(self, class_index: int) -> list[str]:
+    """The clips that a class is flagged in, the highest score first."""
+    rows = np.flatnonzero(self.label_set.flagged_in_class(class_index))
+    scores = self.scores.values[rows, class_index]
+    best = rows[np.argsort(-scores, kind='stable')]
+    return [self.records.clip_ids[row] for row in best]
+
+  def item(self, clip_id: str, class_index: int) -> dict[str, Any]:
+    """A label to decide on: its clip, its score, and when its score is highest."""
+    row = self._rows[clip_id]
+    item = {
+      'clip': clip_id,
+      'score': round(float(self.scores.values[row, class_index]), 4),
+    }
+    if self.patch_scores is not None:
+      best = int(self.patch_scores.of(row)[:, class_index].argmax())
+      item['peak'] = round(best * self.records.frames.patch_hop_seconds, 2)
+    return item
+
+  @functools.cached_property
+  def _rows(self) -> dict[str, int]:
+    return {clip_id: row for row, clip_id in enumerate(self.records.clip_ids)}
+
+
+@dataclasses.dataclass(frozen=True)
+class EventInputs:
+  """Events to decide on, as those of `tag --events`, in the place of flagged labels.
+
+  Attributes:
+    events: of `formats.read_strong_tsv`; of other clips than the records' they are
+      passed over.
+    origin: their file.
+    records: the clips.
+    audio_dir: their sound files; '' where there are none.
+    audio_names: how they are named (`records.audio_names`).
+  """
+
+  events: pd.DataFrame
+  origin: str
+  records: RecordsFolder
+  audio_dir: str = ''
+  audio_names: str = 'auto'
+
+  def counts(self) -> list[int]:
+    """How many clips have events of each class."""
+    return [len(self.clips_of(index)) for index in range(len(self.records.class_map))]
+
+  def clips_of(self, class_index: int) -> list[str]:
+    """The clips that have events of a class, that with the longest in all first."""
+    events = self._of(class_index)
+    seconds = (events[TIMES[1]] - events[TIMES[0]]).groupby(events['segment_id']).sum()
+    return seconds.sort_values(ascending=False, kind='stable').index.tolist()
+
+  def item(self, clip_id: str, class_index: int) -> dict[str, Any]:
+    """A label to decide on: its clip, and when its longest event begins."""
+    events = self._of(class_index)
+    events = events[events['segment_id'] == clip_id]
+    longest = (events[TIMES[1]] - events[TIMES[0]]).idxmax()
+    return {'clip': clip_id, 'event': round(float(events[TIMES[0]][longest]), 2)}
+
+  def _of(self, class_index: int) -> pd.DataFrame:
+    is_here = self.events['segment_id'].isin(self.records.clip_ids)
+    return self.events[is_here & (self.events['label'] == self._mid(class_index))]
+
+  def _mid(self, class_index: int) -> str:
+    return self.records.class_map.mids[class_index]
+
 
 def write_review(
-  inputs: ReviewInputs, config: ReviewConfig, output: str | os.PathLike
+  inputs: ReviewInputs | EventInputs,
+  config: ReviewConfig,
+  output: str | os.PathLike,
 ) -> dict[str, int]:
   """Writes the page and, unless it holds them itself, a folder of sounds beside it.
 
@@ -94,34 +178,33 @@ def write_review(
     output: the page's file; the sounds go to `<its stem>_audio/`.
 
   Returns:
-    Counts: classes, clips, labels (to decide on) and bytes of sound.
+    Counts: classes, clips, labels (to decide on), sounds and bytes of sound.
 
   Raises:
     InputError: nothing is flagged of the classes, or a clip has no sound.
   """
   output = pathlib.Path(output)
-  wanted = _choose(inputs, config)
+  counts = inputs.counts()
+  classes: Sequence[int] = config.classes
+  if not classes:
+    order = sorted(range(len(counts)), key=lambda index: -counts[index])
+    classes = order[: config.num_classes]
+  wanted = {index: inputs.clips_of(index)[: config.clips_a_class] for index in classes}
+  wanted = {index: clip_ids for index, clip_ids in wanted.items() if clip_ids}
   if not wanted:
-    raise InputError(f'{inputs.label_set.path}: flags nothing of these classes')
+    raise InputError(f'{inputs.origin}: has nothing of these classes to decide on')
   clips = sorted({clip_id for rows in wanted.values() for clip_id in rows})
-  sounds = find_audio(inputs.audio_dir, clips)
-  lacking = [clip_id for clip_id in clips if clip_id not in sounds]
-  if lacking:
-    raise InputError(
-      f'{inputs.audio_dir}: has no sound of {len(lacking)} of the {len(clips)} clips, '
-      f'{lacking[0]} for one'
-    )
-  keeper = _Sounds(output, config.embed_audio)
-  rows = {clip_id: row for row, clip_id in enumerate(inputs.records.clip_ids)}
+  addresses, audio_bytes = _keep_sounds(inputs, clips, output, config)
   shown: dict[str, dict[str, Any]] = {}
   contents = read_clips(inputs.records, clips)
   listed: dict[str, set[int]] = {}
-  for content in progress_bar(contents, total=len(clips), desc='review', unit='clip'):
+  for content in progress_bar(contents, total=len(clips), desc='pictures', unit='clip'):
     clip_id = content.labels.clip_id
     listed[clip_id] = {*content.labels.weak, *content.labels.explicit_negatives}
     shown[clip_id] = {
       **_describe(content, inputs.records),
-      'audio': keeper.keep(clip_id, sounds[clip_id]),
+      'audio': addresses.get(clip_id),
+      'video': None if addresses else video_address(clip_id),
     }
   # Records may know by now what a label set took for an implicit negative.
   wanted = {
@@ -133,15 +216,15 @@ def write_review(
     raise InputError(f'{inputs.records.path}: all these labels are decided on already')
   data = {
     'title': config.title,
-    'key': folders.fingerprint(inputs.label_set.path),
-    'labelSet': str(inputs.label_set.path),
+    'key': folders.fingerprint(inputs.origin),
+    'labelSet': inputs.origin,
     'clips': shown,
     'classes': [
       {
         'mid': inputs.records.class_map.mids[index],
         'name': inputs.records.class_map.names[index],
-        'flagged': int(inputs.label_set.flagged_in_class(index).sum()),
-        'items': [_item(inputs, rows[clip_id], index) for clip_id in clip_ids],
+        'flagged': counts[index],
+        'items': [inputs.item(clip_id, index) for clip_id in clip_ids],
       }
       for index, clip_ids in wanted.items()
     ],
@@ -151,52 +234,25 @@ def write_review(
     'classes': len(wanted),
     'clips': len(clips),
     'labels': sum(map(len, wanted.values())),
-    'audio_bytes': keeper.size,
+    'sounds': len(addresses),
+    'audio_bytes': audio_bytes,
   }
-
-
-def _choose(inputs: ReviewInputs, config: ReviewConfig) -> dict[int, list[str]]:
-  """The clips to show of each class, the highest score first."""
-  class_map: ClassMap = inputs.records.class_map
-  classes: Sequence[int] = config.classes
-  if not classes:
-    counts = [
-      int(inputs.label_set.flagged_in_class(index).sum())
-      for index in range(len(class_map))
-    ]
-    order = sorted(range(len(class_map)), key=lambda index: -counts[index])
-    classes = order[: config.num_classes]
-  chosen = {}
-  for index in classes:
-    rows = np.flatnonzero(inputs.label_set.flagged_in_class(index))
-    scores = inputs.scores.values[rows, index]
-    best = rows[np.argsort(-scores, kind='stable')][: config.clips_a_class]
-    if len(best):
-      chosen[index] = [inputs.records.clip_ids[row] for row in best]
-  return chosen
-
-
-def _item(inputs: ReviewInputs, row: int, class_index: int) -> dict[str, Any]:
-  """A label to decide on: its clip, its score, and when its score is highest."""
-  item = {
-    'clip': inputs.records.clip_ids[row],
-    'score': round(float(inputs.scores.values[row, class_index]), 4),
-  }
-  if inputs.patch_scores is not None:
-    best = int(inputs.patch_scores.of(row)[:, class_index].argmax())
-    item['peak'] = round(best * inputs.records.frames.patch_hop_seconds, 2)
-  return item
 
 
 def _describe(content: ClipContent, records: RecordsFolder) -> dict[str, Any]:
   labels = sorted(content.labels.weak.items())
+
+  def names_of(chosen: Callable[[LabelState], bool]) -> list[str]:
+    return [records.class_map.names[index] for index, s in labels if chosen(s)]
+
   return {
-    'labels': [records.class_map.names[i] for i, state in labels if state.present],
-    'refuted': [records.class_map.names[i] for i, state in labels if not state.present],
+    'labels': names_of(lambda state: state.present),
+    'refuted': names_of(lambda state: state == LabelState.EXPLICIT_NEGATIVE),
+    'unsure': names_of(lambda state: state == LabelState.UNSURE),
     # What the picture spans, padding at its end included.
     'span': round(len(content.frames) * records.frames.hop_seconds, 2),
     'loudest': _loudest(content, records),
-    'picture': _data_uri('image/webp', _picture(content.frames)),
+    'picture': data_uri('image/webp', spectrogram_webp(content.frames, _PICTURE_WIDTH)),
   }
 
 
@@ -220,40 +276,52 @@ def loudest_patch(log_mel: np.ndarray, front_end: FrontEnd) -> float:
   return round(float(best) * front_end.hop_seconds, 2)
 
 
-def _picture(log_mel: np.ndarray) -> bytes:
-  """A clip's spectrogram, time from left to right, as a small WebP picture."""
-  step = -(-len(log_mel) // _PICTURE_WIDTH)
-  columns = len(log_mel) // step
-  means = log_mel[: columns * step].reshape(columns, step, -1).mean(axis=1)
-  low, high = np.percentile(means, [2, 99.8])
-  values = np.clip((means - low) / max(high - low, 1e-6), 0, 1)
-  colors = matplotlib.colormaps['magma'](values.T[::-1])[..., :3]
-  content = io.BytesIO()
-  picture = Image.fromarray((255 * colors).astype(np.uint8))
-  picture.save(content, 'WEBP', quality=_PICTURE_QUALITY, method=6)
-  return content.getvalue()
+def _keep_sounds(
+  inputs: ReviewInputs | EventInputs,
+  clips: Sequence[str],
+  output: pathlib.Path,
+  config: ReviewConfig,
+) -> tuple[dict[str, str], int]:
+  """Makes the sounds that browsers play: in the page itself or in a folder beside it.
+
+  Returns:
+    (the address of each clip's sound, none without a folder of sounds; their bytes).
+
+  Raises:
+    InputError: a clip has no sound.
+  """
+  if not inputs.audio_dir:
+    return {}, 0
+  audio = find_audio(inputs.audio_dir, clips, names=inputs.audio_names)
+  found = audio.sounds
+  lacking = [clip_id for clip_id in clips if clip_id not in found]
+  if lacking:
+    raise InputError(
+      f'{inputs.audio_dir}: has no sound of {len(lacking)} of the {len(clips)} clips, '
+      f'{lacking[0]} for one.{audio.explanation(lacking[0])}'
+    )
+  folder = output.with_name(f'{output.stem}_audio')
+  if not config.embed_audio:
+    folder.mkdir(exist_ok=True)
+  addresses, size = {}, 0
+  # Encoding takes most of the time, and lets other threads run.
+  with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+    made = threads.map(playback.as_mp3, [found[clip_id] for clip_id in clips])
+    bar = progress_bar(made, total=len(clips), desc='sounds', unit='clip')
+    for clip_id, sound in zip(clips, bar, strict=True):
+      size += len(sound)
+      if config.embed_audio:
+        addresses[clip_id] = data_uri('audio/mpeg', sound)
+        continue
+      file = folder / f'{clip_id}.mp3'
+      folders.write_atomically(file, sound)
+      addresses[clip_id] = urllib.parse.quote(f'{folder.name}/{file.name}')
+  return addresses, size
 
 
-class _Sounds:
-  """Where the page finds its sounds: in itself, or in a folder beside it."""
-
-  def __init__(self, output: pathlib.Path, embed: bool):
-    self.size = 0
-    self._embed = embed
-    self._folder = output.with_name(f'{output.stem}_audio')
-    if not embed:
-      self._folder.mkdir(exist_ok=True)
-
-  def keep(self, clip_id: str, path: str) -> str:
-    """Makes a sound that browsers play; its address."""
-    sound = playback.as_mp3(path)
-    self.size += len(sound)
-    if self._embed:
-      return _data_uri('audio/mpeg', sound)
-    file = self._folder / f'{clip_id}.mp3'
-    folders.write_atomically(file, sound)
-    return urllib.parse.quote(f'{self._folder.name}/{file.name}')
-
-
-def _data_uri(kind: str, content: bytes) -> str:
-  return f'data:{kind};base64,{base64.b64encode(content).decode()}'
+def video_address(clip_id: str) -> str | None:
+  """Where a clip of AudioSet can be watched; None for ids that are not YouTube's."""
+  found = _YOUTUBE_CLIP.fullmatch(clip_id)
+  if not found:
+    return None
+  return f'https://www.youtube.com/watch?v={found[1]}&t={int(found[2]) // 1000}s'

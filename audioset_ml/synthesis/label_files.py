@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from audioset_ml.errors import printable
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.synthesis.config import SPLITS
@@ -107,7 +108,7 @@ def _event_table(clips: Sequence[Clip], mids: Sequence[str]) -> pd.DataFrame:
       event.start_ms / 1000,
       event.end_ms / 1000,
       event.snr_db,
-      event.source,
+      printable(event.source),
     )
     for clip in clips
     for event in clip.events

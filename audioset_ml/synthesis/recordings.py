@@ -139,7 +139,8 @@ def _split_of(file_name: str, eval_sources: str) -> str:
   if eval_sources:
     is_eval = fnmatch.fnmatchcase(file_name, eval_sources)
   else:
-    digest = hashlib.sha256(recording_name(file_name).encode()).digest()
+    name = recording_name(file_name).encode(errors='surrogateescape')
+    digest = hashlib.sha256(name).digest()
     is_eval = int.from_bytes(digest[:4], 'big') % 100 < _EVAL_PERCENT
   return 'eval' if is_eval else 'train'
 

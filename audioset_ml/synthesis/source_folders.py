@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, printable
+from audioset_ml.labels.clip_ids import normal
+from audioset_ml.paths import is_clutter
 from audioset_ml.synthesis.sound_classes import SOUND_CLASSES, SoundClass
 
 _COLUMNS = ('folder', 'mid', 'display_name')
@@ -15,7 +17,7 @@ _COLUMNS = ('folder', 'mid', 'display_name')
 def class_folders(source_dir: pathlib.Path) -> list[pathlib.Path]:
   """The folders in a source folder, by name; files beside them are ignored.
 
-  So are hidden ones and `__MACOSX`, which macOS puts into archives.
+  So are hidden ones and those that operating systems leave.
 
   Raises:
     InputError: there is no such folder, or none in it.
@@ -25,7 +27,7 @@ def class_folders(source_dir: pathlib.Path) -> list[pathlib.Path]:
   folders = sorted(
     path
     for path in source_dir.iterdir()
-    if path.is_dir() and not path.name.startswith('.') and path.name != '__MACOSX'
+    if path.is_dir() and not path.name.startswith('.') and not is_clutter(path.name)
   )
   if not folders:
     raise InputError(
@@ -57,9 +59,9 @@ def classes_of_folders(
   by_name = {item.name.lower(): item for item in SOUND_CLASSES}
   classes = {}
   for folder in folders:
-    name = re.sub(r'^\d+\s*-\s*', '', folder.name).strip()
-    if folder.name in listed:
-      mid, name = listed[folder.name]
+    name = printable(re.sub(r'^\d+\s*-\s*', '', folder.name).strip())
+    if normal(folder.name) in listed:
+      mid, name = listed[normal(folder.name)]
     elif name.lower() in by_name:
       mid, name = by_name[name.lower()].mid, by_name[name.lower()].name
     else:
@@ -68,7 +70,7 @@ def classes_of_folders(
       raise InputError(f'{folder}: its name gives no class name; rename the folder')
     family = by_mid[mid].family if mid in by_mid else 'local'
     classes[folder] = SoundClass(mid, name, family)
-  unknown = sorted(set(listed) - {folder.name for folder in classes})
+  unknown = sorted(set(listed) - {normal(folder.name) for folder in classes})
   if unknown:
     raise InputError(
       f'{source_classes}: there is no folder {unknown[0]!r} in the source folder'
@@ -92,9 +94,9 @@ def _read_source_classes(path: str) -> dict[str, tuple[str, str]]:
       raise InputError(f'{path}, row {number}: needs a folder, a mid and a name')
     if set(cells[1]) & set(',"'):  # stands in AudioSet's quoted "mid,mid" lists
       raise InputError(f'{path}, row {number}: a comma or quote in mid {cells[1]!r}')
-    if cells[0] in listed:
+    if normal(cells[0]) in listed:
       raise InputError(f'{path}, row {number}: folder {cells[0]!r} stands twice')
-    listed[cells[0]] = (cells[1], cells[2])
+    listed[normal(cells[0])] = (cells[1], cells[2])
   return listed
 
 

@@ -1,11 +1,28 @@
 """Checkpoints of a run: the last few, whole or not at all."""
 
+import os
 import pathlib
+import re
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from audioset_ml.errors import InputError
+
+_NAME = re.compile(r'(ckpt-(\d+))\.index')
+
+
+def whole_checkpoints(folder: str | os.PathLike) -> list[str]:
+  """The paths of the checkpoints in a folder, the oldest first.
+
+  By their files: the list beside them (`checkpoint`) may be lost, or of before a kill.
+  """
+  try:
+    found = map(_NAME.fullmatch, os.listdir(folder))
+  except FileNotFoundError:
+    return []
+  steps = sorted((int(one[2]), one[1]) for one in found if one)
+  return [os.path.join(folder, name) for _, name in steps]
 
 
 class Checkpoints:
@@ -14,6 +31,11 @@ class Checkpoints:
   def __init__(self, folder: pathlib.Path, kept: int, **parts):
     """Args: the folder; how many checkpoints stay; what a checkpoint holds, by name."""
     self._folder = folder
+    if found := whole_checkpoints(folder):
+      times = [os.path.getmtime(f'{path}.index') for path in found]
+      tf.compat.v1.train.update_checkpoint_state(
+        str(folder), found[-1], found, all_model_checkpoint_timestamps=times
+      )
     self._checkpoint = tf.train.Checkpoint(**parts)
     try:
       self._manager = tf.train.CheckpointManager(

@@ -35,6 +35,7 @@ def open_input(
   Raises:
     InputError: the batch can't be divided among the replicas, or the records among the
       workers; or no tf.data service answers.
+    RecordError: a shard is not as it was written.
   """
   replicas = strategy.num_replicas_in_sync
   here = local_replicas(strategy)
@@ -57,6 +58,8 @@ def open_input(
     }
   elif workers > 1:
     sources = [_part(source, worker, workers) for source in sources]
+  for source in sources:
+    source.records.verify()
   reading = InputConfig(
     batch_size=config.batch_size * here // replicas,
     shuffle_buffer=config.shuffle_buffer,

@@ -18,6 +18,7 @@ import tensorflow as tf
 from audioset_ml import folders
 from audioset_ml.errors import UnfinishedError
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
+from audioset_ml.models.layers import with_plain_layers
 from audioset_ml.models.model_files import MODEL_FILE
 from audioset_ml.records.dataset import damage_named
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
@@ -297,8 +298,8 @@ class _Run:
 def save_model(model: keras.Model, path: pathlib.Path) -> None:
   """Writes a `.keras` file and renames it into place.
 
-  In float32, whatever it was trained in.
+  In float32, whatever it was trained in, and of Keras's own layers.
   """
   partial = path.with_name(f'.partial.{path.name}')
-  float32_copy(model).save(partial)
+  with_plain_layers(float32_copy(model)).save(partial)
   os.replace(partial, path)

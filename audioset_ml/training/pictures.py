@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.states import PRESENT_STATES
+from audioset_ml.labels.states import PRESENT_STATES, LabelState
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import read_clip
@@ -100,18 +100,18 @@ def write_curves(
 ) -> None:
   """Writes a precision-recall curve for each chosen class.
 
-  Every label that is no positive counts as a negative.
+  Every label that is no positive counts as a negative, but for unsure ones.
   """
   if not classes:
     return
   from tensorboard.plugins.pr_curve import summary as pr_summary
 
-  present = np.isin(states, PRESENT_STATES)
+  present, counted = np.isin(states, PRESENT_STATES), states != LabelState.UNSURE
   for index in classes:
     curve = pr_summary.pb(
       f'precision_recall/{class_map.names[index]}',
-      labels=present[:, index],
-      predictions=scores[:, index],
+      labels=present[counted[:, index], index],
+      predictions=scores[counted[:, index], index],
       num_thresholds=101,
     )
     tf.summary.experimental.write_raw_pb(curve.SerializeToString())

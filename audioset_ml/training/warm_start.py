@@ -8,6 +8,7 @@ import tensorflow as tf
 from audioset_ml.errors import ModelError
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.training.checkpoints import whole_checkpoints
 from audioset_ml.training.sources import require_train_folder
 
 CLASSIFIER = 'logits'
@@ -93,10 +94,10 @@ def init_optimizer_from(optimizer: keras.optimizers.Optimizer, path: str) -> Non
 
 
 def _latest(path: str) -> str:
-  latest = tf.train.latest_checkpoint(os.path.join(path, 'checkpoints'))
-  if latest is None:
+  found = whole_checkpoints(os.path.join(path, 'checkpoints'))
+  if not found:
     raise ModelError(f'{path}: has no checkpoint to take the optimiser from')
-  return latest
+  return found[-1]
 
 
 def _same_classes(old: TrainedModel, records: RecordsFolder) -> bool:

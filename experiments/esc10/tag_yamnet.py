@@ -39,7 +39,7 @@ def main() -> None:
     for tags in tag_files(model, files):
       if isinstance(tags, Exception):
         raise tags
-      best = [label for label, _ in tags.top(model.class_names, max(RANKS))]
+      best = [model.class_names[index] for index in tags.top(max(RANKS), 'mean')]
       for rank in RANKS:
         hits[rank] += bool(set(best[:rank]) & set(accepted))
     print(f'{name:22}{len(files):6}' + ''.join(f'{hits[k]:7}' for k in RANKS))

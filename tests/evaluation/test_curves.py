@@ -15,6 +15,7 @@ NONE, POSITIVE, NEGATIVE, IMPLICIT = (
   LabelState.EXPLICIT_NEGATIVE,
   LabelState.IMPLICIT_POSITIVE,
 )
+UNSURE = LabelState.UNSURE
 
 
 def points(table, curve):
@@ -46,6 +47,19 @@ def test_curves_by_hand():
   kinds = found.groupby('curve')['negatives'].unique()
   assert kinds['precision_recall'].tolist() == ['all']
   assert kinds['det'].tolist() == ['explicit']
+
+
+def test_what_a_person_was_unsure_of_is_in_no_curve():
+  scores = np.array([[0.1], [0.45], [0.2], [0.3], [0.9], [0.4], [0.5]])
+  states = np.array(
+    [[NONE], [UNSURE], [IMPLICIT], [NEGATIVE], [UNSURE], [POSITIVE], [NEGATIVE]]
+  )
+  known = states[:, 0] != UNSURE
+  found = class_curves(scores, states, CLASS_MAP, [0])
+  assert found.equals(class_curves(scores[known], states[known], CLASS_MAP, [0]))
+  table = reliability(scores, states)
+  assert table.equals(reliability(scores[known], states[known]))
+  assert table['labels'].sum() == 5
 
 
 def random_labels(clips, seed=0):

@@ -7,7 +7,7 @@ from audioset_ml.errors import InputError
 from audioset_ml.evaluation import bootstrap, metrics
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.states import LabelTable
+from audioset_ml.labels.states import LabelState, LabelTable
 
 CLASS_MAP = ClassMap(mids=('/m/a', '/m/b', '/m/c'), names=('A', 'B', 'C'))
 POSITIVE, NEGATIVE, IMPLICIT = 1, 2, 3
@@ -73,25 +73,28 @@ def test_the_mean_of_implicit_aucs_has_a_d_prime_too():
   assert found.summary['classes_in_d_prime'] == 2
 
 
-def test_values_are_those_of_the_metrics():
+@pytest.mark.parametrize('unsure', [[], [LabelState.UNSURE]])
+def test_values_are_those_of_the_metrics(unsure):
   random = np.random.default_rng(1)
-  states = random.choice([0, POSITIVE, NEGATIVE, IMPLICIT], (40, 3))
+  states = random.choice([0, POSITIVE, NEGATIVE, IMPLICIT, *unsure], (40, 3))
   listed = [(np.flatnonzero(row), row[row > 0]) for row in states]
   scores = random.random((40, 3))
   found = evaluate_weak(scores, labels(listed), CLASS_MAP)
   present = np.isin(states, [POSITIVE, IMPLICIT])
   kinds = (states == POSITIVE, states == NEGATIVE)
+  counted = states != LabelState.UNSURE
+  absent = ~present & counted
   expected = {
     'auc': metrics.roc_auc(scores, *kinds),
-    'auc_implicit': metrics.roc_auc(scores, present, ~present),
-    'average_precision': metrics.average_precision(scores, present, ~present),
-    'lwlrap': metrics.lwlrap(scores, present),
+    'auc_implicit': metrics.roc_auc(scores, present, absent),
+    'average_precision': metrics.average_precision(scores, present, absent),
+    'lwlrap': metrics.lwlrap(scores, present, counted),
   }
   expected['d_prime'] = metrics.d_prime(
     expected['auc'], *(kind.sum(axis=0) for kind in kinds)
   )
   expected['d_prime_implicit'] = metrics.d_prime(
-    expected['auc_implicit'], present.sum(axis=0), (~present).sum(axis=0)
+    expected['auc_implicit'], present.sum(axis=0), absent.sum(axis=0)
   )
   for name, values in expected.items():
     assert found.per_class[name].to_numpy() == pytest.approx(values, abs=1e-12)
@@ -100,6 +103,21 @@ def test_values_are_those_of_the_metrics():
   counts = found.per_class[['positives', 'explicit_positives', 'explicit_negatives']]
   sums = [array.sum(axis=0) for array in (present, *kinds)]
   assert counts.to_numpy().T.tolist() == [each.tolist() for each in sums]
+  assert found.summary.get('unsure_labels', 0) == (~counted).sum()
+
+
+def test_whatever_an_unsure_label_scores_changes_nothing():
+  random = np.random.default_rng(2)
+  states = random.choice([0, POSITIVE, NEGATIVE, LabelState.UNSURE], (40, 3))
+  table = labels([(np.flatnonzero(row), row[row > 0]) for row in states])
+  scores = random.random((40, 3))
+  weights = bootstrap.clip_weights(40, 50, 0)
+  found = evaluate_weak(scores, table, CLASS_MAP, weights)
+  unsure = states == LabelState.UNSURE
+  for value in (-np.inf, 0.5, np.inf):
+    other = evaluate_weak(np.where(unsure, value, scores), table, CLASS_MAP, weights)
+    assert other.summary == found.summary
+    assert other.intervals() == found.intervals()
 
 
 def test_intervals_hold_the_value():

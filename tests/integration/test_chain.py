@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,11 +14,14 @@ import soundfile
 import tensorflow as tf
 
 from audioset_ml.evaluation.weak import evaluate_weak
+from audioset_ml.labels import formats
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.dataset import clip_patches, read_label_table
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.strong_labels import read_strong_labels
 from tests.conftest import prepare_flags
+from tests.small_data import CLASS_MAP
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
 
 pytestmark = pytest.mark.few
@@ -181,28 +187,120 @@ def test_the_exported_model_names_the_sounds(chain, small_data, tmp_path):
   assert done.returncode == 1
   assert f'error: {wrong}' in done.stderr
   lines = done.stdout.splitlines()
-  assert [line for line in lines if not line.startswith(' ')] == list(map(str, files))
+  assert [line for line in lines if not line.startswith(' ')] == [
+    f'{file}: 0:02.00' for file in files
+  ]
   assert len(lines) == 2 * (1 + 2)
   arrays = np.load(npz)
   name = files[0].name
   assert arrays[f'{name}|scores'].shape == (4, 3)
   assert arrays[f'{name}|embeddings'].shape[0] == 4
   assert arrays[f'{name}|log_mel'].shape == (240, 64)
-  best = arrays[f'{name}|scores'].mean(axis=0).max()
-  assert f'{best:.3f}' in lines[1]
+  assert arrays[f'{name}|start_seconds'].tolist() == pytest.approx(
+    [0, 0.48, 0.96, 1.44]
+  )
+  assert arrays['class_names'].tolist() == list(CLASS_MAP.names)
+  scores = arrays[f'{name}|scores']
+  best = scores.max(axis=0).argmax()
+  when = 0.48 * scores[:, best].argmax()
+  expected = f'{scores[:, best].max():.3f} at 0:{when:05.2f}'
+  expected += f', mean {scores[:, best].mean():.3f}  {arrays["class_names"][best]}'
+  assert lines[1].strip() == expected
+
+
+@pytest.fixture(scope='module')
+def tagged(chain, small_data, tmp_path_factory):
+  """The small clips' events by the student, and records with these for labels."""
+  root = tmp_path_factory.mktemp('tagged')
+  flags = [f'--model={chain}/exported', '--hop_seconds=0.24', '--threshold=0.2']
+  flags += [f'--events={root}/events.tsv', f'--output_csv={root}/scores.csv']
+  run_stage_ok('tag', *flags, small_data / 'audio')
+  others = [flag for flag in prepare_flags(small_data) if 'strong' not in flag]
+  events = f'--strong_tsv={root}/events.tsv'
+  run_stage_ok('prepare', *others, events, f'--output_dir={root}/records')
+  return root
+
+
+def test_events_are_strong_labels_for_the_other_stages(chain, tagged):
+  events = formats.read_strong_tsv(tagged / 'events.tsv', CLASS_MAP)
+  records = RecordsFolder.open(tagged / 'records')
+  assert records.counts['strong_events'] == len(events) > 12
+  strong = read_strong_labels(records).events
+  columns = list(formats.STRONG_COLUMNS)
+  pd.testing.assert_frame_equal(
+    strong[columns].sort_values(columns, ignore_index=True),
+    events[columns].sort_values(columns, ignore_index=True),
+    check_dtype=False,
+  )
+  run_stage_ok(
+    'evaluate',
+    f'--records={tagged}/records',
+    f'--model={chain}/student',
+    '--bootstrap=0',
+    '--nofigures',
+    '--thresholds=f1',
+    f'--output_dir={tagged}/evaluation',
+  )
+  metrics = json.loads((tagged / 'evaluation/metrics.json').read_text())
+  assert metrics['strong']['frames'] == 24
+  assert 0 < metrics['strong']['lwlrap'] <= 1
+  scores = pd.read_csv(tagged / 'scores.csv')
+  assert list(scores) == ['file', 'start', 'end', 'class', 'score']
+  assert scores['file'].nunique() == 12
+  assert (scores['end'] <= 2).all()
+  thresholds = pd.read_csv(tagged / 'evaluation/thresholds.csv')
+  assert thresholds['mid'].tolist() == list(CLASS_MAP.mids)
+
+
+def test_detection_takes_records_of_events(chain, tagged):
+  pytest.importorskip('sed_scores_eval')
+  run_stage_ok(
+    'evaluate',
+    f'--records={tagged}/records',
+    f'--model={chain}/student',
+    '--bootstrap=0',
+    '--nofigures',
+    '--detection',
+    f'--output_dir={tagged}/detection',
+  )
+  metrics = json.loads((tagged / 'detection/metrics.json').read_text())
+  assert metrics['detection']['psds1'] > 0
 
 
 def test_every_form_of_a_model_gives_the_same_scores(chain, small_data, tmp_path):
   file = min((small_data / 'audio').iterdir())
   found = []
   for number, model in enumerate(
-    ('student', 'student/model.keras', 'exported/saved_model')
+    ('student', 'student/model.keras', 'exported/saved_model', 'exported')
   ):
     npz = tmp_path / f'{number}.npz'
     run_stage_ok('tag', f'--model={chain}/{model}', f'--output_npz={npz}', file)
     found.append(np.load(npz)[f'{file.name}|scores'])
   assert np.abs(found[0] - found[1]).max() == 0
   assert np.abs(found[0] - found[2]).max() < 1e-5
+  assert np.array_equal(found[2], found[3])
+
+
+def test_a_trained_model_opens_in_plain_keras(chain):
+  """In a process that does not know this package, and gives the same."""
+  script = (
+    'import sys, keras, numpy\n'
+    'model = keras.saving.load_model(sys.argv[1])\n'
+    'print(float(model(numpy.ones((1, 96, 64)))[0, 0]))\n'
+    'assert not any(name.startswith("audioset_ml") for name in sys.modules)\n'
+  )
+  command = [sys.executable, '-c', script, str(chain / 'student/model.keras')]
+  environment = {name: os.environ[name] for name in os.environ if name != 'PYTHONPATH'}
+  done = subprocess.run(
+    command, cwd='/', env=environment, capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr
+  model = TrainedModel.open(chain / 'student').model
+  expected = float(model(np.ones((1, 96, 64)))[0, 0])
+  assert float(done.stdout.split()[-1]) == pytest.approx(expected, abs=1e-5)
+  names = {type(layer).__name__ for layer in model.layers}
+  assert 'FusedBatchNormalization' in names
+  assert 'BatchNormalization' not in names
 
 
 def test_the_saved_model_serves_waveforms(chain):

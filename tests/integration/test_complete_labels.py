@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 import sklearn.metrics
 
+from audioset_ml.evaluation import labelled_clips
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.evaluation.frame_labels import FrameState
+from audioset_ml.evaluation.labelled_clips import Truth
 from audioset_ml.evaluation.records_evaluation import evaluate_records
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.label_set import LabelSet
@@ -20,6 +23,7 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_first_labels
 from audioset_ml.records.overview import read_overview
 from audioset_ml.records.prepare_config import PrepareConfig
+from audioset_ml.records.scores import read_scores
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.reporting import evaluation_text, records_text
@@ -32,6 +36,7 @@ from tests.stages import run_stage, run_stage_ok
 PRESENT = np.array(
   [[c in (i % 3, (i + i % 2) % 3) for c in range(3)] for i in range(12)]
 )
+MIDS = ('/m/low', '/m/middle', '/m/high')
 # High is a kind of Low.
 ONTOLOGY = [
   {'id': '/m/low', 'name': 'Low tone', 'child_ids': ['/m/high']},
@@ -107,6 +112,86 @@ def test_joined_later_they_are_the_same_bytes(
     new.mkdir()
     pipeline.prepare(PrepareConfig(labels, records=str(old)), new)
     assert contents(new) == contents(expected)
+
+
+@pytest.fixture(scope='module')
+def silence(small_data, small_records, tmp_path_factory):
+  """Records and framed labels of an annotation by which two clips hold nothing."""
+  folder = tmp_path_factory.mktemp('silence')
+  lines = (small_data / 'strong.tsv').read_text().splitlines()
+  silent = ['clip0000004_4000', 'clip0000005_5000']
+  kept = [line for line in lines if line.split('\t')[0] not in silent]
+  text = '\n'.join([*kept, *(f'{clip_id}\t\t\t' for clip_id in silent)]) + '\n'
+  (folder / 'strong.tsv').write_text(text)
+  files = LabelFiles(
+    class_map=str(small_data / 'class_map.csv'),
+    segments_csvs=(str(small_data / 'segments.csv'),),
+    strong_tsvs=(str(folder / 'strong.tsv'),),
+    weak_labels='events',
+  )
+  (folder / 'records').mkdir()
+  config = PrepareConfig(files, records=str(small_records))
+  counts, details = pipeline.prepare(config, folder / 'records')
+  run_json = {'stage': 'prepare', 'counts': counts, **details}
+  (folder / 'records' / 'run.json').write_text(json.dumps(run_json))
+  return folder, silent, counts
+
+
+def test_a_clip_that_holds_nothing_counts_in_evaluation_and_detection(
+  silence, monkeypatch
+):
+  folder, silent, counts = silence
+  assert counts['silent_clips'] == counts['complete_clips'] == 2
+  records = RecordsFolder.open(folder / 'records')
+  assert records.strong_clips == 12
+  clips = Truth.read(records).of()
+  states = clips.labels.dense()
+  rows = [clips.clip_ids.index(clip_id) for clip_id in silent]
+  assert (states[rows] == LabelState.EXPLICIT_NEGATIVE).all()
+  assert (states != LabelState.EXPLICIT_NEGATIVE).sum() == 10 * 3
+  # Both whole frames of each are explicit negatives of all three classes.
+  for _, (frames, kinds) in zip(range(3), clips.frames.by_class(3), strict=True):
+    refuted = frames[kinds == FrameState.EXPLICIT_NEGATIVE]
+    assert sorted(clips.frames.clips[refuted].tolist()) == sorted([*rows, *rows])
+  asked = {}
+  monkeypatch.setattr(
+    labelled_clips,
+    'evaluate_detection',
+    lambda patches, seconds, *more: asked.update(seconds),
+  )
+  path = write_planted_scores(folder / 'planted', folder / 'records')
+  clips.detection(read_scores(path))
+  assert set(asked) == set(clips.clip_ids)
+
+
+def test_a_clip_that_holds_nothing_trains_as_strongly_labelled(silence):
+  folder, silent, _ = silence
+  records = RecordsFolder.open(folder / 'records')
+  source = Source(records, label_mode='strong', listed=frozenset(silent))
+  config = InputConfig(batch_size=2, shuffle_buffer=1)
+  _, targets = next(iter(training_dataset(source, config)))
+  assert targets.numpy().tolist() == [[0, 0, 0]] * 2
+
+
+def test_frames_of_a_clip_that_holds_nothing_are_negatives(silence, tmp_path):
+  folder, silent, _ = silence
+  columns = ['segment_id', 'label', 'present']
+  rows = [(silent[0], '/m/low', 'UNSURE'), (silent[1], '/m/low', 'NOT_PRESENT')]
+  pd.DataFrame(rows, columns=columns).to_csv(
+    tmp_path / 'explicit.tsv', sep='\t', index=False
+  )
+  flags = [f'--strong_tsv={folder}/strong.tsv', f'--output_tsv={tmp_path}/framed.tsv']
+  flags.append(f'--explicit_tsv={tmp_path}/explicit.tsv')
+  printed = run_stage_ok('frame_labels', *flags)
+  assert '2 clips were annotated and hold nothing' in printed
+  assert '1 labels of whole clips are UNSURE' in printed
+  table = pd.read_csv(tmp_path / 'framed.tsv', sep='\t')
+  table = table[table['segment_id'].isin(silent)]
+  assert (table['present'] == 'NOT_PRESENT').all()
+  found = table.groupby('segment_id')['label'].value_counts().to_dict()
+  expected = {(clip_id, mid): 10 for clip_id in silent for mid in MIDS}
+  del expected[silent[0], '/m/low']
+  assert found == expected
 
 
 @pytest.mark.slow

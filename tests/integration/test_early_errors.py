@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.cli import STAGES
@@ -44,12 +45,16 @@ def folder(tmp_path_factory):
   write_heads(root)
   (root / 'saved').mkdir()
   (root / 'saved/saved_model.pb').write_text('')
+  (root / 'exported/saved_model').mkdir(parents=True)
+  (root / 'exported/saved_model/saved_model.pb').write_text('')
+  write_run(root / 'exported', 'export', inputs={'model': 'student'})
   (root / 'text.keras').write_text('no archive')
   (root / 'text.h5').write_text('<html>no such page</html>')
   (root / 'empty').mkdir()
   (root / 'clips.txt').write_text('unknown_0\n')
   (root / 'all.txt').write_text('\n'.join(CLIPS))
   (root / 'wrong.csv').write_text('a,b\n')
+  write_sounds(root)
   np.save(root / 'foreign.npy', np.zeros((3, 3)))
   return root
 
@@ -110,6 +115,16 @@ def write_heads(root):
     write_model(root / name, CLASS_MAP, **frames.to_run())
 
 
+def write_sounds(root):
+  """A folder a class, one file of which is no sound; and a table that names it."""
+  for name in ('a/1', 'a/2', 'b/1'):
+    (root / 'labelled' / name).parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(root / f'labelled/{name}.wav', np.ones(8000), 16000)
+  (root / 'labelled/b/2.wav').write_text('no sound')
+  table = 'file,label\nlabelled/a/1.wav,a\nlabelled/b/3.wav,b\n'
+  (root / 'sounds.csv').write_text(table)
+
+
 OUT = '--output_dir=out'
 LABELS = (
   '--segments_csv=data/segments.csv --class_map=data/class_map.csv '
@@ -127,8 +142,11 @@ REVIEW = (
   '--output=r.html'
 )
 SOUND = 'data/audio/clip0000000_0.flac'
+TWO_SOUNDS = f'{SOUND} data/audio/clip0000001_1000.flac'
 HEAD = f'--model=head {OUT}'
 OTHER_NETWORK = 'other.keras: not the network whose embeddings head takes'
+FINETUNE = f'--sounds=labelled {OUT}'
+TUNE = f'--method=from_scratch {OUT}'
 AUDIT = f'--records=records --label_sets=sets {OUT}'
 
 WRONG = [
@@ -139,7 +157,7 @@ WRONG = [
   ('prepare', f'{PREPARE} --segments_csv=data', 'data: is a folder, but --segments'),
   ('prepare', f'{PREPARE} --explicit_tsv=gone.tsv', 'gone.tsv: no such file'),
   ('prepare', f'{PREPARE} --clip_list=clips.txt', 'of the 12 of the segments CSVs'),
-  ('prepare', f'{PREPARE} --class_map=wrong.csv', 'a class map starts with the row'),
+  ('prepare', f'{PREPARE} --class_map=wrong.csv', 'the class map starts with the row'),
   ('prepare', f'{PREPARE} --strong_tsv=data/explicit.tsv', 'explicit.tsv'),
   ('prepare', f'{PREPARE} --audio_dir=gone', 'gone: no such folder (--audio_dir)'),
   ('prepare', f'{PREPARE} --audio_dir=wrong.csv', 'wrong.csv: is a file'),
@@ -299,6 +317,10 @@ WRONG = [
   ('export', f'--model=saved {OUT}', 'saved: a SavedModel, which takes waveforms'),
   ('export', f'--model=model_nameless {OUT}', 'give its class map with --class_map'),
   ('export', f'{HEAD} --embedder=gone', 'gone: no such model file'),
+  ('export', f'--model=exported {OUT}', 'student, which it was exported from'),
+  ('embed', f'{EMBED} --model=exported', 'student, which it was exported from'),
+  ('score', f'{SCORE} --model=exported', 'sound files with --audio_dir'),
+  ('evaluate', f'{EVALUATE} --model=exported', 'sound files with --audio_dir'),
   ('export', f'{HEAD} --embedder=saved', 'saved: a SavedModel, which takes waveforms'),
   ('export', f'{HEAD} --embedder=text.h5', 'text.h5: cannot be read as HDF5'),
   ('export', f'{HEAD} --embedder=other.keras', OTHER_NETWORK),
@@ -326,7 +348,18 @@ WRONG = [
   ),
   ('tag', f'--model=gone {SOUND}', 'gone: no such model file'),
   ('tag', '--model=model gone.wav', 'gone.wav: no such file'),
-  ('tag', '--model=model data', 'data: is a folder, not a sound file'),
+  ('tag', '--model=model empty', 'empty: a folder without sound files'),
+  ('tag', '--model=model none/*.wav', 'none/*.wav: no file is named like this'),
+  ('tag', '--model=model wrong.csv', 'wrong.csv: text, not a sound file'),
+  ('tag', f'--model=model --events=e.doc {SOUND}', 'use .tsv, .txt, .csv'),
+  ('tag', f'--model=model --timeline=e.doc {SOUND}', '.svg, or .html for a page'),
+  ('tag', f'--model=model --events=no/e.tsv {SOUND}', 'there is no folder no'),
+  ('tag', f'--model=model --events=e.tsv --threshold=2 {SOUND}', '--threshold=2 is'),
+  ('tag', f'--model=model --events=e.tsv --threshold=gone {SOUND}', 'gone: no such'),
+  ('tag', f'--model=model --threshold=.4 {SOUND}', 'does nothing without --events'),
+  ('tag', f'--model=model --timeline=e.png {TWO_SOUNDS}', 'to stand: e_{}.png'),
+  ('tag', f'--model=model --events=e.txt {TWO_SOUNDS}', 'to stand: e_{}.txt'),
+  ('tag', '--model=gone.h5 x.wav', '13c3308955bbfaef262f175ac9c40e47b134573a'),
   ('tag', f'--model=model --decoder=tensorflow_io {SOUND}', 'is not installed: Python'),
   ('tag', '--model=model', 'name at least one sound file'),
   ('tag', '--model=model --output_npz=no/a.npz gone.wav', 'there is no folder no'),
@@ -352,6 +385,36 @@ WRONG = [
     'needs the package apache_beam',
   ),
   ('embed', f'--records=gone --model=model {OUT}', 'gone: no such folder'),
+  (
+    'finetune',
+    f'{FINETUNE} --model=yamnet.h5',
+    "yamnet.h5: no such file; YAMNet's weights are published at https://storage.",
+  ),
+  ('finetune', FINETUNE, "name it with --model. YAMNet's weights are published at"),
+  ('finetune', f'{FINETUNE} --model=text.h5', 'text.h5: cannot be read as HDF5'),
+  ('finetune', f'{FINETUNE} --model=head', 'finetune needs a network for log-mel'),
+  ('finetune', f'{TUNE} --sounds=gone', 'gone: no such file or folder (--sounds)'),
+  ('finetune', f'{TUNE} --sounds=empty', 'empty: has 0 subfolders, but'),
+  ('finetune', f'{TUNE} --sounds=wrong.csv', 'name the columns file and label'),
+  ('finetune', f'{TUNE} --sounds=sounds.csv', 'row 3: no file '),
+  ('finetune', f'{TUNE} --sounds=labelled', '1 files are no sound: labelled/b/2.wav'),
+  ('finetune', f'{TUNE} --sounds=labelled --audio_dir=empty', 'files of a table, but'),
+  ('finetune', f'{TUNE} --sounds=labelled --audio_dir=no', 'no: no such folder (--aud'),
+  ('finetune', f'{TUNE} --sounds=labelled --model=model', 'leave out --model'),
+  (
+    'finetune',
+    '--method=from_scratch --sounds=labelled --output_dir=labelled/out',
+    'labelled/out: lies in labelled, whose folders are classes',
+  ),
+  ('finetune', f'{TUNE} --sounds=labelled --folds=1', 'nothing would be left'),
+  ('finetune', f'{TUNE} --sounds=labelled --folds=3 --eval_fold=2', 'give one'),
+  (
+    'finetune',
+    f'{TUNE} --sounds=labelled --folds=3 --eval_fraction=.3',
+    '--eval_fraction does nothing with --folds',
+  ),
+  ('finetune', f'{TUNE} --sounds=labelled --eval_fold=2', 'or --fold_pattern'),
+  ('finetune', f'{TUNE} --sounds=labelled --group_pattern=x', 'finds nothing in the'),
   ('data_service', '--dispatcher=nowhere', 'not of the form host:port'),
   ('models', '--num_classes=0', 'num_classes is 0, but must be at least 1'),
   ('sweep', f'{OUT} --axis=seed=1 --stage=trian', 'trian'),
@@ -408,6 +471,21 @@ def test_with_all_inputs_right_stages_do_import_tensorflow(
     done = run_without_tensorflow(folder, stage, *flags, out)
     assert done.status == IMPORTED
     assert 'was imported' in done.text
+
+
+def test_all_wrong_sounds_are_told_before_the_right_ones_are_tagged(
+  run_without_tensorflow, folder
+):
+  done = run_without_tensorflow(
+    folder, 'tag', '--model=model', 'gone.wav', 'data/audio', 'wrong.csv', 'empty'
+  )
+  assert done.status == IMPORTED
+  told = [line for line in done.text.splitlines() if line.startswith('error: ')]
+  assert told[:3] == [
+    'error: empty: a folder without sound files',
+    'error: gone.wav: no such file',
+    'error: wrong.csv: text, not a sound file',
+  ]
 
 
 def test_both_fingerprints_and_the_remedy_are_named(run_without_tensorflow, folder):

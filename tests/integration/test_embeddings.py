@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import tensorflow as tf
 
 from audioset_ml.labels import formats
@@ -143,7 +144,9 @@ def test_an_exported_model_takes_embeddings(model, tmp_path):
   assert embeddings.shape == (10, 16)
   served = loaded.signatures['serving_default'](frames=tf.constant(frames))
   np.testing.assert_allclose(served['scores'], scores, atol=1e-6)
-  done = run_stage('tag', f'--model={tmp_path / "saved_model"}', __file__)
+  sound = tmp_path / 'sound.wav'
+  soundfile.write(sound, np.zeros(16_000), 16_000)
+  done = run_stage('tag', f'--model={tmp_path}', sound)
   assert done.returncode == 1
   assert 'takes embeddings of 128 values, not waveforms' in done.stderr
 

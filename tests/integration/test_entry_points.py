@@ -56,7 +56,7 @@ def test_an_unknown_flag_is_one_line(run, stage):
   [
     ('train', '--record=x', 'there is no flag --record (do you mean --records?)'),
     ('sweep', '--xyzzy', 'there is no flag --xyzzy; --help explains the flags'),
-    ('tag', 'a.wav', '--model is needed: SavedModel, train folder, .keras file or'),
+    ('tag', 'a.wav', '--model is needed: Folder of export or train, SavedModel,'),
     ('train', '--records=x', '--output_dir is needed: Folder to write; --help'),
     (
       'train',

@@ -1,58 +1,24 @@
-"""`experiments/finetune/`: a folder of recordings to a fine-tuned, exported model."""
+"""`finetune`: recordings to a fine-tuned, exported model, in one command."""
 
 import csv
-import io
 import json
-import os
 import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
+import tensorflow as tf
 
-from audioset_ml.labels.segments import read_weak_csv
-from tests.stages import ROOT, run_stage_ok
+from audioset_ml.audio.decoding import load_audio
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.label_set import LabelSet
+from tests.small_embeddings import write_network
+from tests.stages import kill_stage_when, run_stage, run_stage_ok
 
-FINETUNE = ROOT / 'experiments' / 'finetune'
 RATE = 16_000
 TONES = {'low hum': 200.0, 'whistle, high': 3000.0}
-SPLITS = ('train', 'eval')
-# What the hash of the files' names chooses, with --seed=0.
-EVAL_CLIPS = {
-  'low-hum-low0_1_0',
-  'low-hum-low4_0_0',
-  'whistle-high-whistle2_1_0',
-  'whistle-high-whistle4_0_0',
-}
-
-
-def run(*command: object, **variables: str) -> subprocess.CompletedProcess:
-  environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHON': sys.executable}
-  return subprocess.run(
-    [str(part) for part in command],
-    env={**environment, **variables},
-    capture_output=True,
-    text=True,
-    check=False,
-    timeout=600,
-  )
-
-
-def run_ok(*command: object, **variables: str) -> str:
-  done = run(*command, **variables)
-  assert done.returncode == 0, f'{done.stdout}\n{done.stderr}'
-  return done.stdout
-
-
-def make_labels(*arguments: object) -> subprocess.CompletedProcess:
-  return run(sys.executable, FINETUNE / 'make_labels.py', *arguments)
-
-
-def make_labels_ok(*arguments: object) -> str:
-  return run_ok(sys.executable, FINETUNE / 'make_labels.py', *arguments)
+GROUPS = '--group_pattern=^[^_]+'
 
 
 def write_tone(path: pathlib.Path, frequency: float, number: int, seconds: float):
@@ -60,264 +26,237 @@ def write_tone(path: pathlib.Path, frequency: float, number: int, seconds: float
   path.parent.mkdir(parents=True, exist_ok=True)
   random = np.random.default_rng(number)
   times = np.arange(round(seconds * RATE)) / RATE
-  tone = (0.1 + 0.02 * number) * np.sin(2 * np.pi * frequency * times)
+  tone = (0.1 + 0.01 * number) * np.sin(2 * np.pi * frequency * times)
   soundfile.write(path, tone + 0.01 * random.standard_normal(len(times)), RATE)
 
 
 @pytest.fixture
 def tones(tmp_path) -> pathlib.Path:
-  """Five recordings of each class, two takes of each: `<recording>_<take>.wav`."""
+  """Five recordings of each class, two takes of each: `<recording>_<take>.wav`; the
+  first take is shorter than a patch."""
   folder = tmp_path / 'tones'
   for row, (label, frequency) in enumerate(TONES.items()):
     for number in range(10):
       name = f'{re.match("[a-z]+", label)[0]}{number // 2}_{number % 2}.wav'
-      write_tone(folder / label / name, frequency, 10 * row + number, 1 + number / 10)
+      seconds = 0.5 if number % 2 == 0 else 1 + number / 10
+      write_tone(folder / label / name, frequency, 10 * row + number, seconds)
   return folder
 
 
-def clips_of(folder: pathlib.Path, split: str) -> dict[str, tuple[float, set[str]]]:
-  """The clips of a split by id: length and mids."""
-  segments = read_weak_csv(folder / f'{split}_segments.csv')
-  ends = zip(segments.clips['clip_id'], segments.clips['end'], strict=True)
-  labels = zip(segments.labels['clip_id'], segments.labels['mid'], strict=True)
-  found = {clip_id: (end, set()) for clip_id, end in ends}
-  for clip_id, mid in labels:
-    found[clip_id][1].add(mid)
-  return found
+@pytest.fixture(scope='module')
+def network(tmp_path_factory) -> pathlib.Path:
+  return write_network(tmp_path_factory.mktemp('network') / 'tiny.keras')
 
 
-def groups_of(labels: pathlib.Path, split: str, pattern: str) -> set[str]:
-  """What a pattern finds in the names of the recordings of a split."""
-  links = {path.stem: path for path in (labels / 'audio').iterdir()}
-  files = [links[clip_id].resolve().name for clip_id in clips_of(labels, split)]
-  return {re.search(pattern, name)[0] for name in files}
+def rows_of(path: pathlib.Path) -> list[dict[str, str]]:
+  with open(path, newline='') as file:
+    return list(csv.DictReader(file))
 
 
-def test_folder_is_split_by_group(tones, tmp_path):
-  labels = tmp_path / 'labels'
-  make_labels_ok(
-    f'--recordings={tones}', '--group_pattern=^[^_]+', f'--output_dir={labels}'
+def scores_of(exported: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
+  """The mean scores of an exported model."""
+  model = tf.saved_model.load(str(exported / 'saved_model'))
+  return model(load_audio(sound))[0].numpy().mean(axis=0)
+
+
+def test_a_folder_becomes_a_model_and_what_is_added_to_it_is_noticed(
+  tones, network, tmp_path
+):
+  out = tmp_path / 'out'
+  flags = [f'--sounds={tones}', f'--model={network}', GROUPS, '--steps=40']
+  flags.append(f'--output_dir={out}')
+  (tones / 'low hum/about.txt').write_text('notes')
+  printed = run_stage_ok('finetune', *flags)
+  assert '20 recordings' in printed
+  assert '2 classes and 10 groups, as 20 clips' in printed
+  assert (
+    '1 files were left out, whose endings are none of sounds: low hum/ab' in printed
   )
-  with open(labels / 'class_map.csv', newline='') as file:
-    assert list(csv.reader(file))[1:] == [
-      ['0', '/local/low_hum', 'low hum'],
-      ['1', '/local/whistle_high', 'whistle, high'],
-    ]
-  clips = {split: clips_of(labels, split) for split in SPLITS}
-  # One of the five recordings of each class, with both takes.
-  assert [len(clips[split]) for split in SPLITS] == [16, 4]
-  groups = [groups_of(labels, split, '^[^_]+') for split in SPLITS]
-  assert len(groups[0] | groups[1]) == 10
-  assert not groups[0] & groups[1]
-  for clip_id, (seconds, mids) in (clips['train'] | clips['eval']).items():
-    link = labels / 'audio' / f'{clip_id}.wav'
-    assert link.is_symlink()
-    assert seconds == pytest.approx(soundfile.info(link).duration, abs=1e-3)
-    assert mids == {
-      '/local/low_hum' if 'low' in link.resolve().name else '/local/whistle_high'
-    }
-
-
-def test_split_is_the_same_everywhere_and_another_with_another_seed(tones, tmp_path):
-  found = []
-  for name, seed in (('one', 0), ('again', 0), ('three', 3)):
-    labels = tmp_path / name
-    make_labels_ok(f'--recordings={tones}', f'--seed={seed}', f'--output_dir={labels}')
-    found.append(set(clips_of(labels, 'eval')))
-    assert len(found[-1]) == 4
-  assert found[0] == found[1] != found[2]
-  assert found[0] == EVAL_CLIPS
-
-
-def test_fold_decides_where_one_is_given(tones, tmp_path):
-  labels = tmp_path / 'labels'
-  make_labels_ok(
-    f'--recordings={tones}',
-    r'--fold_pattern=(\d)_',
-    '--eval_fold=3',
-    '--group_pattern=^[^_]+',
-    f'--output_dir={labels}',
+  found = json.loads((out / 'results.json').read_text())
+  assert f'accuracy {found["accuracy"]:.3f} ({found["right"]} of 4 clips of' in printed
+  assert 'caution: 2 groups are few' in printed
+  assert 'nearest neighbour' in printed
+  assert 'logistic regression' in printed
+  assert 'undefined' not in printed
+  # Takes of one recording are on one side, and the scores are the exported model's.
+  predictions = rows_of(out / 'predictions.csv')
+  assert (
+    len({re.search('[a-z]+[0-9]', row['recording'])[0] for row in predictions}) == 2
   )
-  assert groups_of(labels, 'eval', '^[^_]+') == {'low3', 'whistle3'}
+  classes = ClassMap.read(out / 'model/class_map.csv')
+  assert classes.names == tuple(TONES)
+  for row in predictions:
+    scores = scores_of(out / 'exported', tones / row['recording'])
+    assert classes.names[scores.argmax()] == row['best']
+    assert scores.max() == pytest.approx(float(row['score']), abs=3e-3)
+    assert (row['labels'] == row['best']) == (row['right'] == 'yes')
+  card = (out / 'exported/model_card.md').read_text()
+  assert 'a linear classifier on the embeddings of tiny.keras' in card
+  assert f'accuracy {found["accuracy"]:.3f}' in card
+  # Its folders are as the stages write them.
+  page = tmp_path / 'page.html'
+  run_stage_ok('report', f'--evaluation={out}/evaluation', f'--output={page}')
+  assert page.is_file()
+  # Given again it has nothing to do, also where a file was only touched.
+  (tones / 'low hum/low0_0.wav').touch()
+  assert 'finished already' in run_stage_ok('finetune', *flags)
+  before = {path: path.stat().st_mtime_ns for path in out.rglob('run.json')}
+  for number in range(3):
+    write_tone(tones / f'owl/hoot{number}_0.wav', 800.0, 50 + number, 1)
+  (tones / 'low hum/low1_1.wav').unlink()
+  write_tone(tones / 'low hum/low2_1.wav', 210.0, 99, 1)
+  planned = run_stage_ok('finetune', *flags, '--dry_run')
+  assert {path: path.stat().st_mtime_ns for path in before} == before
+  printed = run_stage_ok('finetune', *flags)
+  for text in (planned, printed):
+    assert '3 recordings added: owl/hoot0_0.wav' in text
+    assert '1 recordings gone: low hum/low1_1.wav' in text
+    assert '1 recordings with another content: low hum/low2_1.wav' in text
+    assert 'new classes: owl' in text
+  assert ClassMap.read(out / 'model/class_map.csv').names == (
+    *sorted(TONES)[:1],
+    'owl',
+    'whistle, high',
+  )
+  assert scores_of(out / 'exported', tones / 'owl/hoot0_0.wav').shape == (3,)
+  assert 'finished already' in run_stage_ok('finetune', *flags)
 
 
-def test_same_content_is_on_one_side(tones, tmp_path):
-  for number in range(5):
-    original = tones / 'low hum' / f'low{number}_0.wav'
-    (tones / 'low hum' / f'copy{number}.wav').write_bytes(original.read_bytes())
-  labels = tmp_path / 'labels'
-  printed = make_labels_ok(f'--recordings={tones}', f'--output_dir={labels}')
-  assert '5 groups were joined' in printed
-  contents = [
-    {
-      (labels / 'audio' / f'{clip}.wav').read_bytes()
-      for clip in clips_of(labels, split)
-    }
-    for split in SPLITS
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_model(tones, network, tmp_path):
+  def flags(name):
+    more = ['--folds=2', '--steps=30', GROUPS, f'--output_dir={tmp_path / name}']
+    return [f'--sounds={tones}', f'--model={network}', *more]
+
+  run_stage_ok('finetune', *flags('whole'))
+  killed = tmp_path / 'killed'
+  for file in ('labels/segments.csv', 'embeddings/run.json', 'folds/2/run.json'):
+    status = kill_stage_when((killed / file).exists, 'finetune', *flags('killed'))
+    assert status == -9
+    assert not (killed / 'run.json').exists()
+  embedded = (killed / 'embeddings/run.json').stat().st_mtime_ns
+  printed = run_stage_ok('finetune', *flags('killed'))
+  assert (killed / 'embeddings/run.json').stat().st_mtime_ns == embedded
+  assert 'by fold' in printed
+  for name in ('results.json', 'predictions.csv', 'confusions.csv'):
+    assert (killed / name).read_bytes() == (tmp_path / 'whole' / name).read_bytes()
+  sound = tones / 'low hum/low0_1.wav'
+  scores = [
+    scores_of(tmp_path / name / 'exported', sound) for name in ('killed', 'whole')
   ]
-  assert len(contents[0] | contents[1]) == 20
-  assert not contents[0] & contents[1]
+  np.testing.assert_array_equal(*scores)
+  # All are evaluated on, by models that have not seen them.
+  assert len(rows_of(killed / 'predictions.csv')) == 20
 
 
-def write_csv(path: pathlib.Path, *rows: str) -> pathlib.Path:
-  path.write_text('\n'.join(rows) + '\n')
-  return path
-
-
-def test_csv_gives_labels_and_groups(tones, tmp_path):
+def test_a_table_of_several_labels_is_measured_by_map(tones, network, tmp_path):
   rows = []
   for number in range(10):
-    rows.append(f'low hum/low{number // 2}_{number % 2}.wav,hum,day{number // 5}')
+    name = f'low hum/low{number // 2}_{number % 2}.wav'
+    rows += [f'{name},hum,present,{number // 5}']
+    rows += [f'{name},whistle,{("absent", "unsure")[number % 2]},{number // 5}']
     name = f'whistle{number // 2}_{number % 2}.wav'
-    rows.append(f'"whistle, high/{name}",whistle,day{number // 5}')
-  rows.append('low hum/low0_0.wav,whistle,day0')
-  table = write_csv(tmp_path / 'labels.csv', 'file,label,group', *rows)
-  labels = tmp_path / 'labels'
-  make_labels_ok(
-    f'--recordings={tones}', f'--labels_csv={table}', f'--output_dir={labels}'
+    rows.append(f'"whistle, high/{name}",whistle,present,{number // 5}')
+  rows.append('low hum/low4_1.wav,beep,present,1\nlow hum/low0_0.wav,beep,present,0')
+  table = tones / 'labels.csv'
+  table.write_text('\n'.join(['file,label,present,fold', *rows]) + '\n')
+  write_tone(tones / 'low hum/low3_1.wav', 200, 3, 25)
+  out = tmp_path / 'out'
+  printed = run_stage_ok(
+    'finetune',
+    f'--sounds={table}',
+    f'--model={network}',
+    '--steps=20',
+    f'--output_dir={out}',
   )
-  clips = {split: clips_of(labels, split) for split in SPLITS}
-  assert [len(clips[split]) for split in SPLITS] == [10, 10]
-  first_day = clips['train'] if 'low-hum-low0_0_0' in clips['train'] else clips['eval']
-  assert first_day['low-hum-low0_0_0'][1] == {'/local/hum', '/local/whistle'}
-  assert {'low-hum-low2_0_0', 'whistle-high-whistle2_0_0'} <= set(first_day)
+  assert '2 folds as given (0, 1)' in printed
+  assert '1 recordings are longer than 10 s and were cut into 3 consecutive' in printed
+  assert '7 labels of clips are unsure' in printed
+  found = json.loads((out / 'results.json').read_text())
+  assert f'mAP {found["map"]:.3f} (22 clips' in printed
+  assert 'accuracy' not in printed
+  assert 'confused' not in printed
+  flagged = LabelSet.read(out / 'label_set')
+  assert flagged.flagged().sum(axis=0).tolist() == [0, 0, 7]
+  assert len(rows_of(out / 'labels/clips.csv')) == 22
+  # Another fold is a change, too.
+  name = '"whistle, high/whistle4_1.wav",whistle,present,'
+  table.write_text(table.read_text().replace(f'{name}1', f'{name}0'))
+  assert '1 recordings with other labels, group or fold' in run_stage_ok(
+    'finetune',
+    f'--sounds={table}',
+    f'--model={network}',
+    '--steps=20',
+    '--dry_run',
+    f'--output_dir={out}',
+  )
 
 
-@pytest.mark.parametrize(
-  ('rows', 'said'),
-  [
-    (['file,label', 'absent.wav,hum', 'low hum/low0_0.wav,hum'], 'row 2: no file'),
-    (['name,label', 'low hum/low0_0.wav,hum'], 'first row must be file,label'),
-    (['file,label', 'low hum/low0_0.wav'], 'row 2: needs 2 cells'),
-    (
-      ['file,label', 'low hum/low0_0.wav,hum', 'low hum/./low0_0.wav,hum'],
-      "row 3: low hum/low0_0.wav has the label 'hum' already",
-    ),
-    (
-      ['file,label,group', 'low hum/low0_0.wav,hum,a', 'low hum/low0_0.wav,buzz,b'],
-      'row 3: low hum/low0_0.wav has another group',
-    ),
-  ],
-)
-def test_wrong_rows_of_a_csv_are_named(tones, tmp_path, rows, said):
-  table = write_csv(tmp_path / 'labels.csv', *rows)
-  done = make_labels(
-    f'--recordings={tones}',
-    f'--labels_csv={table}',
-    f'--output_dir={tmp_path / "labels"}',
+def test_a_network_of_another_size_is_told_before_anything_is_made(
+  tones, network, tmp_path
+):
+  done = run_stage(
+    'finetune',
+    *(f'--sounds={tones}', f'--model={network}', '--method=all_layers'),
+    f'--output_dir={tmp_path}/out',
   )
   assert done.returncode == 1
-  assert done.stderr.startswith(f'error: {table}')
-  assert said in done.stderr
+  assert 'tiny.keras: all_layers trains networks of the size of YAMNet' in done.stderr
+  assert '--method=head' in done.stderr
+  assert not (tmp_path / 'out/labels').exists()
 
 
-def test_wrong_folders_are_named(tones, tmp_path):
-  def error(*arguments: str, recordings: pathlib.Path = tones) -> str:
-    done = make_labels(
-      f'--recordings={recordings}', f'--output_dir={tmp_path / "labels"}', *arguments
-    )
-    assert done.returncode == 1, done.stdout
-    return done.stderr
-
-  assert 'no such folder' in error(recordings=tmp_path / 'absent')
-  assert 'has 0 subfolders' in error(recordings=tones / 'low hum')
-  assert 'finds nothing in the name of' in error('--group_pattern=^loud')
-  assert 'no regular expression' in error('--group_pattern=(')
-  assert 'the folds are 0, 1, 2, 3, 4' in error(
-    r'--fold_pattern=(\d)_', '--eval_fold=7'
+def test_bad_sounds_are_left_out_on_request(tones, tmp_path):
+  (tones / 'low hum/low9_0.wav').write_text('no sound at all')
+  out = tmp_path / 'out'
+  flags = [f'--sounds={tones}', '--method=from_scratch', '--dry_run', GROUPS]
+  done = run_stage('finetune', *flags, f'--output_dir={out}')
+  assert done.returncode == 1
+  assert '--on_bad_sound=skip' in done.stderr
+  printed = run_stage_ok(
+    'finetune', *flags, f'--output_dir={out}', '--on_bad_sound=skip'
   )
-  assert 'give --fold_pattern' in error('--eval_fold=1')
-  assert 'say with --eval_fold' in error(r'--fold_pattern=(\d)_')
-  assert "the eval side has no clip of the class 'low hum'" in error(
-    '--fold_pattern=^[^_]+', '--eval_fold=whistle1'
-  )
-  # Both takes of a recording are of one group, but of two folds.
-  assert "group 'low0' is in the folds 0 and 1" in error(
-    r'--fold_pattern=(\d)\.', '--eval_fold=1', '--group_pattern=^[^_]+'
-  )
-  assert "all clips of 'low hum' are of one group" in error('--group_pattern=^low|.*')
-  (tones / 'low hum' / 'notes.wav').write_text('no sound at all')
-  assert f'1 files are no sound: {tones}/low hum/notes.wav' in error()
-  (tones / 'empty').mkdir()
-  assert f'{tones}/empty: no sound files in it' in error()
-
-
-def test_lengths_are_those_of_the_decoded_sound(tones, tmp_path):
-  """Which `prepare` goes by as well; this header is of a longer file."""
-  path = tones / 'low hum' / 'cut.flac'
-  random = np.random.default_rng(0)
-  data = io.BytesIO()
-  soundfile.write(data, random.normal(0, 0.1, 3 * RATE), RATE, format='FLAC')
-  content = data.getvalue()
-  packed = int.from_bytes(content[18:26], 'big') >> 36 << 36 | 30 * RATE
-  path.write_bytes(content[:18] + packed.to_bytes(8, 'big') + content[26:])
-  labels = tmp_path / 'labels'
-  make_labels_ok(
-    f'--recordings={tones}', '--group_pattern=^[^_.]+', f'--output_dir={labels}'
-  )
-  seconds = {
-    clip_id: seconds
-    for split in SPLITS
-    for clip_id, (seconds, _) in clips_of(labels, split).items()
-    if (labels / 'audio' / f'{clip_id}.flac').exists()
-  }
-  assert list(seconds.values()) == [3.0]
+  assert '1 files were left out, since they are no sound' in printed
+  assert '20 recordings' in printed
+  assert not out.exists()
 
 
 @pytest.mark.slow
-def test_chain_from_folder_to_saved_model(tones, tmp_path):
-  for path in tones.rglob('*_0.wav'):  # shorter than a patch
-    samples, rate = soundfile.read(path)
-    soundfile.write(path, samples[: rate // 2], rate)
-  output = tmp_path / 'out'
-  command = (FINETUNE / 'run.sh', tones, '-', output, '--group_pattern=^[^_]+')
-  printed = run_ok('bash', *command, WAY='scratch', STEPS='2')
-  assert '16 clips' in printed
-  assert '0 skipped' in printed
-  assert re.search(r'evaluation_scratch: \d of 4 right, accuracy', printed)
-  assert (output / 'exported_scratch' / 'saved_model' / 'saved_model.pb').is_file()
-  again = run_ok('bash', *command, WAY='scratch', STEPS='2')
-  assert again.count('finished already') == 6
+@pytest.mark.parametrize('method', ['all_layers', 'from_scratch'])
+def test_other_methods_give_a_model(method, tones, shared_data, tmp_path):
+  out = tmp_path / 'out'
+  flags = [f'--sounds={tones}', f'--method={method}', GROUPS, '--steps=2']
+  if method == 'all_layers':
+    flags.append(f'--model={shared_data("yamnet/yamnet_approx.h5")}')
+  printed = run_stage_ok('finetune', *flags, f'--output_dir={out}')
+  assert re.search(r'accuracy \S+ \(\d of 4 clips', printed)
+  assert 'nearest neighbour' in printed
+  assert scores_of(out / 'exported', tones / 'low hum/low0_1.wav').shape == (2,)
 
 
 @pytest.mark.slow
-def test_yamnet_learns_new_classes(shared_data, tmp_path):
+def test_yamnet_learns_esc10_in_five_folds(shared_data, tmp_path):
   weights, esc10 = shared_data('yamnet/yamnet_approx.h5'), shared_data('esc10')
-  output = tmp_path / 'out'
-  printed = run_ok(
-    'bash',
-    FINETUNE / 'run.sh',
-    esc10,
-    weights,
-    output,
+  out = tmp_path / 'out'
+  printed = run_stage_ok(
+    'finetune',
+    f'--sounds={esc10}',
+    f'--model={weights}',
+    r'--fold_pattern=^(\d)-',
     r'--group_pattern=^\d-(\d+)-',
+    f'--output_dir={out}',
+    folder=tmp_path,
   )
-  # 0.95 to 1 in the five folds; by chance it would be 0.1.
-  assert float(re.search(r'accuracy (\S+)', printed)[1]) > 0.85
-  run_json = json.loads((output / 'exported_frozen' / 'run.json').read_text())
-  assert run_json['inputs']['embedder'] == str(weights)
-  # The exported model names the files that the evaluation found right, and no others.
-  files = {
-    output / 'labels' / 'audio' / f'{clip_id}.ogg': mids
-    for clip_id, (_, mids) in clips_of(output / 'labels', 'eval').items()
-  }
-  model = output / 'exported_frozen' / 'saved_model'
-  tags = run_stage_ok('tag', f'--model={model}', '--top=1', *files).splitlines()[1::2]
-  right = [
-    mids == {'/local/' + tag.split(maxsplit=1)[1].lower().replace(' ', '_')}
-    for tag, mids in zip(tags, files.values(), strict=True)
-  ]
-  assert f'{sum(right)} of {len(files)} right' in printed
-
-
-@pytest.mark.slow
-def test_folds_are_lists_of_clips_that_were_embedded_once(shared_data, tmp_path):
-  weights, esc10 = shared_data('yamnet/yamnet_approx.h5'), shared_data('esc10')
-  output = tmp_path / 'out'
-  command = ('bash', FINETUNE / 'esc10_folds.sh', esc10, weights, output)
-  printed = run_ok(*command, WAYS='frozen')
-  assert printed.count('398 clips as embeddings of 1024 values') == 1
-  clips = re.findall(r'evaluation_frozen: \d+ of (\d+) right', printed)
-  assert sum(map(int, clips)) == 398
-  # 0.972 on the machine that it was measured on; 0.952 without embedding.
-  assert float(re.search(r'^mean (\S+) ', printed, re.MULTILINE)[1]) >= 0.952
+  found = json.loads((out / 'results.json').read_text())
+  assert len(found['by_fold']) == 5
+  # 0.972 where it was measured; by chance it would be 0.1.
+  assert found['accuracy'] >= 0.952
+  assert 'as good, as far as these clips tell' in printed
+  # The exported model, trained on all, names their sounds.
+  rows = rows_of(out / 'predictions.csv')
+  right = [row for row in rows if row['right'] == 'yes']
+  assert len(right) == found['right']
+  tags = run_stage_ok(
+    'tag', f'--model={out}/exported/saved_model', esc10 / right[0]['recording']
+  )
+  assert right[0]['labels'] in tags

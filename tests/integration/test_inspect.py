@@ -77,7 +77,7 @@ def test_what_is_wrong_is_told_in_one_line(small_records, tmp_path):
     ((small_records, '--clip_id=clip0000001'), f'did you mean {CLIP}?'),
     ((unfinished, clip), 'not a finished `prepare` folder'),
     ((small_records, clip, '--output=clip.jpeg'), 'its ending says no format'),
-    ((spoiled, clip), 'damaged'),
+    ((spoiled, clip), 'were written; prepare the records again'),
   ):
     done = run_stage('inspect', *arguments, folder=tmp_path)
     assert done.returncode == 1

@@ -22,7 +22,9 @@ def printed(shared_data):
     for name in NAMES
     for path in sorted(shared_data(f'esc10/{name}').glob('*.ogg'))[::5]
   ]
-  lines = run_stage_ok('tag', f'--model={weights}', '--top=5', *files).splitlines()
+  lines = run_stage_ok(
+    'tag', f'--model={weights}', '--top=5', '--clip_score=mean', *files
+  ).splitlines()
   return {lines[i]: lines[i + 1 : i + 6] for i in range(0, len(lines), 6)}
 
 
@@ -30,7 +32,7 @@ def printed(shared_data):
 def test_sounds_are_named_where_they_are(printed, folder):
   # 1 in 100 would be by chance; with these approximate weights 20 to 40 of all 40 are.
   found = [
-    NAMES[folder] in [line.split(maxsplit=1)[1] for line in tags]
+    NAMES[folder] in [line.rpartition('  ')[2] for line in tags]
     for path, tags in printed.items()
     if folder in path
   ]

@@ -359,6 +359,93 @@ def test_wrong_classes_can_be_skipped(write_files):
   ] == [(2, 1)]
 
 
+def with_silence(files, *clip_ids, file=0):
+  """Adds rows to a strong TSV that say that clips hold nothing."""
+  with open(files.strong_tsvs[file], 'a') as tsv:
+    tsv.writelines(f'{clip_id}\t\t\t\n' for clip_id in clip_ids)
+  return files
+
+
+@pytest.mark.parametrize('complete', [False, True])
+def test_a_clip_that_holds_nothing_lacks_all_classes_that_were_asked_for(
+  write_files, complete
+):
+  """Without --complete_strong, too; of other clips no more is known than before."""
+  files = write_files([[('one_0', 'a'), ('one_0', 'c')]], complete_strong=complete)
+  joined = read_labels(with_silence(files, 'three_0', 'three_0', 'elsewhere_0'))
+  assert unmarked_of(joined) == [[] if complete else None, [A, C], None]
+  assert clips_of(joined)[1].strong == ()
+  assert joined.counts['silent_clips'] == 1
+  assert joined.counts['complete_clips'] == 1 + complete
+  assert joined.counts['complete_clips_without_events'] == 1
+  assert joined.counts['labels_of_other_clips'] == 1
+  assert statistics.strongly_labelled(joined.labels).tolist() == [True, True, False]
+
+
+def test_what_was_said_of_a_clip_that_holds_nothing_stands(write_files):
+  files = write_files(
+    [[('one_0', 'a'), ('one_0', 'b'), ('one_0', 'c')]],
+    weak={'two_0': ['a', 'd']},
+    explicit=[('two_0', 'b', 'UNSURE')],
+    complete_strong=False,
+  )
+  joined = read_labels(with_silence(files, 'two_0'))
+  assert unmarked_of(joined)[2] == [C]
+  assert clips_of(joined)[2].weak == {
+    A: LabelState.EXPLICIT_POSITIVE,
+    B: LabelState.UNSURE,
+    D: LabelState.EXPLICIT_POSITIVE,
+  }
+  assert joined.counts['positives_without_event'] == 1
+  # But where events are the labels of whole clips, there is no label of it.
+  joined = read_labels(dataclasses.replace(files, weak_labels='events'))
+  assert A not in clips_of(joined)[2].weak
+  assert unmarked_of(joined)[2] == [A, C]
+
+
+def test_each_file_says_of_which_classes_a_clip_holds_nothing(write_files):
+  """The other's events are no contradiction."""
+  strong = [[('one_0', 'a'), ('two_0', 'b')], [('one_0', 'c'), ('one_0', 'b')]]
+  files = write_files(strong, complete_strong=False)
+  joined = read_labels(with_silence(files, 'two_0', file=1))
+  assert unmarked_of(joined) == [None, None, [C]]
+  joined = read_labels(with_silence(files, 'three_0'))
+  assert unmarked_of(joined) == [None, [A, B], [C]]
+
+
+def test_of_which_classes_a_clip_holds_nothing_must_be_known(write_files):
+  files = with_silence(write_files([[]], complete_strong=False), 'two_0')
+  with pytest.raises(LabelError, match='name them with --annotated_classes'):
+    read_labels(files)
+  named = write_files([[]], complete_strong=False, classes='E\nb\n')
+  joined = read_labels(with_silence(named, 'two_0'))
+  assert unmarked_of(joined) == [None, None, [B, E]]
+  with pytest.raises(InputError, match='annotated_classes does nothing without comp'):
+    read_labels(write_files(EVENTS, complete_strong=False, classes='E\n'))
+
+
+def test_a_clip_with_an_event_does_not_hold_nothing(write_files):
+  files = with_silence(write_files([[('one_0', 'a'), ('two_0', 'b')]]), 'one_0')
+  with pytest.raises(LabelError, match='4: says that one_0 holds nothing, but row 2 d'):
+    read_labels(files)
+  joined = read_labels(dataclasses.replace(files, skip_bad_labels=True))
+  assert joined.counts['silent_clips'] == 0
+  assert len(clips_of(joined)[0].strong) == 1
+
+
+def test_a_row_that_was_left_out_may_be_an_event_of_a_clip_that_holds_nothing(
+  write_files, tmp_path
+):
+  files = write_files([[('one_0', 'a'), ('one_0', 'b')]], complete_strong=False)
+  with_silence(files, 'two_0')
+  with open(files.strong_tsvs[0], 'a') as tsv:
+    tsv.write('two_0\t9.0\ttwelve\tb\n')
+  files = dataclasses.replace(files, skip_bad_labels=True)
+  joined = read_labels(files)
+  assert joined.counts['labels_skipped_as_wrong'] == 2
+  assert unmarked_of(joined) == [None] * 3
+
+
 def test_a_missing_file_of_classes_is_named(write_files):
   files = write_files([[('one_0', 'a')]])
   with pytest.raises(LabelError, match='absent: the label file cannot be read'):
@@ -370,8 +457,8 @@ def test_a_missing_file_of_classes_is_named(write_files):
   [
     ({'complete_strong': True}, 'complete_strong does nothing without strong_tsv'),
     (
-      {'strong_tsvs': ('c',), 'annotated_classes': 'd'},
-      'annotated_classes does nothing without complete_strong',
+      {'annotated_classes': 'd'},
+      'annotated_classes does nothing without strong_tsv',
     ),
   ],
 )

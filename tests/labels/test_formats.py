@@ -83,11 +83,41 @@ def test_clips_may_differ_in_length(tmp_path):
 def test_explicit_labels_are_present_or_not(tmp_path):
   path = tmp_path / 'explicit.tsv'
   write_rows(path, formats.EXPLICIT_COLUMNS, 'abc_0\t/m/a\tMAYBE')
-  with pytest.raises(LabelError, match="row 2: 'MAYBE' is neither"):
+  with pytest.raises(
+    LabelError, match="'MAYBE' is none of PRESENT, NOT_PRESENT, UNSURE"
+  ):
     formats.read_explicit_tsv(path)
   path.write_text('segment_id\tlabel\n')
   with pytest.raises(LabelError, match='must name the columns'):
     formats.read_explicit_tsv(path)
+
+
+def test_a_row_may_say_that_a_clip_holds_nothing(tmp_path):
+  rows = ['a_0\t1\t2\t/m/a', 'b_0\t\t\t', 'b_0\t\t\t', 'c_0\t0\t1\t']
+  path = write_rows(tmp_path / 'strong.tsv', formats.STRONG_COLUMNS, *rows)
+  wrong = WrongRows(skip=True)
+  found = formats.read_strong_file(path, wrong_rows=wrong)
+  assert found.events['segment_id'].tolist() == ['a_0']
+  assert found.silent.to_dict() == {3: 'b_0'}
+  assert [(one.row, one.what) for one in wrong.found] == [(5, 'an empty label')]
+  assert formats.read_strong_tsv(path, wrong_rows=wrong).equals(found.events)
+  stretch = 'b_0\t\t\t\tNOT_PRESENT'
+  path = write_rows(tmp_path / 'framed.tsv', formats.FRAMED_COLUMNS, stretch)
+  with pytest.raises(LabelError, match='row 2: an empty label'):
+    formats.read_framed_tsv(path)
+
+
+def test_a_person_may_be_unsure_of_a_whole_clip_but_not_of_a_stretch(tmp_path):
+  rows = ['a_0\t/m/a\tUNSURE', 'a_0\t/m/b\tPRESENT', 'a_0\t/m/b\tUNSURE']
+  path = write_rows(tmp_path / 'explicit.tsv', formats.EXPLICIT_COLUMNS, *rows)
+  with pytest.raises(LabelError, match='row 4: a_0 /m/b is UNSURE, but an earlier'):
+    formats.read_explicit_tsv(path)
+  table = formats.read_explicit_tsv(path, wrong_rows=WrongRows(skip=True))
+  assert table['present'].tolist() == ['UNSURE', 'PRESENT']
+  stretch = 'a_0\t0.0\t0.96\t/m/a\tUNSURE'
+  path = write_rows(tmp_path / 'framed.tsv', formats.FRAMED_COLUMNS, stretch)
+  with pytest.raises(LabelError, match="'UNSURE' is said of whole clips, not of"):
+    formats.read_framed_tsv(path)
 
 
 def test_a_row_that_contradicts_an_earlier_one_is_wrong(tmp_path):

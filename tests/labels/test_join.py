@@ -65,6 +65,7 @@ def test_all_files_are_joined_by_clip(write_files):
     'explicit_positives': 2,
     'explicit_negatives': 1,
     'unmarked_labels': 0,
+    'unsure_labels': 0,
     'strong_events': 2,
     'refuted_stretches': 0,
     'clips_with_events': 1,
@@ -118,6 +119,65 @@ def test_two_opinions_on_one_label_are_an_error_or_the_first_counts(write_files)
   assert joined.counts['labels_skipped_as_wrong'] == 1
   assert joined.wrong_rows[0].path.endswith('explicit.tsv')
   assert joined.wrong_rows[0].row == 2
+
+
+def test_what_a_person_was_unsure_of_gives_way_to_what_others_decided(write_files):
+  explicit = [(f'{clip}_0', f'/m/{mid}', 'UNSURE') for clip, mid in UNSURE]
+  joined = read_labels(
+    write_files(
+      explicit=[*explicit, ('other_0', '/m/a', 'UNSURE')],
+      strong=[('two_0', 3.0, 4.0, '/m/c')],
+      framed=[
+        ('one_0', round(0.96 * i, 2), round(0.96 * (i + 1), 2), '/m/b', 'NOT_PRESENT')
+        for i in range(10)
+      ],
+    )
+  )
+  one, two = clips_of(joined)
+  # The segments CSV says that A is in it; all frames lack B; of C nobody knows.
+  assert one.weak == {
+    0: LabelState.EXPLICIT_POSITIVE,
+    1: LabelState.EXPLICIT_NEGATIVE,
+    2: LabelState.UNSURE,
+  }
+  assert two.weak == {1: LabelState.EXPLICIT_POSITIVE, 2: LabelState.UNSURE}
+  assert joined.counts['unsure_labels_decided'] == 2
+  assert joined.counts['labels_of_other_clips'] == 1
+  states = count_states([one, two])
+  assert (states['unsure_labels'], states['explicit_negatives']) == (2, 1)
+  assert count_classes([one, two]) == {
+    0: [1, 0, 0, 0],
+    1: [1, 1, 0, 1],
+    2: [0, 0, 1, 0],
+  }
+
+
+UNSURE = [('one', 'a'), ('one', 'b'), ('one', 'c'), ('two', 'c')]
+
+
+@pytest.mark.parametrize('weak_labels', ['events', 'both'])
+def test_an_event_decides_where_a_person_was_unsure(write_files, weak_labels):
+  explicit = [('one_0', '/m/c', 'UNSURE'), ('two_0', '/m/c', 'UNSURE')]
+  strong = [('two_0', 3.0, 4.0, '/m/c')]
+  joined = read_labels(
+    write_files(explicit=explicit, strong=strong, weak_labels=weak_labels)
+  )
+  one, two = clips_of(joined)
+  assert one.weak[2] == LabelState.UNSURE
+  assert two.weak[2] == LabelState.EXPLICIT_POSITIVE
+  assert joined.counts['labels_of_events'] == 1
+  assert joined.counts['unsure_labels_decided'] == 1
+
+
+def test_what_a_person_was_unsure_of_is_not_unmarked(write_files):
+  """Who was asked by name says more than who left it out."""
+  strong = [('one_0', 3.0, 4.0, '/m/a'), ('two_0', 3.0, 4.0, '/m/c')]
+  explicit = [('one_0', '/m/c', 'UNSURE')]
+  files = write_files(explicit=explicit, strong=strong, complete_strong=True)
+  one, two = clips_of(read_labels(files))
+  assert one.weak[2] == LabelState.UNSURE
+  assert 2 not in one.explicit_negatives
+  assert 0 in two.explicit_negatives
 
 
 def test_an_event_outside_its_clip_is_wrong(write_files):

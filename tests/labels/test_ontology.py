@@ -114,6 +114,13 @@ def test_smearing_adds_exactly_the_ancestors(edges, listed):
   np.testing.assert_array_equal(after, expected)
 
 
+def nodes(**children):
+  """The text of an ontology: the children of each node."""
+  return json.dumps(
+    [{'id': mid, 'name': mid, 'child_ids': list(of)} for mid, of in children.items()]
+  )
+
+
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
@@ -121,8 +128,13 @@ def test_smearing_adds_exactly_the_ancestors(edges, listed):
     ('[]', 'without nodes'),
     ('{"id": 3}', 'list of objects with id, name and child_ids'),
     ('[{"id": "a", "name": "A"}]', "node 1 has the child_ids 'None'"),
-    (json.dumps([{'id': 'a', 'name': 'A', 'child_ids': ['b']}]), "'b', which is no"),
-    (json.dumps([{'id': 'a', 'name': 'A', 'child_ids': ['a']}]), 'its own ancestor'),
+    (nodes(a='b'), 'no nodes of the ontology: b of a$'),
+    (nodes(a='', b='c'), 'c of b$'),
+    (nodes(a='bx', b='cy', c=''), 'x of a, y of b$'),
+    (nodes(a='0123456789xy'), '9 of a and 2 more$'),
+    (nodes(a=[['b']]), r"\['b'\] of a"),
+    (nodes(a=[None]), 'None of a'),
+    (nodes(a='a'), 'its own ancestor'),
   ],
 )
 def test_a_wrong_ontology_is_named(tmp_path, content, message):

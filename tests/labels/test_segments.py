@@ -1,3 +1,5 @@
+import csv
+import io
 import re
 import tarfile
 
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from audioset_ml.errors import LabelError
 from audioset_ml.labels import segments
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.text_columns import read_header
 from audioset_ml.labels.wrong_rows import WrongRows
 
 HEADER = '# one\n# two\n# YTID, start_seconds, end_seconds, positive_labels\n'
@@ -90,7 +93,7 @@ def test_a_wrong_weak_row_is_named(tmp_path, row, message):
 
 def test_many_wrong_rows_are_counted_and_ten_shown(tmp_path):
   path = tmp_path / 'segments.csv'
-  rows = ''.join(f'clip{i}, 0, 10, "/m/unknown"\n' for i in range(25))
+  rows = ''.join(f'clip{i}, 0, 10, "/m/{i}"\n' for i in range(25))
   path.write_text(HEADER + rows)
   with pytest.raises(LabelError) as error:
     segments.read_weak_csv(path, CLASS_MAP)
@@ -98,6 +101,74 @@ def test_many_wrong_rows_are_counted_and_ten_shown(tmp_path):
   assert '25 wrong rows' in lines[0]
   assert len(lines) == 12
   assert lines[-1].strip() == '… and 15 more'
+
+
+def excel(rows):
+  """What a spreadsheet makes of rows that it took apart at every comma.
+
+  A blank before a quote makes the quote a part of the cell; rows are filled up.
+  """
+  cells = [row.split(',') for row in rows]
+  width = max(map(len, cells))
+  text = io.StringIO()
+  writer = csv.writer(text, lineterminator='\n')
+  writer.writerows([*row, *[''] * (width - len(row))] for row in cells)
+  return text.getvalue()
+
+
+def test_labels_that_a_spreadsheet_cut_into_cells_are_put_together(tmp_path):
+  path = tmp_path / 'segments.csv'
+  rows = ['a, 0.000, 10.000, "/m/a,/m/b"', 'b, 30.000, 40.000, "/m/b"', 'c, 0, 9, ""']
+  rows += ['d, 0, 10, "/m/a,/m/b,/m/a"']
+  path.write_text('\n'.join(rows))
+  expected = segments.read_weak_csv(path, CLASS_MAP)
+  text = excel(rows)
+  assert text.splitlines()[1] == 'b, 30.000, 40.000," ""/m/b""",,'
+  path.write_text(text)
+  found = segments.read_weak_csv(path, CLASS_MAP)
+  assert found.clips.equals(expected.clips)
+  assert found.labels.values.tolist() == expected.labels.values.tolist()
+  # No row that may have lost something is.
+  for row in ('e,0,10,/m/a,/m/b', 'e,0,10," ""/m/a",,', 'e,0,10,"/m/a,/m/'):
+    path.write_text(f'{text}{row}\n')
+    with pytest.raises(LabelError, match='row 5: '):
+      segments.read_weak_csv(path, CLASS_MAP)
+
+
+def test_empty_columns_at_the_end_are_passed_over(tmp_path):
+  path = tmp_path / 'segments.csv'
+  path.write_text('YTID;start;end;labels;;\na;0;10;/m/a,/m/b;;\nb;0;10;;;\n')
+  read = segments.read_weak_csv(path, CLASS_MAP)
+  assert read.clips['clip_id'].tolist() == ['a_0', 'b_0']
+  assert read.labels['mid'].tolist() == ['/m/a', '/m/b']
+
+
+def test_lines_may_end_as_on_an_old_macintosh(tmp_path):
+  path = tmp_path / 'segments.csv'
+  path.write_bytes(
+    (HEADER + 'a,0,10,"/m/a"\nb,0,10,"/m/b"\n').replace('\n', '\r').encode()
+  )
+  read = segments.read_weak_csv(path, CLASS_MAP)
+  assert read.clips['clip_id'].to_dict() == {4: 'a_0', 5: 'b_0'}
+  assert read_header(path) == 'a,0,10,"/m/a"'
+
+
+def test_rows_with_the_same_fault_are_one_line(tmp_path):
+  path = tmp_path / 'segments.csv'
+  rows = ''.join(f'clip{i}, 0, 10, "/m/a,/m/{i % 4}"\n' for i in range(25))
+  path.write_text(HEADER + rows + 'late, 0, ten, "/m/a"\n')
+  with pytest.raises(LabelError) as error:
+    segments.read_weak_csv(path, CLASS_MAP)
+  first, *lines = map(str.strip, str(error.value).splitlines())
+  assert first == f'{path}: 26 wrong rows'
+  assert lines == [
+    'row 4: label /m/0 is not in the class map (and 6 more rows)',
+    *(
+      f'row {5 + i}: label /m/{1 + i} is not in the class map (and 5 more rows)'
+      for i in range(3)
+    ),
+    "row 29: 'ten' is no time in seconds",
+  ]
 
 
 def test_wrong_rows_can_be_skipped_and_are_kept_in_mind(tmp_path):

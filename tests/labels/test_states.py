@@ -51,7 +51,7 @@ def table_of(states):
   hnp.arrays(
     np.int8,
     st.tuples(st.integers(1, 6), st.integers(1, 3)),
-    elements={'min_value': 0, 'max_value': 3},
+    elements={'min_value': 0, 'max_value': 4},
   ),
   st.data(),
 )

@@ -228,7 +228,7 @@ def test_official_quality(shared_data):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('label_id,rated\n', 'its first row must be label_id,num_rated,num_true'),
+    ('label_id,rated\n', 'starts with the row label_id,num_rated,num_true'),
     ('label_id,num_rated,num_true\na,3,4\n', "row 2: 'a,3,4' is no mid"),
     ('label_id,num_rated,num_true\na,3,2\nb,x,1\n', "row 3: 'b,x,1' is no mid"),
     ('label_id,num_rated,num_true\na,²,1\n', 'row 2'),

@@ -46,7 +46,7 @@ def scores_and_states(draw):
   shape = draw(st.tuples(st.integers(1, 40), st.integers(1, 19)))
   scores = draw(hnp.arrays(np.float32, shape, elements=_SCORES.map(np.float32)))
   states = draw(
-    hnp.arrays(np.int8, shape, elements=st.sampled_from([0, 0, 0, 1, 2, 3]))
+    hnp.arrays(np.int8, shape, elements=st.sampled_from([0, 0, 0, 1, 2, 3, 4]))
   )
   return scores, states
 

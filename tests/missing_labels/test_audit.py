@@ -12,6 +12,7 @@ from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.labels.states import LabelState
 from audioset_ml.missing_labels.audit import audit, audit_label_set, summarize
 from audioset_ml.missing_labels.enhance import write_label_sets
 from audioset_ml.missing_labels.rules import build_rule
@@ -62,6 +63,43 @@ def test_some_judged_labels(tmp_path):
   whole = summarize(audit_label_set(label_set(), table_of(STATES), truth))
   assert (whole['flagged'], whole['judged'], whole['truly_missing']) == (3, 2, 1)
   assert (whole['precision'], whole['recall']) == (0.5, 1)
+
+
+def test_what_people_were_unsure_of_is_not_judged(tmp_path):
+  """Neither in the truth nor in the records; one who knows stands above."""
+  rows = [('c0_0', '/m/b', 'UNSURE'), ('c1_0', '/m/a', 'UNSURE')]
+  table = pd.DataFrame(rows, columns=formats.EXPLICIT_COLUMNS)
+  formats.write_explicit_tsv(tmp_path / 'unsure.tsv', table)
+  with pytest.raises(LabelError, match='says no more than UNSURE'):
+    read_truth(CLIPS, CLASS_MAP, truth_tsvs=[tmp_path / 'unsure.tsv'])
+  rows = [('c1_0', '/m/a', 'PRESENT'), ('c1_0', '/m/c', 'NOT_PRESENT')]
+  table = pd.DataFrame(rows, columns=formats.EXPLICIT_COLUMNS)
+  formats.write_explicit_tsv(tmp_path / 'truth.tsv', table)
+  both = [tmp_path / 'unsure.tsv', tmp_path / 'truth.tsv']
+  truth = read_truth(CLIPS, CLASS_MAP, truth_tsvs=both)
+  assert truth.unsure == 1
+  whole = summarize(audit_label_set(label_set(), table_of(STATES), truth))
+  assert (whole['judged'], whole['truly_missing']) == (2, 1)
+  states = np.where(STATES + FLAGS == 1, LabelState.UNSURE, STATES)
+  states[1, 2] = 0
+  whole = summarize(audit_label_set(label_set(), table_of(states), truth))
+  assert (whole['judged'], whole['truly_missing']) == (1, 0)
+
+
+def test_an_ancestor_that_a_person_was_unsure_of_stays_unknown(tmp_path):
+  """A hiss of a snake, or of a cat? Who could not tell must not be overruled."""
+  nodes = [('/m/a', ['/m/b']), ('/m/c', ['/m/b']), ('/m/b', [])]
+  nodes = [{'id': mid, 'name': mid, 'child_ids': below} for mid, below in nodes]
+  (tmp_path / 'ontology.json').write_text(json.dumps(nodes))
+  rows = [('c0_0', '/m/b', 'PRESENT'), ('c0_0', '/m/c', 'UNSURE')]
+  table = pd.DataFrame(rows, columns=formats.EXPLICIT_COLUMNS)
+  formats.write_explicit_tsv(tmp_path / 'truth.tsv', table)
+  ontology = tmp_path / 'ontology.json'
+  truth = read_truth(
+    CLIPS, CLASS_MAP, truth_tsvs=[tmp_path / 'truth.tsv'], smear_ontology=ontology
+  )
+  known = [truth.of_class(index)[0].tolist() for index in range(3)]
+  assert known == [[True, False], [True, False], [False, False]]
 
 
 def test_label_sets_are_audited_together(tmp_path):

@@ -224,6 +224,51 @@ def test_waveform_must_be_mono(loaded, shape):
     loaded(np.zeros(shape))
 
 
+@pytest.mark.parametrize('kind', [np.int16, np.int32, np.uint8, np.int64, bool])
+def test_integer_waveforms_are_refused(loaded, kind):
+  with pytest.raises(ModelError, match='divide 16-bit samples by 32768') as error:
+    loaded((100 * noise(20000)).astype(kind))
+  assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('kind', [np.int16, np.float32, np.float64])
+def test_integer_samples_are_refused_wherever_they_come_in(exported, loaded, kind):
+  samples = (20000 * noise(20000)).astype(np.int16).astype(kind)
+  with pytest.raises(ModelError, match='divide 16-bit samples by 32768'):
+    loaded(samples)
+  function = tf.saved_model.load(str(exported))
+  signature = function.signatures['serving_default']
+  as_floats = tf.constant(samples, tf.float32)
+  for call in (
+    lambda: function(samples.astype(kind)),
+    lambda: function(as_floats),
+    lambda: signature(waveform=as_floats),
+  ):
+    with pytest.raises(tf.errors.InvalidArgumentError, match='divide 16-bit samples'):
+      call()
+
+
+@pytest.mark.parametrize('samples', [[0.0], [0.0, 1.0, -1.0], [1.5, -0.25], [2.5, 7.1]])
+def test_floats_are_taken_as_they_are(loaded, samples):
+  assert loaded(np.array(samples, np.float32))[0].shape == (1, 3)
+
+
+def test_a_saved_model_says_its_front_end(class_map_path, tmp_path):
+  front_end = FrontEnd(sample_rate=8000, mel_max_hz=3500.0, mel_bands=32)
+  model = build(frame_values=32)
+  export_saved_model(model, front_end, class_map_path, tmp_path / 'saved_model')
+  assert load_waveform_model(tmp_path / 'saved_model').front_end == front_end
+
+
+def test_audiosets_class_map_serves_for_yamnets_outputs(shared_data, tmp_path):
+  weights = shared_data('yamnet/yamnet_approx.h5')
+  classes = shared_data('audioset/class_labels_indices.csv')
+  loaded = load_waveform_model(weights, classes)
+  assert len(loaded.mids) == 521
+  assert loaded.class_names[0] == 'Speech'
+  assert loaded.class_names[-1] == 'Field recording'
+
+
 def test_broken_saved_model(tmp_path):
   (tmp_path / 'saved_model.pb').write_bytes(b'not a model')
   with pytest.raises(ModelError, match=str(tmp_path)):
@@ -234,6 +279,24 @@ def test_saved_model_without_a_function_of_waveforms(tmp_path):
   tf.saved_model.save(tf.Module(), str(tmp_path))
   with pytest.raises(ModelError, match='cannot be called'):
     load_waveform_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+  ('shape', 'message'),
+  [([None, 10], 'cannot be called with a waveform'), ([None], 'gives no scores of')],
+)
+def test_saved_models_of_other_signatures_are_one_line(
+  class_map_path, tmp_path, shape, message
+):
+  class Other(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec(shape)])
+    def __call__(self, values):
+      return values, values, values
+
+  tf.saved_model.save(Other(), str(tmp_path))
+  with pytest.raises(ModelError, match=message) as error:
+    load_waveform_model(tmp_path, class_map_path)
+  assert '\n' not in str(error.value)
 
 
 def test_broken_keras_file(tmp_path, class_map_path):

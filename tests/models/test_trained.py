@@ -1,6 +1,7 @@
 """Opening a checkpoint of a run as a model."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -88,3 +89,29 @@ def test_a_checkpoint_may_be_named_by_its_index_file(run):
   folder, model = run
   path = checkpoint_of(folder / 'checkpoints', model=model)
   assert TrainedModel.open(f'{path}.index').class_map is None
+
+
+@pytest.mark.parametrize('trick', ['lambda', 'another package'])
+def test_a_file_that_would_run_code_is_refused(tmp_path, trick):
+  import keras
+
+  layer = keras.layers.Lambda(lambda patches: patches + 1)
+  model = keras.Sequential([keras.Input((96, 64)), layer])
+  path = tmp_path / 'model.keras'
+  model.save(path)
+  if trick == 'another package':
+    with zipfile.ZipFile(path) as archive:
+      parts = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(parts['config.json'])
+    config['config']['layers'][1] |= {
+      'module': 'subprocess',
+      'class_name': 'Popen',
+      'config': {'args': ['touch', str(tmp_path / 'ran')]},
+    }
+    parts['config.json'] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, 'w') as archive:
+      for name, content in parts.items():
+        archive.writestr(name, content)
+  with pytest.raises(ModelError, match=str(path)):
+    TrainedModel.open(path)
+  assert not (tmp_path / 'ran').exists()

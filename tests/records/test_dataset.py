@@ -146,7 +146,7 @@ def test_a_damaged_shard_is_named(small_records, tmp_path):
   shutil.copytree(small_records, copy)
   shard = copy / 'records-00001-of-00003.tfrecord'
   shard.write_bytes(shard.read_bytes()[:-1000])
-  with pytest.raises(RecordError, match='a shard is damaged'):
+  with pytest.raises(RecordError, match=f'{shard.name}: has'):
     dataset.read_label_table(RecordsFolder.open(copy))
   shard.unlink()
   with pytest.raises(RecordError, match='records-00001-of-00003'):

@@ -5,6 +5,7 @@ import pytest
 
 from audioset_ml.errors import InputError
 from audioset_ml.labels.label_files import LabelFiles
+from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.prepare_config import PrepareConfig
 from tests.conftest import prepare_flags
 from tests.stages import run_stage, run_stage_ok
@@ -118,14 +119,28 @@ def test_wrong_settings_are_refused():
       PrepareConfig(labels, audio_dir='c', **options)
 
 
-def test_labels_that_a_missing_flag_loses_are_told(small_data, small_records, tmp_path):
+def test_labels_that_a_missing_flag_would_lose_are_an_error(
+  small_data, small_records, tmp_path
+):
   given = {flag.split('=')[0]: flag for flag in prepare_flags(small_data)}
   flags = ['--labels_only', f'--records={small_records}']
   flags += [given['--segments_csv'], given['--class_map']]
+  counts = RecordsFolder.open(small_records).counts
+  for more in ((), ('--dry_run',)):
+    done = run_stage('prepare', *flags, *more, f'--output_dir={tmp_path}/fewer')
+    assert done.returncode == 1
+    assert (
+      f'{small_records}: has {counts["explicit_negatives"]} explicit negatives, but '
+      'the label files that are given have none: labels are read anew, so give '
+      '--explicit_tsv again, or --drop_labels=explicit if they are to go'
+    ) in done.stderr
+    assert not (tmp_path / 'fewer').exists()
+  flags.append('--drop_labels=explicit')
+  done = run_stage('prepare', *flags, f'--output_dir={tmp_path}/fewer')
+  assert 'give --strong_tsv again, or --drop_labels=explicit,strong' in done.stderr
+  flags[-1] += ',strong'
   printed = run_stage_ok('prepare', *flags, f'--output_dir={tmp_path}/fewer')
-  assert 'strong events, these records have none' in printed
-  assert '--strong_tsv brings them' in printed
-  assert '--explicit_tsv brings them' in printed
-  flags += [given['--strong_tsv'], given['--explicit_tsv']]
-  printed = run_stage_ok('prepare', *flags, f'--output_dir={tmp_path}/all')
-  assert 'have none' not in printed
+  assert f'fewer strong events: 0, {counts["strong_events"]} before' in printed
+  flags[-1] = '--drop_labels=all'
+  done = run_stage('prepare', *flags, f'--output_dir={tmp_path}/other')
+  assert "drop_labels 'all' is unknown; choose from explicit, strong" in done.stderr

@@ -14,7 +14,7 @@ import pytest
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.join import read_labels
 from audioset_ml.labels.label_files import LabelFiles
-from audioset_ml.records import pipeline, plan, shard_runs
+from audioset_ml.records import audio_files, pipeline, plan, shard_runs
 from audioset_ml.records.folder import shard_name
 from audioset_ml.records.plan import ShardTask
 from audioset_ml.records.prepare_config import PrepareConfig
@@ -228,7 +228,8 @@ def test_two_attempts_at_a_shard_do_not_meet(small_data, small_records, tmp_path
   """As when a worker outlives its parent: each has a file of its own."""
   joined = read_labels(label_files(small_data))
   labels = joined.labels
-  audio = plan.find_audio(small_data / 'audio', labels.clips['clip_id'].tolist())
+  ids = labels.clips['clip_id'].tolist()
+  audio = audio_files.find_audio(small_data / 'audio', ids).sounds
   members = plan.assign(labels, 3)
   tasks = plan.write_plans(tmp_path, labels, members, audio, {}, '')
   source = AudioSource(FrontEnd(), 'ffmpeg', 0.5, 0.5)

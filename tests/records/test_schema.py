@@ -32,13 +32,8 @@ def test_a_record_reads_as_it_was_written(weak, strong, unmarked, frames):
   )
   assert record['clip_id'].numpy() == b'abc_10000'
   assert int(record['num_frames']) == frames
-  states = [
-    LabelState.of(present, explicit)
-    for present, explicit in zip(
-      record['weak/present'].numpy(), record['weak/explicit'].numpy(), strict=True
-    )
-  ]
-  assert dict(zip(record['weak/class'].numpy(), states, strict=True)) == weak
+  arrays = {name: values.numpy() for name, values in record.items()}
+  assert dict(zip(*schema.weak_labels(arrays), strict=True)) == weak
   for kind, present in (('strong', True), ('strong_negative', False)):
     events = [event for event in strong if event.present == present]
     read = zip(
@@ -81,6 +76,24 @@ def test_bytes_are_the_same_every_time_and_can_be_parsed_by_tensorflow():
   assert list(features['weak/class'].int64_list.value) == [3]
 
 
+def test_an_older_reader_takes_what_a_person_was_unsure_of_for_nothing_listed():
+  """And records without such labels are those of older versions."""
+  known = {3: LabelState.EXPLICIT_POSITIVE, 5: LabelState.EXPLICIT_NEGATIVE}
+  labels = ClipLabels('abc_0', known)
+  unsure = dataclasses.replace(labels, weak={4: LabelState.UNSURE, **known})
+  frames = np.ones((96, 64))
+  plain = schema.serialize(labels, frames, LOG_MEL)
+  more = schema.serialize(unsure, frames, LOG_MEL)
+  features, others = (
+    tf.train.Example.FromString(one).features.feature for one in (plain, more)
+  )
+  assert set(others) - set(features) == {'weak/unsure'}
+  assert all(others[name] == features[name] for name in features)
+  examples = [tf.train.Example.FromString(one) for one in (plain, more)]
+  assert schema.relabel(examples[0], unsure) == more
+  assert schema.relabel(examples[1], labels) == plain
+
+
 def test_features_not_asked_for_are_not_read():
   serialized = schema.serialize(ClipLabels('abc_0'), np.ones((96, 64)), LOG_MEL)
   assert set(schema.parse(serialized, weak=False)) == {'clip_id'}
@@ -120,7 +133,7 @@ def test_what_is_unmarked_takes_a_bit_and_nothing_where_there_is_none():
 )
 def test_events_and_complete_annotations_are_strong_labels(labels, expected):
   serialized = schema.serialize(labels, np.ones((96, 64)), LOG_MEL)
-  assert bool(schema.has_strong_labels(tf.constant(serialized))) == expected
+  assert schema.have_strong_labels(tf.constant([serialized])).numpy() == [expected]
 
 
 def test_another_message_is_refused():

@@ -17,6 +17,7 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.targets import (
   IGNORED,
+  NEGATIVE,
   POSITIVE,
   LabelSetLookup,
   TargetMaker,
@@ -32,7 +33,11 @@ IMPLIED[0, [1, 2]] = IMPLIED[3, 2] = True
 
 OTHER = ClipLabels(
   'abc_0',
-  {1: LabelState.EXPLICIT_POSITIVE, 4: LabelState.EXPLICIT_NEGATIVE},
+  {
+    1: LabelState.EXPLICIT_POSITIVE,
+    4: LabelState.EXPLICIT_NEGATIVE,
+    0: LabelState.UNSURE,
+  },
   (StrongEvent(2, 0.0, 3.0), StrongEvent(3, 0.0, 9.0, present=False)),
   b'\x20',
 )
@@ -72,9 +77,18 @@ def plain_target(labels, label_mode, start, smear):
     if label_mode == 'strong':
       refuted |= {event.class_index for event in counting if not event.present}
     implied = smear and any(IMPLIED[child, class_index] for child in positive)
-    result.append(
-      int(class_index in positive or (implied and class_index not in refuted))
-    )
+    events = {event.class_index for event in labels.strong if event.present}
+    unsure = labels.weak.get(class_index) is LabelState.UNSURE
+    if label_mode != 'weak':
+      unsure = unsure and class_index not in events
+    if class_index in positive:
+      result.append(POSITIVE)
+    elif class_index in refuted:
+      result.append(NEGATIVE)
+    elif unsure:
+      result.append(IGNORED)
+    else:
+      result.append(int(implied))
   return result
 
 
@@ -89,7 +103,9 @@ _EVENTS = st.builds(
 )
 _WEAK = st.dictionaries(
   st.integers(0, CLASSES - 1),
-  st.sampled_from([LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE]),
+  st.sampled_from(
+    [LabelState.EXPLICIT_POSITIVE, LabelState.EXPLICIT_NEGATIVE, LabelState.UNSURE]
+  ),
 )
 
 

@@ -7,17 +7,19 @@ import shutil
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError
+from audioset_ml.labels import formats
 from audioset_ml.labels.states import LabelState
 from audioset_ml.missing_labels.enhance import write_label_sets
 from audioset_ml.missing_labels.rules import build_rule
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores, write_scores
-from audioset_ml.reporting.review import loudest_patch
+from audioset_ml.reporting.review import loudest_patch, video_address
 from tests.browser import chromium
 from tests.conftest import prepare_flags
 from tests.stages import run_stage, run_stage_ok
@@ -31,6 +33,7 @@ def labels_only(data, records, output, explicit_tsv=''):
     'prepare',
     *(*flags, '--labels_only', f'--records={records}', f'--output_dir={output}'),
     f'--explicit_tsv={explicit_tsv}',
+    '--drop_labels=explicit',
   )
   return output
 
@@ -119,6 +122,33 @@ def test_the_page_holds_the_top_scored_flagged_labels(page, flagged, plain_recor
     assert clip['labels']
 
 
+def test_events_are_decided_on_like_flagged_labels(
+  plain_records, small_data, tmp_path, run_without_tensorflow
+):
+  """Those of a strong TSV, as `tag --events` writes; what is labelled is left out."""
+  records = RecordsFolder.open(plain_records)
+  states = read_label_table(records).dense()
+  clips = [row for row in range(12) if states[row, 2] == LabelState.IMPLICIT_NEGATIVE]
+  known = next(row for row in range(12) if states[row, 2] != 0)
+  rows = [(records.clip_ids[row], 0.1, 0.5, '/m/high') for row in (*clips, known)]
+  rows.append((records.clip_ids[clips[1]], 0.7, 1.9, '/m/high'))
+  rows.append(('another_clip', 0.0, 1.0, '/m/high'))
+  path, output = tmp_path / 'events.tsv', tmp_path / 'review.html'
+  formats.write_strong_tsv(path, pd.DataFrame(rows, columns=formats.STRONG_COLUMNS))
+  shared = [f'--records={plain_records}', f'--audio_dir={small_data}/audio']
+  shared += [f'--output={output}']
+  run_stage_ok('review', f'--events={path}', *shared)
+  (one,) = data_of(output)['classes']
+  assert one['mid'] == '/m/high'
+  assert one['items'][0] == {'clip': records.clip_ids[clips[1]], 'event': 0.7}
+  found = sorted(item['clip'] for item in one['items'])
+  assert found == sorted(records.clip_ids[row] for row in clips)
+  done = run_without_tensorflow(tmp_path, 'review', '--scores=x', *shared)
+  assert done.errors == [
+    'error: give --label_set and --scores, or --events; --help explains the flags'
+  ]
+
+
 def wait_for(condition, seconds=10):
   deadline = time.monotonic() + seconds
   while not condition():
@@ -177,7 +207,8 @@ def test_deciding_by_keys_alone_and_feeding_it_back(
     saved = tmp_path / 'review.tsv'
     wait_for(saved.exists)
   lines = saved.read_text().splitlines()
-  expected = [f'{first}\t{one["mid"]}\tPRESENT', f'{second}\t{one["mid"]}\tNOT_PRESENT']
+  said = {first: 'PRESENT', second: 'NOT_PRESENT', third: 'UNSURE'}
+  expected = [f'{clip}\t{one["mid"]}\t{state}' for clip, state in said.items()]
   assert lines == ['segment_id\tlabel\tpresent', *sorted(expected)]
   out = labels_only(small_data, plain_records, tmp_path / 'reviewed', saved)
   records = RecordsFolder.open(out)
@@ -185,7 +216,7 @@ def test_deciding_by_keys_alone_and_feeding_it_back(
   of = dict(zip(records.clip_ids, states.tolist(), strict=True))
   assert of[first] == LabelState.EXPLICIT_POSITIVE
   assert of[second] == LabelState.EXPLICIT_NEGATIVE
-  assert of[third] == LabelState.IMPLICIT_NEGATIVE  # unsure
+  assert of[third] == LabelState.UNSURE
 
 
 def hold(browser, key):
@@ -231,12 +262,13 @@ def test_two_windows_keep_each_others_decisions(page, tmp_path):
 def test_a_saved_file_can_be_loaded_elsewhere(page, tmp_path):
   one = data_of(page)['classes'][0]
   saved = tmp_path / 'review.tsv'
-  row = f'{one["items"][0]["clip"]}\t{one["mid"]}\tNOT_PRESENT'
-  saved.write_text(f'segment_id\tlabel\tpresent\n{row}\n')
+  clips = sorted(item['clip'] for item in one['items'][:2])
+  rows = [f'{clips[0]}\t{one["mid"]}\tNOT_PRESENT', f'{clips[1]}\t{one["mid"]}\tUNSURE']
+  saved.write_text('\n'.join(['segment_id\tlabel\tpresent', *rows, '']))
   with chromium(tmp_path) as browser:
     browser.get(page.as_uri())
     browser.find_element('id', 'file').send_keys(str(saved))
-    wait_for(lambda: '1 decisions taken over' in browser.page_source)
+    wait_for(lambda: '2 decisions taken over' in browser.page_source)
     assert browser.execute_script('return tsv()') == saved.read_text()
     saved.write_text('clip\tlabel\n')
     browser.find_element('id', 'file').send_keys(str(saved))
@@ -279,6 +311,43 @@ def test_sounds_can_be_in_the_page_itself(flagged, plain_records, small_data, tm
     browser.get(output.as_uri())
     press(browser, ' ')
     wait_for(lambda: browser.execute_script('return player.currentTime') > 0.2)
+
+
+def test_without_sounds_the_page_links_to_the_videos(flagged, plain_records, tmp_path):
+  output = tmp_path / 'silent.html'
+  flags = page_flags(flagged, plain_records, tmp_path, output)
+  printed = run_stage_ok(
+    'review', *[flag for flag in flags if not flag.startswith('--audio_dir')]
+  )
+  assert 'to decide on; no sounds of the ' in printed
+  assert [path.name for path in tmp_path.iterdir()] == ['silent.html']
+  clips = data_of(output)['clips']
+  for clip_id, clip in clips.items():
+    name, start = clip_id.rsplit('_', 1)
+    assert clip['audio'] is None
+    assert clip['video'] == (
+      f'https://www.youtube.com/watch?v={name}&t={int(start) // 1000}s'
+    )
+  assert video_address('not-a-youtube-id_0') is None
+
+
+@pytest.mark.optional
+def test_a_page_without_sounds_is_decided_on_all_the_same(
+  flagged, plain_records, tmp_path
+):
+  output = tmp_path / 'silent.html'
+  flags = page_flags(flagged, plain_records, tmp_path, output)
+  run_stage_ok(
+    'review', *[flag for flag in flags if not flag.startswith('--audio_dir')]
+  )
+  with chromium(tmp_path) as browser:
+    browser.get(output.as_uri())
+    links = browser.find_elements('link text', 'the video')
+    assert links
+    press(browser, ' ')
+    press(browser, 'p')
+    assert browser.execute_script('return Object.keys(decisions).length') == 1
+    assert browser.execute_script('return player.src') == ''
 
 
 def test_the_loudest_patch_is_found():

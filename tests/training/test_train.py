@@ -112,13 +112,20 @@ def test_a_run_killed_before_its_end_is_validated_all_the_same(
   assert after['counts']['validation'] == before['counts']['validation']
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(teacher, tmp_path):
+@pytest.mark.parametrize('their_list', [None, b'model_checkpoint_path: \xff{'])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+  teacher, tmp_path, their_list
+):
+  """Whether TensorFlow's list of them is gone or garbage."""
   out = tmp_path / 'damaged'
   shutil.copytree(teacher, out)
   for name in ('run.json', 'model.keras'):
     (out / name).unlink()
   newest = out / 'checkpoints' / 'ckpt-40.data-00000-of-00001'
   newest.write_bytes(newest.read_bytes()[:1000])
+  (out / 'checkpoints' / 'checkpoint').unlink()
+  if their_list:
+    (out / 'checkpoints' / 'checkpoint').write_bytes(their_list)
   command = ('train', f'--flagfile={out}/flags.txt', f'--output_dir={out}')
   printed = run_stage_ok(*command)
   assert 'ckpt-40: a damaged checkpoint' in printed

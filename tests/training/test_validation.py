@@ -137,6 +137,7 @@ def unrated(small_data, records):
   run_stage_ok(
     'prepare',
     *('--labels_only', f'--records={records}', f'--output_dir={out}'),
+    '--drop_labels=explicit',
     f'--segments_csv={small_data / "segments.csv"}',
     f'--strong_tsv={records.parent / "strong.tsv"}',
     f'--class_map={small_data / "class_map.csv"}',

@@ -1,0 +1,197 @@
+"""From recordings to a model of their classes: all of it in one command.
+
+The recordings lie in a folder with a subfolder a class, or a CSV says what is to be
+heard in them: columns file,label and, if wanted, present (present, absent or unsure),
+group and fold, a row a label; the CSVs of ESC-50 and FSD50K are read as they are.
+
+Checks everything, divides the recordings by group, runs the network over them once,
+trains a classifier on its embeddings, says how good it is, also compared with the
+simplest models, and exports it with a model card. When recordings have been added,
+changed or removed, the same command says so and brings all up to date; stopped and
+given again, it goes on.
+
+Examples:
+  python -m audioset_ml.finetune --sounds=sounds --model=yamnet.h5 \\
+    --group_pattern='^(.+)_take' --output_dir=my_model
+  python -m audioset_ml.finetune --sounds=ESC-50/meta/esc50.csv --model=yamnet.h5 \\
+    --output_dir=esc50
+  python -m audioset_ml.tag --model=my_model/exported/saved_model new.wav
+"""
+
+import pathlib
+import shlex
+
+from absl import flags
+
+from audioset_ml import stage
+from audioset_ml.finetuning.config import METHODS
+
+FLAGS = flags.FLAGS
+stage.define_folder_flags('workers')
+flags.DEFINE_string(
+  'sounds', None, 'Folder with a subfolder of recordings a class, or a CSV of them.'
+)
+flags.DEFINE_string(
+  'model', '', 'The network to start from: yamnet.h5, a .keras file or a train folder.'
+)
+flags.DEFINE_enum(
+  'method',
+  'head',
+  list(METHODS),
+  "head: a new classifier on the network's embeddings, in seconds, for tens of "
+  'recordings a class the best; all_layers: the network goes on learning, in minutes; '
+  'from_scratch: a small network from random weights, without --model.',
+)
+flags.DEFINE_string(
+  'audio_dir', '', "Folder of a CSV's files; by default beside it or one above."
+)
+flags.DEFINE_float(
+  'clip_seconds',
+  10.0,
+  'A longer recording is cut into consecutive clips of equal length, as few as can be '
+  'of at most so many seconds, give or take a twentieth.',
+  1.0,
+)
+flags.DEFINE_string(
+  'group_pattern',
+  '',
+  "Regular expression that finds in a file's name what it was cut or taken from: its "
+  'first parenthesis, or all of it. All recordings of a group are on one side of each '
+  'split, as files of the same content are. Without it, each file is a group.',
+)
+flags.DEFINE_string(
+  'fold_pattern',
+  '',
+  'The same for folds that were made before. All are evaluated in turn, each by a '
+  'model trained on the others, unless --eval_fold names one.',
+)
+flags.DEFINE_string('eval_fold', '', 'The fold, or side of a split, to evaluate on.')
+flags.DEFINE_integer(
+  'folds',
+  0,
+  'Where no folds are given: deal the groups out to so many, and evaluate on all in '
+  'turn. The exported model is then trained on all.',
+  0,
+)
+flags.DEFINE_float(
+  'eval_fraction',
+  0.2,
+  "Without folds: share of each class's groups that is evaluated on.",
+  0.01,
+  0.99,
+)
+flags.DEFINE_enum(
+  'on_bad_sound',
+  'error',
+  ['error', 'skip'],
+  'Files that are no sound are an error, or are left out and listed.',
+)
+flags.DEFINE_integer(
+  'steps', 0, 'Batches to train on; 0 for as many as there are recordings for.', 0
+)
+flags.DEFINE_integer('seed', 1, 'Of the training, and of how groups are divided.')
+flags.DEFINE_integer(
+  'workers', 1, 'Processes that read the recordings and run the network over them.', 1
+)
+flags.mark_flag_as_required('sounds')
+
+
+# Of the records: what lists the clips of a count.
+_TABLES = {'clips_skipped': 'skipped.csv', 'clips_noted': 'notes.csv'}
+
+
+def main(_) -> None:
+  from audioset_ml.finetuning import inputs as finetune_inputs
+
+  config = _config()
+  with stage.output_folder(
+    FLAGS.output_dir,
+    {'model': FLAGS.model},
+    FLAGS.seed,
+    check=lambda: _check(config),
+    other_inputs={'sounds': FLAGS.sounds, 'audio_dir': FLAGS.audio_dir},
+    changes=lambda path: finetune_inputs.changes(config, pathlib.Path(path)),
+  ) as folder:
+    path = pathlib.Path(folder.path)
+    inputs = finetune_inputs.open_inputs(config, path)
+    from audioset_ml.finetuning import summary
+    from audioset_ml.records.shard_runs import RunConfig
+
+    print(summary.inputs_text(inputs) + '\n', flush=True)
+    finetune_inputs.write(inputs, path)
+    # Not before: what is wrong is told without TensorFlow's start.
+    from audioset_ml.finetuning import chain, model_card, results
+
+    outcome = chain.finetune(config, path, inputs, RunConfig(FLAGS.workers))
+    found = results.measure(outcome, inputs)
+    results.write(path, found, outcome, inputs)
+    card = path / 'exported' / model_card.CARD_FILE
+    model_card.write(card, config, inputs, outcome, found)
+    folder.counts = {
+      'recordings': len(inputs.listed),
+      'recordings_skipped': len(inputs.skipped),
+      'clips': len(inputs.clips),
+      'clips_skipped': outcome.counts['clips_skipped'],
+      'classes': len(inputs.class_map),
+      **found.to_json(),
+    }
+  print('\n' + summary.results_text(found, inputs))
+  print(_where_things_are(path, outcome.counts))
+
+
+def _where_things_are(path: pathlib.Path, counts: dict[str, int]) -> str:
+  """What was written, and what of the clips is worth a look."""
+  lines = []
+  for count, what in (
+    ('clips_skipped', 'could not be used'),
+    ('clips_noted', 'are odd'),
+  ):
+    if number := counts.get(count):
+      lines.append(f'\n{number} clips {what}: see {path}/records/{_TABLES[count]}')
+  model = path / 'exported/saved_model'
+  return '\n'.join(
+    [
+      *lines,
+      f'\n{path}: the model is exported/saved_model, with model_card.md; '
+      'predictions.csv says what each recording is taken for. On a new file:',
+      f'  python -m audioset_ml.tag --model={shlex.quote(str(model))} new.wav',
+    ]
+  )
+
+
+def _config():
+  from audioset_ml.finetuning.config import FinetuneConfig
+  from audioset_ml.finetuning.division import DivisionConfig
+
+  return FinetuneConfig(
+    sounds=FLAGS.sounds,
+    model=FLAGS.model,
+    audio_dir=FLAGS.audio_dir,
+    method=FLAGS.method,
+    steps=FLAGS.steps,
+    clip_seconds=FLAGS.clip_seconds,
+    group_pattern=FLAGS.group_pattern,
+    fold_pattern=FLAGS.fold_pattern,
+    division=DivisionConfig(
+      eval_fold=FLAGS.eval_fold,
+      folds=FLAGS.folds,
+      eval_fraction=FLAGS.eval_fraction,
+      seed=FLAGS.seed,
+    ),
+    skip_bad_sounds=FLAGS.on_bad_sound == 'skip',
+    seed=FLAGS.seed,
+  )
+
+
+def _check(config) -> dict[str, object]:
+  """What --dry_run counts."""
+  from audioset_ml.finetuning import inputs as finetune_inputs
+  from audioset_ml.finetuning import summary
+
+  inputs = finetune_inputs.open_inputs(config, pathlib.Path(FLAGS.output_dir))
+  print(summary.inputs_text(inputs) + '\n')
+  return {'clips': len(inputs.clips), 'clips evaluated on': len(inputs.evaluated())}
+
+
+if __name__ == '__main__':
+  stage.run(main)

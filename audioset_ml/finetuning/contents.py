@@ -1,0 +1,187 @@
+"""What is in recordings: how long they are, and which hold the same bytes.
+
+`recordings.csv` keeps what a run found, so that the next one opens only what is new,
+and can say what has changed.
+"""
+
+import concurrent.futures
+import csv
+import dataclasses
+import hashlib
+import io
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from audioset_ml import folders
+from audioset_ml.audio.decoding import sound_seconds
+from audioset_ml.errors import AudioError, InputError
+from audioset_ml.finetuning.recordings import Recording, gathered, some
+from audioset_ml.progress import progress_bar
+
+RECORDINGS_FILE = 'recordings.csv'
+SKIPPED_FILE = 'skipped_recordings.csv'
+# A shorter sound is none: what can be heard of it is a click.
+LEAST_SECONDS = 0.1
+_SAID = ('labels', 'absent', 'unsure', 'group', 'fold')
+_THREADS = 2
+_BETWEEN = '|'
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+  """What is in a file.
+
+  Attributes:
+    state: its size and time of change.
+    digest: of its bytes.
+    seconds: how long it sounds, decoded as `prepare` does (s).
+    problem: why it can't be used; '' if it can.
+  """
+
+  state: str
+  digest: str
+  seconds: float
+  problem: str = ''
+
+
+Contents = dict[str, Content]
+
+
+def look_into(
+  recordings: Sequence[Recording], known: Mapping[str, Content]
+) -> Contents:
+  """The content of each recording by its name, with a progress bar.
+
+  Args:
+    recordings: the recordings.
+    known: contents of an earlier look; those whose files have not changed hold.
+  """
+
+  def look(one: Recording) -> Content:
+    state, old = folders.file_state(one.path), known.get(one.name)
+    if old is not None and old.state == state:
+      return old
+    digest = _digest(one.path)
+    if old is not None and old.digest == digest:
+      return dataclasses.replace(old, state=state)
+    try:
+      seconds = sound_seconds(one.path)
+    except AudioError as error:
+      return Content(state, digest, 0.0, str(error))
+    if seconds < LEAST_SECONDS:
+      problem = f'{one.path}: {seconds:.3f} s, less than {LEAST_SECONDS} s'
+      return Content(state, digest, seconds, problem)
+    return Content(state, digest, round(seconds, 3))
+
+  with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+    found = progress_bar(
+      pool.map(look, recordings), total=len(recordings), desc='check', unit='file'
+    )
+    return {one.name: content for one, content in zip(recordings, found, strict=True)}
+
+
+def _digest(path: pathlib.Path) -> str:
+  try:
+    with open(path, 'rb') as file:
+      return hashlib.file_digest(file, 'sha256').hexdigest()
+  except OSError:
+    return ''  # decoding it says what is wrong
+
+
+def usable(
+  recordings: Sequence[Recording], contents: Contents, skip: bool
+) -> tuple[list[Recording], list[str]]:
+  """The recordings that can be used, and what is wrong with the others.
+
+  Raises:
+    InputError: some can't, and are not to be skipped; or none can.
+  """
+  wrong = [contents[r.name].problem for r in recordings if contents[r.name].problem]
+  if wrong and not skip:
+    raise InputError(
+      f'{len(wrong)} files are no sound: {some(wrong, "; ")}. Remove them, or leave '
+      'them out with --on_bad_sound=skip'
+    )
+  left = [one for one in recordings if not contents[one.name].problem]
+  if not left:
+    raise InputError(f'none of {len(wrong)} files is a sound: {wrong[0]}')
+  return left, wrong
+
+
+def equal_files(recordings: Sequence[Recording], contents: Contents) -> list[list]:
+  """The recordings whose files hold the same bytes, those of each content a list."""
+  alike = gathered(recordings, lambda one: contents[one.name].digest)
+  return [members for members in alike.values() if len(members) > 1]
+
+
+def write_recordings(
+  folder: pathlib.Path, recordings: Sequence[Recording], contents: Contents
+) -> None:
+  """Writes `recordings.csv`: contents, and what was said of each."""
+  rows = [
+    (one.name, *dataclasses.astuple(contents[one.name]), *_said(one))
+    for one in recordings
+  ]
+  folders.write_csv(
+    folder / RECORDINGS_FILE,
+    ('file', *(field.name for field in dataclasses.fields(Content)), *_SAID),
+    rows,
+  )
+
+
+def read_recordings(
+  folder: pathlib.Path,
+) -> tuple[Contents, dict[str, tuple[str, ...]]]:
+  """What `write_recordings` wrote: contents, and what was said, by name; both empty
+  where it has written nothing."""
+  try:
+    text = (folder / RECORDINGS_FILE).read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    contents = {
+      row['file']: Content(
+        row['state'], row['digest'], float(row['seconds']), row['problem']
+      )
+      for row in rows
+    }
+    return contents, {row['file']: tuple(row[key] for key in _SAID) for row in rows}
+  except (OSError, KeyError, ValueError, csv.Error):
+    return {}, {}
+
+
+def _said(one: Recording) -> tuple[str, ...]:
+  lists = (one.labels, one.absent, one.unsure)
+  return (*map(_BETWEEN.join, lists), one.group, one.fold)
+
+
+def changes_since(
+  folder: pathlib.Path, recordings: Sequence[Recording], contents: Contents
+) -> list[str]:
+  """What is other in recordings than when a run last looked; nothing without one."""
+  before, said = read_recordings(folder)
+  if not before:
+    return []
+  new = {one.name: one for one in recordings}
+  both = [name for name in new if name in before]
+  lines = [
+    _listed('added', [name for name in new if name not in before]),
+    _listed('gone', [name for name in before if name not in new]),
+    _listed(
+      'with another content',
+      [name for name in both if contents[name].digest != before[name].digest],
+    ),
+    _listed(
+      'with other labels, group or fold',
+      [name for name in both if _said(new[name]) != said[name]],
+    ),
+  ]
+  had = {label for row in said.values() for label in row[0].split(_BETWEEN) if label}
+  has = {label for one in recordings for label in one.labels}
+  lines += [
+    f'new classes: {some(sorted(has - had))}' if has - had else '',
+    f'classes that are gone: {some(sorted(had - has))}' if had - has else '',
+  ]
+  return [line for line in lines if line]
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+  return f'{len(names)} recordings {what}: {some(names)}' if names else ''

@@ -1,0 +1,66 @@
+"""The steps of a run: folders inside its own, as the stages write them.
+
+A step that has finished with the same settings and inputs is not done again; one that
+was killed goes on; one of others is done anew.
+"""
+
+import hashlib
+import json
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from audioset_ml import folders, paths, run_state
+from audioset_ml.errors import InputError
+
+Work = Callable[[pathlib.Path], tuple[dict[str, Any], dict[str, Any]]]
+
+
+def step(
+  path: pathlib.Path,
+  stage: str,
+  settings: Mapping[str, Any],
+  inputs: Mapping[str, Any],
+  work: Work,
+) -> dict[str, Any]:
+  """Does a step, unless it is done.
+
+  Args:
+    path: its folder.
+    stage: the stage whose folders are like it.
+    settings: what it depends on beside its inputs.
+    inputs: the paths that it reads, by name; '' for none.
+    work: does it: from the folder to counts and details for run.json.
+
+  Returns:
+    Its counts.
+  """
+  flags = run_state.Flags(
+    tuple(f'--{name}={value}' for name, value in settings.items())
+  )
+  inputs = {name: str(value) for name, value in inputs.items()}
+  path.mkdir(parents=True, exist_ok=True)
+  try:
+    is_due = run_state.enter(path, stage, flags, inputs, overwrite=False)
+  except InputError:  # of other settings or inputs
+    (path / folders.RUN_FILE).unlink(missing_ok=True)  # before all that it speaks of
+    paths.delete_tree(path)
+    path.mkdir()
+    is_due = run_state.enter(path, stage, flags, inputs, overwrite=False)
+  if is_due:
+    start = time.time()
+    counts, details = work(path)
+    run_state.finish(path, stage, inputs, None, start, {'counts': counts, **details})
+  return json.loads((path / folders.RUN_FILE).read_text())['counts']
+
+
+def digest(*values: Any) -> str:
+  """What tells values from others, by how they are printed."""
+  return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
+
+
+def write_if_other(path: pathlib.Path, text: str) -> None:
+  """Writes a file unless it holds the same: steps go by its time of change."""
+  if not path.is_file() or path.read_text() != text:
+    folders.write_atomically(path, text)

@@ -1,0 +1,135 @@
+"""The sounds that `tag` is given, and the names of what it writes. No TensorFlow."""
+
+import glob
+import os
+from collections.abc import Sequence
+
+from audioset_ml import folders, paths
+from audioset_ml.audio import decoding, ffmpeg
+from audioset_ml.audio.sound_file import SoundFile
+from audioset_ml.errors import AudioError, InputError
+from audioset_ml.labels.clip_ids import normal
+
+NAME = '{}'  # in the name of an output, stands for that of the sound
+STRONG, AUDACITY, CSV = '.tsv', '.txt', '.csv'
+EVENT_ENDINGS = (STRONG, AUDACITY, CSV)
+
+
+def find_sounds(arguments: Sequence[str]) -> tuple[list[str], list[AudioError]]:
+  """The sound files that are meant, each once, and what is wrong with arguments.
+
+  Args:
+    arguments: files; folders, for all sound files in them, at any depth; and patterns
+      (`recordings/*.wav`, `**` for any depth) that a shell has left alone.
+  """
+  found: dict[str, str] = {}  # as it was named, by its path
+  errors = []
+  for argument in arguments:
+    if paths.is_remote(argument):
+      found[argument] = argument
+      continue
+    names = [argument]
+    if glob.has_magic(argument) and not os.path.exists(argument):
+      names = sorted(glob.glob(argument, recursive=True))
+      if not names:
+        errors.append(AudioError(f'{argument}: no file is named like this'))
+    for name in names:
+      try:
+        for path in _sounds_in(name) if os.path.isdir(name) else [name]:
+          found.setdefault(os.path.normpath(path), path)
+      except AudioError as error:
+        errors.append(error)
+  usable = []
+  for path in found.values():
+    try:
+      require_sound(path)
+      usable.append(path)
+    except AudioError as error:
+      errors.append(error)
+  return usable, errors
+
+
+def _sounds_in(folder: str) -> list[str]:
+  files = [
+    os.path.join(parent, name)
+    for parent, names in paths.walk(folder)
+    for name in names
+    if os.path.splitext(name)[1].lower() in decoding.AUDIO_SUFFIXES
+    and not any(
+      paths.is_clutter(part)
+      for part in (*os.path.relpath(parent, folder).split(os.sep), name)
+    )
+  ]
+  if not files:
+    raise AudioError(f'{folder}: a folder without sound files')
+  return files
+
+
+def require_sound(path: str) -> None:
+  """Raises AudioError if a file on disk can be seen not to hold sound."""
+  if paths.is_remote(path):
+    return
+  decoding.require_file(path)
+  if os.path.isfile(path):  # a pipe can be read but once
+    with ffmpeg.opened(SoundFile.at(path)):
+      pass
+
+
+def require_outputs(flag: str, path: str, files: Sequence[str], one: bool) -> None:
+  """Raises InputError unless an output's name fits the sounds.
+
+  Args:
+    flag: for messages.
+    path: the output's name; '' for none.
+    files: the sounds.
+    one: whether the output is of one sound.
+  """
+  if not path:
+    return
+  if NAME not in path:
+    if one and len(files) > 1:
+      stem, ending = os.path.splitext(path)
+      raise InputError(
+        f'--{flag}={path}: is of one sound, but there are {len(files)}; put {NAME} '
+        f'where their names are to stand: {stem}_{NAME}{ending}'
+      )
+    folders.require_writable(path)
+    return
+  written: dict[str, str] = {}
+  for file in files:
+    name = output_of(path, file)
+    if name in written:
+      raise InputError(
+        f'--{flag}={path}: {written[name]} and {file} would both be written to {name}; '
+        'tag them one after the other'
+      )
+    written[name] = file
+    folders.require_writable(name)
+
+
+def require_ids(path: str, files: Sequence[str]) -> None:
+  """Raises InputError if two sounds would have the same id in a strong TSV."""
+  ids: dict[str, str] = {}
+  for file in files:
+    clip_id = clip_id_of(file)
+    if clip_id in ids:
+      raise InputError(
+        f'--events={path}: {ids[clip_id]} and {file} would both be clip {clip_id}; '
+        f'write .csv, or a file a sound (put {NAME} into its name)'
+      )
+    ids[clip_id] = file
+
+
+def output_of(path: str, sound: str) -> str:
+  """The output's name for a sound."""
+  return path.replace(NAME, os.path.splitext(os.path.basename(sound))[0])
+
+
+def clip_id_of(sound: str) -> str:
+  """The id under which `prepare --audio_dir` finds a sound: its name."""
+  return normal(os.path.splitext(os.path.basename(sound))[0])
+
+
+def ending_of(path: str) -> str:
+  """A name's ending, in small letters, with its dot."""
+  return os.path.splitext(path)[1].lower()

@@ -1,0 +1,231 @@
+"""How sound files are named after clips: templates, and which files fit them.
+
+Downloads name a clip's file by its id and, mostly, where it starts or ends in the
+recording, in milliseconds or in seconds: `<id>_30000`, `Y<id>_30.000_40.000`,
+`<id>_000030`. A template says which, without folder and ending.
+"""
+
+import functools
+import re
+import string
+from collections.abc import Iterable, Iterator, Sequence
+
+from audioset_ml.errors import InputError
+from audioset_ml.labels.clip_ids import normal
+
+AUTO = 'auto'
+# The form of clips' own names, in which the package itself names files.
+OWN = '{id}_{start_ms}'
+# What `auto` chooses from; of those that find the same files the first.
+KNOWN = (
+  OWN,
+  '{id}_{start_ms}_{end_ms}',
+  '{id}_{start_s}',
+  '{id}_{start_s}_{end_s}',
+  '{id}_{start_s}-{end_s}',
+  '{id}',
+  'Y{id}',
+  'Y{id}_{start_s}_{end_s}',
+  'Y{id}_{start_s}',
+  'Y{id}_{start_ms}',
+  'Y{id}_{start_ms}_{end_ms}',
+)
+_SCALES = {'start_ms': 1, 'end_ms': 1, 'start_s': 1000, 'end_s': 1000}
+_FIELDS = ('id', *_SCALES)
+_NUMBER = '[0-9]{1,12}(?:[.][0-9]{1,18})?'
+# Names may round a time to whole seconds; another cut is further off.
+_ROUNDING_MS = 1000
+
+
+class WantedClips:
+  """The clips that sound files are looked for.
+
+  An id alone, without the start, is enough where one clip has it.
+  """
+
+  def __init__(self, clip_ids: Sequence[str], seconds: Iterable[float] | None = None):
+    """Args: the clips; how long each is (s), None where that isn't known."""
+    self._names = {normal(clip_id): clip_id for clip_id in clip_ids}
+    self._ids: dict[str, str | list[str]] = {}
+    for name in self._names:
+      self._ids[_id_of(name)] = _with_one_more(self._ids.get(_id_of(name)), name)
+    self._seconds = None
+    if seconds is not None:
+      self._seconds = dict(zip(map(normal, clip_ids), seconds, strict=True))
+
+  def __len__(self) -> int:
+    return len(self._names)
+
+  def clip_id(self, name: str) -> str:
+    """The id of a clip as it was given."""
+    return self._names[name]
+
+  def named(self, name: str) -> list[str]:
+    """The clip of this very name, if there is one."""
+    return [name] if name in self._names else []
+
+  def of_id(self, text: str) -> list[str]:
+    """The names of the clips that are cut from one recording."""
+    found = self._ids.get(text, [])
+    return [found] if isinstance(found, str) else found
+
+  def ends_at(self, name: str, end_ms: float) -> bool:
+    """Whether a clip ends there, or may, its length being unknown."""
+    if self._seconds is None:
+      return True
+    end = start_ms(name) + 1000 * self._seconds[name]
+    return not abs(end - end_ms) >= _ROUNDING_MS  # of NaN, unknown as well, too
+
+
+class NameTemplate:
+  """A form of file names, such as `Y{id}_{start_s}_{end_s}`.
+
+  Numbers are compared as numbers: `{start_s}` is 30, 30.000 and 000030.
+  """
+
+  def __init__(self, text: str):
+    """Raises InputError if the text is no template."""
+    self.text = text
+    pieces = _pieces(text)
+    breaks = ''.join(literal for literal, _ in pieces)
+    # Where nothing that may stand in a number separates the fields, one reading is all.
+    ids = ('.+', '.+?') if re.search('[0-9.]', breaks) else ('.+',)
+    self._patterns = [
+      re.compile(
+        ''.join(
+          re.escape(literal)
+          + (f'(?P<{field}>{one if field == "id" else _NUMBER})' if field else '')
+          for literal, field in pieces
+        ),
+        re.DOTALL,
+      )
+      for one in ids
+    ]
+
+  def clips(self, name: str, wanted: WantedClips) -> list[str]:
+    """The clips that a file may be of: the one; several, if it can't be told which.
+
+    Args:
+      name: the file's name without folder and ending, in NFC.
+      wanted: the clips that there are.
+    """
+    if self.text == OWN:
+      return wanted.named(name)
+    for fields in self._readings(name):
+      times = _times(fields)
+      if 'start' in times:
+        found = wanted.named(f'{fields["id"]}_{round(times["start"])}')
+      else:
+        found = wanted.of_id(fields['id'])
+      if found := _ending(found, times, wanted):
+        return found
+    return []
+
+  def nearly(self, name: str, wanted: WantedClips) -> list[str]:
+    """The clip of a name whose start is rounded to whole seconds, or has zeros before.
+
+    Of an id of which one clip alone is wanted; the clips' exact names go first.
+    """
+    for fields in self._readings(name) if 'start' in self.text else ():
+      times, found = _times(fields), wanted.of_id(fields['id'])
+      if 'start' in times and len(found) == 1 and found != [fields['id']]:
+        slack = _ROUNDING_MS if 'start_s' in fields else 1
+        if abs(start_ms(found[0]) - times['start']) < slack:
+          return _ending(found, times, wanted)
+    return []
+
+  def _readings(self, name: str) -> Iterator[dict[str, str]]:
+    """What the fields may be in a name."""
+    for pattern in self._patterns:
+      if match := pattern.fullmatch(name):
+        yield match.groupdict()
+
+  def example(self) -> str:
+    """A file's name in this form."""
+    times = {'start_ms': '30000', 'end_ms': '40000', 'start_s': '30', 'end_s': '40'}
+    return self.text.format(id='myclip', **times)
+
+
+def _times(fields: dict[str, str]) -> dict[str, float]:
+  """Start and end (ms), as far as a name has them."""
+  return {
+    name.partition('_')[0]: float(text) * _SCALES[name]
+    for name, text in fields.items()
+    if name != 'id'
+  }
+
+
+def _ending(
+  found: list[str], times: dict[str, float], wanted: WantedClips
+) -> list[str]:
+  """Those of some clips that end where a name says."""
+  return [n for n in found if 'end' not in times or wanted.ends_at(n, times['end'])]
+
+
+def _id_of(name: str) -> str:
+  """A clip's name without its start; all of it where it has none."""
+  before, _, number = name.rpartition('_')
+  return before if before and _is_number(number) else name
+
+
+def start_ms(name: str) -> int:
+  """Where a clip starts by its name (ms)."""
+  number = name.rpartition('_')[2]
+  return int(number) if _is_number(number) else 0
+
+
+def _is_number(text: str) -> bool:
+  return text.isascii() and text.isdigit()
+
+
+def _with_one_more(known: str | list[str] | None, name: str) -> str | list[str]:
+  """Most ids have one clip, and millions of lists would take much memory."""
+  if known is None:
+    return name
+  return [known, name] if isinstance(known, str) else [*known, name]
+
+
+@functools.cache
+def known_templates() -> tuple[NameTemplate, ...]:
+  """What `auto` chooses from."""
+  return tuple(map(NameTemplate, KNOWN))
+
+
+def templates(text: str) -> tuple[NameTemplate, ...]:
+  """The templates that a setting allows: one, or all known ones for `auto`.
+
+  Raises:
+    InputError: it is no template.
+  """
+  return known_templates() if text == AUTO else (NameTemplate(text),)
+
+
+def _pieces(text: str) -> list[tuple[str, str]]:
+  """A template's literals, each with the field behind it; '' for none.
+
+  Raises:
+    InputError: it is no template.
+  """
+  wrong = f'{text!r} (--audio_names) is no template of file names: '
+  try:
+    parsed = list(string.Formatter().parse(text))
+  except ValueError as error:
+    raise InputError(f'{wrong}{error}') from None
+  fields = [field for _, field, _, _ in parsed if field is not None]
+  for _, field, spec, conversion in parsed:
+    if field is not None and (field not in _FIELDS or spec or conversion):
+      shown = f'{field}:{spec}' if spec else field
+      raise InputError(
+        f'{wrong}{{{shown}}} is none of {" ".join(f"{{{one}}}" for one in _FIELDS)}'
+      )
+  if 'id' not in fields or len(set(fields)) < len(fields):
+    raise InputError(f'{wrong}it must have {{id}}, and each field once')
+  for kind in ('start', 'end'):
+    if {f'{kind}_ms', f'{kind}_s'} <= set(fields):
+      raise InputError(f'{wrong}it has the {kind} twice')
+  if '/' in text:
+    raise InputError(f'{wrong}it is of names without folder, which are found anywhere')
+  pieces = [(literal, field or '') for literal, field, _, _ in parsed]
+  if any(field and not literal for literal, field in pieces[1:]):
+    raise InputError(f'{wrong}something must stand between two fields, such as _')
+  return pieces

@@ -1,0 +1,135 @@
+"""Faults of a stage's own file system: a kill, or a full disk, at its n-th change.
+
+What Python changes is counted (its audit events: files opened to be written, renamed,
+removed, folders made); what TensorFlow's C++ writes by itself isn't.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import signal
+import subprocess
+import zipfile
+
+from tests import stages
+
+# Python imports it by itself, before anything else; started processes inherit neither
+# the count nor the fault.
+_SITECUSTOMIZE = """
+import atexit, errno, json, os, sys
+
+_plan = os.environ.pop('TEST_FAULT', '')
+if _plan:
+  _plan = json.loads(_plan)
+  _seen = [0]
+  _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+  def _changed(event, arguments):
+    if event == 'open':
+      if not isinstance(arguments[2], int) or not arguments[2] & _WRITES:
+        return
+    elif event not in ('os.rename', 'os.remove', 'os.mkdir', 'os.rmdir', 'os.link'):
+      return
+    path = arguments[0]
+    if isinstance(path, int) or not os.fsdecode(path).startswith(_plan['under']):
+      # What is removed from an open folder has a bare name.
+      if not (event in ('os.remove', 'os.rmdir') and arguments[-1] != -1):
+        return
+    _seen[0] += 1
+    if _plan['fault'] == 'kill' and _seen[0] == _plan['at']:
+      os.kill(os.getpid(), 9)
+    # Once it is full, nothing more can be written; to remove and rename goes on.
+    if _plan['fault'] == 'full' and _seen[0] >= _plan['at']:
+      if event in ('open', 'os.mkdir', 'os.link'):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+  sys.addaudithook(_changed)
+
+  def _write():
+    _plan['under'] = chr(0)
+    with open(_plan['counted'], 'w') as file:
+      file.write(str(_seen[0]))
+
+  atexit.register(_write)
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Faults:
+  """Runs stages to a fault.
+
+  Attributes:
+    folder: for what is needed beside; not where the stages write.
+  """
+
+  folder: pathlib.Path
+
+  def __post_init__(self):
+    self.folder.mkdir(parents=True, exist_ok=True)
+    (self.folder / 'sitecustomize.py').write_text(_SITECUSTOMIZE)
+
+  def count(self, stage: str, *arguments: object, under: pathlib.Path) -> int:
+    """Runs a stage to its end; how often it changes what is in a folder."""
+    done = self.run(stage, *arguments, under=under, fault='none', at=0)
+    assert done.returncode == 0, done.stderr
+    return int((self.folder / 'counted').read_text())
+
+  def run(
+    self, stage: str, *arguments: object, under: pathlib.Path, fault: str, at: int
+  ) -> subprocess.CompletedProcess:
+    """Runs a stage to its `at`-th change (from 1 on) of what is in a folder.
+
+    Args:
+      stage: the stage.
+      *arguments: its flags.
+      under: the folder.
+      fault: 'kill', or 'full': from there on nothing can be written there.
+      at: the change that doesn't come about.
+    """
+    plan = {
+      'under': str(under),
+      'fault': fault,
+      'at': at,
+      'counted': str(self.folder / 'counted'),
+    }
+    return stages.run_stage(
+      stage,
+      *arguments,
+      modules=self.folder,
+      variables={'TEST_FAULT': json.dumps(plan)},
+    )
+
+
+def was_killed(done: subprocess.CompletedProcess) -> bool:
+  """Whether a process ended by SIGKILL."""
+  return done.returncode == -signal.SIGKILL
+
+
+def content(folder: pathlib.Path) -> dict[str, str]:
+  """A digest of each file by its path, without what tells the time of a run.
+
+  Of zip files (`.keras`) that of what they hold; of run.json without times.
+  """
+  found = {}
+  for path in sorted(folder.rglob('*')):
+    name = str(path.relative_to(folder))
+    if path.is_file() and name != '.lock' and 'events.out' not in name:
+      found[name] = hashlib.sha256(_timeless(path)).hexdigest()
+  return found
+
+
+def _timeless(path: pathlib.Path) -> bytes:
+  if path.suffix == '.keras':
+    with zipfile.ZipFile(path) as archive:
+      names = [name for name in archive.namelist() if name != 'metadata.json']
+      return b''.join(archive.read(name) for name in names)
+  if path.name == 'run.json':
+    run_json = json.loads(path.read_text())
+    times = ('finished', 'wall_seconds')
+    kept = {name: value for name, value in run_json.items() if name not in times}
+    return json.dumps(kept).encode()
+  if path.name == 'flags.txt':  # where the folder is doesn't count either
+    lines = path.read_bytes().splitlines()
+    return b'\n'.join(line for line in lines if b'--output_dir=' not in line)
+  return path.read_bytes()

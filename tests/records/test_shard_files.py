@@ -1,0 +1,98 @@
+"""Shards that are not as they were written: told by size at once, else by checksum."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from audioset_ml.errors import RecordError
+from audioset_ml.records.dataset import clip_patches, read_label_table
+from audioset_ml.records.folder import RecordsFolder
+from tests.stages import run_stage, run_stage_ok
+
+
+@pytest.fixture
+def records(small_records, tmp_path):
+  """A copy of small records, and its shards."""
+  folder = tmp_path / 'records'
+  shutil.copytree(small_records, folder)
+  return folder, sorted(folder.glob('*.tfrecord'))
+
+
+def test_run_json_says_what_the_shards_are(records):
+  folder, shards = records
+  files = json.loads((folder / 'run.json').read_text())['shard_files']
+  assert files == {
+    shard.name: {
+      'bytes': shard.stat().st_size,
+      'sha256': hashlib.sha256(shard.read_bytes()).hexdigest(),
+    }
+    for shard in shards
+  }
+
+
+def change_nothing_of_the_size(shards):
+  data = bytearray(shards[0].read_bytes())
+  data[len(data) // 2] ^= 1
+  shards[0].write_bytes(data)
+
+
+@pytest.mark.parametrize(
+  'damage',
+  [
+    lambda shards: shards[0].write_bytes(b''),
+    lambda shards: shards[0].write_bytes(2 * shards[0].read_bytes()),
+    lambda shards: shards[0].write_bytes(shards[0].read_bytes()[:-1]),
+    lambda shards: shutil.copy(shards[2], shards[0]),
+  ],
+  ids=['empty', 'doubled', 'cut', 'another'],
+)
+def test_another_size_is_told_when_the_records_are_opened(records, damage):
+  folder, shards = records
+  damage(shards)
+  with pytest.raises(RecordError, match=f'{shards[0].name}: has .* were written'):
+    RecordsFolder.open(folder)
+
+
+def test_another_content_is_told_when_it_is_read(records):
+  folder, shards = records
+  assert RecordsFolder.open(folder).verify() == len(shards)
+  change_nothing_of_the_size(shards)
+  opened = RecordsFolder.open(folder)
+  for read in (
+    opened.verify,
+    lambda: read_label_table(opened),
+    lambda: next(clip_patches(opened, 2)),
+  ):
+    with pytest.raises(RecordError, match=f'{shards[0].name}: is not as it was writte'):
+      read()
+  # Nothing is known of a shard by itself but what is its own.
+  assert opened.split()[1].verify() == 1
+
+
+def test_stages_refuse_other_content(records, tmp_path):
+  folder, shards = records
+  text = run_stage_ok('inspect', folder, '--verify')
+  assert f'checksums: {len(shards)} of {len(shards)} shards are as they were' in text
+  change_nothing_of_the_size(shards)
+  flags = ('--architecture=mobilenet_v1_tiny', '--steps=1', '--batch_size=2')
+  for done in (
+    run_stage('inspect', folder, '--verify'),
+    run_stage('train', f'--records={folder}', *flags, f'--output_dir={tmp_path}/out'),
+  ):
+    assert done.returncode == 1
+    assert f'{shards[0]}: is not as it was written' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+def test_records_of_older_versions_have_no_checksums_and_are_read(records):
+  folder, shards = records
+  run_json = json.loads((folder / 'run.json').read_text())
+  del run_json['shard_files']
+  (folder / 'run.json').write_text(json.dumps(run_json))
+  opened = RecordsFolder.open(folder)
+  assert opened.verify() == 0
+  assert read_label_table(opened).clip_ids == opened.clip_ids
+  text = run_stage_ok('inspect', folder, '--verify')
+  assert f'checksums: 0 of {len(shards)} shards are as they were' in text

@@ -1,0 +1,90 @@
+"""What the package offers to programs: by name, lazily, and as README shows it."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.stages import ROOT, run_stage_ok
+
+QUIETLY = """
+import sys
+import audioset_ml
+assert 'tensorflow' not in sys.modules and 'numpy' not in sys.modules
+assert set(audioset_ml.__all__) <= set(dir(audioset_ml))
+audioset_ml.RecordsFolder, audioset_ml.LabelSet, audioset_ml.lwlrap, audioset_ml.Source
+assert 'tensorflow' not in sys.modules
+try:
+  audioset_ml.nothing_of_the_kind
+except AttributeError as error:
+  assert str(error) == "module 'audioset_ml' has no attribute 'nothing_of_the_kind'"
+else:
+  raise AssertionError
+"""
+
+
+def test_importing_is_quiet_and_imports_nothing_that_is_not_used():
+  done = subprocess.run(
+    [sys.executable, '-c', QUIETLY], cwd=ROOT, capture_output=True, text=True
+  )
+  assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+
+
+def test_every_name_is_there_and_typed():
+  import audioset_ml
+
+  for name in audioset_ml.__all__:
+    assert callable(getattr(audioset_ml, name)), name
+  text = pathlib.Path(audioset_ml.__file__).read_text()
+  typed = text.partition('if TYPE_CHECKING:')[2].partition('__all__')[0]
+  assert {name for name in audioset_ml.__all__ if re.search(rf'\b{name}\b', typed)} == (
+    set(audioset_ml.__all__)
+  )
+  assert (pathlib.Path(audioset_ml.__file__).parent / 'py.typed').exists()
+
+
+@pytest.fixture(scope='module')
+def project(small_data, small_records, tmp_path_factory):
+  """A folder with what README's examples name."""
+  root = tmp_path_factory.mktemp('project')
+  shutil.copytree(small_records, root / 'records/train')
+  sound = sorted((small_data / 'audio').iterdir())[0]
+  shutil.copy(sound, root / 'dog.wav')
+  network = ('--architecture=mobilenet_v1_tiny', '--width_multiplier=0.1', '--steps=2')
+  for stage, *flags in (
+    ('train', '--records=records/train', *network, '--output_dir=student'),
+    ('score', '--records=records/train', '--model=student', '--output_dir=scores'),
+    (
+      'enhance',
+      '--records=records/train',
+      '--scores=scores',
+      '--discard_percent=3',
+      '--output_dir=label_sets',
+    ),
+    ('export', '--model=student', '--output_dir=exported'),
+  ):
+    run_stage_ok(stage, *flags, folder=root)
+  return root
+
+
+def examples():
+  section = (ROOT / 'README.md').read_text().partition('## In Python')[2]
+  return re.findall(r'```python\n(.*?)```', section.partition('\n## ')[0], re.DOTALL)
+
+
+@pytest.mark.parametrize('number', range(len(examples())))
+def test_readmes_examples_run_as_they_stand(project, number):
+  code = examples()[number]
+  assert len(code.splitlines()) <= 13
+  done = subprocess.run(
+    [sys.executable, '-c', code],
+    cwd=project,
+    env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
