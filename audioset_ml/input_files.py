@@ -1,26 +1,18 @@
-"""Text, JSON, CSV and NumPy files that a user, a kill or a disk may have damaged.
+"""Text, JSON and CSV files that a user, a kill or a disk may have damaged.
 
 Whatever is wrong with a file becomes an `InputError` (or one of its kinds) that names
-it and says what to do. What an array's header promises is held against what is wanted
-and against the file's size before anything is allocated.
+it and says what to do. `array_files` reads NumPy's.
 """
 
 import csv
 import io
 import json
-import math
 import os
-import pathlib
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from audioset_ml.errors import InputError, shown
 from audioset_ml.paths import as_path
-
-Shape = Sequence[int | None]
 
 
 def read_text(
@@ -43,7 +35,7 @@ def read_text(
   try:
     return as_path(path).read_bytes().decode('utf-8-sig')
   except (OSError, UnicodeDecodeError) as reason:
-    raise _unreadable(path, what, reason, remedy, error) from reason
+    raise unreadable(path, what, reason, remedy, error) from reason
 
 
 def read_lines(
@@ -80,9 +72,9 @@ def read_json(
   try:
     content = json.loads(text)
   except (ValueError, RecursionError) as reason:
-    raise _unreadable(path, what, f'not JSON: {reason}', remedy, error) from reason
+    raise unreadable(path, what, f'not JSON: {reason}', remedy, error) from reason
   if form is not None and (fault := fault_of_form(content, form)):
-    raise _unreadable(path, what, fault, remedy, error)
+    raise unreadable(path, what, fault, remedy, error)
   return content
 
 
@@ -154,157 +146,59 @@ def read_rows(
     InputError: it can't be read, has another header, or a row has another number of
       cells or one with a line end, as behind a quote that is not closed.
   """
+  rows = read_cells(path, what, remedy, error)
+  if has_header:
+    _, columns = next(rows, (1, []))
+    if columns != list(header):
+      raise _wrong_header(path, header, what, ','.join(columns), error)
+  for number, cells in rows:
+    if len(cells) != len(header):
+      raise error(
+        f'{path}, row {number}: {len(cells)} columns instead of {",".join(header)}: '
+        f'{shown(",".join(cells))}'
+      )
+    yield number, cells
+
+
+def read_cells(
+  path: str | os.PathLike,
+  what: str = '',
+  remedy: str = '',
+  error: type[InputError] = InputError,
+  **form: Any,
+) -> Iterator[tuple[int, list[str]]]:
+  """All rows of a CSV file, its header too, one by one: number from 1, and cells.
+
+  Blank rows are left out. Cells are without the blanks around them.
+
+  Args:
+    path: the file.
+    what: it is, for the message.
+    remedy: what to do about it, for the message.
+    error: the kind of error.
+    **form: how it is written, as `csv.reader` takes it.
+
+  Raises:
+    InputError: it can't be read, or a cell holds a line end, as behind a quote that is
+      not closed.
+  """
   text = read_text(path, what, remedy, error)
-  reader = csv.reader(io.StringIO(text, newline=''), strict=True)
-  columns, first = None if has_header else header, 1
+  reader, first = csv.reader(io.StringIO(text, newline=''), strict=True, **form), 1
   try:
     for row in reader:
       number, first = first, reader.line_num + 1
       cells = [cell.strip() for cell in row]
       if not any(cells):
         continue
-      if columns is None:
-        columns = cells
-        if columns != list(header):
-          raise _wrong_header(path, header, what, ','.join(cells), error)
-      elif number < reader.line_num:
+      if number < reader.line_num:
         raise error(
           f'{path}, row {number}: a cell that goes on in row {number + 1}; is a quote '
           'not closed?'
         )
-      elif len(cells) != len(header):
-        raise error(
-          f'{path}, row {number}: {len(cells)} columns instead of {",".join(header)}: '
-          f'{shown(",".join(cells))}'
-        )
-      else:
-        yield number, cells
+      yield number, cells
   except csv.Error as reason:
-    place = f'row {reader.line_num}: {reason}'
-    raise _unreadable(path, what, place, remedy, error) from reason
-  if columns is None:
-    raise _wrong_header(path, header, what, '', error)
-
-
-def load_array(
-  path: str | os.PathLike,
-  shape: Shape | None = None,
-  kinds: str = 'f',
-  memory_map: bool = True,
-  remedy: str = '',
-  error: type[InputError] = InputError,
-) -> np.ndarray:
-  """An array of a `.npy` file.
-
-  Args:
-    path: the file.
-    shape: that it must have, with None for any size; None for any shape.
-    kinds: NumPy's letters of the kinds of values that it may have.
-    memory_map: whether it stays on disk.
-    remedy: what to do about a wrong one, for the message.
-    error: the kind of error.
-
-  Raises:
-    InputError: it can't be read, or holds something else.
-  """
-  path = pathlib.Path(path)
-  try:
-    with open(path, 'rb') as file:
-      found, kind = _header(file)
-      _require(path.name, found, kind, shape, kinds)
-      promised, there = math.prod(found) * kind.itemsize, path.stat().st_size
-      if there - file.tell() < promised:
-        raise ValueError(f'it promises {promised} bytes, but the file has {there}')
-    return np.load(path, mmap_mode='r' if memory_map else None, allow_pickle=False)
-  except Exception as reason:  # many types, tokenize's and ast's among them
-    raise _unreadable(path, '', reason, remedy, error) from reason
-
-
-class Arrays:
-  """The arrays of an `.npz` file, each of which is read when it is asked for."""
-
-  def __init__(
-    self,
-    path: str | os.PathLike,
-    remedy: str = '',
-    error: type[InputError] = InputError,
-    most_bytes: int = 1 << 36,
-  ):
-    """Args: as `load_array`, and the most that an array may take.
-
-    Raises:
-      InputError: it is no such file.
-    """
-    self._path, self._remedy, self._error = pathlib.Path(path), remedy, error
-    self._most = most_bytes
-    self.headers = self._guarded(self._read_headers)
-
-  def read(self, name: str, shape: Shape | None = None, kinds: str = 'f') -> np.ndarray:
-    """One array.
-
-    Raises:
-      InputError: there is none, it can't be read, or is of another shape or kind.
-    """
-
-    def load() -> np.ndarray:
-      found, kind = self.headers[name]
-      _require(name, found, kind, shape, kinds)
-      if (size := math.prod(found) * kind.itemsize) > self._most:
-        raise ValueError(f'{name} would take {size} bytes, more than {self._most}')
-      with zipfile.ZipFile(self._path) as archive, archive.open(f'{name}.npy') as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-    return self._guarded(load)
-
-  def _read_headers(self) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    headers = {}
-    with zipfile.ZipFile(self._path) as archive:
-      for member in archive.infolist():
-        if member.filename.endswith('.npy'):
-          with archive.open(member) as file:
-            shape, kind = _header(file)
-          # A zip promises a size, too; what it inflates to is not more.
-          if math.prod(shape) * kind.itemsize > member.file_size:
-            raise ValueError(f'{member.filename} is shorter than it promises')
-          headers[member.filename.removesuffix('.npy')] = shape, kind
-    return headers
-
-  def _guarded(self, read: Callable[[], Any]) -> Any:
-    try:
-      return read()
-    except Exception as reason:  # of numpy, zipfile, tokenize, ast
-      raise _unreadable(self._path, '', reason, self._remedy, self._error) from reason
-
-
-def _header(file) -> tuple[tuple[int, ...], np.dtype]:
-  """The shape and the kind of values that an array's header promises."""
-  version = np.lib.format.read_magic(file)
-  if version == (1, 0):
-    shape, _, kind = np.lib.format.read_array_header_1_0(file)
-  else:
-    shape, _, kind = np.lib.format.read_array_header_2_0(file)
-  if kind.hasobject or any(size < 0 for size in shape):
-    raise ValueError(f'it holds {kind} {shape}')
-  return shape, kind
-
-
-def _require(
-  name: str, found: tuple[int, ...], kind: np.dtype, shape: Shape | None, kinds: str
-) -> None:
-  fits = shape is None or (
-    len(found) == len(shape)
-    and all(want in (None, size) for want, size in zip(shape, found, strict=True))
-  )
-  if not fits or kind.kind not in kinds:
-    wanted = '' if shape is None else f' {_shape_text(shape)}'
-    letters = {'f': 'floats', 'i': 'integers', 'u': 'unsigned integers'}
-    of = ' or '.join(letters[one] for one in kinds if one in letters) or 'texts'
-    raise ValueError(f'{name} holds {kind} {_shape_text(found)}, not {of}{wanted}')
-
-
-def _shape_text(shape: Shape) -> str:
-  sizes = ', '.join('any' if size is None else str(size) for size in shape)
-  return f'[{sizes}]'
+    place = f'row {first}: {reason}'  # where it begins
+    raise unreadable(path, what, place, remedy, error) from reason
 
 
 def _wrong_header(
@@ -320,13 +214,14 @@ def _wrong_header(
   )
 
 
-def _unreadable(
+def unreadable(
   path: str | os.PathLike,
   what: str,
   reason: object,
   remedy: str,
   error: type[InputError],
 ) -> InputError:
+  """The error that says of a file that it can't be read, why, and what to do."""
   text = str(reason) or type(reason).__name__
   advice = f'; {remedy}' if remedy else ''
   subject = f'{what} ' if what else ''

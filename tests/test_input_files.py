@@ -7,15 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from audioset_ml.array_files import Arrays, load_array
 from audioset_ml.errors import InputError, LabelError, printable, shown
-from audioset_ml.input_files import (
-  Arrays,
-  fault_of_form,
-  load_array,
-  read_json,
-  read_lines,
-  read_rows,
-)
+from audioset_ml.input_files import fault_of_form, read_json, read_lines, read_rows
 
 
 def test_lines_end_with_line_feeds_alone(tmp_path):

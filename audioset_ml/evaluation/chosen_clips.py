@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml.errors import InputError
+from audioset_ml.input_files import read_rows
 from audioset_ml.labels.clip_list import read_clip_list
-from audioset_ml.records.folder import SKIPPED_FILE, RecordsFolder
+from audioset_ml.records.folder import SKIPPED_FILE, SKIPPED_HEADER, RecordsFolder
 from audioset_ml.records.folds import Fold
 
 LOST_FILE = 'lost_clips.csv'
@@ -107,8 +108,8 @@ def split_clips(
 
 
 def _skipped(records: RecordsFolder) -> pd.DataFrame:
-  try:
-    table = pd.read_csv(records.path / SKIPPED_FILE, dtype=str, na_filter=False)
-  except FileNotFoundError:
-    table = pd.DataFrame(columns=['clip_id', 'reason', 'detail'])
-  return table[list(LOST_COLUMNS)]
+  file, rows = records.path / SKIPPED_FILE, []
+  if file.exists():
+    remedy = 'make the records again with --overwrite'
+    rows = [row for _, row in read_rows(file, SKIPPED_HEADER, remedy=remedy)]
+  return pd.DataFrame(rows, columns=list(SKIPPED_HEADER), dtype='str')[[*LOST_COLUMNS]]

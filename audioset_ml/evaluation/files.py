@@ -24,11 +24,12 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
+from audioset_ml.array_files import Arrays
 from audioset_ml.errors import InputError, RecordError, brief, shown
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection
 from audioset_ml.evaluation.result import Evaluation, Replicates
-from audioset_ml.input_files import Arrays, read_json
+from audioset_ml.input_files import read_json
 
 METRICS_FILE = 'metrics.json'
 PER_CLASS_FILE = 'per_class.csv'

@@ -144,7 +144,7 @@ def read_recordings(
       for row in rows
     }
     return contents, {row['file']: tuple(row[key] for key in _SAID) for row in rows}
-  except (OSError, KeyError, ValueError, csv.Error):
+  except (OSError, KeyError, ValueError, TypeError, csv.Error):  # of short rows
     return {}, {}
 
 

@@ -6,7 +6,6 @@ and FSD50K's `dev.csv` and `eval.csv` (`fname`, `labels`, `mids`, `split`), whos
 lack the ending and whose labels are several in a cell.
 """
 
-import csv
 import dataclasses
 import functools
 import os
@@ -14,7 +13,7 @@ import pathlib
 from collections.abc import Sequence
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, has_control
 from audioset_ml.finetuning.recordings import (
   ENDINGS,
   Found,
@@ -22,6 +21,7 @@ from audioset_ml.finetuning.recordings import (
   is_sound_name,
   some,
 )
+from audioset_ml.input_files import read_cells, read_text
 from audioset_ml.labels.clip_ids import normal
 
 # What a column is called here, by its names in tables; '' is of no use here.
@@ -126,23 +126,19 @@ def _add(
 
 def _read_rows(path: pathlib.Path) -> list[_Row]:
   """The rows of a CSV, no cell of a column that is used empty."""
-  try:
-    with open(path, newline='', encoding='utf-8-sig') as file:
-      header = file.readline()
-      file.seek(0)
-      # Spreadsheets of many countries separate by semicolons.
-      separator = next((one for one in ',;\t' if one in header), ',')
-      reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
-      lines = [(reader.line_num, row) for row in reader if row]
-  except (OSError, UnicodeDecodeError, csv.Error) as error:
-    raise InputError(f'{path}: cannot be read ({error})') from error
+  header = read_text(path).partition('\n')[0]
+  # Spreadsheets of many countries separate by semicolons.
+  separator = next((one for one in ',;\t' if one in header), ',')
+  lines = list(read_cells(path, delimiter=separator, skipinitialspace=True))
   columns = _columns_of(path, lines[0][1] if lines else [])
   if len(lines) < 2:
     raise InputError(f'{path}: lists no files')
   rows, wrong = [], []
   for number, cells in lines[1:]:
-    named = dict(zip(columns, map(str.strip, cells), strict=False))
+    named = dict(zip(columns, cells, strict=False))
     named.pop('', None)
+    if hidden := next(filter(None, map(has_control, named.values())), ''):
+      wrong.append(f'row {number}: holds {hidden}')
     if len(cells) != len(columns) or not all(named.values()):
       wrong.append(f'row {number}: needs {len(columns)} cells, none empty')
     rows.append(_Row(number, named))

@@ -5,7 +5,6 @@ was killed goes on; one of others is done anew.
 """
 
 import hashlib
-import json
 import pathlib
 import time
 from collections.abc import Callable, Mapping
@@ -52,7 +51,7 @@ def step(
     start = time.time()
     counts, details = work(path)
     run_state.finish(path, stage, inputs, None, start, {'counts': counts, **details})
-  return json.loads((path / folders.RUN_FILE).read_text())['counts']
+  return folders.read_run(path, stage)['counts']
 
 
 def digest(*values: Any) -> str:

@@ -23,9 +23,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal
+from audioset_ml.labels.clip_ids import (
+  CELL_ERROR,
+  fault_of_mark,
+  normal,
+  without_control,
+)
 from audioset_ml.labels.text_columns import columns_of, read_lines, without_comments
 from audioset_ml.labels.wrong_rows import WrongRows
 
@@ -114,6 +119,7 @@ class FileForm:
     wrong_rows.add(path, table.index[broken], faults)
     table = table[~broken]
     table = table.assign(clip_id=table[self.file].map(id_of_file))
+    table = table.loc[without_control(path, table['clip_id'], wrong_rows).index]
     empty = table.index[table['clip_id'] == '']
     wrong_rows.add(path, empty, [f'an empty {self.file}'] * len(empty))
     return table[table['clip_id'] != '']
@@ -155,7 +161,7 @@ def clips_of(
   if _DURATION in form.columns:
     ends = pd.to_numeric(first[_DURATION], errors='coerce')
     bad = first[~(ends > 0) | ~np.isfinite(ends)]
-    what = [f'{text!r} is no duration in seconds' for text in bad[_DURATION]]
+    what = [f'{shown(text)} is no duration in seconds' for text in bad[_DURATION]]
     wrong_rows.add(path, bad.index, what)
     first, ends = first.drop(bad.index), ends.drop(bad.index)
   return pd.DataFrame({'clip_id': first['clip_id'], 'start': 0.0, 'end': ends})

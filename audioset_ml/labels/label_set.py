@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioset_ml import folders
+from audioset_ml.array_files import load_array
 from audioset_ml.errors import LabelError
-from audioset_ml.input_files import load_array, read_json, read_lines
+from audioset_ml.input_files import read_json, read_lines
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.unmarked import has_class
 

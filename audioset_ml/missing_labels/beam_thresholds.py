@@ -16,6 +16,8 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
+from audioset_ml.array_files import Arrays, load_array
+from audioset_ml.input_files import read_json
 from audioset_ml.labels.states import LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.missing_labels import histograms
@@ -56,7 +58,7 @@ class ImplicitScores:
 
   def read(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
     """(class, sortable bits of the scores) of some clips, from this one on."""
-    scores = np.load(self.scores_file, mmap_mode='r')[first : first + _ROWS]
+    scores = load_array(self.scores_file, (None, None))[first : first + _ROWS]
     rows, classes, unmarked = _known(self.known_file)
     here = slice(*np.searchsorted(rows, [first, first + len(scores)]))
     implicit = ~unmarked.lacking(first, *scores.shape)
@@ -69,9 +71,12 @@ class ImplicitScores:
 
 @functools.lru_cache(maxsize=1)
 def _known(path: str) -> tuple[np.ndarray, np.ndarray, UnmarkedLabels]:
-  with np.load(path) as arrays:
-    unmarked = UnmarkedLabels(arrays['unmarked_rows'], arrays['unmarked'])
-    return arrays['rows'], arrays['classes'], unmarked
+  arrays = Arrays(path)
+  rows, classes, *unmarked = (
+    arrays.read(name, kinds='iub')
+    for name in ('rows', 'classes', 'unmarked_rows', 'unmarked')
+  )
+  return rows, classes, UnmarkedLabels(*unmarked)
 
 
 def find_thresholds(
@@ -128,7 +133,7 @@ def find_thresholds(
     )
 
   beam_runs.run_pipeline(locate, config, str(work_dir), 'enhance')
-  places = {int(k): v for k, v in _read_json(work_dir / _PLACES_FILE)}
+  places = {int(k): v for k, v in read_json(work_dir / _PLACES_FILE)}
 
   def resolve(pipeline: beam.Pipeline) -> None:
     _ = (
@@ -144,7 +149,7 @@ def find_thresholds(
 
   beam_runs.run_pipeline(resolve, config, str(work_dir), 'enhance')
   thresholds = np.full((labels.num_classes, len(percents)), math.inf)
-  for found in _read_json(work_dir / _FOUND_FILE):
+  for found in read_json(work_dir / _FOUND_FILE):
     for index, position, bits in found:
       thresholds[index, position] = histograms.score_of_bits(bits)
   return thresholds
@@ -187,7 +192,3 @@ def _thresholds(
 
 def _write_json(content: Any, path: str) -> None:
   pathlib.Path(path).write_text(json.dumps(content))
-
-
-def _read_json(path: pathlib.Path) -> Any:
-  return json.loads(path.read_text())

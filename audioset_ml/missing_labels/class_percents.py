@@ -85,7 +85,7 @@ def require_percent(evaluation: str, percent: Decimal) -> None:
   try:
     (student,) = folders.read_run(evaluation, 'evaluate')['inputs']['model']
     label_set = folders.read_run(student, 'train')['inputs']['label_set']
-  except (InputError, KeyError, ValueError):
+  except (InputError, KeyError, ValueError, TypeError):
     return
   name = _name_of(label_set) if label_set else 'discard_0'
   wanted = f'discard_{percent.normalize():f}'

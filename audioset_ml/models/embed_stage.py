@@ -17,6 +17,7 @@ import numpy as np
 
 from audioset_ml import folders, paths
 from audioset_ml.errors import ModelError, RecordError
+from audioset_ml.input_files import read_json
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records import folder, shard_runs
 from audioset_ml.records.folder import RecordsFolder
@@ -24,6 +25,7 @@ from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.shard import file_state, file_states, is_finished
 
 _PARTS = '.parts'
+_SUMMARY_FORM = {'bytes': int, 'sha256?': str, 'frames': [int]}
 _CLIPS_A_BATCH = 16
 
 
@@ -88,7 +90,7 @@ class ShardEmbedder:
     shards, frames, embed = _opened(self.config)
     records = shards[task.index]
     shard = output_dir / paths.as_path(records.shards[0]).name
-    if is_finished(part, shard):
+    if is_finished(part, shard, _SUMMARY_FORM):
       return collections.Counter()
     import tensorflow as tf
 
@@ -196,7 +198,9 @@ def embed(
   tasks = [EmbedTask(index, len(one.clip_ids)) for index, one in enumerate(shards)]
   worker = ShardEmbedder(config, str(output_dir), str(parts_dir))
   shard_runs.run(tasks, worker, runs or shard_runs.RunConfig(), 'embed')
-  parts = [json.loads((parts_dir / task.part_file).read_text()) for task in tasks]
+  files = [parts_dir / task.part_file for task in tasks]
+  remedy = 'delete it, and run `embed` again'
+  parts = [read_json(file, _SUMMARY_FORM, remedy=remedy) for file in files]
   rows, lengths = records.read_clips(), [n for part in parts for n in part['frames']]
   names = [paths.as_path(shard).name for shard in records.shards]
   clips = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audioset_ml import folders
+from audioset_ml.array_files import load_array
 from audioset_ml.models.model_files import left_out_fold, left_out_folds, require_fits
 from audioset_ml.models.pooling import pool
 from audioset_ml.records import scores, shard_runs
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PARTS = '.parts'
 _JOINED_PARTS = '.parts.joined'  # while they are deleted
+_REMEDY = 'delete it, and run `score` again'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +188,7 @@ def score(
   shutil.rmtree(output_dir / _JOINED_PARTS, ignore_errors=True)
   counts = {'clips': len(records.clip_ids), 'classes': records.num_classes}
   if config.patch_scores:
-    patches = np.load(output_dir / scores.PATCH_SCORES_FILE, mmap_mode='r')
+    patches = load_array(output_dir / scores.PATCH_SCORES_FILE, (None, None))
     counts['patches'] = len(patches)
   details = {
     **records.frames.to_run(),
@@ -203,7 +205,10 @@ def _join_all(
   if patch_scores:
     patches = [_beside(part, 'patches') for part in parts]
     _join(patches, output_dir / scores.PATCH_SCORES_FILE)
-    lengths = [np.load(_beside(part, 'lengths')) for part in parts]
+    lengths = [
+      load_array(_beside(part, 'lengths'), (None,), 'iu', remedy=_REMEDY)
+      for part in parts
+    ]
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
     _save(output_dir / scores.PATCH_OFFSETS_FILE, offsets.astype(np.int64))
 
@@ -241,15 +246,16 @@ def _save(path: pathlib.Path, array: np.ndarray) -> None:
 def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> None:
   """Writes arrays one after the other as one, a part at a time."""
   # One at a time: AudioSet has more shards than a process may have open files.
-  rows = sum(len(np.load(part, mmap_mode='r')) for part in parts)
-  first = np.load(parts[0], mmap_mode='r')
+  first = load_array(parts[0], (None, None), remedy=_REMEDY)
+  form = {'shape': (None, first.shape[1]), 'remedy': _REMEDY}
+  rows = sum(len(load_array(part, **form)) for part in parts)
   header = np.lib.format.header_data_from_array_1_0(first)
   header['shape'] = (rows, *first.shape[1:])
   partial = path.with_name(f'.{path.name}.partial')
   with open(partial, 'wb') as file:
     np.lib.format.write_array_header_1_0(file, header)
     for part in parts:
-      file.write(np.load(part).data)
+      file.write(load_array(part, **form, memory_map=False).data)
     file.flush()
     os.fsync(file.fileno())
   os.replace(partial, path)

@@ -41,6 +41,7 @@ _RUN_FORM = {
 }
 _REMEDY = 'make the records again with --overwrite'
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
+SKIPPED_HEADER = ('clip_id', 'reason', 'detail')
 
 
 @dataclasses.dataclass(frozen=True)

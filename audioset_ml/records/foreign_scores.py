@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from audioset_ml.array_files import Arrays, load_array
 from audioset_ml.errors import RecordError, brief, has_control, shown
-from audioset_ml.input_files import Arrays, load_array
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.labels.clip_ids import normal

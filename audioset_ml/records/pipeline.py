@@ -40,7 +40,6 @@ from audioset_ml.records.sources import AudioSource, EmbeddingsSource, RecordsSo
 
 LOST_FILE = 'lost_clips.csv'
 _PARTS = '.parts'
-_SKIPPED_HEADER = 'clip_id', 'reason', 'detail'
 _NOTES_HEADER = 'clip_id', 'note'
 
 
@@ -208,7 +207,7 @@ def _old_notes(config: PrepareConfig) -> list[list[str]]:
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:
   """Why records lack clips, as `reason: detail`."""
-  rows = _old_rows(records / folder.SKIPPED_FILE, _SKIPPED_HEADER)
+  rows = _old_rows(records / folder.SKIPPED_FILE, folder.SKIPPED_HEADER)
   return {row['clip_id']: f'{row["reason"]}: {row["detail"]}' for row in rows}
 
 
@@ -301,7 +300,7 @@ def _write_tables(
   clips = [row for summary in summaries for row in summary['clips']]
   skipped = [row for summary in summaries for row in summary['skipped']]
   folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
-  folders.write_csv(output_dir / folder.SKIPPED_FILE, _SKIPPED_HEADER, skipped)
+  folders.write_csv(output_dir / folder.SKIPPED_FILE, folder.SKIPPED_HEADER, skipped)
   counts = {'clips': len(clips), 'clips_skipped': len(skipped)}
   used = {row[0] for row in clips}
   notes = [row for summary in summaries for row in summary.get('notes', ())]

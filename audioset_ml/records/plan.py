@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from audioset_ml import folders, paths
 from audioset_ml.audio import archives
 from audioset_ml.hashing import stable_hash
+from audioset_ml.input_files import read_json
 from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.progress import progress_bar
@@ -119,7 +120,8 @@ def write_plans(
 
 def read_plan(parts_dir: paths.Path, task: ShardTask) -> Iterator[PlannedClip]:
   """The clips of a shard."""
-  plan = json.loads((parts_dir / task.plan_file).read_text())
+  remedy = 'delete it, and run the stage again'
+  plan = read_json(parts_dir / task.plan_file, [list], remedy=remedy)
   for clip_id, weak, strong, seconds, source, state, *unmarked in plan:
     labels = ClipLabels(
       clip_id,

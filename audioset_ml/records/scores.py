@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from audioset_ml import folders
+from audioset_ml.array_files import Shape, load_array
 from audioset_ml.errors import RecordError
-from audioset_ml.input_files import Shape, load_array, read_lines
+from audioset_ml.input_files import read_lines
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.frames import FrameFormat

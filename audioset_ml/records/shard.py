@@ -145,12 +145,18 @@ def file_states(
   }
 
 
-def is_finished(summary: Path, shard: Path) -> bool:
-  """Whether the shard is there as its summary says."""
+def is_finished(summary: Path, shard: Path, form: Any = None) -> bool:
+  """Whether the shard is there as its summary says.
+
+  Args:
+    summary: the summary.
+    shard: the shard.
+    form: what the summary must say; None for that of `prepare`.
+  """
   if not (summary.exists() and shard.exists()):
     return False
   try:
-    written = read_json(summary, _SUMMARY_FORM)['bytes']
+    written = read_json(summary, form or _SUMMARY_FORM)['bytes']
   except InputError:  # damaged: the shard is made again
     return False
   return written == folders.file_size(shard)

@@ -12,6 +12,7 @@ import scipy.stats
 
 from audioset_ml import folders
 from audioset_ml.errors import RecordError
+from audioset_ml.input_files import read_cells
 from audioset_ml.sweeping.results import MESSAGE, RESULTS_FILE, STATUS
 
 SEED = 'seed'
@@ -44,7 +45,7 @@ class SweepTable:
     file = pathlib.Path(path)
     file = file / RESULTS_FILE if file.is_dir() else file
     try:
-      columns = list(pd.read_csv(file, nrows=0).columns)
+      _, columns = next(read_cells(file), (1, []))
       if columns[:1] != ['trial'] or STATUS not in columns:
         raise ValueError(f'its columns are {", ".join(columns[:4])}, …')
       axes = tuple(columns[1 : columns.index(STATUS)])

@@ -1,12 +1,12 @@
 """The folders of a source folder: which class each holds recordings of."""
 
-import csv
 import pathlib
 import re
 from collections.abc import Iterable
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError, printable
+from audioset_ml.errors import InputError, has_control, printable
+from audioset_ml.input_files import read_rows
 from audioset_ml.labels.clip_ids import normal
 from audioset_ml.paths import is_clutter
 from audioset_ml.synthesis.sound_classes import SOUND_CLASSES, SoundClass
@@ -80,17 +80,11 @@ def classes_of_folders(
 
 def _read_source_classes(path: str) -> dict[str, tuple[str, str]]:
   """Mid and display name by folder name."""
-  try:
-    with open(path, newline='', encoding='utf-8-sig') as file:
-      rows = [row for row in csv.reader(file) if row]
-  except (OSError, UnicodeDecodeError) as error:
-    raise InputError(f'{path}: can not be read ({error})') from error
-  if not rows or tuple(cell.strip() for cell in rows[0]) != _COLUMNS:
-    raise InputError(f'{path}: its first row must be {",".join(_COLUMNS)}')
   listed: dict[str, tuple[str, str]] = {}
-  for number, row in enumerate(rows[1:], 2):
-    cells = [cell.strip() for cell in row]
-    if len(cells) != 3 or not all(cells):
+  for number, cells in read_rows(path, _COLUMNS, 'the table of classes'):
+    if hidden := has_control(cells[1]) or has_control(cells[2]):
+      raise InputError(f'{path}, row {number}: holds {hidden}; remove it')
+    if not all(cells):
       raise InputError(f'{path}, row {number}: needs a folder, a mid and a name')
     if set(cells[1]) & set(',"'):  # stands in AudioSet's quoted "mid,mid" lists
       raise InputError(f'{path}, row {number}: a comma or quote in mid {cells[1]!r}')

@@ -4,6 +4,7 @@ import json
 import os
 
 from audioset_ml.errors import InputError
+from audioset_ml.input_files import fault_of_form
 
 
 def worker_index() -> int:
@@ -22,6 +23,8 @@ def worker_index() -> int:
     )
   try:
     cluster = json.loads(text)
+    if fault := fault_of_form(cluster, {'cluster': {'worker': [str]}, 'task': dict}):
+      raise ValueError(fault)
     workers, index = cluster['cluster']['worker'], int(cluster['task']['index'])
     if (kind := cluster['task'].get('type', 'worker')) != 'worker':
       raise InputError(
@@ -30,7 +33,7 @@ def worker_index() -> int:
       )
   except InputError:
     raise
-  except (ValueError, KeyError, TypeError, AttributeError) as error:
+  except (ValueError, KeyError, TypeError, RecursionError) as error:
     raise InputError(
       'TF_CONFIG is not of the form {"cluster": {"worker": ["host:port", ...]}, '
       f'"task": {{"type": "worker", "index": 0}}}} ({type(error).__name__}: {error})'

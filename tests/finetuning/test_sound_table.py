@@ -85,6 +85,8 @@ def test_fsd50k_is_read_as_it_is(tmp_path):
     (['file,label', 'a.wav'], 'row 2: needs 2 cells'),
     (['file,label', 'a.wav,hum,1'], 'row 2: needs 2 cells'),
     (['file,label', 'a.wav,'], 'row 2: needs 2 cells, none empty'),
+    (['file,label', 'a.wav,"hum', 'c,hum'], 'row 2: unexpected end of data'),
+    (['file,label', 'a.wav,hum\x1b[2J'], r'row 2: holds the control character \x1b'),
     (['file,label', 'a.wav,hum', './a.wav,hum'], "row 3: a.wav has the label 'hum'"),
     (
       ['file,label,group', 'a.wav,hum,x', 'a.wav,buzz,y'],

@@ -36,6 +36,8 @@ def test_a_written_map_reads_the_same(tmp_path):
     ('index,mid,display_name\n1,/m/a,A\n', 'row 2: expected index 0'),
     ('index,mid,display_name\n0,/m/a\n', 'row 2: 2 columns instead of index,mid'),
     ('index,mid,display_name\n0,/m/a,A\n1,/m/a,B\n', '/m/a stands more than once'),
+    ('0,A,/m/a\n1,B\x1b[2J,/m/b\n', r'row 2: holds the control character \\x1b'),
+    ('0,"A",/m/a\n1,"B,/m/b\n2,C,/m/c\n', 'row 2: unexpected end of data'),
   ],
 )
 def test_a_wrong_map_is_an_error_that_names_file_and_row(tmp_path, text, message):

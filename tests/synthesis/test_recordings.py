@@ -48,7 +48,7 @@ def test_listed_classes(source_dir, tmp_path):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('folder,mid\n', 'first row'),
+    ('folder,mid\n', 'starts with the row folder,mid,display_name'),
     ('folder,mid,display_name\n002 - RAIN,/m/1\n', 'row 2'),
     ('folder,mid,display_name\n002 - RAIN,,Rain\n', 'row 2'),
     ('folder,mid,display_name\n002 - RAIN,"/m/1,/m/2",Rain\n', 'row 2'),
