@@ -363,7 +363,7 @@ WRONG = [
   ('tag', f'--model=model --decoder=tensorflow_io {SOUND}', 'is not installed: Python'),
   ('tag', '--model=model', 'name at least one sound file'),
   ('tag', '--model=model --output_npz=no/a.npz gone.wav', 'there is no folder no'),
-  ('tag', '--model=saved --class_map=wrong.csv x.wav', 'wrong.csv: a class map starts'),
+  ('tag', '--model=saved --class_map=wrong.csv x.wav', 'the class map starts with'),
   ('inspect', 'gone', 'gone: no such folder; `prepare` writes it'),
   ('inspect', 'records --clip_id=clip0000003', 'did you mean clip0000003_3000?'),
   ('inspect', 'records --output=x.png', '--output is for the picture of a clip'),
