@@ -142,18 +142,19 @@ def write_labels(
   def mids(labels: Sequence[str]) -> list[str]:
     return [class_map.mids[index_of[label]] for label in labels]
 
-  segments, refuted, rows = [], [], []
+  segments, said, rows = [], [], []
   for clip in clips:
     one, name = clip.recording, clip.clip_id.rpartition('_')[0]
     labels = ','.join(mids(one.labels))
     segments.append(f'{name}, {clip.start:.3f}, {clip.end:.3f}, "{labels}"\n')
-    refuted += [f'{clip.clip_id}\t{mid}\tNOT_PRESENT\n' for mid in mids(one.absent)]
+    for state, labels in (('NOT_PRESENT', one.absent), ('UNSURE', one.unsure)):
+      said += [f'{clip.clip_id}\t{mid}\t{state}\n' for mid in mids(labels)]
     rows.append((clip.clip_id, one.name, clip.start, clip.end, one.group))
   _write_audio(folder / AUDIO_FOLDER, clips)
   class_map.write(folder / CLASS_MAP_FILE)
   folders.write_atomically(folder / SEGMENTS_FILE, ''.join(segments))
-  if refuted:
-    text = 'segment_id\tlabel\tpresent\n' + ''.join(refuted)
+  if said:
+    text = 'segment_id\tlabel\tpresent\n' + ''.join(said)
     folders.write_atomically(folder / EXPLICIT_FILE, text)
   header = ('clip_id', 'recording', 'start', 'end', 'group')
   folders.write_csv(folder / CLIPS_FILE, header, rows)
