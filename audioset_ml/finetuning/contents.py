@@ -7,12 +7,11 @@ and can say what has changed.
 import concurrent.futures
 import csv
 import dataclasses
-import hashlib
 import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from audioset_ml import folders
+from audioset_ml import folders, hashing
 from audioset_ml.audio.decoding import sound_blocks
 from audioset_ml.errors import AudioError, InputError
 from audioset_ml.finetuning.recordings import Recording, gathered, some
@@ -87,8 +86,7 @@ def look_into(
 
 def _digest(path: pathlib.Path) -> str:
   try:
-    with open(path, 'rb') as file:
-      return hashlib.file_digest(file, 'sha256').hexdigest()
+    return hashing.file_digest(path)
   except OSError:
     return ''  # decoding it says what is wrong
 
