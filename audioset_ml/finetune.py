@@ -15,7 +15,7 @@ Examples:
     --group_pattern='^(.+)_take' --output_dir=my_model
   python -m audioset_ml.finetune --sounds=ESC-50/meta/esc50.csv --model=yamnet.h5 \\
     --output_dir=esc50
-  python -m audioset_ml.tag --model=my_model/exported/saved_model new.wav
+  python -m audioset_ml.tag --model=my_model/exported new.wav
 """
 
 import pathlib

@@ -72,7 +72,8 @@ def is_clutter(name: str) -> bool:
 def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:
   """Each folder below a folder, itself first, with its files' names; both sorted.
 
-  Links to folders are followed, but no folder is walked twice.
+  Links to folders are followed, but no folder is walked twice. What is an operating
+  system's own (`is_clutter`) is passed over on disk, with all that is in it.
   """
   if is_remote(folder):
     with os_errors():
@@ -81,7 +82,7 @@ def walk(folder: 'str | os.PathLike') -> Iterator[tuple[str, list[str]]]:
     return
   seen: set[str] = set()
   for parent, subfolders, names in os.walk(folder, followlinks=True):
-    subfolders.sort()
+    subfolders[:] = sorted(name for name in subfolders if not is_clutter(name))
     if os.path.realpath(parent) in seen:  # a link to a folder above
       subfolders.clear()
       continue

@@ -247,9 +247,9 @@ def _summary(folder: stage.StageFolder) -> str:
 def _fewer_labels(counts: dict[str, int]) -> list[str]:
   """Of which kinds of labels there are fewer than in the records before."""
   from audioset_ml.records import relabelling
-  from audioset_ml.records.folder import RecordsFolder
+  from audioset_ml.records.folder import require_records
 
-  before = RecordsFolder.open(FLAGS.records).counts
+  before = require_records(FLAGS.records)[0]['counts']
   return [
     f'fewer {line} ({FLAGS.records})' for line in relabelling.fewer(before, counts)
   ]

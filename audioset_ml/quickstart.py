@@ -61,8 +61,8 @@ def chain(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
     (
       'train',
       {
-        'validation_records': evaluation,
         **_train_flags(train, 1e-2, FLAGS.teacher_steps),
+        'validation_records': evaluation,
         'output_dir': teacher,
       },
     ),
@@ -79,6 +79,7 @@ def chain(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
   ]
   for student in _STUDENTS:
     flags_ = {**_train_flags(train, 5e-3, FLAGS.student_steps), 'init_from': teacher}
+    flags_ |= {'validation_records': evaluation, 'validate_every': 250}
     if student == 'masked':
       flags_['label_set'] = label_set_dir(root)
     model, metrics = root / f'{student}_student', root / f'{student}_evaluation'

@@ -10,7 +10,7 @@ sounds take no more memory than short ones.
 Examples:
   python -m audioset_ml.tag --model=exported dog.wav recordings/ 'more/*.ogg'
   python -m audioset_ml.tag --model=yamnet.h5 --events=events.tsv recordings/
-  python -m audioset_ml.tag --model=yamnet.h5 --timeline={}.html long.mp3
+  python -m audioset_ml.tag --model=yamnet.h5 --timeline='{}.html' long.mp3
 """
 
 import contextlib
@@ -85,8 +85,9 @@ flags.DEFINE_float('min_event_seconds', 0.0, 'Leave out events that are shorter.
 flags.DEFINE_string(
   'timeline',
   '',
-  'Page (.html, with the sound to play) or picture (.png, .pdf, .svg) to write: '
-  "spectrogram, scores and events over time. {} stands for the sound's name.",
+  'Page (.html, with the sound to play; that of a long one lies beside it, as '
+  '<page>.mp3) or picture (.png, .pdf, .svg) to write: spectrogram, scores and events '
+  "over time. {} stands for the sound's name.",
 )
 flags.DEFINE_integer('timeline_classes', 12, 'How many classes a timeline shows.', 1)
 

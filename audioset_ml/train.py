@@ -63,9 +63,15 @@ flags.DEFINE_string(
   'with weak labels.',
 )
 flags.DEFINE_string('mix_records', '', 'A second folder of records, or the same.')
-flags.DEFINE_enum('mix_label_mode', 'strong', _MODES, 'The label mode of its examples.')
+flags.DEFINE_enum(
+  'mix_label_mode', 'strong', _MODES, 'The label mode of the examples of --mix_records.'
+)
 flags.DEFINE_float(
-  'mix_fraction', 0.5, 'Share of the examples that come from it.', 0, 1
+  'mix_fraction',
+  0.5,
+  "Share of the examples that come from --mix_records (SL21's mu).",
+  0,
+  1,
 )
 flags.DEFINE_float(
   'strong_fraction',
@@ -91,7 +97,9 @@ flags.DEFINE_integer(
   'one out: `score` can have each clip scored by the model that has not seen it.',
   0,
 )
-flags.DEFINE_integer('leave_out_fold', 0, 'Which fold to leave out, from 0.', 0)
+flags.DEFINE_integer(
+  'leave_out_fold', 0, 'Which of the --folds to leave out, from 0.', 0
+)
 flags.DEFINE_string(
   'smear_ontology',
   '',
@@ -105,9 +113,13 @@ flags.DEFINE_float(
 flags.DEFINE_float('gain_db', 0.0, 'Largest random gain or attenuation (dB).', 0)
 flags.DEFINE_float('shift_seconds', 0.0, 'Largest random shift, rolling over (s).', 0)
 flags.DEFINE_integer('frequency_masks', 0, 'SpecAugment: bands to silence.', 0)
-flags.DEFINE_integer('frequency_mask_bands', 8, 'The widest of them (mel bands).', 1)
+flags.DEFINE_integer(
+  'frequency_mask_bands', 8, 'SpecAugment: the widest band (mel bands).', 1
+)
 flags.DEFINE_integer('time_masks', 0, 'SpecAugment: stretches to silence.', 0)
-flags.DEFINE_integer('time_mask_frames', 16, 'The longest of them (frames).', 1)
+flags.DEFINE_integer(
+  'time_mask_frames', 16, 'SpecAugment: the longest stretch (frames).', 1
+)
 flags.DEFINE_float(
   'mixup_alpha', 0.0, 'Mixes pairs of patches in shares from Beta(alpha, alpha).', 0
 )
@@ -127,7 +139,9 @@ flags.DEFINE_enum(
   "MobileNetV1 does not start to learn under YAMNet's batch normalisation.",
 )
 flags.DEFINE_list('hidden_units', ['512', '512'], 'Units of the layers of mlp.')
-flags.DEFINE_float('dropout', 0.0, 'Share of them that is dropped in training.', 0, 1)
+flags.DEFINE_float(
+  'dropout', 0.0, 'Share of the units that is dropped in training.', 0, 1
+)
 flags.DEFINE_float('bias_start', 0.0, "Start of the classifier's biases, as a logit.")
 flags.DEFINE_string(
   'init_from',
@@ -158,9 +172,15 @@ flags.DEFINE_integer(
 flags.DEFINE_enum('optimizer', 'adam', OPTIMIZERS, 'The optimiser.')
 flags.DEFINE_float('weight_decay', 0.01, "AdamW's weight decay.", 0)
 flags.DEFINE_float('learning_rate', 1e-5, 'Learning rate at its peak.')
-flags.DEFINE_float('warmup_fraction', 0.0, 'Share of the steps over which it rises.')
-flags.DEFINE_enum('schedule', 'constant', SCHEDULES, 'Its course after the rise.')
-flags.DEFINE_float('final_fraction', 0.1, 'Share of it that is left at the end.')
+flags.DEFINE_float(
+  'warmup_fraction', 0.0, 'Share of the steps over which the learning rate rises.'
+)
+flags.DEFINE_enum(
+  'schedule', 'constant', SCHEDULES, "The learning rate's course after the rise."
+)
+flags.DEFINE_float(
+  'final_fraction', 0.1, 'Share of the learning rate that is left at the end.'
+)
 flags.DEFINE_float('clip_norm', 0.0, "The gradients' largest norm; 0 for any.", 0)
 flags.DEFINE_integer(
   'accumulate', 1, 'Batches whose gradients make one update of the weights.', 1
@@ -169,7 +189,10 @@ flags.DEFINE_float(
   'ema_decay', 0.0, 'Keep a moving average of the weights as the model; 0.999, say.'
 )
 flags.DEFINE_enum(
-  'precision', 'float32', PRECISIONS, 'Of the arithmetic; float16 scales the loss.'
+  'precision',
+  'float32',
+  PRECISIONS,
+  'Precision of the arithmetic; float16 scales the loss.',
 )
 flags.DEFINE_enum(
   'strategy',
@@ -184,15 +207,17 @@ flags.DEFINE_string(
   'host:port of a tf.data service (audioset_ml.data_service) that reads the records; '
   'a run that was stopped then goes on with other examples than it would have seen.',
 )
-flags.DEFINE_integer('seed', 0, "Of the weights, the input's order and its patches.")
+flags.DEFINE_integer(
+  'seed', 0, "Seed of the weights, the input's order and its patches."
+)
 flags.DEFINE_integer('shuffle_buffer', 4096, 'Patches held to be shuffled.', 1)
 # Watching and keeping.
 flags.DEFINE_string('validation_records', '', 'Folder of records to evaluate on.')
 flags.DEFINE_string(
   'validation_list',
   '',
-  'Evaluate on these of its clips only, a list as --clip_list. No source trains on a '
-  'clip of the list.',
+  'Evaluate on these clips of --validation_records only, a list as --clip_list. No '
+  'source trains on a clip of the list.',
 )
 flags.DEFINE_bool(
   'validate_strong',

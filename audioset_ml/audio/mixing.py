@@ -7,6 +7,9 @@ import numpy as np
 # Of the channels' mean energy, below which their mean has lost nearly all of it: 20 dB.
 # One of 64 channels alone leaves 1/64.
 _LOST_SHARE = 0.01
+# Of all energy, what may lie in stretches of which the mean loses so much.
+_MOST_LOST = 0.1
+_STRETCH = 4096  # samples, a tenth of a second or so
 # Float samples of integer scale: a peak above 18 dB and a root mean square above 0 dB,
 # which sound at a full scale of 1 hasn't got, whatever its overshoots.
 _MAX_PEAK, _MAX_RMS = 8.0, 1.0
@@ -40,6 +43,15 @@ class Mix:
     return mono if self.scale == 1 else mono * np.float32(self.scale)
 
 
+def _energy_lost(columns: np.ndarray) -> float:
+  """The energy of stretches that the mean, the last column, would nearly silence."""
+  number = len(columns) // _STRETCH
+  parts = columns[: number * _STRETCH].reshape(number, _STRETCH, columns.shape[1])
+  energies = np.einsum('nsc,nsc->nc', parts, parts) - parts.sum(axis=1) ** 2 / _STRETCH
+  mean = energies[:, :-1].mean(axis=1)
+  return float(mean[energies[:, -1] < _LOST_SHARE * mean].sum())
+
+
 class Survey:
   """What a mix is decided by, gathered block by block."""
 
@@ -47,6 +59,7 @@ class Survey:
     self._number, self._peak = 0, 0.0
     # Of each channel, and of their mean at last: sums and sums of squares.
     self._sums = self._squares = np.zeros(0)
+    self._lost = 0.0  # energy of stretches that the mean would silence
 
   def add(self, samples: np.ndarray) -> None:
     """Takes in a block. Shape [samples, channels]; finite."""
@@ -61,6 +74,7 @@ class Survey:
       self._peak = max(self._peak, float(np.abs(samples).max()))
     self._sums = self._sums + columns.sum(axis=0)
     self._squares = self._squares + np.einsum('nc,nc->c', columns, columns)
+    self._lost += _energy_lost(columns)
 
   def decide(self, layout: str, is_float: bool) -> Mix:
     """How to mix what was gathered.
@@ -85,11 +99,11 @@ class Survey:
     energies = self._squares - self._sums**2 / self._number
     energies, of_mean = energies[:-1], energies[-1]
     mean = float(energies.mean())
-    if mean <= 0 or of_mean > _LOST_SHARE * mean:
+    is_lost = of_mean <= _LOST_SHARE * mean or self._lost >= _MOST_LOST * mean
+    if mean <= 0 or not is_lost:
       return None, ()
     channel = int(np.argmax(energies >= 0.1 * mean))  # the first that isn't silent
-    ordinal = 'first' if channel == 0 else f'{channel + 1}th'
-    note = f'its channels cancel each other out: the {ordinal} one was taken'
+    note = f'its channels cancel each other out: channel {channel + 1} was taken'
     return channel, (note,)
 
   def _choose_scale(self) -> tuple[float, str]:

@@ -29,16 +29,19 @@ def as_mp3(path: str | os.PathLike) -> bytes:
   return content.getvalue()
 
 
-def write_mp3(path: str | os.PathLike, output: str | os.PathLike) -> None:
+def write_mp3(path: str | os.PathLike, file: BinaryIO) -> None:
   """Writes a sound of any length as mono MP3, as far as it can be decoded.
+
+  Args:
+    path: the sound.
+    file: where the MP3 goes; not the sound itself, which is read meanwhile.
 
   Raises:
     AudioError: nothing of the file can be decoded.
   """
   blocks = decoding.sound_blocks(path, _RATE)
   first = next(blocks)
-  with open(output, 'wb') as file:
-    _encode(itertools.chain([first], _as_far_as_it_goes(blocks)), file)
+  _encode(itertools.chain([first], _as_far_as_it_goes(blocks)), file)
 
 
 def _as_far_as_it_goes(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from audioset_ml import paths
 from audioset_ml.errors import ModelError
@@ -28,7 +27,6 @@ from audioset_ml.finetuning.measures import Labelled
 from audioset_ml.finetuning.outcome import Outcome
 from audioset_ml.finetuning.steps import digest, step, write_if_other
 from audioset_ml.labels.label_files import LabelFiles
-from audioset_ml.labels.label_set import LabelSet, LabelSetWriter
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.models import embed_stage
 from audioset_ml.models.registry import embedding_model
@@ -81,7 +79,6 @@ class _Chain:
     records_path = path / ('embeddings' if self._config.method == 'head' else 'records')
     records = RecordsFolder.open(records_path)
     labelled, parts = self._labelled(records)
-    label_set = self._write_label_set(records, labelled)
     division, models = self._inputs.division, {}
     self._forget_folds(len(division.evaluated) if division.is_crossed else 0)
     for number, part in enumerate(division.evaluated, 1):
@@ -89,11 +86,11 @@ class _Chain:
       if division.is_crossed:
         of = f'{number} of {len(division.evaluated)}'
         print(f'training without fold {part} ({of})', flush=True)
-      steps = self._train(records, parts != part, models[part], label_set)
+      steps = self._train(records, parts != part, models[part])
     if division.is_crossed:
       print('training on all', flush=True)
       everything = np.ones(len(parts), bool)
-      steps = self._train(records, everything, path / 'model', label_set)
+      steps = self._train(records, everything, path / 'model')
     scores = self._score(records, parts, models)
     evaluated = np.isin(parts, division.evaluated)
     clip_ids = tuple(np.array(records.clip_ids)[evaluated].tolist())
@@ -200,37 +197,19 @@ class _Chain:
     parts = np.array([inputs.part_of(clip) for clip in clips])
     return Labelled(present, known, group), parts
 
-  def _write_label_set(self, records: RecordsFolder, labelled: Labelled) -> str:
-    """Labels that nobody was sure of are left out of the loss."""
-    path = self._path / 'label_set'
-    if not self._inputs.has_unsure:
-      paths.delete_tree(path)
-      return ''
-    writer = LabelSetWriter(path, records.clip_ids, records.class_map)
-    for column in np.packbits(~labelled.known, axis=1).T:
-      writer.add(column)
-    unsure = (~labelled.known).sum(axis=0)
-    summary = pd.DataFrame({'mid': records.class_map.mids, 'flagged': unsure})
-    writer.finish(summary, {'flagged_as': 'ignored'})
-    return str(path)
-
   def _train(
-    self, records: RecordsFolder, chosen: np.ndarray, path: pathlib.Path, label_set: str
+    self, records: RecordsFolder, chosen: np.ndarray, path: pathlib.Path
   ) -> int:
     """Trains on the chosen clips; on how many batches."""
     ids = frozenset(np.array(records.clip_ids)[chosen].tolist())
-    config = self._config.train_config(
-      str(records.path), len(ids), records.num_classes, label_set
-    )
-    flagged = LabelSet.read(label_set) if label_set else None
-    sources = [Source(records, listed=ids, label_set=flagged)]
+    config = self._config.train_config(str(records.path), len(ids), records.num_classes)
+    sources = [Source(records, listed=ids)]
     counts = step(
       path,
       'train',
       {'config': config, 'clips': digest(sorted(ids))},
       {
         'records': records.path,
-        'label_set': label_set,
         'init_from': config.init_from,
       },
       lambda folder: loop.train(config, folder, sources=sources),

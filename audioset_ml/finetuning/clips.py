@@ -14,6 +14,7 @@ import numpy as np
 from audioset_ml import folders
 from audioset_ml.audio.decoding import sound_blocks
 from audioset_ml.errors import InputError
+from audioset_ml.finetuning.contents import SAMPLE_RATE
 from audioset_ml.finetuning.recordings import Recording, gathered
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal
@@ -22,7 +23,6 @@ from audioset_ml.progress import progress_bar
 SEGMENTS_FILE, EXPLICIT_FILE = 'segments.csv', 'explicit.tsv'
 CLASS_MAP_FILE, CLIPS_FILE = 'class_map.csv', 'clips.csv'
 AUDIO_FOLDER = 'audio'
-_RATE = 16_000  # Hz, the front end's
 _LONGEST_ID = 80  # characters; a file's name has at most 255 bytes
 # A recording that is longer than a clip by no more is not cut.
 _TOLERANCE = 0.05
@@ -142,18 +142,19 @@ def write_labels(
   def mids(labels: Sequence[str]) -> list[str]:
     return [class_map.mids[index_of[label]] for label in labels]
 
-  segments, refuted, rows = [], [], []
+  segments, said, rows = [], [], []
   for clip in clips:
     one, name = clip.recording, clip.clip_id.rpartition('_')[0]
     labels = ','.join(mids(one.labels))
     segments.append(f'{name}, {clip.start:.3f}, {clip.end:.3f}, "{labels}"\n')
-    refuted += [f'{clip.clip_id}\t{mid}\tNOT_PRESENT\n' for mid in mids(one.absent)]
+    for state, labels in (('NOT_PRESENT', one.absent), ('UNSURE', one.unsure)):
+      said += [f'{clip.clip_id}\t{mid}\t{state}\n' for mid in mids(labels)]
     rows.append((clip.clip_id, one.name, clip.start, clip.end, one.group))
   _write_audio(folder / AUDIO_FOLDER, clips)
   class_map.write(folder / CLASS_MAP_FILE)
   folders.write_atomically(folder / SEGMENTS_FILE, ''.join(segments))
-  if refuted:
-    text = 'segment_id\tlabel\tpresent\n' + ''.join(refuted)
+  if said:
+    text = 'segment_id\tlabel\tpresent\n' + ''.join(said)
     folders.write_atomically(folder / EXPLICIT_FILE, text)
   header = ('clip_id', 'recording', 'start', 'end', 'group')
   folders.write_csv(folder / CLIPS_FILE, header, rows)
@@ -181,19 +182,19 @@ def _write_cuts(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
   """Writes the clips of one recording, in the memory of one of them."""
   import soundfile
 
-  pieces = _pieces(clips[0].recording.path, [round(_RATE * c.end) for c in clips])
+  pieces = _pieces(clips[0].recording.path, [round(SAMPLE_RATE * c.end) for c in clips])
   for clip, samples in zip(clips, pieces, strict=True):
     with folders.whole_file(folder / clip.file) as file:
       # 24 bits add no noise that features could show. Beyond ±1, which decoders of
       # lossy formats exceed at times, any player cuts off as well.
       clipped = np.clip(samples, -1, 1)
-      soundfile.write(file, clipped, _RATE, format='FLAC', subtype='PCM_24')
+      soundfile.write(file, clipped, SAMPLE_RATE, format='FLAC', subtype='PCM_24')
 
 
 def _pieces(path: pathlib.Path, ends: Sequence[int]) -> Iterator[np.ndarray]:
   """The waveform of a file up to each of some ends (samples); the last takes all."""
   held, begin = np.zeros(0, np.float32), 0
-  blocks = sound_blocks(path, _RATE)
+  blocks = sound_blocks(path, SAMPLE_RATE)
   for end in ends[:-1]:
     parts, size = [held], len(held)
     while size < end - begin:

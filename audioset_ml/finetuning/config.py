@@ -102,16 +102,13 @@ class FinetuneConfig:
     if not self.clip_seconds >= 1:
       raise InputError(f'clip_seconds is {self.clip_seconds}, but must be at least 1')
 
-  def train_config(
-    self, records: str, clips: int, classes: int, label_set: str
-  ) -> TrainConfig:
+  def train_config(self, records: str, clips: int, classes: int) -> TrainConfig:
     """A training on some clips of records.
 
     Args:
       records: the records.
       clips: how many clips there are to train on.
       classes: how many classes there are.
-      label_set: the labels that are left out of the loss; '' for none.
     """
     settings = dict(METHODS[self.method])
     needed = max(
@@ -120,7 +117,7 @@ class FinetuneConfig:
       math.ceil(_PASSES * clips / settings['batch_size']),
     )
     return TrainConfig(
-      source=SourceConfig(records, label_set=label_set),
+      source=SourceConfig(records),
       **settings | {'optimizer': OptimizerConfig(**settings['optimizer'])},
       init_from=self.model if self.method == 'all_layers' else '',
       steps=self.steps or needed,

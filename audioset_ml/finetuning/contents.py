@@ -7,13 +7,12 @@ and can say what has changed.
 import concurrent.futures
 import csv
 import dataclasses
-import hashlib
 import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from audioset_ml import folders
-from audioset_ml.audio.decoding import sound_seconds
+from audioset_ml import folders, hashing
+from audioset_ml.audio.decoding import sound_blocks
 from audioset_ml.errors import AudioError, InputError
 from audioset_ml.finetuning.recordings import Recording, gathered, some
 from audioset_ml.progress import progress_bar
@@ -22,6 +21,7 @@ RECORDINGS_FILE = 'recordings.csv'
 SKIPPED_FILE = 'skipped_recordings.csv'
 # A shorter sound is none: what can be heard of it is a click.
 LEAST_SECONDS = 0.1
+SAMPLE_RATE = 16_000  # Hz, the front end's
 _SAID = ('labels', 'absent', 'unsure', 'group', 'fold')
 _THREADS = 2
 _BETWEEN = '|'
@@ -36,12 +36,14 @@ class Content:
     digest: of its bytes.
     seconds: how long it sounds, decoded as `prepare` does (s).
     problem: why it can't be used; '' if it can.
+    note: what was odd in it, though it can be used; '' for nothing.
   """
 
   state: str
   digest: str
   seconds: float
   problem: str = ''
+  note: str = ''
 
 
 Contents = dict[str, Content]
@@ -64,14 +66,16 @@ def look_into(
     digest = _digest(one.path)
     if old is not None and old.digest == digest:
       return dataclasses.replace(old, state=state)
+    notes: list[str] = []
     try:
-      seconds = sound_seconds(one.path)
+      blocks = sound_blocks(one.path, SAMPLE_RATE, on_note=notes.append)
+      seconds = sum(map(len, blocks)) / SAMPLE_RATE
     except AudioError as error:
       return Content(state, digest, 0.0, str(error))
     if seconds < LEAST_SECONDS:
       problem = f'{one.path}: {seconds:.3f} s, less than {LEAST_SECONDS} s'
       return Content(state, digest, seconds, problem)
-    return Content(state, digest, round(seconds, 3))
+    return Content(state, digest, round(seconds, 3), note='; '.join(notes))
 
   with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
     found = progress_bar(
@@ -82,8 +86,7 @@ def look_into(
 
 def _digest(path: pathlib.Path) -> str:
   try:
-    with open(path, 'rb') as file:
-      return hashlib.file_digest(file, 'sha256').hexdigest()
+    return hashing.file_digest(path)
   except OSError:
     return ''  # decoding it says what is wrong
 
@@ -139,7 +142,11 @@ def read_recordings(
     rows = list(csv.DictReader(io.StringIO(text)))
     contents = {
       row['file']: Content(
-        row['state'], row['digest'], float(row['seconds']), row['problem']
+        row['state'],
+        row['digest'],
+        float(row['seconds']),
+        row['problem'],
+        row['note'],
       )
       for row in rows
     }

@@ -42,11 +42,6 @@ class Inputs:
     """Whether each recording has just one class."""
     return all(len(clip.recording.labels) == 1 for clip in self.clips)
 
-  @property
-  def has_unsure(self) -> bool:
-    """Whether there are labels of which nobody knows whether they are true."""
-    return any(clip.recording.unsure for clip in self.clips)
-
   def evaluated(self) -> list[clips_.Clip]:
     """The clips that are evaluated on."""
     return [
@@ -125,6 +120,13 @@ def _inputs_of(
   seconds = {name: content.seconds for name, content in contents.items()}
   clips = clips_.cut(usable, seconds, config.clip_seconds)
   parts = division.divide(usable, config.division)
+  odd = {one.name: contents[one.name].note for one in usable}
+  if odd := {name: note for name, note in odd.items() if note}:
+    first = next(iter(odd))
+    notes.append(
+      f'{len(odd)} recordings are used though their sound is odd, {first} for one: '
+      f'{odd[first]} (all: note in {contents_.RECORDINGS_FILE})'
+    )
   notes += _notes_on(clips, parts, config)
   return Inputs(
     listed=found.recordings,
@@ -161,7 +163,7 @@ def _notes_on(
   if unsure := sum(len(clip.recording.unsure) for clip in clips):
     notes.append(
       f'{unsure} labels of clips are unsure: they count neither in the training nor in '
-      'what is said of it (evaluation/metrics.json takes them for absent)'
+      'what is said of it'
     )
   every = list({clip.recording.name: clip.recording for clip in clips}.values())
   if silent := division.classes_not_evaluated(every, parts):

@@ -101,6 +101,9 @@ def split_rows(layout: Layout, lines: pd.Series) -> pd.DataFrame:
     fields.loc[list(cut), 'labels'] = list(cut.values())
     labels = labels | fields.index.isin(cut)
   fields = fields.loc[labels, list(_COLUMNS)]
+  # A separator within quotes, as in "1,030.000", has cut a field in two: a wrong row.
+  for column in _COLUMNS[:-1]:
+    fields = fields[(fields[column].str.count('"') % 2 == 0).to_numpy(bool)]
   for column in _COLUMNS:
     fields[column] = fields[column].str.strip('"')
   fields = with_decimal_points(fields, ('start', 'end'), layout.separator)

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Sequence
 
 from audioset_ml import folders, paths
@@ -13,6 +14,16 @@ from audioset_ml.labels.clip_ids import normal
 NAME = '{}'  # in the name of an output, stands for that of the sound
 STRONG, AUDACITY, CSV = '.tsv', '.txt', '.csv'
 EVENT_ENDINGS = (STRONG, AUDACITY, CSV)
+# What follows the name of a page in that of its sound, which is no recording.
+PAGE_SOUND = '.mp3'
+_OF_PAGES = f'.html{PAGE_SOUND}'
+# How the first line of what `tag` writes begins, by the ending.
+_FIRST_LINES = {
+  STRONG: re.compile(r'segment_id\t'),
+  AUDACITY: re.compile(r'[\d.]+\t[\d.]+\t'),
+  CSV: re.compile('file,start,end,'),
+  '.html': re.compile('<!doctype html>', re.IGNORECASE),
+}
 
 
 def find_sounds(arguments: Sequence[str]) -> tuple[list[str], list[AudioError]]:
@@ -55,6 +66,7 @@ def _sounds_in(folder: str) -> list[str]:
     for parent, names in paths.walk(folder)
     for name in names
     if os.path.splitext(name)[1].lower() in decoding.AUDIO_SUFFIXES
+    and not name.lower().endswith(_OF_PAGES)
     and not any(
       paths.is_clutter(part)
       for part in (*os.path.relpath(parent, folder).split(os.sep), name)
@@ -87,6 +99,7 @@ def require_outputs(flag: str, path: str, files: Sequence[str], one: bool) -> No
   if not path:
     return
   if NAME not in path:
+    _require_no_others(flag, path, files)
     if one and len(files) > 1:
       stem, ending = os.path.splitext(path)
       raise InputError(
@@ -101,10 +114,31 @@ def require_outputs(flag: str, path: str, files: Sequence[str], one: bool) -> No
     if name in written:
       raise InputError(
         f'--{flag}={path}: {written[name]} and {file} would both be written to {name}; '
-        'tag them one after the other'
+        'tag them one after the other, into folders of their own'
       )
     written[name] = file
+    _require_no_others(flag, name, files)
     folders.require_writable(name)
+
+
+def _require_no_others(flag: str, path: str, sounds: Sequence[str]) -> None:
+  """Raises InputError if an output would take the place of a sound, or of a file that
+  `tag` did not write."""
+  if not os.path.isfile(path):
+    return
+  for sound in sounds:
+    if os.path.exists(sound) and os.path.samefile(path, sound):
+      raise InputError(f'--{flag}: would be written over the sound {sound}')
+  pattern = _FIRST_LINES.get(ending_of(path))
+  if pattern is None or not os.path.getsize(path):
+    return
+  with open(path, encoding='utf-8', errors='replace') as file:
+    first = file.read(100)
+  if not pattern.match(first):
+    raise InputError(
+      f'{path}: is there already and not of `tag`, so --{flag} does not replace it; '
+      'name another path, or move the file away'
+    )
 
 
 def require_ids(path: str, files: Sequence[str]) -> None:

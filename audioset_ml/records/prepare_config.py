@@ -12,7 +12,7 @@ from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import audio_names, published_embeddings, relabelling
-from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder import require_records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,7 @@ def read_chosen_labels(config: PrepareConfig) -> tuple[JoinedLabels, tuple[str, 
   if config.clip_fraction < 1:
     labels = labels.sample(config.clip_fraction)
   if config.records:
-    before = RecordsFolder.open(config.records).counts
+    before = require_records(config.records)[0]['counts']
     relabelling.require_kept(config.records, before, labels, config.drop_labels)
   if len(labels) == len(joined.labels):
     return joined, lost

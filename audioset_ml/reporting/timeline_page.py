@@ -2,12 +2,16 @@
 
 import base64
 import pathlib
+import shutil
+import tempfile
 import urllib.parse
 
 import numpy as np
 
+from audioset_ml import folders
 from audioset_ml.audio import playback
 from audioset_ml.errors import AudioError
+from audioset_ml.models.tag_names import PAGE_SOUND
 from audioset_ml.reporting.page import write_page
 from audioset_ml.reporting.picture import data_uri, spectrogram_webp
 from audioset_ml.reporting.timeline_data import Timeline
@@ -46,14 +50,20 @@ def write_timeline_page(timeline: Timeline, path: str, sound: str) -> None:
 
 
 def _sound_for(page: pathlib.Path, sound: str) -> str:
-  """Where the page finds its sound, as every browser plays it; '' for none."""
-  file = page.with_suffix('.mp3')
-  try:
-    playback.write_mp3(sound, file)
-  except AudioError:  # it ends in the middle: the page has pictures alone
-    return ''
-  if file.stat().st_size > _EMBEDDED_BYTES:
-    return urllib.parse.quote(file.name)
-  content = file.read_bytes()
-  file.unlink()
-  return data_uri('audio/mpeg', content)
+  """Where the page finds its sound, as every browser plays it; '' for none.
+
+  A long one lies beside the page under a name that no recording has.
+  """
+  with tempfile.TemporaryFile() as content:
+    try:
+      playback.write_mp3(sound, content)
+    except AudioError:  # nothing of it can be decoded: the page has pictures alone
+      return ''
+    size = content.tell()
+    content.seek(0)
+    if size <= _EMBEDDED_BYTES:
+      return data_uri('audio/mpeg', content.read())
+    beside = page.with_name(f'{page.name}{PAGE_SOUND}')
+    with folders.whole_file(beside) as file:
+      shutil.copyfileobj(content, file)
+  return urllib.parse.quote(beside.name)

@@ -61,8 +61,13 @@ def listening_sockets() -> Iterator[socket.socket]:
   """The TCP sockets that take connections here; closed after their turn."""
   for name in os.listdir('/proc/self/fd'):
     try:
-      one = socket.socket(fileno=os.dup(int(name)))
-    except OSError:  # no socket, or closed by now
+      copy = os.dup(int(name))
+    except OSError:  # closed by now
+      continue
+    try:
+      one = socket.socket(fileno=copy)
+    except OSError:  # no socket
+      os.close(copy)
       continue
     with one:
       inet = one.family in (socket.AF_INET, socket.AF_INET6)

@@ -113,9 +113,18 @@ def _write_flags(
     tf.summary.text(
       'flags', '\n'.join(f'    {line}' for line in flag_text.splitlines())
     )
-    flags = dict(
-      line.removeprefix('--').partition('=')[::2]
-      for line in flag_text.splitlines()
-      if line.startswith('--')
-    )
-    hparams.hparams({name: value or 'True' for name, value in flags.items()})
+    hparams.hparams(_values(flag_text))
+
+
+def _values(flag_text: str) -> dict[str, str]:
+  """The flags of a flagfile by name; switches are True or False."""
+  values = {}
+  for line in flag_text.splitlines():
+    if not line.startswith('--'):
+      continue
+    name, equals, value = line.removeprefix('--').partition('=')
+    if equals:
+      values[name] = value
+    else:
+      values[name.removeprefix('no')] = str(not name.startswith('no'))
+  return values

@@ -200,7 +200,7 @@ def test_channels_of_opposite_phase(second):
   sound = tone(channels=1) * np.array([1, second], 'f4')
   found = read(encode(sound, 'wav_float'))
   np.testing.assert_array_equal(found.waveform, sound[:, 0])
-  assert 'first one was taken' in found.notes[0]
+  assert 'channel 1 was taken' in found.notes[0]
 
 
 @pytest.mark.parametrize('second', [1.0, 0.0, 0.3, -0.5])
@@ -315,3 +315,12 @@ def test_reported_files(shared_data, tmp_path):
     for name in ('int16scale', 'unitscale')
   )
   np.testing.assert_allclose(scaled, unit, atol=1e-4)
+
+
+def test_a_stretch_of_opposite_phase_is_not_silenced():
+  sound = tone(channels=1) * np.array([1, 1], 'f4')
+  rows = len(sound) * 6 // 10
+  sound[:rows, 1] *= -1
+  found = read(encode(sound, 'wav_float'))
+  np.testing.assert_array_equal(found.waveform, sound[:, 0])
+  assert 'channel 1 was taken' in found.notes[0]

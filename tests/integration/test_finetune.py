@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from audioset_ml.audio.decoding import load_audio
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.label_set import LabelSet
+from audioset_ml.labels.states import LabelState
+from audioset_ml.records.dataset import read_label_table
+from audioset_ml.records.folder import RecordsFolder
 from tests.small_embeddings import write_network
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
 
@@ -176,8 +178,8 @@ def test_a_table_of_several_labels_is_measured_by_map(tones, network, tmp_path):
   assert f'mAP {found["map"]:.3f} (22 clips' in printed
   assert 'accuracy' not in printed
   assert 'confused' not in printed
-  flagged = LabelSet.read(out / 'label_set')
-  assert flagged.flagged().sum(axis=0).tolist() == [0, 0, 7]
+  states = read_label_table(RecordsFolder.open(out / 'embeddings')).dense()
+  assert (states == LabelState.UNSURE).sum(axis=0).tolist() == [0, 0, 7]
   assert len(rows_of(out / 'labels/clips.csv')) == 22
   # Another fold is a change, too.
   name = '"whistle, high/whistle4_1.wav",whistle,present,'

@@ -415,3 +415,15 @@ def test_the_collected_spreadsheets_are_read(shared_data, tmp_path, name, clips)
       segments.read_weak_csv(path)
   else:
     assert segments.read_weak_csv(path).clips['clip_id'].tolist() == clips
+
+
+def test_a_separator_within_quotes_cuts_no_field_in_two(tmp_path):
+  path = tmp_path / 'segments.csv'
+  path.write_text(
+    '# YTID, start_seconds, end_seconds, positive_labels\n'
+    'AAA,"1,030.000","1,040.000","/m/a"\nBBB,0,10,"/m/a"\n"C,3",30,40,"/m/a"\n'
+  )
+  with pytest.raises(LabelError) as caught:
+    segments.read_weak_csv(path)
+  assert 'row 2' in str(caught.value)
+  assert 'row 4' in str(caught.value)

@@ -50,3 +50,10 @@ def test_all_that_is_wrong_is_told(folder):
     'gone.wav',
     'wrong.wav',
   ]
+
+
+def test_a_pages_sound_is_no_recording(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  for name in ('a.wav', 'a.html.mp3'):
+    soundfile.write(tmp_path / name, np.zeros(16_000), 16_000)
+  assert find_sounds(['.']) == (['./a.wav'], [])

@@ -138,3 +138,17 @@ def test_spools_give_back_what_they_got():
   spools.clear()
   assert spools['x'].shape == (0, 0)
   spools.close()
+
+
+def test_outputs_take_no_place_of_what_others_wrote(tmp_path):
+  sound, notes = tmp_path / 'a.html', tmp_path / 'a.txt'
+  sound.write_bytes(b'a sound of that name')
+  with pytest.raises(InputError, match='would be written over the sound'):
+    tag_names.require_outputs('timeline', f'{tmp_path}/{{}}.html', [str(sound)], True)
+  notes.write_text('my notes\n')
+  for name in ('a.txt', '{}.txt'):
+    with pytest.raises(InputError, match=r'a\.txt: is there already and not of `tag`'):
+      tag_names.require_outputs('events', f'{tmp_path}/{name}', [str(sound)], True)
+  assert notes.read_text() == 'my notes\n'
+  notes.write_text('0.000000\t1.440000\tDog\n')  # of an earlier run
+  tag_names.require_outputs('events', f'{tmp_path}/a.txt', [str(sound)], True)

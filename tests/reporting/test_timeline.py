@@ -117,8 +117,25 @@ def test_long_sounds_lie_beside_their_page(tmp_path, monkeypatch):
   soundfile.write(tmp_path / 'sound.wav', np.zeros(160_000), 16_000)
   page = tmp_path / 'my page.html'
   write_timeline_page(timeline(10.0), str(page), str(tmp_path / 'sound.wav'))
-  assert '"audio": "my%20page.mp3"' in page.read_text()
-  assert soundfile.info(tmp_path / 'my page.mp3').duration == pytest.approx(10, abs=0.2)
+  assert '"audio": "my%20page.html.mp3"' in page.read_text()
+  beside = tmp_path / 'my page.html.mp3'
+  assert soundfile.info(beside).duration == pytest.approx(10, abs=0.2)
+
+
+@pytest.mark.parametrize('embedded', [True, False])
+def test_recordings_beside_a_page_stay(tmp_path, monkeypatch, embedded):
+  """That which it shows too, and whatever their names."""
+  if not embedded:
+    monkeypatch.setattr('audioset_ml.reporting.timeline_page._EMBEDDED_BYTES', 1000)
+  for name in ('sound.mp3', 'other.mp3'):
+    noise = np.random.default_rng(0).normal(0, 0.1, 160_000)
+    soundfile.write(tmp_path / name, noise, 16_000)
+  before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+  for page in ('sound.html', 'other.html'):
+    path = str(tmp_path / page)
+    write_timeline_page(timeline(10.0), path, str(tmp_path / 'sound.mp3'))
+  for name, content in before.items():
+    assert (tmp_path / name).read_bytes() == content
 
 
 @pytest.mark.optional

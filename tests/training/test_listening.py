@@ -1,5 +1,6 @@
 """Servers that hear one network interface alone."""
 
+import os
 import re
 import socket
 import subprocess
@@ -23,7 +24,9 @@ def test_what_listens_is_held_to_the_interface_and_nothing_else_is():
     client = socket.create_connection(('127.0.0.1', server.getsockname()[1]))
     listening.listen_on(listening.ALL)
     assert device_of(server) == ''
+    opened = os.listdir('/proc/self/fd')
     listening.listen_on(listening.LOOPBACK)
+    assert os.listdir('/proc/self/fd') == opened
     assert device_of(server) == 'lo'
     assert device_of(client) == ''
     client.close()

@@ -58,8 +58,24 @@ def test_everything_at_once_trains(run, small_records):
   )
   assert sum(tag.startswith('clips/') for tag in tags) == 4
   assert 'flags' in tags
-  assert any(tag.startswith('_hparams_/session_start_info') for tag in tags)
+  shown = hparams_of(out / 'logs')
+  assert shown['label_set'] == ''  # not given
+  assert (shown['freeze_body'], shown['batch_size']) == ('False', '8')
   assert list((out / 'logs').rglob('*.xplane.pb'))
+
+
+def hparams_of(folder):
+  """The flags in TensorBoard's HParams."""
+  from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+  for path in folder.rglob('events*'):
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+      for value in event.summary.value:
+        if value.tag.startswith('_hparams_/session_start_info'):
+          content = HParamsPluginData.FromString(value.metadata.plugin_data.content)
+          found = content.session_start_info.hparams
+          return {name: one.string_value for name, one in found.items()}
+  raise AssertionError('no HParams')
 
 
 def tags_of(folder):
