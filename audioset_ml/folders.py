@@ -155,8 +155,11 @@ def _behind_links(path: pathlib.Path) -> pathlib.Path:
   """
   try:
     target = path.resolve()
-    mode = target.stat().st_mode if target.exists() else None
-  except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+    mode = target.stat().st_mode
+  except FileNotFoundError:
+    mode = None
+  # Links in a circle: resolve raises RuntimeError, from Python 3.13 on stat OSError.
+  except (OSError, RuntimeError) as error:
     raise InputError(f'{path}: cannot be written ({error})') from error
   if mode is not None and not stat.S_ISREG(mode):
     raise InputError(
