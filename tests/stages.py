@@ -9,7 +9,10 @@ import sys
 import tempfile
 import time
 
+from tests.warm_stages import WarmStages
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+_WARM_STAGES = WarmStages()
 
 
 def run_stage(
@@ -23,6 +26,9 @@ def run_stage(
 ) -> subprocess.CompletedProcess:
   """Runs `python -m audioset_ml.<stage>` to its end.
 
+  Where interpreter, modules and environment are the tests' own, in a process that need
+  not import TensorFlow anew.
+
   Args:
     stage: the stage.
     *arguments: its flags.
@@ -32,10 +38,14 @@ def run_stage(
     modules: a folder whose modules it can import before all others.
     variables: more variables of its environment.
   """
+  command = _command(stage, arguments, python)
+  environment = {**_environment(modules), **(variables or {})}
+  if python == sys.executable and _WARM_STAGES.fits(environment):
+    return _WARM_STAGES.run(command[2:], str(folder or os.getcwd()), seconds)
   return subprocess.run(
-    _command(stage, arguments, python),
+    command,
     cwd=folder,
-    env={**_environment(modules), **(variables or {})},
+    env=environment,
     capture_output=True,
     text=True,
     check=False,

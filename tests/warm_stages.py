@@ -1,0 +1,146 @@
+"""Stages in processes that are forked from one which has imported what is slow to import.
+
+Importing TensorFlow takes seconds of each stage, and the tests run hundreds. Only other
+people's packages are imported beforehand, so that a module of ours that lacks an import
+still fails. As `python -m audioset_ml.<stage>` otherwise: a process of its own, its own
+working directory, environment, output and end.
+"""
+
+import atexit
+import contextlib
+import importlib
+import json
+import os
+import pathlib
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+_PACKAGES = ('pandas', 'tensorflow', 'apache_beam')
+# pytest's own, which a stage doesn't read.
+_CHANGING = ('PYTEST_CURRENT_TEST',)
+
+
+class WarmStages:
+  """Runs stages; its process is started when it is first wanted."""
+
+  def __init__(self):
+    self._server: subprocess.Popen | None = None
+    self._environment: dict[str, str] = {}
+
+  def fits(self, environment: dict[str, str]) -> bool:
+    """Whether a stage of this environment can be run: of that of the first stage."""
+    own = {name: environment[name] for name in environment if name not in _CHANGING}
+    if self._server is None:
+      self._start(own)
+    return own == self._environment
+
+  def run(
+    self, command: list[str], folder: str, seconds: float
+  ) -> subprocess.CompletedProcess:
+    """Runs a stage to its end.
+
+    Args:
+      command: the stage's module and its flags.
+      folder: where it runs.
+      seconds: how long it may take.
+
+    Raises:
+      subprocess.TimeoutExpired: it took longer, and was killed.
+    """
+    with tempfile.TemporaryDirectory() as place:
+      outputs = [os.path.join(place, name) for name in ('stdout', 'stderr')]
+      order = {'command': command, 'folder': folder, 'outputs': outputs}
+      print(json.dumps(order), file=self._server.stdin, flush=True)
+      process = self._answer()
+      timer = threading.Timer(seconds, os.kill, (process, signal.SIGKILL))
+      timer.start()
+      status = self._answer()
+      is_late = not timer.is_alive()
+      timer.cancel()
+      out, err = (pathlib.Path(name).read_text() for name in outputs)
+    if is_late:
+      raise subprocess.TimeoutExpired(command, seconds, out, err)
+    return subprocess.CompletedProcess(command, status, out, err)
+
+  def _start(self, environment: dict[str, str]) -> None:
+    self._environment = environment
+    self._server = subprocess.Popen(
+      [sys.executable, '-m', 'tests.warm_stages'],
+      cwd=ROOT,
+      env=environment,
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      text=True,
+    )
+    atexit.register(self._stop)
+
+  def _stop(self) -> None:
+    self._server.stdin.close()  # which ends it
+    self._server.wait()
+
+  def _answer(self) -> int:
+    answer = self._server.stdout.readline()
+    assert answer, 'the process that runs stages has ended'
+    return int(answer)
+
+
+def serve() -> None:
+  """Takes orders from standard input until it ends; answers with process and status."""
+  from audioset_ml import quiet
+
+  environment = dict(os.environ)
+  quiet.leave_out_notes()
+  for name in _PACKAGES:
+    with contextlib.suppress(ImportError):
+      importlib.import_module(name)
+  for name in [name for name in sys.modules if name.startswith('audioset_ml')]:
+    del sys.modules[name]
+  answers = os.fdopen(os.dup(1), 'w')
+  os.dup2(2, 1)  # nothing that is printed may be taken for an answer
+  os.environ.clear()
+  os.environ.update(environment)
+  for line in sys.stdin:
+    order = json.loads(line)
+    if not (process := os.fork()):
+      _run(order)
+    print(process, file=answers, flush=True)
+    _, status = os.waitpid(process, 0)
+    print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+
+
+def _run(order: dict) -> None:
+  """Runs a stage in this process, and ends it."""
+  status = 1
+  try:
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, name in enumerate(order['outputs'], 1):
+      os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), number)
+    os.chdir(order['folder'])
+    module, *arguments = order['command']
+    sys.path[0] = os.getcwd()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name='__main__', alter_sys=True)
+    status = 0
+  except SystemExit as end:
+    status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    if isinstance(end.code, str):
+      print(end.code, file=sys.stderr)
+  except BaseException:
+    traceback.print_exc()
+  finally:
+    with contextlib.suppress(BaseException):
+      threading._shutdown()
+      atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == '__main__':
+  serve()
