@@ -1,4 +1,4 @@
-"""Stages in processes that are forked from one which has imported what is slow to import.
+"""Stages in processes forked from one that has imported what is slow to import.
 
 Importing TensorFlow takes seconds of each stage, and the tests run hundreds. Only other
 people's packages are imported beforehand, so that a module of ours that lacks an import
