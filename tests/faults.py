@@ -14,44 +14,39 @@ import zipfile
 
 from tests import stages
 
-# Python imports it by itself, before anything else; started processes inherit neither
-# the count nor the fault.
-_SITECUSTOMIZE = """
-import atexit, errno, json, os, sys
+# What the stage's process runs before it; those that it starts have no faults.
+_SETUP = """
+import atexit, errno, os, sys
 
-_plan = os.environ.pop('TEST_FAULT', '')
-if _plan:
-  _plan = json.loads(_plan)
-  _seen = [0]
-  _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+plan, seen = {plan!r}, [0]
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-  def _changed(event, arguments):
-    if event == 'open':
-      if not isinstance(arguments[2], int) or not arguments[2] & _WRITES:
-        return
-    elif event not in ('os.rename', 'os.remove', 'os.mkdir', 'os.rmdir', 'os.link'):
+def changed(event, arguments):
+  if event == 'open':
+    if not isinstance(arguments[2], int) or not arguments[2] & WRITES:
       return
-    path = arguments[0]
-    if isinstance(path, int) or not os.fsdecode(path).startswith(_plan['under']):
-      # What is removed from an open folder has a bare name.
-      if not (event in ('os.remove', 'os.rmdir') and arguments[-1] != -1):
-        return
-    _seen[0] += 1
-    if _plan['fault'] == 'kill' and _seen[0] == _plan['at']:
-      os.kill(os.getpid(), 9)
-    # Once it is full, nothing more can be written; to remove and rename goes on.
-    if _plan['fault'] == 'full' and _seen[0] >= _plan['at']:
-      if event in ('open', 'os.mkdir', 'os.link'):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+  elif event not in ('os.rename', 'os.remove', 'os.mkdir', 'os.rmdir', 'os.link'):
+    return
+  path = arguments[0]
+  if isinstance(path, int) or not os.fsdecode(path).startswith(plan['under']):
+    # What is removed from an open folder has a bare name.
+    if not (event in ('os.remove', 'os.rmdir') and arguments[-1] != -1):
+      return
+  seen[0] += 1
+  if plan['fault'] == 'kill' and seen[0] == plan['at']:
+    os.kill(os.getpid(), 9)
+  # Once it is full, nothing more can be written; to remove and rename goes on.
+  if plan['fault'] == 'full' and seen[0] >= plan['at']:
+    if event in ('open', 'os.mkdir', 'os.link'):
+      raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
-  sys.addaudithook(_changed)
+def write():
+  plan['under'] = chr(0)
+  with open(plan['counted'], 'w') as file:
+    file.write(str(seen[0]))
 
-  def _write():
-    _plan['under'] = chr(0)
-    with open(_plan['counted'], 'w') as file:
-      file.write(str(_seen[0]))
-
-  atexit.register(_write)
+sys.addaudithook(changed)
+atexit.register(write)
 """
 
 
@@ -67,7 +62,6 @@ class Faults:
 
   def __post_init__(self):
     self.folder.mkdir(parents=True, exist_ok=True)
-    (self.folder / 'sitecustomize.py').write_text(_SITECUSTOMIZE)
 
   def count(self, stage: str, *arguments: object, under: pathlib.Path) -> int:
     """Runs a stage to its end; how often it changes what is in a folder."""
@@ -93,12 +87,7 @@ class Faults:
       'at': at,
       'counted': str(self.folder / 'counted'),
     }
-    return stages.run_stage(
-      stage,
-      *arguments,
-      modules=self.folder,
-      variables={'TEST_FAULT': json.dumps(plan)},
-    )
+    return stages.run_stage(stage, *arguments, setup=_SETUP.format(plan=plan))
 
 
 def was_killed(done: subprocess.CompletedProcess) -> bool:

@@ -23,6 +23,7 @@ def run_stage(
   python: str = sys.executable,
   modules: pathlib.Path | None = None,
   variables: dict[str, str] | None = None,
+  setup: str = '',
 ) -> subprocess.CompletedProcess:
   """Runs `python -m audioset_ml.<stage>` to its end.
 
@@ -37,11 +38,13 @@ def run_stage(
     python: the interpreter.
     modules: a folder whose modules it can import before all others.
     variables: more variables of its environment.
+    setup: Python code that its process runs before, where it is so.
   """
   command = _command(stage, arguments, python)
   environment = {**_environment(modules), **(variables or {})}
   if python == sys.executable and _WARM_STAGES.fits(environment):
-    return _WARM_STAGES.run(command[2:], str(folder or os.getcwd()), seconds)
+    return _WARM_STAGES.run(command[2:], str(folder or os.getcwd()), seconds, setup)
+  assert not setup, 'only warm processes have code that runs before'
   return subprocess.run(
     command,
     cwd=folder,

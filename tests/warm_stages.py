@@ -41,7 +41,7 @@ class WarmStages:
     return own == self._environment
 
   def run(
-    self, command: list[str], folder: str, seconds: float
+    self, command: list[str], folder: str, seconds: float, setup: str = ''
   ) -> subprocess.CompletedProcess:
     """Runs a stage to its end.
 
@@ -49,13 +49,19 @@ class WarmStages:
       command: the stage's module and its flags.
       folder: where it runs.
       seconds: how long it may take.
+      setup: Python code that its process runs before.
 
     Raises:
       subprocess.TimeoutExpired: it took longer, and was killed.
     """
     with tempfile.TemporaryDirectory() as place:
       outputs = [os.path.join(place, name) for name in ('stdout', 'stderr')]
-      order = {'command': command, 'folder': folder, 'outputs': outputs}
+      order = {
+        'command': command,
+        'folder': folder,
+        'outputs': outputs,
+        'setup': setup,
+      }
       print(json.dumps(order), file=self._server.stdin, flush=True)
       process = self._answer()
       timer = threading.Timer(seconds, os.kill, (process, signal.SIGKILL))
@@ -125,6 +131,7 @@ def _run(order: dict) -> None:
     module, *arguments = order['command']
     sys.path[0] = os.getcwd()
     sys.argv = [module, *arguments]
+    exec(order['setup'], {})
     runpy.run_module(module, run_name='__main__', alter_sys=True)
     status = 0
   except SystemExit as end:
