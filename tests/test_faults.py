@@ -4,6 +4,7 @@ From the first change to the last, the old content of the folder is there or the
 and the same command ends in the same bytes.
 """
 
+import random
 import shutil
 
 import pytest
@@ -53,17 +54,12 @@ def overwrite_to_a_fault(soundscapes, fault, at, out):
   runner, finished, old, new, _ = soundscapes
   shutil.copytree(finished, out)
   command = ('soundscapes', *NEW, f'--output_dir={out}', '--overwrite')
-  done = runner.run(*command, under=out, fault=fault, at=at)
-  where = f'{fault} at {at}: {done.stderr}'
+  status, where = end_by_a_fault(runner, command, out, fault, at)
   if fault == 'kill':
-    assert faults.was_killed(done), where
     # Another stage takes nothing of it.
     with pytest.raises(InputError, match='was written by `soundscapes`'):
       run_state.enter(out, 'train', run_state.Flags(()), {}, overwrite=True)
-  elif done.returncode:
-    assert done.returncode == 1, where
-    assert 'No space left on device' in done.stderr, where
-    assert 'Traceback' not in done.stderr, where
+  elif status:
     assert faults.content(out) == old, where
   if folders.is_finished(out):
     kept = {
@@ -82,18 +78,41 @@ def chain(small_data, small_records, tmp_path_factory):
   root = tmp_path_factory.mktemp('chain')
   records = f'--records={small_records}'
   network = ('--architecture=mobilenet_v1_tiny', '--width_multiplier=0.1')
+  labels = [
+    f'--strong_tsv={small_data}/strong.tsv',
+    f'--class_map={small_data}/class_map.csv',
+  ]
+  segments = f'{small_data}/segments.csv'
   commands = {
     'prepare': prepare_flags(small_data),
     'train': [records, *network, '--steps=6', '--batch_size=4', '--checkpoint_every=2'],
-    'score': [records, f'--model={root}/train', '--save_patch_scores'],
+    'score': [records, f'--model={root}/train', '--patch_scores'],
+    'import_scores': [
+      records,
+      f'--scores={root}/score/clip_scores.npy',
+      f'--clip_ids={root}/score/clip_ids.txt',
+    ],
     'enhance': [records, f'--scores={root}/score', '--discard_percent=0,40'],
+    'audit': [
+      records,
+      f'--label_sets={root}/enhance/discard_40',
+      f'--truth_csv={segments}',
+    ],
     'evaluate': [records, f'--scores={root}/score', '--bootstrap=50'],
     'embed': [records, f'--model={root}/train'],
     'export': [f'--model={root}/train'],
-    'describe': [records],
+    'describe': [f'--segments_csv={segments}', *labels],
   }
   for stage, flags in commands.items():
     run_stage_ok(stage, *flags, f'--output_dir={root}/{stage}')
+  commands['frame_labels'] = labels[:1]
+  commands['report'] = [f'--evaluation={root}/evaluate']
+  commands['review'] = [
+    records,
+    f'--label_set={root}/enhance/discard_40',
+    f'--scores={root}/score',
+    f'--audio_dir={small_data}/audio',
+  ]
   return root, commands
 
 
@@ -101,7 +120,18 @@ def chain(small_data, small_records, tmp_path_factory):
 @pytest.mark.parametrize('fault', ['kill', 'full'])
 @pytest.mark.parametrize(
   'stage',
-  ['prepare', 'train', 'score', 'enhance', 'evaluate', 'embed', 'export', 'describe'],
+  [
+    'prepare',
+    'train',
+    'score',
+    'import_scores',
+    'enhance',
+    'audit',
+    'evaluate',
+    'embed',
+    'export',
+    'describe',
+  ],
 )
 def test_every_stage_goes_on_to_the_same_bytes(chain, stage, fault, tmp_path):
   root, commands = chain
@@ -110,15 +140,55 @@ def test_every_stage_goes_on_to_the_same_bytes(chain, stage, fault, tmp_path):
   changes = runner.count(*command, under=out)
   expected = faults.content(out)
   assert expected.keys() == faults.content(root / stage).keys()
-  for at in sorted({round(1 + part * (changes - 1) / 7) for part in range(8)}):
+  for at in some_of(changes, stage, fault):
     shutil.rmtree(out)
-    done = runner.run(*command, under=out, fault=fault, at=at)
-    where = f'{stage}: {fault} at {at} of {changes}: {done.stderr}'
-    if fault == 'kill':
-      assert faults.was_killed(done), where
-    elif done.returncode:
-      assert done.returncode == 1, where
-      assert 'No space left on device' in done.stderr, where
-      assert 'Traceback' not in done.stderr, where
+    _, where = end_by_a_fault(runner, command, out, fault, at)
     run_stage_ok(*command)
     assert faults.content(out) == expected, where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fault', ['kill', 'full'])
+@pytest.mark.parametrize(
+  ('stage', 'output'),
+  [
+    ('frame_labels', '--output_tsv=framed.tsv'),
+    ('report', '--output=page.html'),
+    ('review', '--output=page.html'),
+  ],
+)
+def test_files_are_the_old_or_the_new(chain, stage, output, fault, tmp_path):
+  runner, out = faults.Faults(tmp_path / 'hooks'), tmp_path / 'out'
+  flag, name = output.split('=')
+  command = (stage, *chain[1][stage], f'{flag}={out}/{name}')
+  out.mkdir()
+  changes = runner.count(*command, under=out)
+  new = (out / name).read_bytes()
+  for at in range(1, changes + 1):
+    (out / name).write_text('old')
+    _, where = end_by_a_fault(runner, command, out, fault, at)
+    assert (out / name).read_bytes() in (b'old', new), where
+    run_stage_ok(*command)
+    assert (out / name).read_bytes() == new, where
+
+
+def some_of(changes, stage, fault):
+  """Each change to be killed at; ten at random where a disk is full."""
+  every = range(1, changes + 1)
+  if fault == 'kill' or changes <= 10:
+    return every
+  return sorted(random.Random(stage).sample(every, 10))
+
+
+def end_by_a_fault(runner, command, out, fault, at):
+  """Runs a stage to a fault, at which it ends as it should; its exit status, and where
+  it was, for messages."""
+  done = runner.run(*command, under=out, fault=fault, at=at)
+  where = f'{command[0]}: {fault} at {at}: {done.stderr}'
+  if fault == 'kill':
+    assert faults.was_killed(done), where
+  elif done.returncode:
+    assert done.returncode == 1, where
+    assert 'No space left on device' in done.stderr, where
+    assert 'Traceback' not in done.stderr, where
+  return done.returncode, where
