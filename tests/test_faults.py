@@ -89,7 +89,7 @@ def chain(small_data, small_records, tmp_path_factory):
     'score': [records, f'--model={root}/train', '--patch_scores'],
     'import_scores': [
       records,
-      f'--scores={root}/score/clip_scores.npy',
+      f'--scores={root}/score/scores.npy',
       f'--clip_ids={root}/score/clip_ids.txt',
     ],
     'enhance': [records, f'--scores={root}/score', '--discard_percent=0,40'],
