@@ -98,7 +98,8 @@ def was_killed(done: subprocess.CompletedProcess) -> bool:
 def content(folder: pathlib.Path) -> dict[str, str]:
   """A digest of each file by its path, without what tells the time of a run.
 
-  Of zip files (`.keras`) that of what they hold; of run.json without times.
+  Of zip files (`.keras`) that of what they hold; of run.json and of the index of
+  checkpoints without times.
   """
   found = {}
   for path in sorted(folder.rglob('*')):
@@ -121,4 +122,7 @@ def _timeless(path: pathlib.Path) -> bytes:
   if path.name == 'flags.txt':  # where the folder is doesn't count either
     lines = path.read_bytes().splitlines()
     return b'\n'.join(line for line in lines if b'--output_dir=' not in line)
+  if path.name == 'checkpoint':  # TensorFlow's index of them
+    lines = path.read_bytes().splitlines()
+    return b'\n'.join(line for line in lines if b'timestamp' not in line)
   return path.read_bytes()
