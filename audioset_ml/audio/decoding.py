@@ -17,6 +17,7 @@ import soxr
 from audioset_ml.audio import ffmpeg, sound_file, tfio_decoding
 from audioset_ml.audio.ffmpeg import Block
 from audioset_ml.audio.mixing import Mix, Survey
+from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.errors import AudioError, InputError
 
@@ -26,9 +27,12 @@ AUDIO_SUFFIXES = (
   '.wav', '.flac', '.mp3', '.ogg', '.oga', '.opus',
   '.m4a', '.aac', '.mp4', '.webm', '.mkv', '.mka', '.mov', '.m4b', '.3gp', '.3ga',
   '.amr', '.wma', '.aif', '.aiff', '.aifc', '.au', '.snd', '.caf', '.w64', '.rf64',
-  '.bwf', '.ac3', '.ape', '.wv', '.tta', '.mp2', '.spx', '.avi', '.flv',
+  '.bwf', '.amb', '.ac3', '.ape', '.wv', '.tta', '.mp2', '.mpc', '.spx', '.weba',
+  '.gsm', '.voc', '.dsf', '.sph', '.avi', '.flv', '.f4v', '.m4v', '.ogv', '.wmv',
+  '.3g2', '.ts', '.mts', '.m2ts', '.mpg', '.mpeg', '.vob',
 )  # fmt: skip
 _KEPT_SAMPLES = 1 << 23  # of all channels: half a minute of 5.1, 90 s of stereo
+_LARGEST = 2.0**32  # a float sample, of 32-bit integers without a scale
 _SLACK_SECONDS = 0.1  # by how much decoders may differ in where MP3 ends
 _NO_NOTE: Callable[[str], None] = lambda note: None  # noqa: E731
 
@@ -111,10 +115,6 @@ def sound_blocks(
   notes |= dict.fromkeys(mix.notes)
   number = 0
   for block in _resampled(blocks, mix, sample_rate):
-    if not np.isfinite(block).all():
-      raise AudioError(
-        f'{file.name}: its samples are too large for float32; scale it to ±1'
-      )
     number += len(block)
     yield block
   if not number:
@@ -124,16 +124,6 @@ def sound_blocks(
     )
   for note in notes:
     on_note(note)
-
-
-def sound_seconds(path: str | os.PathLike) -> float:
-  """How long a sound file is (s): what can be decoded of it, whatever its header says.
-
-  Raises:
-    AudioError: the file can't be read, or nothing of it can be decoded.
-  """
-  with ffmpeg.opened(SoundFile.at(path)) as stream:
-    return sum(len(block.samples) / block.sample_rate for block in stream.blocks())
 
 
 def require_decoder(decoder: str) -> None:
@@ -183,18 +173,26 @@ class _Decoding:
 
   def _decoded(self) -> Iterator[Block]:
     """Decodes from the beginning; no further than what is wanted."""
-    self.samples, seconds = 0, 0.0
+    self.samples = bad = 0
+    seconds = 0.0
     with ffmpeg.opened(self._file) as stream:
       self.layout, self.is_float = stream.layout, stream.is_float
       for block in stream.blocks():
-        _require_finite(block, self.samples, self._file.name)
+        bad += _silence_no_numbers(block)
         self.samples += len(block.samples)
         self.sample_rate = block.sample_rate
         seconds += len(block.samples) / block.sample_rate
         yield block
         if seconds > self._max_seconds + _SLACK_SECONDS:
           return
+      if 2 * bad > self.samples:
+        raise AudioError(
+          f'{self._file.name}: {bad} of {self.samples} samples are no numbers, or huge'
+        )
       self._notes |= dict.fromkeys(stream.notes)
+      if bad:
+        note = Loss(f'{bad} samples are no numbers, or huge; they are 0 now')
+        self._notes[note] = None
 
 
 class _InGraph(_Decoding):
@@ -219,18 +217,17 @@ class _InGraph(_Decoding):
         'use --decoder=ffmpeg'
       )
     block = Block(samples, rate)
-    _require_finite(block, 0, self._file.name)
+    _silence_no_numbers(block)
     yield block
 
 
-def _require_finite(block: Block, before: int, name: str) -> None:
-  if np.isfinite(block.samples).all():
-    return
-  first = before + int(np.flatnonzero(~np.isfinite(block.samples).all(axis=1))[0])
-  raise AudioError(
-    f'{name}: sample {first} is not a finite number (NaN or infinity); convert it '
-    'again from its source'
-  )
+def _silence_no_numbers(block: Block) -> int:
+  """Sets NaN, infinity and what no scale has to 0; of how many samples, any channel."""
+  is_bad = ~(np.abs(block.samples) <= _LARGEST)
+  if not is_bad.any():
+    return 0
+  block.samples[is_bad] = 0
+  return int(is_bad.any(axis=1).sum())
 
 
 def _resampled(blocks: Iterator[Block], mix: Mix, to_rate: int) -> Iterator[np.ndarray]:

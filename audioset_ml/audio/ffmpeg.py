@@ -14,6 +14,7 @@ import numpy as np
 
 from audioset_ml.audio import sound_file
 from audioset_ml.audio.losses import Losses, packets
+from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.audio.tfio_decoding import Encoding
 from audioset_ml.errors import AudioError
@@ -70,11 +71,13 @@ class Stream:
   def __init__(self, container, name: str, content: sound_file.Content):
     self._container, self._name = container, name
     self.notes = content.notes
+    if (number := len(container.streams.audio)) > 1:
+      self.notes += (f'the first of its {number} audio streams was taken',)
     self._stream = container.streams.audio[0]
     context = self._stream.codec_context
     if context.name == 'flac':  # else damaged frames are decoded to noise
       context.options = {'err_detect': 'crccheck+explode'}
-    self.layout = context.layout.name
+    self.layout = 'ambisonic' if content.is_ambisonic else context.layout.name
     self.is_float = context.name.startswith('pcm_f')
     self._losses = Losses(container, content)
 
@@ -143,7 +146,7 @@ class Stream:
         if packet is None:
           return
       except _ERRORS:
-        self._note('it is damaged; what follows can not be read')
+        self._note(Loss('damaged, or goes on in another form; the rest is not read'))
         return
       self._losses.add_packet(packet)
       try:
@@ -172,6 +175,8 @@ def _container(view: sound_file.View, name: str):
   start = view.read(64)
   if start.startswith(b'RIFF'):  # else each WAV is searched for DTS first, for 15 ms
     options['max_probe_packets'] = '1'
+  if start.startswith(b'RIFX'):  # of which FFmpeg makes noise
+    raise AudioError(f'{name}: WAV with big-endian numbers (RIFX) is not read')
   if _is_mp3(start):  # of one frame, say, which is too little to be recognized by
     formats.append('mp3')
   for form in formats:
@@ -192,12 +197,16 @@ def _is_mp3(start: bytes) -> bool:
 
 
 def _what_it_is(start: bytes) -> str:
+  if start[4:8] in (b'ftyp', b'mdat', b'wide'):
+    return (
+      'its end, which tells where the sound is (moov), is lacking: never closed, or cut'
+    )
   text = start.lstrip(b'\xef\xbb\xbf \t\r\n')
   if text.startswith(b'<'):
     return 'HTML or XML, not a sound file'
   if text and all(byte in b'\t\r\n' or 32 <= byte < 127 for byte in text):
     return 'text, not a sound file'
-  return 'not a sound file, or damaged at its beginning'
+  return 'not a sound file, or damaged at its beginning, as one that was never closed'
 
 
 def _silence(seconds: float, frame: av.AudioFrame) -> Iterator[Block]:

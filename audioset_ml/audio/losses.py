@@ -3,6 +3,7 @@
 import av
 
 from audioset_ml.audio.coded_frames import FrameWatch
+from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import Content
 
 # How far the sound may fall short of the length that FFmpeg finds in a header without
@@ -13,18 +14,19 @@ _SHORTFALL_SECONDS = {
   'ogg': 0.1,  # by its last page
   'mp3': 0.05,  # with a Xing or VBRI frame, of which some count themselves
 }
-_VIDEO_SHORTFALL_SECONDS = 0.5  # a video may be longer than its sound
 # Of MP3, how many samples its header may have left out at its ends.
 _ENDS_SAMPLES = 3500
 # Gaps in time stamps (s): where they count samples, or a packet was damaged before; and
 # elsewhere, where recorders' clocks are uneven.
 _GAP_SECONDS, _UNEVEN_SECONDS = 0.005, 0.05
 _COUNT_SAMPLES = 'flac', 'mp3', 'aac', 'wav'
+_FROM_ZERO = 'ogg', 'mov', 'matroska'  # unless they are cut out of others
 _BARE_FRAMES = 'mp3', 'aac'  # without time stamps in the file
 # How much silence stands for what is missing, besides as much as the sound before (s):
 # a wrong time stamp would fill the memory.
 _MOST_SILENCE = 60.0
 _UNREAD_SHARE = 0.1  # of a file of sound alone, behind the last packet
+_IN_ORDER = 'matroska', 'flac', 'w64', 'aiff', 'caf', 'au'  # nothing large behind it
 
 
 class Losses:
@@ -42,6 +44,7 @@ class Losses:
     self._seconds = self._missing = self._filled = self._coded = 0.0
     self._rate = 0  # of the last frame (Hz)
     self._starts = 0.0  # when the first frame does (s)
+    self._waits = 0.0  # how much later than the file's pictures that is (s)
     self._due: float | None = None  # when the next frame should start (s)
     self._last, self._end = 0, 0  # where the last packet, or its page, begins and ends
 
@@ -73,11 +76,14 @@ class Losses:
     start = frame.pts * self._tick
     if is_first:
       self._starts = start
+      waits = start - (self._container.start_time or 0) / 1e6
+      if waits > _UNEVEN_SECONDS and self._container.streams.video:
+        self._waits, self._due = waits, start - waits
     is_exact = self._is_after_damage or self._form in _COUNT_SAMPLES
     limit = _GAP_SECONDS if is_exact else _UNEVEN_SECONDS
     if self._due is not None and start - self._due > limit:
       gap = start - self._due
-      self._missing += gap
+      self._missing += 0 if is_first else gap
       if self._filled + gap > _MOST_SILENCE + self._seconds:
         gap = 0.0
       self._filled += gap
@@ -86,16 +92,20 @@ class Losses:
 
   def notes(self) -> list[str]:
     """What is lacking, for people, when all is decoded."""
-    found = []
-    if self._starts > _UNEVEN_SECONDS and self._form == 'ogg':
+    found: list[str] = []
+    if self._waits:
+      before = '; silence is before it' if self._filled else ''
+      found.append(f'its sound starts {self._waits:.2f} s after its pictures{before}')
+    elif self._starts > _UNEVEN_SECONDS and self._form in _FROM_ZERO:
       found.append(f'its time starts at {self._starts:.2f} s')
     if self._damaged:
-      found.append(f'{packets(self._damaged)} left out')
+      found.append(Loss(f'{packets(self._damaged)} left out'))
     elif places := self._frames.damages:
-      found.append(f'{places} place{"s" if places > 1 else ""} with damaged frames')
+      plural = 's' if places > 1 else ''
+      found.append(Loss(f'{places} place{plural} with damaged frames'))
     if self._missing:
       silent = ', and silent' if self._filled else ''
-      found.append(f'{self._missing:.2f} s are missing in it{silent}')
+      found.append(Loss(f'{self._missing:.2f} s are missing in it{silent}'))
     left_out = self._coded - self._seconds - self._missing
     if left_out * (self._stream.sample_rate or 0) > _ENDS_SAMPLES:
       found.append(f'its header leaves out {left_out:.2f} s at its ends')
@@ -109,25 +119,26 @@ class Losses:
       return [f'its header says {stated}']
     is_video, size = bool(self._container.streams.video), self._content.view.size
     is_unread = self._last < (self._content.last_page or 0)
-    if self._form == 'matroska':
-      is_unread = size - self._end > _UNREAD_SHARE * size
-    if is_unread and not is_video:
-      return [f'{size - self._end} bytes at its end can not be read']
     name = self._form
+    if name in _IN_ORDER:
+      is_unread = size - self._end > _UNREAD_SHARE * size
+    if is_unread and len(self._container.streams) == 1:
+      return [Loss(f'{size - self._end} bytes at its end are not read')]
     if name not in _SHORTFALL_SECONDS or (
       name == 'mp3' and not self._content.counts_frames
     ):
       return []
     if self._stream.duration:
       promised = float(self._stream.duration * self._stream.time_base)
+    elif not is_video:  # which may be longer than its sound
+      promised = (self._container.duration or 0) / 1e6 - self._starts
     else:
-      promised = (self._container.duration or 0) / 1e6
-    tolerance = _SHORTFALL_SECONDS[name]
-    if is_video:
-      tolerance = max(tolerance, _VIDEO_SHORTFALL_SECONDS)
-    if promised <= self._seconds + self._missing + tolerance:
       return []
-    return [f'its header says {promised:.2f} s, {self._seconds:.2f} s are there']
+    if promised <= self._seconds + self._missing + _SHORTFALL_SECONDS[name]:
+      return []
+    note = f'its header says {promised:.2f} s, {self._seconds:.2f} s are there'
+    # Cutters leave the header of the whole; of a file cut off, half a frame is left.
+    return [note if name == 'flac' and not self._damaged else Loss(note)]
 
   @property
   def damaged(self) -> int:

@@ -10,9 +10,9 @@ _LOST_SHARE = 0.01
 # Of all energy, what may lie in stretches of which the mean loses so much.
 _MOST_LOST = 0.1
 _STRETCH = 4096  # samples, a tenth of a second or so
-# Float samples of integer scale: a peak above 18 dB and a root mean square above 0 dB,
-# which sound at a full scale of 1 hasn't got, whatever its overshoots.
-_MAX_PEAK, _MAX_RMS = 8.0, 1.0
+# Float samples of integer scale: a peak above 18 dB, and a share of samples above 0 dB
+# that a few clicks at a full scale of 1 haven't got, however loud they are.
+_MAX_PEAK, _MAX_ABOVE = 8.0, 0.01
 _INTEGER_BITS = (16, 24, 32)
 
 
@@ -37,9 +37,7 @@ class Mix:
     elif self.channel is not None and self.channel < samples.shape[1]:
       mono = samples[:, self.channel]
     else:
-      # Float samples may be huge; the caller finds out in one message.
-      with np.errstate(over='ignore', invalid='ignore'):
-        mono = samples.mean(axis=1)
+      mono = samples.mean(axis=1)
     return mono if self.scale == 1 else mono * np.float32(self.scale)
 
 
@@ -56,7 +54,7 @@ class Survey:
   """What a mix is decided by, gathered block by block."""
 
   def __init__(self):
-    self._number, self._peak = 0, 0.0
+    self._number, self._peak, self._above = 0, 0.0, 0
     # Of each channel, and of their mean at last: sums and sums of squares.
     self._sums = self._squares = np.zeros(0)
     self._lost = 0.0  # energy of stretches that the mean would silence
@@ -71,7 +69,9 @@ class Survey:
       return  # other channels from here on: decided by those before
     self._number += len(columns)
     if columns.size:
-      self._peak = max(self._peak, float(np.abs(samples).max()))
+      sizes = np.abs(samples)
+      self._peak = max(self._peak, float(sizes.max()))
+      self._above += np.count_nonzero(sizes > 1) / samples.shape[1]
     self._sums = self._sums + columns.sum(axis=0)
     self._squares = self._squares + np.einsum('nc,nc->c', columns, columns)
     self._lost += _energy_lost(columns)
@@ -107,10 +107,10 @@ class Survey:
     return channel, (note,)
 
   def _choose_scale(self) -> tuple[float, str]:
-    mean_square = float(self._squares[:-1].mean()) / self._number
+    is_scaled = self._above > _MAX_ABOVE * self._number
     for bits in _INTEGER_BITS:
       full = 2.0 ** (bits - 1)
       # Above full scale, too: resampled sound overshoots.
-      if mean_square > _MAX_RMS and self._peak <= 1.5 * full:
+      if is_scaled and self._peak <= 1.5 * full:
         return 1 / full, f'floats up to {self._peak:.0f}: divided by {full:.0f}'
     return 1.0, f'floats up to {self._peak:.4g}, but full scale is 1'

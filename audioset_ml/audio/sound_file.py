@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from audioset_ml.audio import archives, wav_sizes
+from audioset_ml.audio.notes import Loss
 from audioset_ml.errors import AudioError, printable
 from audioset_ml.paths import as_path, is_remote
 
@@ -95,6 +96,7 @@ class Content:
       header.
     notes: what is odd in the file.
     counts_frames: whether an MP3 file says how many frames it has.
+    is_ambisonic: whether it says, in WAV's way, that its channels are ambisonic.
     last_page: where the last page of an Ogg file is that holds anything; None if there
       is none that is whole, or of other files.
   """
@@ -102,6 +104,7 @@ class Content:
   view: 'View'
   notes: tuple[str, ...]
   counts_frames: bool
+  is_ambisonic: bool
   last_page: int | None
 
   @classmethod
@@ -116,14 +119,17 @@ class Content:
     start, last_page = view.read(_START_BYTES), None
     if start.startswith(b'OggS'):
       place, page = _last_ogg_page(view)
-      if not _is_marked_end(page):
+      if not _is_whole(page):
+        notes += (Loss('its last Ogg page is not whole; it is cut off or damaged'),)
+      elif not page[5] & 4:
         notes += ('the end of the Ogg stream is not marked; it may be cut off',)
       elif any(page[27 : 27 + page[26]]):
         last_page = place
     if lacking := _lacks_of_matroska(view, start):
-      notes += (f'its header says that {lacking} bytes more follow',)
+      notes += (Loss(f'its header says that {lacking} bytes more follow'),)
     counts_frames = any(name in start for name in (b'Xing', b'Info', b'VBRI'))
-    return cls(view, notes, counts_frames, last_page)
+    is_ambisonic = bool(sound and sound.is_ambisonic)
+    return cls(view, notes, counts_frames, is_ambisonic, last_page)
 
 
 class View:
@@ -169,12 +175,9 @@ def _last_ogg_page(view: View) -> tuple[int, bytes]:
   return first + last, end[last:] if last >= 0 else b''
 
 
-def _is_marked_end(page: bytes) -> bool:
-  """Whether a page is whole and has Ogg's flag of the end.
-
-  FFmpeg passes over a page whose checksum is wrong.
-  """
-  if len(page) < 27 or not page[5] & 4:
+def _is_whole(page: bytes) -> bool:
+  """Whether a page is; FFmpeg passes over one whose checksum is wrong."""
+  if len(page) < 27:
     return False
   size = 27 + page[26] + sum(page[27 : 27 + page[26]])
   if len(page) < size:

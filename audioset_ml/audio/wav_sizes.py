@@ -3,7 +3,7 @@
 FFmpeg stops at the size that the data chunk claims. Recorders that died, files above
 4 GB (whose size wraps) and programs that write to pipes leave one that is below the
 sound there is, or a placeholder. Format: Microsoft, "Multiple Channel Audio Data and
-WAVE Files".
+WAVE Files", and EBU Tech 3306 for RF64, whose sizes have 64 bits.
 """
 
 import dataclasses
@@ -12,6 +12,8 @@ import struct
 import types
 from collections.abc import Mapping
 from typing import BinaryIO
+
+from audioset_ml.audio.notes import Loss
 
 # A program that writes to a pipe can't go back to fill in the sizes. ffmpeg leaves
 # 0xFFFFFFFF, SoX 0x7FFFF000 and more, others 0: then the sound ends with the file.
@@ -26,9 +28,11 @@ _TRAILERS = (
   b'LIST', b'id3 ', b'ID3 ', b'bext', b'cue ', b'fact', b'smpl', b'inst', b'plst',
   b'iXML', b'axml', b'_PMX', b'PEAK', b'JUNK', b'junk', b'FLLR', b'acid', b'afsp',
 )  # fmt: skip
+_RIFFS = b'RIFF', b'RF64', b'BW64'
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 # The last 14 bytes of a subformat GUID that only repeats a plain format tag.
 _PLAIN_GUID = bytes.fromhex('000000001000800000aa00389b71')
+_AMBISONIC_GUID = bytes.fromhex('00002107d3118644c8c1ca000000')  # of .amb files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +53,10 @@ class WavSound:
   is_odd: bool = False
   notes: tuple[str, ...] = ()
 
+  @property
+  def is_ambisonic(self) -> bool:
+    return self.fmt[26:40] == _AMBISONIC_GUID
+
   def header(self, plain: bool = False) -> bytes:
     """A header for the sound alone, with true sizes as far as they fit 32 bits.
 
@@ -64,7 +72,8 @@ class WavSound:
 
   def _plain_fmt(self) -> bytes:
     tag = self.fmt[:2]
-    if tag == struct.pack('<H', _EXTENSIBLE) and self.fmt[26:40] == _PLAIN_GUID:
+    guid = self.fmt[26:40]
+    if tag == struct.pack('<H', _EXTENSIBLE) and guid in (_PLAIN_GUID, _AMBISONIC_GUID):
       tag = self.fmt[24:26]
     return tag + self.fmt[2:16]
 
@@ -112,11 +121,13 @@ def _bounded(
   """The sound that begins at a place, whatever size it claims to have."""
   if claimed == 0 and start == size:
     return WavSound(fmt, start, start)
-  is_placeholder = claimed == 0 or claimed >= _STREAMED_SIZE
-  if not is_placeholder and start + claimed <= size:
-    end = start + claimed
+  end = start + claimed
+  is_placeholder = claimed == 0 or (claimed >= _STREAMED_SIZE and end > size)
+  if not is_placeholder and end <= size:
     if _ends_there(file, end, size):
-      return WavSound(fmt, start, end, is_odd)
+      more = _further_sound(file, end + (end & 1), size)
+      notes = (Loss(f'{more} bytes behind its sound are not used'),) if more else ()
+      return WavSound(fmt, start, end, is_odd, notes)
     all_of_it = _before_trailers(file, start, size)
     if all_of_it <= end + 1:
       return WavSound(fmt, start, end, is_odd)
@@ -126,10 +137,11 @@ def _bounded(
   end = _before_trailers(file, start, size)
   notes = ()
   if not is_placeholder and claimed - (end - start) > _HEADER_BYTES:
-    notes = (f'its header says {claimed} bytes of sound, {end - start} are there',)
-  elif claimed == 0 or (claimed >= _STREAMED_SIZE and size < claimed):
+    there = end - start
+    notes = (Loss(f'its header says {claimed} bytes of sound, {there} are there'),)
+  elif is_placeholder:
     notes = ('its header leaves open how much sound it has',)
-  return WavSound(fmt, start, end, is_odd or end < size or claimed == 0, notes)
+  return WavSound(fmt, start, end, is_odd or end < size or is_placeholder, notes)
 
 
 def _find_riff(file: BinaryIO) -> int | None:
@@ -143,19 +155,25 @@ def _find_riff(file: BinaryIO) -> int | None:
     for byte in head[6:10]:
       size = size << 7 | byte & 0x7F
     start += 10 + size
-  return start if head[:4] == b'RIFF' and head[8:12] == b'WAVE' else None
+  return start if head[:4] in _RIFFS and head[8:12] == b'WAVE' else None
 
 
 def _find_data(file: BinaryIO, position: int) -> tuple[bytes, int, int, bool] | None:
   """The fmt chunk, the sound's start and claimed size, and if a pad byte is lacking."""
-  fmt, is_odd = b'', False
+  fmt, is_odd, long_size = b'', False, 0xFFFFFFFF
   for _ in range(_MAX_CHUNKS):
     head = _read_at(file, position, 8)
     if len(head) < 8:
       return None
     name, claimed = head[:4], struct.unpack('<I', head[4:])[0]
     position += 8
-    if name == b'data':
+    if name == b'ds64':
+      long_size = int.from_bytes(_read_at(file, position + 8, 8), 'little')
+    is_empty = claimed == 0 and _read_at(file, position, 4) == b'data'
+    is_odd |= name == b'data' and is_empty
+    if name == b'data' and not is_empty:
+      if claimed == 0xFFFFFFFF:
+        claimed = min(long_size, 1 << 62)
       return (fmt, position, claimed, is_odd) if len(fmt) >= 16 else None
     if name == b'fmt ':
       fmt = _read_at(file, position, min(claimed, 1024))
@@ -180,6 +198,17 @@ def _ends_there(file: BinaryIO, end: int, size: int) -> bool:
     if _chunks_fill(file, position, size):
       return True
   return False
+
+
+def _further_sound(file: BinaryIO, position: int, size: int) -> int:
+  """How many bytes there are from another data chunk, or WAV file, on; 0 if none is."""
+  for _ in range(_MAX_CHUNKS):
+    head = _read_at(file, position, 8)
+    if len(head) < 8 or head[:4] in (*_RIFFS, b'data'):
+      return size - position if len(head) == 8 else 0
+    claimed = struct.unpack('<I', head[4:])[0]
+    position += 8 + claimed + (claimed & 1)
+  return 0
 
 
 def _chunks_fill(

@@ -3,20 +3,15 @@
 import dataclasses
 import math
 import os
-import re
 from collections.abc import Iterator
 
 import numpy as np
 
 from audioset_ml.audio import decoding
+from audioset_ml.audio.notes import Loss
 from audioset_ml.errors import AudioError
 from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.waveform_model import PATCHES_AT_ONCE
-
-# Of the notes that decoding makes, those that say that sound is lost.
-_LOSS = re.compile(
-  r'damaged|cut off|are missing|are there$|more follow$|can not be read$'
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +81,7 @@ class SoundScores:
   @property
   def is_damaged(self) -> bool:
     """Whether sound is lost, or may be."""
-    return self.error is not None or any(map(_LOSS.search, self.notes))
+    return self.error is not None or any(isinstance(note, Loss) for note in self.notes)
 
   def blocks(self) -> Iterator[ScoredBlock]:
     """Scores the sound from its beginning as far as it can be decoded.

@@ -21,8 +21,13 @@ WAV = encode(SOUND, 'wav_16')
 LIST = b'LIST' + struct.pack('<I', 26) + b'INFOISFT' + struct.pack('<I', 14) + bytes(14)
 
 
-def encode_with_av(container, codec, layout='mono', rate=16000, video=False, **options):
-  """Two seconds of a tone, coded by FFmpeg; perhaps as the sound of a video."""
+def encode_with_av(
+  container, codec, layout='mono', rate=16000, video=False, late=0.0, **options
+):
+  """Two seconds of a tone, coded by FFmpeg; perhaps as the sound of a video.
+
+  It may start `late` (s).
+  """
   channels = av.AudioLayout(layout).nb_channels
   file = io.BytesIO()
   with av.open(file, 'w', format=container) as output:
@@ -43,7 +48,9 @@ def encode_with_av(container, codec, layout='mono', rate=16000, video=False, **o
           picture.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), 'u1')))
         )
       output.mux(picture.encode())
+    place = round(late * rate)
     for one in frames:
+      one.pts, place = place, place + one.samples
       output.mux(stream.encode(one))
     output.mux(stream.encode())
   return file.getvalue()
@@ -84,7 +91,6 @@ def test_what_players_play_is_read(container, codec, layout, rate, video, tmp_pa
   path.write_bytes(encode_with_av(container, codec, layout, rate, video))
   sound = decoding.read_sound(path)
   assert len(sound.waveform) / 16000 == pytest.approx(SECONDS, abs=0.15)
-  assert decoding.sound_seconds(path) == pytest.approx(SECONDS, abs=0.15)
   assert is_the_tone(sound.waveform, 16000)
   assert sound.notes == ()
 
@@ -242,12 +248,13 @@ def test_floats_above_full_scale_are_left_alone(peak):
   assert found.notes == ()
 
 
-def test_a_click_is_no_scale():
+@pytest.mark.parametrize('click', [40, 30_000, 2e9])
+def test_a_click_is_no_scale(click):
   sound = tone(channels=1)
-  sound[99] = 40
+  sound[99:102] = click
   found = read(encode(sound, 'wav_float'))
   np.testing.assert_array_equal(found.waveform, sound[:, 0])
-  assert found.notes == ('floats up to 40, but full scale is 1',)
+  assert found.notes == (f'floats up to {click:.4g}, but full scale is 1',)
 
 
 @pytest.mark.parametrize('samples', [1, 12, 399, 15_599])
