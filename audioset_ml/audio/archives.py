@@ -9,6 +9,7 @@ bytes are in a tar file, or its row group in a parquet file and its row in that.
 
 import json
 import os
+import posixpath
 import re
 import tarfile
 from collections.abc import Callable, Iterator
@@ -86,7 +87,12 @@ def members(path: str, on_damage: Callable[[str], object]) -> Iterator[Member]:
         yield name, f'{path}#{group}+{row}/{name}', said
       return
     with paths.as_path(path).open('rb') as file:
-      yield from _described(path, _tar_files(file, on_damage, printable(path)))
+      links: dict[str, str] = {}
+      name = printable(path)
+      yield from _described(path, _tar_files(file, on_damage, name, links))
+      if links:
+        files = _tar_files(file, lambda text: None, name, {})
+        yield from _linked(path, files, links, on_damage)
   except OSError as error:
     on_damage(f'{printable(path)}: cannot be read ({error})')
   except InputError as error:
@@ -94,11 +100,15 @@ def members(path: str, on_damage: Callable[[str], object]) -> Iterator[Member]:
 
 
 def _tar_files(
-  file: BinaryIO, on_damage: Callable[[str], object], name: str
+  file: BinaryIO,
+  on_damage: Callable[[str], object],
+  name: str,
+  links: dict[str, str],
 ) -> Iterator[tuple[str, int, int, bytes]]:
   """Name, start and size of each file in a tar file; and what it holds, if JSON.
 
-  Several tar files in a row, as `cat` joins them, are one.
+  Several tar files in a row, as `cat` joins them, are one. Where links lead to goes
+  into `links`.
   """
   size, start = file.seek(0, os.SEEK_END), 0
   if not size:
@@ -111,6 +121,9 @@ def _tar_files(
           tar.members.clear()  # else millions are kept
           if info.isreg() and not info.issparse():
             yield info.name, info.offset_data, info.size, _json_of(file, info)
+          elif info.islnk() or info.issym():
+            folder = posixpath.dirname(info.name) if info.issym() else ''
+            links[info.name] = posixpath.normpath(f'{folder}/{info.linkname}')
         end = tar.offset
       if end == start and file.seek(end) == end and file.read(_BLOCK).strip(b'\0'):
         raise tarfile.ReadError(f'no header at byte {start}')
@@ -124,6 +137,30 @@ def _tar_files(
     if end >= size:
       on_damage(f'{name}: lacks the mark of its end; it may be cut off')
     start = _next_content(file, end)
+
+
+def _linked(
+  path: str,
+  files: Iterator[tuple[str, int, int, bytes]],
+  links: dict[str, str],
+  on_damage: Callable[[str], object],
+) -> Iterator[Member]:
+  """The files that links lead to, under the links' names."""
+  targets = {target.lstrip('/') for target in links.values()}
+  places = {
+    target: (start, size)
+    for name, start, size, _ in files
+    if (target := posixpath.normpath(name).lstrip('/')) in targets
+  }
+  broken = []
+  for name, target in links.items():
+    if place := places.get(target.lstrip('/')):
+      yield from _members_of(path, [(name, *place)], '')
+    else:
+      broken.append(name)
+  if broken:
+    first = printable(broken[0])
+    on_damage(f'{printable(path)}: {len(broken)} links ({first}) lead to no file in it')
 
 
 def _json_of(file: BinaryIO, info: tarfile.TarInfo) -> bytes:
@@ -151,9 +188,9 @@ def _described(
   waiting: list[tuple[str, int, int]] = []
   key = said = ''
   for name, start, size, content in files:
-    if os.path.splitext(name)[0] != key:
+    if _key(name) != key:
       yield from _members_of(path, waiting, said)
-      waiting, said, key = [], '', os.path.splitext(name)[0]
+      waiting, said, key = [], '', _key(name)
     waiting.append((name, start, size))
     if content:
       said = _name_in_json(content)
@@ -164,7 +201,14 @@ def _members_of(
   path: str, files: list[tuple[str, int, int]], said: str
 ) -> Iterator[Member]:
   for name, start, size in files:
-    yield name, f'{path}#{start}+{size}/{name}', said
+    key = _key(name)
+    own = '' if key == os.path.splitext(name)[0] else os.path.basename(key)
+    yield name, f'{path}#{start}+{size}/{name}', said or own
+
+
+def _key(name: str) -> str:
+  """A file's name without its endings, of which WebDataset has several: .audio.wav."""
+  return re.sub(r'(?<=[^/])(\.[A-Za-z]\w*)+$', '', os.path.splitext(name)[0])
 
 
 def _name_in_json(content: bytes) -> str:

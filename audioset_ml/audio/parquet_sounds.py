@@ -5,6 +5,7 @@ Other columns say which clip a sound is of: `video_id` in copies of AudioSet.
 
 import contextlib
 import functools
+import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -87,13 +88,34 @@ def rows(path: str) -> Iterator[tuple[str, int, int, str]]:
 def _audio_column(path: str, schema) -> str:
   import pyarrow as pa
 
-  for field in schema:
-    if pa.types.is_struct(field.type) and 'bytes' in {f.name for f in field.type}:
-      return field.name
+  found = [
+    field.name
+    for field in schema
+    if pa.types.is_struct(field.type) and 'bytes' in {f.name for f in field.type}
+  ]
+  if len(found) > 1:  # images, too
+    said = _features(schema)
+    sounds = [one for one in found if (said.get(one) or {}).get('_type') == 'Audio']
+    sounds = sounds or [one for one in found if 'audio' in one.lower()] or found
+    found = ['audio'] if 'audio' in sounds else sounds
+  if len(found) > 1:
+    raise InputError(
+      f'{printable(path)}: several columns may be sound ({", ".join(found)}); keep one'
+    )
+  if found:
+    return found[0]
   raise InputError(
     f'{printable(path)}: has no column of sounds, structs with bytes and path as '
     f'HuggingFace writes them; its columns are {", ".join(schema.names)}'
   )
+
+
+def _features(schema) -> dict[str, Any]:
+  """What HuggingFace says that columns are."""
+  try:
+    return json.loads((schema.metadata or {})[b'huggingface'])['info']['features']
+  except (KeyError, TypeError, ValueError):
+    return {}
 
 
 @contextlib.contextmanager

@@ -96,8 +96,13 @@ class _Search:
     if paths.is_clutter(os.path.basename(parent)):
       return
     for file in files:
-      if not paths.is_clutter(file):
-        self._look_at(file, paths.absolute(os.path.join(parent, file)))
+      path = paths.absolute(os.path.join(parent, file))
+      if paths.is_clutter(file):
+        continue
+      if os.path.islink(path) and not os.path.exists(path):
+        self._rest.broken.append(path)
+      else:
+        self._look_at(file, path)
     for matches in self._matches:
       matches.end_folder()
 
@@ -168,7 +173,7 @@ class _Search:
     best = self._decide(where)
     best.require_equal_doubles(self._wanted)
     found, looked_for = best.sounds, len(self._wanted)
-    matches = [best] if found else self._matches
+    matches = [best, *(one for one in self._matches if one is not best)]
     reasons = audio_remarks.reasons(matches, found)
     remarks = [audio_remarks.count_text(where, best, looked_for), *self._rest.damage]
     if len(found) < looked_for:

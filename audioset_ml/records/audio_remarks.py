@@ -19,12 +19,14 @@ class Rest:
     foreign: the first sound files that are named as no clip.
     num_foreign: how many there are.
     unread: archives that are not read.
+    broken: links that lead to no file.
     damage: what is wrong with those that are, in words.
   """
 
   foreign: list[str] = dataclasses.field(default_factory=list)
   num_foreign: int = 0
   unread: list[str] = dataclasses.field(default_factory=list)
+  broken: list[str] = dataclasses.field(default_factory=list)
   damage: list[str] = dataclasses.field(default_factory=list)
 
   def add_foreign(self, path: str) -> None:
@@ -53,6 +55,8 @@ def reasons(matched: Sequence[Matches], found: Mapping[str, str]) -> dict[str, s
         told.setdefault(clip, f'{printable(path)} may be of any of {len(clips)} clips')
     for clip, path in matches.others.items():
       told.setdefault(clip, f'{printable(path)} has the ending of no sound')
+    for clip, path in matches.sounds.items():
+      told.setdefault(clip, f'{printable(path)} is named {matches.template.text}')
   return {clip: reason for clip, reason in told.items() if clip not in found}
 
 
@@ -61,7 +65,13 @@ def passed_over(
 ) -> list[str]:
   """What files there are that may be of clips without one; a line a kind."""
   lines = []
-  if unclear := {path: None for one in matched for path, _ in one.unclear}:
+  unclear = {
+    path: None
+    for one in matched
+    for path, clips in one.unclear
+    if not found.keys() >= set(clips)
+  }
+  if unclear:
     lines.append(
       f'{_files(unclear)} of an id that several clips have, and may be of any of '
       'them: their names must have the start, too (--audio_names)'
@@ -77,6 +87,19 @@ def passed_over(
       f'{_files(others)} named as a clip without sound, but with an ending of no sound '
       f'that is read ({" ".join(AUDIO_SUFFIXES)})'
     )
+  other_names = {
+    path: None
+    for one in matched
+    for clip, path in one.sounds.items()
+    if found and clip not in found
+  }
+  if other_names:
+    lines.append(
+      f'{_files(other_names)} of a clip without sound, perhaps, but named otherwise '
+      '(--audio_names)'
+    )
+  if rest.broken:
+    lines.append(f'{_files(rest.broken)} linked to what is not there')
   if found and rest.num_foreign:
     lines.append(f'{_files(rest.foreign, rest.num_foreign)} named as none of the clips')
   if rest.unread:
@@ -86,6 +109,8 @@ def passed_over(
 
 def hint(matched: Sequence[Matches], rest: Rest) -> str:
   """What sound files there are where none has the name of a clip."""
+  if not rest.foreign and rest.broken:
+    return f' {_files(rest.broken)} linked to what is not there'
   if not rest.foreign:
     return f' It has no file with one of the endings {" ".join(AUDIO_SUFFIXES)}'
   forms = ', '.join(one.template.example() for one in matched)

@@ -306,3 +306,61 @@ def test_damaged_archives_raise_nothing_and_lose_nothing_in_silence(form, tmp_pa
     for _, path, _ in found:
       with contextlib.suppress(OSError, ValueError):
         archives.read_bytes(path)
+
+
+def add_link(tar, name, target, kind):
+  info = tarfile.TarInfo(name)
+  info.type, info.linkname = kind, target
+  tar.addfile(info)
+
+
+def test_links_in_a_tar_file_lead_to_its_files(tmp_path):
+  with tarfile.open(tmp_path / 'a.tar', 'w') as tar:
+    add(tar, './sounds/1.wav', b'1' * 700)
+    add_link(tar, './links/a_0.wav', '../sounds/1.wav', tarfile.SYMTYPE)
+    add_link(tar, './links/b_0.wav', './sounds/1.wav', tarfile.LNKTYPE)
+    add_link(tar, './links/c_0.wav', '/elsewhere/2.wav', tarfile.SYMTYPE)
+    add_link(tar, './links/d_0.wav', 'd_0.wav', tarfile.SYMTYPE)
+  found = find_audio(tmp_path, ['a_0', 'b_0', 'c_0', 'd_0'])
+  assert [archives.read_bytes(path) for path in found.sounds.values()] == [
+    b'1' * 700
+  ] * 2
+  assert any('2 links (./links/c_0.wav) lead to no file' in r for r in found.remarks)
+
+
+def test_keys_of_webdataset_end_at_the_first_ending(tmp_path):
+  files = {
+    'a_0.audio.wav': b'1',
+    'Yb_1.500_2.500.wav': b'2',
+    '7.audio.3gp': b'3',
+    '7.json': b'{"id": "c_0"}',
+  }
+  write_tar(tmp_path / 'a.tar', files)
+  found = find_audio(tmp_path, ['a_0', 'c_0']).sounds
+  assert [archives.read_bytes(found[clip]) for clip in ('a_0', 'c_0')] == [b'1', b'3']
+  assert len(find_audio(tmp_path, ['b_1500']).sounds) == 1
+
+
+@pytest.mark.parametrize(
+  ('names', 'wanted', 'features'),
+  [
+    (('image', 'audio'), 'audio', False),
+    (('image', 'audio_file'), 'audio_file', False),
+    (('image', 'speech'), 'speech', True),
+    (('image', 'speech'), '', False),
+    (('audio_clean', 'audio_noisy'), '', False),
+  ],
+)
+def test_the_column_of_sounds_among_others(names, wanted, features, tmp_path):
+  columns = {name: [{'bytes': name.encode(), 'path': None}] for name in names}
+  table = pa.table({'video_id': ['a'], **columns})
+  if features:
+    said = {names[0]: {'_type': 'Image'}, names[1]: {'_type': 'Audio'}}
+    said = json.dumps({'info': {'features': said}})
+    table = table.replace_schema_metadata({'huggingface': said})
+  pq.write_table(table, tmp_path / 'x.parquet')
+  found = find_audio(tmp_path, ['a_0'])
+  if not wanted:
+    assert f'several columns may be sound ({", ".join(names)})' in found.remarks[1]
+    return
+  assert archives.read_bytes(found.sounds['a_0']) == wanted.encode()

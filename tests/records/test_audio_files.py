@@ -289,3 +289,29 @@ def test_the_odd_folders_that_people_have(shared_data, tmp_path):
       seconds = clips['end'] - clips['start']
       found = find_audio(folder, clips['clip_id'].tolist(), seconds)
       assert (found.template, len(found.sounds)) == (template, number)
+
+
+def test_links_that_lead_to_nothing_are_passed_over_and_told(tmp_path):
+  for folder in ('Cat', 'Dog'):
+    (tmp_path / folder).mkdir()
+  (tmp_path / 'Cat/a_0.wav').symlink_to(tmp_path / 'gone.wav')
+  (tmp_path / 'Cat/b_0.wav').symlink_to(tmp_path / 'Cat/b_0.wav')
+  (tmp_path / 'Dog/a_0.wav').write_bytes(b'1')
+  found = find_audio(tmp_path, ['a_0', 'b_0'])
+  assert found.sounds == {'a_0': str(tmp_path / 'Dog/a_0.wav')}
+  told = '2 files (a_0.wav, b_0.wav) are linked to what is not there'
+  assert told in found.remarks
+  assert 'linked' in find_audio(tmp_path / 'Cat', ['a_0']).explanation('a_0')
+
+
+def test_files_of_wanted_ids_in_another_form_are_told(tmp_path):
+  """One near a clip, and one of an id that several clips have."""
+  for name in ('aaaaaaaaaaa_30000', 'bbbbbbbbbbb_30.4', 'ccccccccccc'):
+    write_sound(tmp_path / f'{name}.wav')
+  clips = ['aaaaaaaaaaa_30000', 'bbbbbbbbbbb_30000', 'ccccccccccc_0', 'ccccccccccc_10']
+  found = find_audio(tmp_path, clips)
+  assert list(found.sounds) == ['aaaaaaaaaaa_30000']
+  assert 'is named {id}_{start_s}' in found.explanation('bbbbbbbbbbb_30000')
+  assert 'may be of any of 2 clips' in found.explanation('ccccccccccc_0')
+  assert any('named otherwise' in remark for remark in found.remarks)
+  assert any('of an id that several clips have' in remark for remark in found.remarks)
