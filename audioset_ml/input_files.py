@@ -4,6 +4,7 @@ Whatever is wrong with a file becomes an `InputError` (or one of its kinds) that
 it and says what to do. `array_files` reads NumPy's.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -14,6 +15,8 @@ from typing import Any
 from audioset_ml.errors import InputError, shown
 from audioset_ml.paths import as_path
 
+_TOLD_BY = 64  # bytes from which UTF-16 is told
+
 
 def read_text(
   path: str | os.PathLike,
@@ -21,7 +24,7 @@ def read_text(
   remedy: str = '',
   error: type[InputError] = InputError,
 ) -> str:
-  """A text file in UTF-8, with or without a byte order mark; line ends as they are.
+  """A text file in UTF-8 or UTF-16 (`as_utf_8`); line ends as they are.
 
   Args:
     path: the file.
@@ -33,9 +36,29 @@ def read_text(
     InputError: it can't be read.
   """
   try:
-    return as_path(path).read_bytes().decode('utf-8-sig')
+    return as_utf_8(as_path(path).read_bytes()).decode()
   except (OSError, UnicodeDecodeError) as reason:
     raise unreadable(path, what, reason, remedy, error) from reason
+
+
+def as_utf_8(data: bytes) -> bytes:
+  """Text in UTF-8 or UTF-16 as UTF-8, without byte order marks where lines begin.
+
+  Files that were joined have some within them. UTF-16 without one is told by the zeros
+  that it has for ASCII.
+
+  Raises:
+    UnicodeDecodeError: it looks like UTF-16, but is not.
+  """
+  even, odd = data[:_TOLD_BY:2], data[1:_TOLD_BY:2]
+  if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    data = data.decode('utf-16').encode()
+  elif odd and not odd.strip(b'\0') and b'\0' not in even:
+    data = data.decode('utf-16-le').encode()
+  elif odd and not even.strip(b'\0') and b'\0' not in odd:
+    data = data.decode('utf-16-be').encode()
+  mark = codecs.BOM_UTF8
+  return data.removeprefix(mark).replace(b'\n' + mark, b'\n')
 
 
 def read_lines(

@@ -36,7 +36,8 @@ def define_label_flags() -> None:
     [],
     'TSVs of labels that people confirmed, refuted or were unsure of (PRESENT, '
     'NOT_PRESENT, UNSURE), of whole clips or, with times and without UNSURE, of '
-    "stretches as in AudioSet's framed file.",
+    "stretches as in AudioSet's framed file. Who was unsure gives way to who was not, "
+    'whatever the file; any other contradiction is an error.',
   )
   flags.DEFINE_list(
     'strong_tsv',

@@ -219,6 +219,10 @@ def _summary(folder: stage.StageFolder) -> str:
     lines.append(
       f'{standing} positives of clips stand though all frames of the clip are refuted'
     )
+  if decided := counts['unsure_labels_decided']:
+    lines.append(
+      f'{decided} labels that somebody was unsure of are what another row or file says'
+    )
   if others := counts['labels_of_other_clips']:
     lines.append(
       f'{others} labels were left out: their segment_id is of no clip in the segments '

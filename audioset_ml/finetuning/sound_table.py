@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import re
 from collections.abc import Sequence
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
@@ -22,13 +23,14 @@ from audioset_ml.finetuning.recordings import (
   some,
 )
 from audioset_ml.input_files import read_cells, read_text
-from audioset_ml.labels.clip_ids import normal
+from audioset_ml.labels.clip_ids import CELL_ERROR, normal
+from audioset_ml.labels.file_forms import FILES, LISTS, SINGLE
 
 # What a column is called here, by its names in tables; '' is of no use here.
 _COLUMNS = {
-  **dict.fromkeys(('file', 'filename', 'fname'), 'file'),
-  **dict.fromkeys(('label', 'category'), 'label'),
-  'labels': 'labels',
+  **dict.fromkeys(FILES, 'file'),
+  **dict.fromkeys(SINGLE, 'label'),
+  **dict.fromkeys(LISTS, 'labels'),
   'mids': 'mids',
   'present': 'present',
   **dict.fromkeys(('group', 'src_file'), 'group'),
@@ -139,6 +141,8 @@ def _read_rows(path: pathlib.Path) -> list[_Row]:
     named.pop('', None)
     if hidden := next(filter(None, map(has_control, named.values())), ''):
       wrong.append(f'row {number}: holds {hidden}')
+    if broken := [c for c in named.values() if re.match(CELL_ERROR, c)]:
+      wrong.append(f'row {number}: {broken[0]} is an error of a spreadsheet')
     if len(cells) != len(columns) or not all(named.values()):
       wrong.append(f'row {number}: needs {len(columns)} cells, none empty')
     rows.append(_Row(number, named))

@@ -16,17 +16,21 @@ from audioset_ml.labels.text_columns import arrow
 from audioset_ml.labels.wrong_rows import WrongRows
 
 # What spreadsheets make of a cell they take for a formula, such as an id that begins
-# with a hyphen; the first also as French, Italian, Dutch, Spanish ones spell it.
-_CELL_ERRORS = (
-  *('#NAME?', '#NOM?', '#NOME?', '#NAAM?', '#¿NOMBRE?'),
-  *('#VALUE!', '#REF!', '#DIV/0!', '#NUM!', '#NULL!', '#N/A'),
-)
-CELL_ERROR = f'^"?(?:{"|".join(map(re.escape, _CELL_ERRORS))})(?:$|[",;\t _])'
+# with a hyphen: #NAME?, #WERT! and the like, in many languages.
+CELL_ERROR = r'^"?(?:#[^\sa-z",;_]{1,14}[?!]|#N/A|#NV|Err:[0-9]{3})(?:$|[",;\t _])'
+# Besides, an id must not be empty, commented out, or what a narrow cell shows.
+_NO_ID = f'{CELL_ERROR}|{CONTROL}|^$|^#(?:$| |#+$)'
 
 
 def normal(clip_id: str) -> str:
   """An id in the spelling in which ids are compared."""
   return unicodedata.normalize('NFC', clip_id)
+
+
+def recording_of(clip_id: str) -> str:
+  """What a clip was cut from: its id without `_<start in ms>`; all of it without."""
+  before, _, start = clip_id.rpartition('_')
+  return before if before and start.isascii() and start.isdigit() else clip_id
 
 
 def normal_column(clip_ids: pd.Series) -> pd.Series:
@@ -38,17 +42,23 @@ def normal_column(clip_ids: pd.Series) -> pd.Series:
   return clip_ids.where(ascii_, clip_ids[~ascii_].map(normal))
 
 
-def without_control(
+def right_ids(
   path: str | os.PathLike, clip_ids: pd.Series, wrong_rows: WrongRows
 ) -> pd.Series:
-  """A file's ids, by row, without those that hold control characters.
+  """A file's ids, by row, as they are compared; what can be none is reported.
 
   Where ids are written in lines, one with a line's end in it would be two.
   """
-  bad = clip_ids[clip_ids.str.contains(CONTROL)]
-  what = [f'the id {shown(one)} holds {has_control(one)}' for one in bad]
+  bad = clip_ids[clip_ids.str.contains(_NO_ID)]
+  what = [_fault(one) or f'an empty {clip_ids.name or "id"}' for one in bad]
   wrong_rows.add(path, bad.index, what)
-  return clip_ids[~clip_ids.index.isin(bad.index)]
+  return normal_column(clip_ids[~clip_ids.index.isin(bad.index)])
+
+
+def _fault(clip_id: str) -> str:
+  if hidden := has_control(clip_id):
+    return f'the id {shown(clip_id)} holds {hidden}'
+  return fault_of_mark(clip_id) if clip_id else ''
 
 
 def fault_of_mark(line: str) -> str:

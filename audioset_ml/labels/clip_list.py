@@ -9,12 +9,7 @@ import pandas as pd
 from audioset_ml import folders
 from audioset_ml.errors import LabelError
 from audioset_ml.labels import segment_rows, segments
-from audioset_ml.labels.clip_ids import (
-  CELL_ERROR,
-  fault_of_mark,
-  normal_column,
-  without_control,
-)
+from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, right_ids
 from audioset_ml.labels.file_forms import FileForm
 from audioset_ml.labels.text_columns import columns_of, read_lines
 from audioset_ml.labels.wrong_rows import WrongRows
@@ -52,7 +47,7 @@ def read_clip_rows(path: str | os.PathLike) -> list[str]:
   clips = _rows(path, lines)
   if clips.empty:
     raise LabelError(f'{path}: names no clips')
-  return normal_column(clips).tolist()
+  return clips.tolist()
 
 
 def _rows(path: str | os.PathLike, lines: pd.Series) -> pd.Series:
@@ -77,13 +72,10 @@ def _rows(path: str | os.PathLike, lines: pd.Series) -> pd.Series:
     fields = body
   clips = fields.str.strip().str.strip('"')
   marked = clips.str.startswith('#') & ~clips.str.contains(_MARKED_ID)
-  marked |= clips.str.contains(CELL_ERROR)
   wrong_rows.add(
     path, clips.index[marked], map(fault_of_mark, lines[clips.index[marked]])
   )
-  nameless = clips.index[clips == '']
-  wrong_rows.add(path, nameless, ['an empty id'] * len(nameless))
-  without_control(path, clips, wrong_rows)
+  clips = right_ids(path, clips[~marked], wrong_rows)
   wrong_rows.settle()
   return clips
 

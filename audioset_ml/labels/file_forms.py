@@ -25,19 +25,20 @@ import pandas as pd
 
 from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_ids import (
-  CELL_ERROR,
-  fault_of_mark,
-  normal,
-  without_control,
+from audioset_ml.labels.clip_ids import CELL_ERROR, normal, right_ids
+from audioset_ml.labels.text_columns import (
+  columns_of,
+  read_lines,
+  with_decimal_points,
+  without_comments,
 )
-from audioset_ml.labels.text_columns import columns_of, read_lines, without_comments
 from audioset_ml.labels.wrong_rows import WrongRows
 
-_FILES = ('filename', 'fname', 'file_name', 'file', 'slice_file_name')
+# What such files call the column that names the files.
+FILES = ('filename', 'fname', 'file_name', 'file', 'slice_file_name')
 # A list in one cell, or one label, in whose name a comma may stand.
-_LISTS = ('mids', 'labels', 'event_labels')
-_SINGLE = ('category', 'event_label', 'label', 'class')
+LISTS = ('mids', 'labels', 'event_labels')
+SINGLE = ('category', 'event_label', 'label', 'class')
 _TIMES = ('onset', 'offset')
 _DURATION = 'duration'
 # What makes another thing of a row than a label that is present.
@@ -70,11 +71,11 @@ class FileForm:
     """The form that a header tells of; None if its rows name no files."""
     for separator in _SEPARATORS:
       columns = tuple(name.lower() for name in columns_of(header, separator))
-      file = next((name for name in _FILES if name in columns), None)
+      file = next((name for name in FILES if name in columns), None)
       # A list of clips has no header; one of these may be a clip.
       if file is None or columns == ('file',):
         continue
-      labels = tuple(name for name in (*_LISTS, *_SINGLE) if name in columns)
+      labels = tuple(name for name in (*LISTS, *SINGLE) if name in columns)
       return cls(separator, columns, file, labels, set(_TIMES) <= set(columns))
     return None
 
@@ -114,15 +115,10 @@ class FileForm:
         if name
       }
     )
-    broken = table[self.file].str.contains(CELL_ERROR).to_numpy(bool)
-    faults = map(fault_of_mark, lines[table.index[broken]])
-    wrong_rows.add(path, table.index[broken], faults)
-    table = table[~broken]
-    table = table.assign(clip_id=table[self.file].map(id_of_file))
-    table = table.loc[without_control(path, table['clip_id'], wrong_rows).index]
-    empty = table.index[table['clip_id'] == '']
-    wrong_rows.add(path, empty, [f'an empty {self.file}'] * len(empty))
-    return table[table['clip_id'] != '']
+    numbers = {_DURATION, *_TIMES} & set(self.columns)
+    table = with_decimal_points(table, numbers, self.separator)
+    ids = right_ids(path, table[self.file].map(id_of_file), wrong_rows)
+    return table.loc[ids.index].assign(clip_id=ids)
 
   def _fields(self, line: str) -> list[str]:
     try:
@@ -134,6 +130,8 @@ class FileForm:
 
 def id_of_file(name: str) -> str:
   """The id of a clip that is a whole file: its name without folder and ending."""
+  if re.match(CELL_ERROR, name):  # #N/A is no folder
+    return name
   return _ENDING.sub('', normal(re.split(r'[/\\]', name.strip())[-1]))
 
 
@@ -148,7 +146,7 @@ def clips_of(
   row_of = dict(zip(first['clip_id'], first.index, strict=True))
   file_of = dict(zip(first['clip_id'], first[form.file], strict=True))
   again = table[table['clip_id'].duplicated()]
-  may_repeat = form.labels and not set(form.labels) & set(_LISTS)
+  may_repeat = form.labels and not set(form.labels) & set(LISTS)
   for row, clip_id, file in zip(
     again.index, again['clip_id'], again[form.file], strict=True
   ):
@@ -232,7 +230,7 @@ def events_of(
 def _labels(form: FileForm, cells: list[str]) -> Iterator[tuple[str, ...]]:
   """The labels of a row, each by all of its names, the more reliable first."""
   lists = [
-    [part.strip() for part in cell.split(',')] if column in _LISTS else [cell]
+    [part.strip() for part in cell.split(',')] if column in LISTS else [cell]
     for column, cell in zip(form.labels, cells, strict=True)
     if cell
   ]

@@ -28,12 +28,7 @@ from audioset_ml import folders
 from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels import file_forms
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_ids import (
-  CELL_ERROR,
-  fault_of_mark,
-  normal_column,
-  without_control,
-)
+from audioset_ml.labels.clip_ids import fault_of_mark, right_ids
 from audioset_ml.labels.file_forms import FileForm
 from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.text_columns import (
@@ -115,7 +110,6 @@ def read_strong_file(
   if form and form.has_events and form.labels:
     table = file_forms.events_of(path, form, names or class_map, wrong_rows)
     table = table.set_axis(STRONG_COLUMNS, axis=1)
-    table = with_decimal_points(table, TIMES, form.separator)
   else:
     table = _read_tsv(path, STRONG_COLUMNS, wrong_rows, {'present': _NO_EVENTS})
   empty = (table[[*TIMES, 'label']] == '').all(axis=1)
@@ -255,28 +249,17 @@ def _read_tsv(
     path,
     unread.index,
     [
-      f'{len(line.split(separator))} columns instead of {len(header)}'
+      fault_of_mark(line)
+      if line.startswith('#')
+      else f'{len(line.split(separator))} columns instead of {len(header)}'
       for line in unread
     ],
   )
   for column in columns:
     table[column] = table[column].str.strip('"')
   table = with_decimal_points(table, set(TIMES) & set(columns), separator)
-  broken = table.index[table['segment_id'].str.contains(CELL_ERROR)]
-  wrong_rows.add(path, broken, map(fault_of_mark, lines[broken]))
-  table = table[~table.index.isin(broken)]
-  table['segment_id'] = normal_column(table['segment_id'])
-  table = table.loc[without_control(path, table['segment_id'], wrong_rows).index]
-  return _filled(path, table, 'segment_id', wrong_rows)
-
-
-def _filled(
-  path: str | os.PathLike, table: pd.DataFrame, column: str, wrong_rows: WrongRows
-) -> pd.DataFrame:
-  """The rows in which a column isn't empty; the others are reported."""
-  empty = table.index[table[column] == '']
-  wrong_rows.add(path, empty, [f'an empty {column}'] * len(empty))
-  return table[table[column] != '']
+  ids = right_ids(path, table['segment_id'], wrong_rows)
+  return table.loc[ids.index].assign(segment_id=ids)
 
 
 def _with_labels(
@@ -286,7 +269,9 @@ def _with_labels(
   wrong_rows: WrongRows,
 ) -> pd.DataFrame:
   """The rows with a label; with a class map, one of its own."""
-  table = _filled(path, table, 'label', wrong_rows)
+  empty = table.index[table['label'] == '']
+  wrong_rows.add(path, empty, ['an empty label'] * len(empty))
+  table = table[table['label'] != '']
   if class_map is None:
     return table
   return wrong_rows.keep_known(path, table, 'label', class_map.mids)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml.errors import shown
-from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, normal_column
+from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark
 from audioset_ml.labels.text_columns import (
   NUMBER,
   columns_of,
@@ -106,9 +106,7 @@ def split_rows(layout: Layout, lines: pd.Series) -> pd.DataFrame:
     fields = fields[(fields[column].str.count('"') % 2 == 0).to_numpy(bool)]
   for column in _COLUMNS:
     fields[column] = fields[column].str.strip('"')
-  fields = with_decimal_points(fields, ('start', 'end'), layout.separator)
-  fields['id'] = normal_column(fields['id'])
-  return fields
+  return with_decimal_points(fields, ('start', 'end'), layout.separator)
 
 
 def _put_together(line: str, layout: Layout) -> str | None:

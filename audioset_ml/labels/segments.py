@@ -20,7 +20,7 @@ from audioset_ml import folders
 from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels import file_forms, segment_rows
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_ids import without_control
+from audioset_ml.labels.clip_ids import right_ids
 from audioset_ml.labels.file_forms import FileForm
 from audioset_ml.labels.text_columns import arrow, read_header, strings, times_of
 from audioset_ml.labels.wrong_rows import WrongRows
@@ -141,10 +141,8 @@ def _clips(
 ) -> pd.DataFrame:
   """The clips of the rows that are right."""
   clips = times_of(path, fields, ('start', 'end'), wrong_rows)
-  fields = fields.loc[without_control(path, fields['id'], wrong_rows).index]
-  nameless = fields.index[fields['id'] == '']
-  wrong_rows.add(path, nameless, ['an empty id'] * len(nameless))
-  clips = clips[clips.notna().all(axis=1) & (fields['id'] != '')]
+  ids = right_ids(path, fields['id'], wrong_rows)
+  clips = clips.loc[ids.index].dropna()
   reversed_ = clips[clips['end'] <= clips['start']]
   wrong_rows.add(
     path,
@@ -157,7 +155,7 @@ def _clips(
   clips = clips[clips['end'] > clips['start']]
   start_ms = pa.array(np.rint(clips['start'] * 1000).astype(np.int64))
   clip_ids = pc.binary_join_element_wise(
-    arrow(fields.loc[clips.index, 'id']),
+    arrow(ids[clips.index]),
     pc.cast(start_ms, pa.large_string()),
     pa.scalar('_', pa.large_string()),
   )

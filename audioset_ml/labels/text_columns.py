@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audioset_ml.errors import LabelError, shown
+from audioset_ml.input_files import as_utf_8
 from audioset_ml.labels.wrong_rows import WrongRows
 from audioset_ml.paths import as_path, read_byte_lines
 
-_BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 _UTF_16_MARKS = (b'\xff\xfe', b'\xfe\xff')
-_NO_TEXT = 'not UTF-8, nor UTF-16 with a byte order mark; save it as CSV UTF-8'
+_NO_TEXT = 'not UTF-8 or UTF-16; save it as CSV UTF-8'
 NUMBER = r'[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?'
 # Later than any recording: more would not fit whole milliseconds in 64 bits.
 _MOST_SECONDS = 1e9
@@ -30,15 +30,11 @@ def read_header(path: str | os.PathLike) -> str:
   """
   try:
     for line in read_byte_lines(path):
-      if line.startswith(_UTF_16_MARKS):
+      if line.startswith(_UTF_16_MARKS) or b'\0' in line:
         lines = without_comments(read_lines(path))
         return lines.iloc[0] if len(lines) else ''
-      if b'\0' in line:
-        raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})')
       # A line that ends with \r alone, as all in the file do then.
-      for text in (
-        line.removeprefix(_BYTE_ORDER_MARK).decode().rstrip('\r\n').split('\r')
-      ):
+      for text in as_utf_8(line).decode().rstrip('\r\n').split('\r'):
         if text.strip() and not text.startswith('#'):
           return text
   except OSError as error:
@@ -72,28 +68,19 @@ def without_comments(lines: pd.Series) -> pd.Series:
   return lines.iloc[len(lines) if marked.all() else int(np.argmin(marked)) :]
 
 
-def _utf_8(path: str | os.PathLike, data: bytes) -> bytes:
-  """A file's bytes in UTF-8 without a mark; those in UTF-16 must have theirs."""
-  if not data.startswith(_UTF_16_MARKS):
-    return data.removeprefix(_BYTE_ORDER_MARK)
-  try:
-    return data.decode('utf-16').encode()
-  except UnicodeError as error:
-    raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})') from error
-
-
 def read_lines(path: str | os.PathLike) -> pd.Series:
   """A text file's lines that aren't empty, by their number from 1.
 
   Raises:
-    LabelError: the file can't be read or is neither UTF-8 nor UTF-16 with its mark.
+    LabelError: the file can't be read or is neither UTF-8 nor UTF-16.
   """
   try:
-    data = as_path(path).read_bytes()
+    data = as_utf_8(as_path(path).read_bytes())
   except OSError as error:
     raise LabelError(f'{path}: the label file cannot be read ({error})') from error
-  data = _utf_8(path, data)
-  if b'\0' in data:  # of UTF-16 without its mark, mostly
+  except UnicodeError as error:
+    raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})') from error
+  if b'\0' in data:
     raise LabelError(f'{path}: the label file cannot be read ({_NO_TEXT})')
   if b'\n' not in data:  # as old spreadsheets on a Macintosh end lines
     data = data.replace(b'\r', b'\n')
@@ -159,12 +146,22 @@ def times_of(
   columns: Sequence[str],
   wrong_rows: WrongRows,
 ) -> pd.DataFrame:
-  """Columns of times (s) as numbers; NaN, and reported, where they are no times."""
+  """Columns of times (s) as numbers; NaN, and reported, where they are no times.
+
+  Raises:
+    LabelError: none of several rows has its times, so that the columns are others.
+  """
   times = pd.DataFrame({name: _seconds(table[name]) for name in columns})
-  for name in columns:
-    bad = table.loc[times[name].isna(), name]
-    what = [f'{shown(text)} is no time in seconds' for text in bad]
-    wrong_rows.add(path, bad.index, what)
+  bad = times.index[times.isna().any(axis=1)]
+  if 1 < len(table) == len(bad) and not wrong_rows.skip:
+    first = ' and '.join(map(shown, table.loc[bad[0], list(columns)]))
+    raise LabelError(
+      f'{path}: none of its {len(table)} rows has times in seconds as '
+      f'{" and ".join(columns)}; the first, row {bad[0]}, has {first}'
+    )
+  for row in bad:
+    name = times.columns[times.loc[row].isna()][0]
+    wrong_rows.add(path, [row], [f'{shown(table[name][row])} is no time in seconds'])
   return times
 
 

@@ -11,7 +11,7 @@ import string
 from collections.abc import Iterable, Iterator, Sequence
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels.clip_ids import normal
+from audioset_ml.labels.clip_ids import normal, recording_of
 
 AUTO = 'auto'
 # The form of clips' own names, in which the package itself names files.
@@ -48,7 +48,8 @@ class WantedClips:
     self._names = {normal(clip_id): clip_id for clip_id in clip_ids}
     self._ids: dict[str, str | list[str]] = {}
     for name in self._names:
-      self._ids[_id_of(name)] = _with_one_more(self._ids.get(_id_of(name)), name)
+      recording = recording_of(name)
+      self._ids[recording] = _with_one_more(self._ids.get(recording), name)
     self._seconds = None
     if seconds is not None:
       self._seconds = dict(zip(map(normal, clip_ids), seconds, strict=True))
@@ -162,20 +163,10 @@ def _ending(
   return [n for n in found if 'end' not in times or wanted.ends_at(n, times['end'])]
 
 
-def _id_of(name: str) -> str:
-  """A clip's name without its start; all of it where it has none."""
-  before, _, number = name.rpartition('_')
-  return before if before and _is_number(number) else name
-
-
 def start_ms(name: str) -> int:
   """Where a clip starts by its name (ms)."""
   number = name.rpartition('_')[2]
-  return int(number) if _is_number(number) else 0
-
-
-def _is_number(text: str) -> bool:
-  return text.isascii() and text.isdigit()
+  return int(number) if recording_of(name) != name else 0
 
 
 def _with_one_more(known: str | list[str] | None, name: str) -> str | list[str]:

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 
 from audioset_ml.errors import InputError
 from audioset_ml.hashing import stable_hash
+from audioset_ml.labels.clip_ids import recording_of
 
 
 def fold_of(clip_id: str, folds: int) -> int:
   """The fold of a clip; clips of one recording are in the same.
 
   Args:
-    clip_id: `<recording>_<start in ms>`.
+    clip_id: `<recording>_<start in ms>`; a clip that is a whole file is a recording.
     folds: how many folds there are.
   """
-  recording = clip_id.rpartition('_')[0] or clip_id
-  return stable_hash(f'fold of {recording}') % folds
+  return stable_hash(f'fold of {recording_of(clip_id)}') % folds
 
 
 @dataclasses.dataclass(frozen=True)

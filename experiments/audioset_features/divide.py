@@ -59,8 +59,8 @@ def _counts(annotated: ClassMap, parts: dict[str, list[str]]) -> dict[str, int]:
 def _divide() -> tuple[ClassMap, dict[str, list[str]]]:
   """The classes that have an event, and the clips of each part."""
   class_map = ClassMap.read(FLAGS.class_map)
-  events = formats.read_strong_tsv(FLAGS.strong_tsv)
-  used = set(events['label'])
+  annotated_clips = formats.read_strong_file(FLAGS.strong_tsv)
+  used = set(annotated_clips.events['label'])
   places = [index for index, mid in enumerate(class_map.mids) if mid in used]
   if not places:
     raise LabelError(f'{FLAGS.strong_tsv}: no event is of a class of {FLAGS.class_map}')
@@ -68,7 +68,8 @@ def _divide() -> tuple[ClassMap, dict[str, list[str]]]:
     tuple(class_map.mids[index] for index in places),
     tuple(class_map.names[index] for index in places),
   )
-  strong = sorted(events['segment_id'].unique())
+  # Those that were annotated and hold nothing, too.
+  strong = sorted({*annotated_clips.events['segment_id'], *annotated_clips.silent})
   parts = {'strong_all': strong}
   for clip_id in strong:
     name = f'strong_{_PARTS[fold_of(clip_id, len(_PARTS))]}'

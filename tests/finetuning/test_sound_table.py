@@ -117,3 +117,16 @@ def test_what_is_no_text_is_an_error(table):
   table.write_bytes(b'file,label\n\xff\xfe,x\n')
   with pytest.raises(InputError, match='cannot be read'):
     read_table(table)
+
+
+@pytest.mark.parametrize('coding', ['utf-16', 'utf-16-le'])
+def test_tables_in_utf_16(table, coding):
+  table.write_bytes('file,label\na.wav,Möwe\nc.flac,dog\n'.encode(coding))
+  assert read_table(table).recordings[0].labels == ('Möwe',)
+
+
+@pytest.mark.parametrize('cell', ['#NAME?', '#REF!', 'Err:508'])
+def test_errors_of_spreadsheets_are_no_labels(table, cell):
+  write(table, 'file,label', f'a.wav,{cell}', 'c.flac,dog')
+  with pytest.raises(InputError, match=r'row 2: .* is an error of a spreadsheet'):
+    read_table(table)

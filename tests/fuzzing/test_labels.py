@@ -99,8 +99,10 @@ def examine(path: pathlib.Path, kind: str) -> tuple[int, int, str]:
 def _lines(path: pathlib.Path) -> list[str]:
   """A file's lines, and no more is known of it; '' for what is blank."""
   data = path.read_bytes()
-  is_utf_16 = data.startswith((b'\xff\xfe', b'\xfe\xff'))
-  text = data.decode('utf-16' if is_utf_16 else 'utf-8-sig')
+  coding = 'utf-16' if data.startswith((b'\xff\xfe', b'\xfe\xff')) else 'utf-8-sig'
+  if b'\0' in data[:2]:
+    coding = 'utf-16-be' if data[0] == 0 else 'utf-16-le'
+  text = data.decode(coding)
   return [line.strip() for line in text.split('\n')]
 
 

@@ -133,3 +133,23 @@ def test_all_of_it_on_a_few_clips(work, audioset, tmp_path):
   again = run(work, archive, labels)
   assert again.returncode == 0, again.stdout + again.stderr
   assert again.stdout.count('finished already') >= 4
+
+
+def test_clips_that_hold_nothing_are_divided_too(tmp_path):
+  CLASS_MAP.write(tmp_path / 'map.csv')
+  mid = CLASS_MAP.mids[0]
+  rows = ['\t'.join(formats.STRONG_COLUMNS), f'a_0\t0\t1\t{mid}', 'b_0\t\t\t']
+  (tmp_path / 'strong.tsv').write_text('\n'.join(rows))
+  (tmp_path / 'weak.csv').write_text(
+    ''.join(f'{clip}, 0.000, 10.000, "{mid}"\n' for clip in 'abc')
+  )
+  flags = {'class_map': 'map.csv', 'strong_tsv': 'strong.tsv'}
+  flags |= {'segments_csv': 'weak.csv', 'output_dir': 'out'}
+  script = ROOT / 'experiments/audioset_features/divide.py'
+  command = [sys.executable, str(script)]
+  command += [f'--{name}={tmp_path / value}' for name, value in flags.items()]
+  environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+  subprocess.run(command, env=environment, check=True)
+  lists = {p.stem: p.read_text().split()[-2:] for p in (tmp_path / 'out').glob('*.txt')}
+  assert lists['strong_all'] == ['a_0', 'b_0']
+  assert lists['others'][-1] == 'c_0'

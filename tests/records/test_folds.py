@@ -32,3 +32,13 @@ def test_each_fold_must_be_left_out_once():
     require_complete([Fold(2, 3), Fold(0, 3)], 'models')
   with pytest.raises(InputError, match=r'different divisions \(2 and 3\)'):
     require_complete([Fold(0, 2), Fold(0, 3)], 'models')
+
+
+def test_ids_with_underscores_and_whole_files():
+  for name in ('_A4yJmxF_10', 'ab_cdefghij', '-_A4yJm_FdM'):
+    folds = {fold_of(f'{name}_{start}', 1000) for start in (0, 30000, 123456)}
+    assert len(folds) == 1
+  assert fold_of('ab_c_0', 1000) != fold_of('ab_d_0', 1000)
+  # Files without a start are recordings, however they begin.
+  whole = ['dog_bark', 'dog_growl', 'dog_howl', '1-17-B-1']
+  assert len({fold_of(name, 1000) for name in whole}) == len(whole)
