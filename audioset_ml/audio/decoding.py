@@ -169,6 +169,8 @@ class _Decoding:
       size += block.samples.size
       kept = [*kept, block] if size <= _KEPT_SAMPLES else []
     mix = survey.decide(self.layout, self.is_float)
+    if not mix.scale:
+      raise AudioError(f'{self._file.name}: no sound: {mix.notes[-1]}')
     return mix, iter(kept) if size <= _KEPT_SAMPLES else self._decoded()
 
   def _decoded(self) -> Iterator[Block]:

@@ -50,6 +50,8 @@ def opened(file: SoundFile) -> Iterator['Stream']:
   """
   with file.open() as source:
     content = sound_file.Content.of(source)
+    if content.notes and _was_text(content.view):
+      raise AudioError(f'{file.name}: copied as if it were text, with other line ends')
     with _container(content.view, file.name) as container:
       if not container.streams.audio:
         kind = container.format.name
@@ -190,6 +192,13 @@ def _container(view: sound_file.View, name: str):
   if len(formats) > 1:
     raise AudioError(f'{name}: it has a header, but no sound (0 samples)') from failure
   raise AudioError(f'{name}: {_what_it_is(start)}') from failure
+
+
+def _was_text(view: sound_file.View) -> bool:
+  """Whether a carriage return was put before every line feed, which makes it noise."""
+  view.seek(1 << 12)  # behind the header
+  data = view.read(1 << 16)
+  return 20 < data.count(b'\n') == data.count(b'\r\n')
 
 
 def _is_mp3(start: bytes) -> bool:

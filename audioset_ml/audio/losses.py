@@ -124,11 +124,13 @@ class Losses:
       is_unread = size - self._end > _UNREAD_SHARE * size
     if is_unread and len(self._container.streams) == 1:
       return [Loss(f'{size - self._end} bytes at its end are not read')]
-    if name not in _SHORTFALL_SECONDS or (
-      name == 'mp3' and not self._content.counts_frames
-    ):
+    if name not in _SHORTFALL_SECONDS:
       return []
-    if self._stream.duration:
+    if name == 'mp3':  # of whose length FFmpeg makes a guess, if something follows
+      samples = 1152 if self._rate >= 32_000 else 576
+      promised = self._content.frames * samples / self._rate
+      promised -= max(0.0, self._coded - self._seconds)  # left out at its ends
+    elif self._stream.duration:
       promised = float(self._stream.duration * self._stream.time_base)
     elif not is_video:  # which may be longer than its sound
       promised = (self._container.duration or 0) / 1e6 - self._starts

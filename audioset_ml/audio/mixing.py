@@ -22,7 +22,7 @@ class Mix:
 
   Attributes:
     channel: the channel to take; None for the mean of all.
-    scale: what to multiply with.
+    scale: what to multiply with; 0 where the values are of no scale that there is.
     notes: why, if it isn't the usual.
   """
 
@@ -113,4 +113,5 @@ class Survey:
       # Above full scale, too: resampled sound overshoots.
       if is_scaled and self._peak <= 1.5 * full:
         return 1 / full, f'floats up to {self._peak:.0f}: divided by {full:.0f}'
-    return 1.0, f'floats up to {self._peak:.4g}, but full scale is 1'
+    note = f'floats up to {self._peak:.4g}, but full scale is 1'
+    return float(not is_scaled), note

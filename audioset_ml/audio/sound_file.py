@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -15,6 +16,11 @@ from audioset_ml.paths import as_path, is_remote
 
 _END_BYTES = 1 << 16  # the largest Ogg page
 _EBML, _SEGMENT = bytes.fromhex('1a45dfa3'), bytes.fromhex('18538067')
+# In an MP3 file's first frame; the low bit before the number says that it is there.
+_MP3_FRAMES = re.compile(
+  rb'(?:Xing|Info)\0\0\0[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})|VBRI.{10}(.{4})',
+  re.DOTALL,
+)
 _START_BYTES = 1 << 12  # which hold an MP3 file's first frame, tags apart
 
 
@@ -95,7 +101,7 @@ class Content:
     view: the bytes: of a WAV file with wrong sizes, those of the sound, behind a right
       header.
     notes: what is odd in the file.
-    counts_frames: whether an MP3 file says how many frames it has.
+    frames: how many frames an MP3 file says to have; 0 if it doesn't say.
     is_ambisonic: whether it says, in WAV's way, that its channels are ambisonic.
     last_page: where the last page of an Ogg file is that holds anything; None if there
       is none that is whole, or of other files.
@@ -103,7 +109,7 @@ class Content:
 
   view: 'View'
   notes: tuple[str, ...]
-  counts_frames: bool
+  frames: int
   is_ambisonic: bool
   last_page: int | None
 
@@ -127,9 +133,10 @@ class Content:
         last_page = place
     if lacking := _lacks_of_matroska(view, start):
       notes += (Loss(f'its header says that {lacking} bytes more follow'),)
-    counts_frames = any(name in start for name in (b'Xing', b'Info', b'VBRI'))
+    count = _MP3_FRAMES.search(start)
+    frames = int.from_bytes(count[1] or count[2]) if count else 0
     is_ambisonic = bool(sound and sound.is_ambisonic)
-    return cls(view, notes, counts_frames, is_ambisonic, last_page)
+    return cls(view, notes, frames, is_ambisonic, last_page)
 
 
 class View:

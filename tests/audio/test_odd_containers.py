@@ -10,7 +10,14 @@ import soundfile
 
 from audioset_ml.audio.notes import Loss
 from audioset_ml.errors import AudioError
-from tests.audio.sound_files import RATE, encode, read, set_wav_sizes, tone
+from tests.audio.sound_files import (
+  RATE,
+  encode,
+  read,
+  set_wav_sizes,
+  tone,
+  with_vbri_header,
+)
 from tests.audio.test_odd_files import encode_with_av
 
 SOUND = tone(2.0)
@@ -205,6 +212,31 @@ def test_mp3_behind_junk(junk):
   data = encode(tone(10.0), 'mp3')
   sound = read(bytes(junk) + data)
   assert len(sound.waveform) / RATE == pytest.approx(10.0, abs=0.15)
+
+
+def test_what_was_copied_as_text_is_no_noise():
+  noise = np.random.default_rng(0).uniform(-0.5, 0.5, (RATE, 1))
+  data = encode(noise, 'wav_16')
+  with pytest.raises(AudioError, match='copied as if it were text'):
+    read(data.replace(b'\n', b'\r\n'))
+
+
+def test_integers_that_are_called_floats_are_no_noise():
+  data = bytearray(encode(SOUND, 'wav_32'))
+  data[20] = 3
+  with pytest.raises(AudioError, match=r'no sound: floats up to|are no numbers'):
+    read(bytes(data))
+
+
+@pytest.mark.parametrize('header', ['Xing', 'VBRI'])
+def test_what_follows_an_mp3_makes_it_no_longer(header):
+  data = encode(SOUND, 'mp3')
+  if header == 'VBRI':
+    data = with_vbri_header(data)
+  sound = read(data + bytes(20_000))
+  assert not any('header says' in note for note in sound.notes)
+  notes = read(data[: len(data) * 2 // 3]).notes
+  assert 'its header says 2.' in notes[-1]
 
 
 def test_notes_of_whole_files_are_no_losses():
