@@ -9,12 +9,14 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from audioset_ml.errors import InputError, shown
 from audioset_ml.paths import as_path
 
+_SEPARATOR_LINE = re.compile(rb'\A"?sep=[,;\t]"?(?=\r?\n)')
 _TOLD_BY = 64  # bytes from which UTF-16 is told
 
 
@@ -45,7 +47,7 @@ def as_utf_8(data: bytes) -> bytes:
   """Text in UTF-8 or UTF-16 as UTF-8, without byte order marks where lines begin.
 
   Files that were joined have some within them. UTF-16 without one is told by the zeros
-  that it has for ASCII.
+  that it has for ASCII. A first line that tells spreadsheets the separator is emptied.
 
   Raises:
     UnicodeDecodeError: it looks like UTF-16, but is not.
@@ -58,7 +60,8 @@ def as_utf_8(data: bytes) -> bytes:
   elif odd and not even.strip(b'\0') and b'\0' not in odd:
     data = data.decode('utf-16-be').encode()
   mark = codecs.BOM_UTF8
-  return data.removeprefix(mark).replace(b'\n' + mark, b'\n')
+  data = data.removeprefix(mark).replace(b'\n' + mark, b'\n')
+  return _SEPARATOR_LINE.sub(b'', data)
 
 
 def read_lines(

@@ -128,7 +128,7 @@ def _add(
 
 def _read_rows(path: pathlib.Path) -> list[_Row]:
   """The rows of a CSV, no cell of a column that is used empty."""
-  header = read_text(path).partition('\n')[0]
+  header = read_text(path).lstrip().partition('\n')[0]
   # Spreadsheets of many countries separate by semicolons.
   separator = next((one for one in ',;\t' if one in header), ',')
   lines = list(read_cells(path, delimiter=separator, skipinitialspace=True))

@@ -18,8 +18,10 @@ from audioset_ml.labels.wrong_rows import WrongRows
 # What spreadsheets make of a cell they take for a formula, such as an id that begins
 # with a hyphen: #NAME?, #WERT! and the like, in many languages.
 CELL_ERROR = r'^"?(?:#[^\sa-z",;_]{1,14}[?!]|#N/A|#NV|Err:[0-9]{3})(?:$|[",;\t _])'
-# Besides, an id must not be empty, commented out, or what a narrow cell shows.
-_NO_ID = f'{CELL_ERROR}|{CONTROL}|^$|^#(?:$| |#+$)'
+# Besides, an id must not be empty, commented out or what a narrow cell shows, and not
+# have about it what protects it from spreadsheets (="-x", '-x) or can't be seen.
+_ADDED = '^="|^\'[-+=@]|[\u200b\ufeff]'
+_NO_ID = f'{CELL_ERROR}|{CONTROL}|^$|^#(?:$| |#+$)|{_ADDED}'
 
 
 def normal(clip_id: str) -> str:
@@ -49,16 +51,23 @@ def right_ids(
 
   Where ids are written in lines, one with a line's end in it would be two.
   """
-  bad = clip_ids[clip_ids.str.contains(_NO_ID)]
-  what = [_fault(one) or f'an empty {clip_ids.name or "id"}' for one in bad]
+  column = clip_ids.name or 'id'
+  bad = clip_ids[clip_ids.str.contains(_NO_ID) | (clip_ids == column)]
+  what = [_fault(one, column) for one in bad]
   wrong_rows.add(path, bad.index, what)
   return normal_column(clip_ids[~clip_ids.index.isin(bad.index)])
 
 
-def _fault(clip_id: str) -> str:
+def _fault(clip_id: str, column: str) -> str:
+  if not clip_id:
+    return f'an empty {column}'
+  if clip_id == column:
+    return f'the header ({column}) once more; remove it'
+  if re.search(_ADDED, clip_id):
+    return f'{shown(clip_id)} is no id: a spreadsheet or a web page added to it'
   if hidden := has_control(clip_id):
     return f'the id {shown(clip_id)} holds {hidden}'
-  return fault_of_mark(clip_id) if clip_id else ''
+  return fault_of_mark(clip_id)
 
 
 def fault_of_mark(line: str) -> str:

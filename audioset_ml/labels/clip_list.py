@@ -65,6 +65,7 @@ def _rows(path: str | os.PathLike, lines: pd.Series) -> pd.Series:
     place = int(len(names) > 1 and names[0] in ('', 'index'))
     if names[place] in _ID_COLUMNS:
       fields = body.iloc[1:].str.split(separator).str[place].fillna('')
+      fields = fields.rename(names[place])
       break
   else:
     if body.str.contains(',|[;\t].*[;\t].*[;\t]').any():

@@ -125,6 +125,11 @@ def test_tables_in_utf_16(table, coding):
   assert read_table(table).recordings[0].labels == ('Möwe',)
 
 
+def test_a_table_that_tells_spreadsheets_its_separator(table):
+  write(table, 'sep=;', 'file;label', 'a.wav;dog')
+  assert read_table(table).recordings[0].labels == ('dog',)
+
+
 @pytest.mark.parametrize('cell', ['#NAME?', '#REF!', 'Err:508'])
 def test_errors_of_spreadsheets_are_no_labels(table, cell):
   write(table, 'file,label', f'a.wav,{cell}', 'c.flac,dog')

@@ -99,7 +99,7 @@ def test_a_csv_whose_first_column_is_clip_id_serves(tmp_path):
     ('clip_id,why\n#NAME?,x\na_0,y\n', 'row 2: .* a spreadsheet has put'),
     ('segment_id\tlabel\n#NAME?\t/m/a\n', 'row 2: .* a spreadsheet has put'),
     ('YTID,start,end,labels\na,0,1,""\n#NAME?,0,1,""\n', 'row 3: .* a spreadsheet'),
-    ('clip_id,why\n,x\na_0,y\n', 'row 2: an empty id'),
+    ('clip_id,why\n,x\na_0,y\n', 'row 2: an empty clip_id'),
   ],
 )
 def test_no_clip_is_lost_for_its_mark(tmp_path, text, row):

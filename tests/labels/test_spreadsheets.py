@@ -83,6 +83,34 @@ def test_what_spreadsheets_put_in_the_place_of_ids_is_named(kind, cell, tmp_path
     read(kind, ['a', cell, 'b'], tmp_path)
 
 
+@every_kind
+@pytest.mark.parametrize('cell', ['="-c"', "'-c", '\u200bc', 'c\ufeff'])
+def test_what_is_added_to_ids_is_named(kind, cell, tmp_path):
+  with pytest.raises(LabelError, match=r'row \d: .* added to it'):
+    read(kind, ['a', cell, 'b'], tmp_path)
+
+
+@pytest.mark.parametrize('kind', ['weak', 'explicit', 'strong', 'files'])
+def test_the_line_that_tells_spreadsheets_the_separator(kind, tmp_path):
+  def change(text):
+    return b'sep=;\r\n' + text.replace('\t', ';').replace(',', ';').encode()
+
+  assert list(read(kind, ['a', 'b'], tmp_path, change)) == named(kind, ['a', 'b'])
+
+
+@pytest.mark.parametrize('kind', ['explicit', 'strong', 'files'])
+def test_a_header_among_the_rows_is_named(kind, tmp_path):
+  with pytest.raises(
+    LabelError, match=r'row 3: the header \(\w+\) once more'
+  ) as caught:
+    read(kind, ['a'], tmp_path, lambda text: 2 * text.encode())
+  assert str(caught.value).count('row ') == 1
+  path = tmp_path / 'clips.tsv'
+  path.write_text('clip_id\tx\na_0\t1\nclip_id\tx\n')
+  with pytest.raises(LabelError, match='once more'):
+    clip_list.read_clip_list(path)
+
+
 @pytest.mark.parametrize('kind', ['weak', 'explicit', 'strong', 'files'])
 def test_ids_may_begin_with_the_mark_of_comments(kind, tmp_path):
   assert list(read(kind, ['a', '#c'], tmp_path)) == named(kind, ['a', '#c'])
