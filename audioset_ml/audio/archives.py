@@ -201,9 +201,13 @@ def _members_of(
   path: str, files: list[tuple[str, int, int]], said: str
 ) -> Iterator[Member]:
   for name, start, size in files:
-    key = _key(name)
-    own = '' if key == os.path.splitext(name)[0] else os.path.basename(key)
-    yield name, f'{path}#{start}+{size}/{name}', said or own
+    yield name, f'{path}#{start}+{size}/{name}', said or inner_name(name)
+
+
+def inner_name(name: str) -> str:
+  """A file's name without any of its endings, if it has several; else ''."""
+  key = _key(name)
+  return '' if key == os.path.splitext(name)[0] else os.path.basename(key)
 
 
 def _key(name: str) -> str:

@@ -102,7 +102,7 @@ class _Search:
       if os.path.islink(path) and not os.path.exists(path):
         self._rest.broken.append(path)
       else:
-        self._look_at(file, path)
+        self._look_at(file, path, archives.inner_name(file))
     for matches in self._matches:
       matches.end_folder()
 

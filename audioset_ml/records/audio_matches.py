@@ -26,7 +26,7 @@ class _Files:
     if new == old:
       return
     # 30.wav and 30.0.wav, say, or an archive that has a name twice.
-    if name != old[2] or (rank == old[0] and archives.archive_of(path)):
+    if name != old[2] or rank == old[0]:
       self.doubles.append((clip, path))
     elif new < old:
       self._here[clip] = new

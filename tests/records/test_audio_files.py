@@ -315,3 +315,15 @@ def test_files_of_wanted_ids_in_another_form_are_told(tmp_path):
   assert 'may be of any of 2 clips' in found.explanation('ccccccccccc_0')
   assert any('named otherwise' in remark for remark in found.remarks)
   assert any('of an id that several clips have' in remark for remark in found.remarks)
+
+
+def test_endings_within_a_name(tmp_path):
+  """As downloads and WebDataset have them; not the decimals of a time."""
+  clips = ['aaaaaaaaaaa_0', 'bbbbbbbbbbb_1500', 'c.d']
+  for name in ('aaaaaaaaaaa_0.f140', 'bbbbbbbbbbb_1500.audio', 'c.d'):
+    write_sound(tmp_path / f'{name}.wav')
+  found = find_audio(tmp_path, clips).sounds
+  assert {os.path.basename(path)[0] for path in found.values()} == set('abc')
+  write_sound(tmp_path / 'aaaaaaaaaaa_0.f139.wav', 0.5)
+  with pytest.raises(InputError, match='but differ'):
+    find_audio(tmp_path, clips)
