@@ -8,6 +8,7 @@ WAVE Files", and EBU Tech 3306 for RF64, whose sizes have 64 bits.
 
 import dataclasses
 import os
+import re
 import struct
 import types
 from collections.abc import Mapping
@@ -244,20 +245,12 @@ def _before_trailers(file: BinaryIO, start: int, size: int) -> int:
   tail = _read_at(file, first, size - first)
   if tail[-128:-125] == b'TAG':
     size, tail = size - 128, tail[:-128]
-  places = sorted(place for name in _TRAILERS for place in _all_places(tail, name))
+  places = [match.start() for match in re.finditer(b'|'.join(_TRAILERS), tail)]
   filling: dict[int, bool] = {}
   # From the end, so that of chunks that follow each other each is looked at once.
   for place in reversed(places):
     filling[first + place] = _chunks_fill(file, first + place, size, filling)
   return next((first + place for place in places if filling[first + place]), size)
-
-
-def _all_places(data: bytes, name: bytes) -> list[int]:
-  places, place = [], data.find(name)
-  while place >= 0:
-    places.append(place)
-    place = data.find(name, place + 1)
-  return places
 
 
 def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
