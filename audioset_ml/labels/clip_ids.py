@@ -23,6 +23,9 @@ CELL_ERROR = r'^"?(?:#[^\sa-z",;_]{1,14}[?!]|#N/A|#NV|Err:[0-9]{3})(?:$|[",;\t _
 _ADDED = '^="|^\'[-+=@]|[\u200b\ufeff]'
 _NO_ID = f'{CELL_ERROR}|{CONTROL}|^$|^#(?:$| |#+$)|{_ADDED}'
 
+# Columns that nobody calls a clip or a file by.
+_HEADERS = 'segment_id', 'clip_id', 'filename', 'fname'
+
 
 def normal(clip_id: str) -> str:
   """An id in the spelling in which ids are compared."""
@@ -52,7 +55,8 @@ def right_ids(
   Where ids are written in lines, one with a line's end in it would be two.
   """
   column = clip_ids.name or 'id'
-  bad = clip_ids[clip_ids.str.contains(_NO_ID) | (clip_ids == column)]
+  again = (clip_ids == column) & (column in _HEADERS)
+  bad = clip_ids[clip_ids.str.contains(_NO_ID) | again]
   what = [_fault(one, column) for one in bad]
   wrong_rows.add(path, bad.index, what)
   return normal_column(clip_ids[~clip_ids.index.isin(bad.index)])
@@ -61,7 +65,7 @@ def right_ids(
 def _fault(clip_id: str, column: str) -> str:
   if not clip_id:
     return f'an empty {column}'
-  if clip_id == column:
+  if clip_id == column in _HEADERS:
     return f'the header ({column}) once more; remove it'
   if re.search(_ADDED, clip_id):
     return f'{shown(clip_id)} is no id: a spreadsheet or a web page added to it'

@@ -103,19 +103,20 @@ def _lines(path: pathlib.Path) -> list[str]:
   if b'\0' in data[:2]:
     coding = 'utf-16-be' if data[0] == 0 else 'utf-16-le'
   text = data.decode(coding)
-  return [line.strip() for line in text.split('\n')]
+  # A mark alone is no row.
+  return [line.removeprefix('\ufeff').strip() for line in text.split('\n')]
 
 
 def _lost(path: pathlib.Path, accounted: set[int], kind: str) -> str:
   """The first row that is neither read nor named; '' if there is none."""
   lines = dict(enumerate(_lines(path), 1))
   above = min(accounted, default=len(lines))
-  seen = {lines[row] for row in accounted}
+  seen = {lines[row].strip('"') for row in accounted}
   for number, line in lines.items():
     is_header = line.startswith(('#', '"#')) or 'start_seconds' in line
     if number < above and (is_header or kind != 'weak'):
       continue
-    if line.strip('",;') and number not in accounted and line not in seen:
+    if line.strip('",;') and number not in accounted and line.strip('"') not in seen:
       return f'row {number} is lost: {line[:100]!r}'
   return ''
 
