@@ -177,24 +177,40 @@ class _Decoding:
     """Decodes from the beginning; no further than what is wanted."""
     self.samples = bad = 0
     seconds = 0.0
-    with ffmpeg.opened(self._file) as stream:
-      self.layout, self.is_float = stream.layout, stream.is_float
-      for block in stream.blocks():
-        bad += _silence_no_numbers(block)
-        self.samples += len(block.samples)
-        self.sample_rate = block.sample_rate
-        seconds += len(block.samples) / block.sample_rate
-        yield block
-        if seconds > self._max_seconds + _SLACK_SECONDS:
-          return
-      if 2 * bad > self.samples:
-        raise AudioError(
-          f'{self._file.name}: {bad} of {self.samples} samples are no numbers, or huge'
-        )
-      self._notes |= dict.fromkeys(stream.notes)
-      if bad:
-        note = Loss(f'{bad} samples are no numbers, or huge; they are 0 now')
-        self._notes[note] = None
+    for block in self._of_all_streams():
+      bad += _silence_no_numbers(block)
+      self.samples += len(block.samples)
+      self.sample_rate = block.sample_rate
+      seconds += len(block.samples) / block.sample_rate
+      yield block
+      if seconds > self._max_seconds + _SLACK_SECONDS:
+        return
+    if 2 * bad > self.samples:
+      raise AudioError(
+        f'{self._file.name}: {bad} of {self.samples} samples are no numbers, or huge'
+      )
+    if bad:
+      note = Loss(f'{bad} samples are no numbers, or huge; they are 0 now')
+      self._notes[note] = None
+
+  def _of_all_streams(self) -> Iterator[Block]:
+    """The blocks of the streams that follow each other, one mostly."""
+    place: int | None = 0
+    while place is not None:
+      try:
+        with ffmpeg.opened(self._file, place) as stream:
+          if not place:
+            self.layout, self.is_float = stream.layout, stream.is_float
+          yield from stream.blocks()
+          self._notes |= dict.fromkeys(stream.notes)
+          place = stream.rest
+      except AudioError:
+        if not place:
+          raise
+        self._notes[Loss(f'what follows byte {place} can not be read')] = None
+        return
+      if place:
+        self._notes['streams of different forms follow each other'] = None
 
 
 class _InGraph(_Decoding):

@@ -42,14 +42,14 @@ class Block:
 
 
 @contextlib.contextmanager
-def opened(file: SoundFile) -> Iterator['Stream']:
-  """The first audio stream of a sound or video file.
+def opened(file: SoundFile, place: int = 0) -> Iterator['Stream']:
+  """The first audio stream of a sound or video file, or of what begins at a place.
 
   Raises:
     AudioError: it has none, or isn't sound at all.
   """
   with file.open() as source:
-    content = sound_file.Content.of(source)
+    content = sound_file.Content.of(source, place)
     if content.notes and _was_text(content.view):
       raise AudioError(f'{file.name}: copied as if it were text, with other line ends')
     with _container(content.view, file.name) as container:
@@ -58,7 +58,7 @@ def opened(file: SoundFile) -> Iterator['Stream']:
         raise AudioError(f'{file.name}: has no audio stream ({kind})')
       if container.streams.audio[0].codec_context is None:
         raise AudioError(f'{file.name}: its audio codec is unknown to FFmpeg')
-      yield Stream(container, file.name, content)
+      yield Stream(container, file.name, content, place)
 
 
 class Stream:
@@ -68,10 +68,14 @@ class Stream:
     layout: FFmpeg's name of the channel layout.
     is_float: whether the stored samples are floating-point numbers.
     notes: what was odd; complete when `blocks` has ended.
+    rest: then, where the next one begins; None for nowhere. FFmpeg doesn't read on in
+      an Ogg file where streams of different forms follow each other.
   """
 
-  def __init__(self, container, name: str, content: sound_file.Content):
+  def __init__(self, container, name: str, content: sound_file.Content, place: int):
     self._container, self._name = container, name
+    self._view, self._place = content.view, place
+    self.rest: int | None = None
     self.notes = content.notes
     if (number := len(container.streams.audio)) > 1:
       self.notes += (f'the first of its {number} audio streams was taken',)
@@ -129,7 +133,7 @@ class Stream:
         what = f'nothing of it can be decoded, {packets(damaged)}'
       raise AudioError(f'{self._name}: {what}')
     yield self._block(waiting, form[0])
-    for note in self._losses.notes():
+    for note in self._losses.notes(goes_on=self.rest is not None):
       self._note(note)
 
   def _block(self, waiting: av.AudioFifo, sample_rate: int) -> Block:
@@ -148,7 +152,11 @@ class Stream:
         if packet is None:
           return
       except _ERRORS:
-        self._note(Loss('damaged, or goes on in another form; the rest is not read'))
+        if self._container.format.name == 'ogg':
+          link = sound_file.next_link(self._view, self._losses.last)
+          self.rest = None if link is None else self._place + link
+        if self.rest is None:
+          self._note(Loss('it is damaged; what follows is not read'))
         return
       self._losses.add_packet(packet)
       try:

@@ -90,8 +90,8 @@ class Losses:
     self._due, self._is_after_damage = start + seconds, False
     return gap
 
-  def notes(self) -> list[str]:
-    """What is lacking, for people, when all is decoded."""
+  def notes(self, goes_on: bool) -> list[str]:
+    """What is lacking, for people, when all is decoded; or what another reader will."""
     found: list[str] = []
     if self._waits:
       before = '; silence is before it' if self._filled else ''
@@ -109,8 +109,7 @@ class Losses:
     left_out = self._coded - self._seconds - self._missing
     if left_out * (self._stream.sample_rate or 0) > _ENDS_SAMPLES:
       found.append(f'its header leaves out {left_out:.2f} s at its ends')
-    found += self._of_length()
-    return found
+    return found if goes_on else [*found, *self._of_length()]
 
   def _of_length(self) -> list[str]:
     """Of what the header promises, and what is behind the last packet."""
@@ -141,6 +140,11 @@ class Losses:
     note = f'its header says {promised:.2f} s, {self._seconds:.2f} s are there'
     # Cutters leave the header of the whole; of a file cut off, half a frame is left.
     return [note if name == 'flac' and not self._damaged else Loss(note)]
+
+  @property
+  def last(self) -> int:
+    """Where the last packet, or its page, begins."""
+    return self._last
 
   @property
   def damaged(self) -> int:

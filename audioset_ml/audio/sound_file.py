@@ -14,6 +14,7 @@ from audioset_ml.audio.notes import Loss
 from audioset_ml.errors import AudioError, printable
 from audioset_ml.paths import as_path, is_remote
 
+_CHUNK = 1 << 20
 _END_BYTES = 1 << 16  # the largest Ogg page
 _EBML, _SEGMENT = bytes.fromhex('1a45dfa3'), bytes.fromhex('18538067')
 # In an MP3 file's first frame; the low bit before the number says that it is there.
@@ -114,14 +115,14 @@ class Content:
   last_page: int | None
 
   @classmethod
-  def of(cls, file: BinaryIO) -> 'Content':
-    """The content of an open file."""
-    sound = wav_sizes.find_sound(file)
+  def of(cls, file: BinaryIO, place: int = 0) -> 'Content':
+    """The content of an open file, from a place on."""
+    sound = None if place else wav_sizes.find_sound(file)
     notes = sound.notes if sound else ()
     if sound and sound.is_odd:
       view = View(file, sound.header(), sound.start, sound.end)
     else:
-      view = View(file, b'', 0, file.seek(0, os.SEEK_END))
+      view = View(file, b'', place, file.seek(0, os.SEEK_END))
     start, last_page = view.read(_START_BYTES), None
     if start.startswith(b'OggS'):
       place, page = _last_ogg_page(view)
@@ -171,6 +172,20 @@ class View:
 
   def tell(self) -> int:
     return self._position
+
+
+def next_link(view: View, place: int) -> int | None:
+  """Where, behind a place in an Ogg file, another stream begins; None if none does."""
+  before = b''
+  view.seek(place + 1)
+  while chunk := before[-5:] + view.read(_CHUNK):
+    found = chunk.find(b'OggS\0\2')
+    if found >= 0:
+      return view.tell() - len(chunk) + found
+    if view.tell() == view.size:
+      return None
+    before = chunk
+  return None
 
 
 def _last_ogg_page(view: View) -> tuple[int, bytes]:
