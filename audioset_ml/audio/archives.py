@@ -188,9 +188,9 @@ def _described(
   waiting: list[tuple[str, int, int]] = []
   key = said = ''
   for name, start, size, content in files:
-    if _key(name) != key:
+    if key_of(name) != key:
       yield from _members_of(path, waiting, said)
-      waiting, said, key = [], '', _key(name)
+      waiting, said, key = [], '', key_of(name)
     waiting.append((name, start, size))
     if content:
       said = _name_in_json(content)
@@ -201,16 +201,10 @@ def _members_of(
   path: str, files: list[tuple[str, int, int]], said: str
 ) -> Iterator[Member]:
   for name, start, size in files:
-    yield name, f'{path}#{start}+{size}/{name}', said or inner_name(name)
+    yield name, f'{path}#{start}+{size}/{name}', said
 
 
-def inner_name(name: str) -> str:
-  """A file's name without any of its endings, if it has several; else ''."""
-  key = _key(name)
-  return '' if key == os.path.splitext(name)[0] else os.path.basename(key)
-
-
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
   """A file's name without its endings, of which WebDataset has several: .audio.wav."""
   return re.sub(r'(?<=[^/])(\.[A-Za-z]\w*)+$', '', os.path.splitext(name)[0])
 

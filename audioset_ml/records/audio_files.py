@@ -102,7 +102,7 @@ class _Search:
       if os.path.islink(path) and not os.path.exists(path):
         self._rest.broken.append(path)
       else:
-        self._look_at(file, path, archives.inner_name(file))
+        self._look_at(file, path)
     for matches in self._matches:
       matches.end_folder()
 
@@ -141,6 +141,8 @@ class _Search:
       names += [normal(file)]
     if said and rank is not None and not self._is_clear(names[0], normal(said)):
       names = [normal(said)]
+    elif rank is not None and archives.key_of(file) != stem and not self._fits(names):
+      names = [normal(archives.key_of(file))]
     fits = False
     for matches in self._matches:
       for name in names:
@@ -152,6 +154,14 @@ class _Search:
       self._rest.add_foreign(path)
     if suffix.lower() in _ARCHIVES:
       self._rest.unread.append(path)
+
+  def _fits(self, names: Sequence[str]) -> bool:
+    templates = [one.template for one in self._matches]
+    return any(
+      template.clips(name, self._wanted) or template.nearly(name, self._wanted)
+      for template in templates
+      for name in names
+    )
 
   def _is_clear(self, own: str, said: str) -> bool:
     """Whether a file's own name says of which clip it is, and what is said of it not.

@@ -324,6 +324,9 @@ def test_endings_within_a_name(tmp_path):
     write_sound(tmp_path / f'{name}.wav')
   found = find_audio(tmp_path, clips).sounds
   assert {os.path.basename(path)[0] for path in found.values()} == set('abc')
+  two = find_audio(tmp_path, [*clips, 'c.d_0', 'c.d_9', 'c'])
+  assert os.path.basename(two.sounds['c.d']) == 'c.d.wav'
+  assert 'c' not in two.sounds
   write_sound(tmp_path / 'aaaaaaaaaaa_0.f139.wav', 0.5)
   with pytest.raises(InputError, match='but differ'):
     find_audio(tmp_path, clips)
