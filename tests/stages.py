@@ -143,6 +143,7 @@ def started_stage(
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
+    errors='replace',  # a kill may leave half a character
     start_new_session=True,
     preexec_fn=prepare,
   )

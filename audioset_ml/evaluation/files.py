@@ -224,9 +224,8 @@ def _write_replicates(folder: pathlib.Path, replicates: dict[str, Replicates]) -
     for kind in ('summary', 'per_class'):
       for value, array in getattr(section, kind).items():
         arrays[f'{name}/{kind}/{value}'] = np.asarray(array, np.float32)
-  partial = folder / f'.{os.getpid()}.{REPLICATES_FILE}'
-  np.savez_compressed(partial, **arrays)
-  partial.replace(folder / REPLICATES_FILE)
+  with folders.whole_file(folder / REPLICATES_FILE) as file:
+    np.savez_compressed(file, **arrays)
 
 
 def _read_replicates(

@@ -234,13 +234,8 @@ def _beside(part: pathlib.Path, kind: str) -> pathlib.Path:
 
 
 def _save(path: pathlib.Path, array: np.ndarray) -> None:
-  """Writes an array under another name, and renames it."""
-  partial = path.with_name(f'.{path.name}.{os.getpid()}')
-  with open(partial, 'wb') as file:
+  with folders.whole_file(path) as file:
     np.save(file, array)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(partial, path)
 
 
 def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> None:
@@ -251,11 +246,7 @@ def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> None:
   rows = sum(len(load_array(part, **form)) for part in parts)
   header = np.lib.format.header_data_from_array_1_0(first)
   header['shape'] = (rows, *first.shape[1:])
-  partial = path.with_name(f'.{path.name}.partial')
-  with open(partial, 'wb') as file:
+  with folders.whole_file(path) as file:
     np.lib.format.write_array_header_1_0(file, header)
     for part in parts:
       file.write(load_array(part, **form, memory_map=False).data)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(partial, path)

@@ -7,6 +7,7 @@ import pathlib
 import re
 import resource
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from audioset_ml.errors import InputError
 from tests.fuzzing.mutations import Mutator
 
-SECONDS = 20.0  # a file may take on a busy machine
+SECONDS = 20.0  # of processor time that a file may take
+_PATIENCE = 120.0  # in all (s); longer, it hangs
 _KILOBYTES = 500_000  # a file may add to the most memory that the process has used
 _SHOWN = 60  # failures in a message
 
@@ -73,7 +75,7 @@ class Reader:
       self._pipe.recv()  # it has imported what it needs
     self._pipe.send((path, context))
     try:
-      if self._pipe.poll(SECONDS):
+      if self._pipe.poll(_PATIENCE):
         return self._pipe.recv()
       outcome = Outcome('failed', message='hangs')
     except EOFError:
@@ -89,6 +91,7 @@ def _serve(pipe, examine) -> None:
   peak = 0
   while True:
     path, context = pipe.recv()
+    begun = time.process_time()
     try:
       outcome = Outcome('read', examine(path, context))
     except InputError as error:
@@ -102,6 +105,8 @@ def _serve(pipe, examine) -> None:
     if peak and now - peak > _KILOBYTES:
       outcome = Outcome('failed', message=f'takes {(now - peak) // 1000} MB')
     peak = max(peak, now)
+    if (taken := time.process_time() - begun) > SECONDS:
+      outcome = Outcome('failed', message=f'takes {taken:.0f} s')
     pipe.send(outcome)
 
 
