@@ -9,7 +9,7 @@ import json
 import os
 import pathlib
 import stat
-import uuid
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -136,11 +136,13 @@ def require_writable(path: str | os.PathLike) -> None:
   if not target.parent.is_dir():
     parent = target.parent if path.is_symlink() else path.parent  # as it was given
     raise InputError(f'{path}: there is no folder {parent} to write it to')
-  # A name of its own: another process may be writing the same file.
-  trial = target.with_name(partial_name(f'{target.name}.{uuid.uuid4().hex}'))
   try:
-    trial.touch()
-    trial.unlink()
+    # Without a name where the system can do it, so that a kill leaves nothing.
+    with (
+      tempfile.TemporaryFile(dir=target.parent),
+      contextlib.suppress(FileNotFoundError),
+    ):
+      os.lstat(target.with_name(partial_name(target.name)))  # is the name too long?
   except OSError as error:
     raise InputError(
       f'{path}: cannot be written ({error.strerror}); name another path'
