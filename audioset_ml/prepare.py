@@ -28,13 +28,22 @@ own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 
 from absl import app, flags
 
-from audioset_ml import audio_flags, checks, label_flags, runner_flags, stage
+from audioset_ml import audio_flags, checks, flag_help, label_flags, runner_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
+flag_help.heading(
+  'Labels',
+  'Which clips there are, and what is known to be in them.',
+)
 label_flags.define_label_flags()
+flag_help.heading(
+  'Sound',
+  'Where the features come from; or from one of the next two.',
+)
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
 audio_flags.define_audio_names()
+flag_help.heading('Or published embeddings')
 flags.DEFINE_list(
   'features_dir', [], "Folders of AudioSet's published embeddings, at any depth."
 )
@@ -44,6 +53,10 @@ flags.DEFINE_enum(
   ['check', 'ignore'],
   'Their labels, as indices of the class map, are held against the label files and '
   'differences counted; or ignored, as where the class map is another than theirs.',
+)
+flag_help.heading(
+  'Or records that there are',
+  'With new labels: give all label files again, not the new ones alone.',
 )
 flags.DEFINE_bool(
   'labels_only', False, 'Join the labels to --records; no sound is decoded again.'
@@ -56,6 +69,7 @@ flags.DEFINE_list(
   'strong, refuted, complete, unsure). Without, it is an error if the label files have '
   'none of a kind any more, as when one of them was forgotten.',
 )
+flag_help.heading('What of the sound is used')
 flags.DEFINE_enum(
   'decoder',
   'ffmpeg',
@@ -88,6 +102,7 @@ flags.DEFINE_float(
   0,
   1,
 )
+flag_help.heading('Which clips')
 flags.DEFINE_string(
   'clip_list',
   '',
@@ -103,6 +118,7 @@ flags.DEFINE_float(
   0,
   1,
 )
+flag_help.heading('Where the work is done')
 runner_flags.define_runner_flags()
 flags.register_validator(
   'labels_only',

@@ -19,11 +19,12 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from audioset_ml import folders, stage
+from audioset_ml import flag_help, folders, stage
 from audioset_ml.errors import AudioError, InputError, printable
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
+flag_help.heading('The model')
 flags.DEFINE_string(
   'model',
   None,
@@ -33,6 +34,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
   'class_map', None, "The model's class map (CSV), if it carries none."
 )
+flag_help.heading('What is printed')
 flags.DEFINE_integer('top', 5, 'How many classes to print.', 1)
 flags.DEFINE_float('min_score', 0.0, 'The least score that is printed.', 0, 1)
 flags.DEFINE_enum(
@@ -42,6 +44,7 @@ flags.DEFINE_enum(
   "How the scores of a file's patches become the one by which classes are chosen: max; "
   'mean; linear_softmax, the mean weighted by the scores themselves.',
 )
+flag_help.heading('How the sound is read')
 flags.DEFINE_float(
   'hop_seconds',
   None,
@@ -51,6 +54,7 @@ flags.DEFINE_float(
 flags.DEFINE_enum(
   'decoder', 'ffmpeg', ['ffmpeg', 'tensorflow_io'], 'What decodes the files.'
 )
+flag_help.heading('Scores in files')
 flags.DEFINE_string(
   'output_csv',
   '',
@@ -63,6 +67,10 @@ flags.DEFINE_string(
   'File to write all scores, embeddings and log-mel spectrograms to, under the keys '
   '<file name>|scores and so on; when patches begin is in <file name>|start_seconds, '
   'what the columns stand for in class_names and mids.',
+)
+flag_help.heading(
+  'Events and timelines',
+  'From when to when a class is heard: where its score reaches a threshold.',
 )
 flags.DEFINE_string(
   'events',
