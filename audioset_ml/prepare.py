@@ -31,6 +31,7 @@ from absl import app, flags
 from audioset_ml import audio_flags, checks, flag_help, label_flags, runner_flags, stage
 
 FLAGS = flags.FLAGS
+WRONG_LENGTH = 'wrong length'  # the reason of clips, as `records.sources` has it
 stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
 flag_help.heading(
   'Labels',
@@ -164,6 +165,7 @@ def main(_) -> None:
     inputs,
     check=lambda: checks.prepare(_config(), runner_flags.run_config),
     remote=True,
+    finished=lambda path: _come_since(path),
   ) as folder:
     from audioset_ml.records import pipeline
 
@@ -192,6 +194,15 @@ def _config():
     clip_list=FLAGS.clip_list,
     drop_labels=tuple(FLAGS.drop_labels),
   )
+
+
+def _come_since(path) -> str:
+  """What is said of sound that finished records lack, and that is there now."""
+  if not FLAGS.audio_dir:
+    return ''
+  from audioset_ml.records import late_sounds
+
+  return late_sounds.told(path, FLAGS.audio_dir)
 
 
 def _summary(folder: stage.StageFolder) -> str:
@@ -260,6 +271,19 @@ def _summary(folder: stage.StageFolder) -> str:
   if wrong := counts['labels_skipped_as_wrong']:
     lines.append(
       f'{wrong} wrong rows were left out; see {folder.path}/skipped_labels.csv'
+    )
+  if bare := counts['clips_left_without_labels']:
+    lines.append(
+      f'{bare} of their clips stay without any label, and are trained on as if nothing '
+      'were in them'
+    )
+  if longer := details['skipped_reasons'].get(WRONG_LENGTH):
+    are = '1 sound is longer than its clip'
+    if longer > 1:
+      are = f'{longer} sounds are longer than their clips'
+    lines.append(
+      f'{are}; of those that are whole '
+      f'recordings, {folder.path}/skipped.csv has the commands that cut the clips out'
     )
   return '\n'.join(lines)
 

@@ -175,6 +175,7 @@ def output_folder(
   remote: bool = False,
   other_inputs: dict[str, Any] | None = None,
   changes: Callable[[paths.Path], str] = lambda path: '',
+  finished: Callable[[paths.Path], str] = lambda path: '',
 ) -> Iterator[StageFolder]:
   """The folder a stage writes, from `flags.txt` to the finishing `run.json`.
 
@@ -193,6 +194,7 @@ def output_folder(
     other_inputs: inputs that are not kept, nor looked at for changes.
     changes: what has changed, since a run in the folder, of inputs that the stage keeps
       an account of by itself; '' for nothing. It is told, and a finished run goes on.
+    finished: what there is to say of a finished run beside that it is; '' for nothing.
 
   Raises:
     InputError: an input is not there or of another kind; or the folder holds a run with
@@ -227,9 +229,10 @@ def output_folder(
         print(changed, flush=True)
         (path / folders.RUN_FILE).unlink(missing_ok=True)
       elif not is_due:
-        raise _NothingToDo(
+        done = (
           f'{path}: finished already with the same flags; --overwrite makes it anew'
         )
+        raise _NothingToDo('\n'.join(filter(None, [done, finished(path)])))
       folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
       yield folder
       details = {'counts': folder.counts, **folder.details}

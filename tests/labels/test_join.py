@@ -121,6 +121,20 @@ def test_two_opinions_on_one_label_are_an_error_or_the_first_counts(write_files)
   assert joined.wrong_rows[0].row == 2
 
 
+def test_clips_that_lose_all_their_labels_are_counted(write_files, tmp_path):
+  files = write_files(skip_bad_labels=True)
+  path = tmp_path / 'more.csv'
+  rows = ('bare, 0, 2, "/m/unknown,/m/other"', 'part, 0, 2, "/m/a,/m/unknown"')
+  path.write_text('\n'.join([*rows, 'empty, 0, 2, ""', '']))
+  files = dataclasses.replace(files, segments_csvs=(*files.segments_csvs, str(path)))
+  counts = read_labels(files).counts
+  assert counts['labels_skipped_as_wrong'] == 3
+  assert counts['clips_left_without_labels'] == 1
+  explicit = write_files(explicit=[('bare_0', '/m/a', 'NOT_PRESENT')]).explicit_tsvs
+  counts = read_labels(dataclasses.replace(files, explicit_tsvs=explicit)).counts
+  assert counts['clips_left_without_labels'] == 0
+
+
 def test_what_a_person_was_unsure_of_gives_way_to_what_others_decided(write_files):
   explicit = [(f'{clip}_0', f'/m/{mid}', 'UNSURE') for clip, mid in UNSURE]
   joined = read_labels(
