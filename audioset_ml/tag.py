@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from audioset_ml import flag_help, folders, stage
-from audioset_ml.errors import AudioError, InputError, printable
+from audioset_ml.errors import AudioError, InputError, counted, printable
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
@@ -99,6 +99,12 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer('timeline_classes', 12, 'How many classes a timeline shows.', 1)
 
+_WRITTEN = {
+  'events': 'events',
+  'timeline': 'timeline',
+  'output_csv': "patches' scores",
+  'output_npz': 'scores, embeddings and spectrograms',
+}
 _OF_EVENTS = ('threshold', 'median_seconds', 'merge_seconds', 'min_event_seconds')
 
 
@@ -133,13 +139,27 @@ def main(argv: Sequence[str]) -> int:
 
   model = saved_model.load_waveform_model(FLAGS.model, FLAGS.class_map)
   failed, damaged = _tag(model, sounds)
+  if failed < len(sounds):
+    _print_written(len(sounds) - failed)
   failed += len(errors)
   total = len(sounds) + len(errors)
+  of = f'of {counted(total, "file")}'
   if failed:
-    print(f'{failed} of {total} files could not be used', file=sys.stderr)
+    print(f'{failed} {of} could not be used', file=sys.stderr)
   if damaged:
-    print(f'{damaged} of {total} files are damaged (see notes)', file=sys.stderr)
+    print(f'{damaged} {of} damaged (see notes)', file=sys.stderr)
   return 1 if failed or damaged else 0
+
+
+def _print_written(sounds: int) -> None:
+  """Prints which files there are beside what was printed, of how many sounds."""
+  from audioset_ml.models.tag_names import NAME
+
+  for name in ('events', 'timeline', 'output_csv', 'output_npz'):
+    if path := FLAGS[name].value:
+      what = _WRITTEN[name]
+      number = f'{sounds} files of ' if NAME in path and sounds > 1 else ''
+      print(f'{path}: {number}{what} of {counted(sounds, "sound")}')
 
 
 def _tag(model, sounds: Sequence[str]) -> tuple[int, int]:

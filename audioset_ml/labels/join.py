@@ -86,7 +86,8 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
     for path in files.strong_tsvs
   ]
   stretches = [
-    formats.read_framed_tsv(path, None, wrong_rows, lengths) for path in timed
+    formats.read_framed_tsv(path, None, wrong_rows, lengths, class_map)
+    for path in timed
   ]
   known = known_labels(class_map, files)
   if known is not None:
