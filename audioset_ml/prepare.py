@@ -29,6 +29,7 @@ own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 from absl import app, flags
 
 from audioset_ml import audio_flags, checks, flag_help, label_flags, runner_flags, stage
+from audioset_ml.errors import counted
 
 FLAGS = flags.FLAGS
 WRONG_LENGTH = 'wrong length'  # the reason of clips, as `records.sources` has it
@@ -211,11 +212,11 @@ def _summary(folder: stage.StageFolder) -> str:
   kinds = ', '.join(f'{n} {reason}' for reason, n in details['skipped_reasons'].items())
   why = f' ({kinds}; see {folder.path}/skipped.csv)' if kinds else ''
   lines = [
-    f'{folder.path}: {counts["clips"]} clips ({details["hours"]:.2f} h) in '
-    f'{details["shards"]} shards, {counts["clips_skipped"]} skipped{why}',
-    f'labels: {counts["explicit_positives"]} explicit positives, '
-    f'{counts["explicit_negatives"]} explicit negatives, '
-    f'{counts["strong_events"]} events',
+    f'{folder.path}: {counted(counts["clips"], "clip")} ({details["hours"]:.2f} h) in '
+    f'{counted(details["shards"], "shard")}, {counts["clips_skipped"]} skipped{why}',
+    f'labels: {counted(counts["explicit_positives"], "explicit positive")}, '
+    f'{counted(counts["explicit_negatives"], "explicit negative")}, '
+    f'{counted(counts["strong_events"], "event")}',
   ]
   if noted := counts.get('clips_noted'):
     lines.append(
