@@ -17,6 +17,7 @@ Example:
 from absl import app, flags
 
 from audioset_ml import checks, flag_help, stage
+from audioset_ml.errors import counted
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.training.config import (
   BEST_METRICS,
@@ -423,7 +424,8 @@ def main(_) -> None:
     text = stage.flag_text()
     folder.counts, folder.details = loop.train(config, folder.path, text, sources)
   print(
-    f'{folder.path}: trained {folder.counts["steps"]} steps; the model is model.keras'
+    f'{folder.path}: trained {counted(folder.counts["steps"], "step")}; the model is '
+    'model.keras'
   )
 
 
