@@ -17,6 +17,7 @@ from audioset_ml.records.audio_names import start_ms
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 
+WRONG_LENGTH = 'wrong length'
 _THREADS = 2
 # A clip that lacks less isn't worth a note: coders and downloads cut a little off.
 _SHORTFALL_SECONDS = 0.5
@@ -119,7 +120,7 @@ class AudioSource:
       if seconds > limit:
         found = f'{clip.source}: more than {limit:g} s'
       detail = f'{found}, but the clip has {clip.seconds:g} s{_how_to_cut(clip)}'
-      return Skipped(clip_id, 'wrong length', detail)
+      return Skipped(clip_id, WRONG_LENGTH, detail)
     if seconds < self.min_seconds:
       return Skipped(clip_id, 'too short', f'{found}, less than {self.min_seconds} s')
     if seconds < self.min_share * clip.seconds:
