@@ -11,7 +11,7 @@ import pytest
 
 import audioset_ml
 from audioset_ml.cli import STAGES
-from tests.stages import ROOT, run_stage
+from tests.stages import ROOT
 
 
 @pytest.fixture
@@ -72,7 +72,8 @@ def test_nobody_needs_to_read_to_the_end(tmp_path):
 
 
 def test_a_module_that_is_none_is_told_like_a_stage():
-  done = run_stage('finetun', '--sounds=x')
+  command = [sys.executable, '-m', 'audioset_ml.finetun', '--sounds=x']
+  done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
   assert done.returncode == 1
   assert done.stdout == ''
   assert done.stderr == (
