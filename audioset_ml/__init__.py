@@ -6,6 +6,7 @@ What most programs need is offered here by name, and imported when it is first u
 
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = '0.1.0'
@@ -15,6 +16,13 @@ if os.environ.get('AUDIOSET_ML_QUIET'):
   from audioset_ml import quiet
 
   quiet.leave_out_notes()
+
+# `python -m audioset_ml.STAGE` imports this first; of a stage that there is none of,
+# Python would only say that it found no such module.
+if sys.argv[:1] == ['-m']:
+  from audioset_ml import cli
+
+  cli.require_module(sys.orig_argv)
 
 if TYPE_CHECKING:
   from audioset_ml.audio.decoding import load_audio

@@ -71,7 +71,8 @@ def prepare(config, runs: Runs) -> Counts:
     'clips lacking': lacking,
     **({'clips of the list in no segments CSV': len(lost)} if config.clip_list else {}),
     'classes': len(joined.class_map),
-    **{name.replace('_', ' '): count for name, count in (joined.counts | more).items()},
+    # Most of the two dozen are of files that few have.
+    **{name.replace('_', ' '): n for name, n in (joined.counts | more).items() if n},
   }
 
 

@@ -1,10 +1,13 @@
 """The console script: `audioset-ml STAGE` is `python -m audioset_ml.STAGE`."""
 
 import difflib
+import importlib.util
 import runpy
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
+from audioset_ml import pipes
 from audioset_ml.provenance import version_text
 
 STAGES = {
@@ -37,7 +40,11 @@ _HELP = ('-h', '--help', 'help')
 
 def main() -> None:
   """Runs the stage named by the first argument with the remaining ones."""
-  words = sys.argv[1:]
+  with pipes.ends_with_its_reader():
+    _run(sys.argv[1:])
+
+
+def _run(words: list[str]) -> None:
   if words[:1] == ['help'] and words[1:]:
     words = [words[1], '--help']
   if words[:1] == ['--version']:
@@ -47,12 +54,29 @@ def main() -> None:
   elif not words:
     _refuse(_usage())
   elif words[0] not in STAGES:
-    near = difflib.get_close_matches(words[0], STAGES, 1)
-    hint = f' (do you mean {near[0]}?)' if near else ''
-    _refuse(f'error: there is no stage {words[0]!r}{hint}; --help lists the stages')
+    _refuse(unknown(words[0]))
   else:
     sys.argv = [f'audioset-ml {words[0]}', *words[1:]]
     runpy.run_module(f'audioset_ml.{words[0]}', run_name='__main__', alter_sys=True)
+
+
+def require_module(words: Sequence[str]) -> None:
+  """Ends the program if its command names a module of this package that isn't there.
+
+  Args:
+    words: the interpreter's own command line.
+  """
+  name = next((word for word in words if word.startswith('audioset_ml.')), '')
+  if name and importlib.util.find_spec(name) is None:
+    _refuse(unknown(name.removeprefix('audioset_ml.')))
+
+
+def unknown(name: str) -> str:
+  """What is said of a stage that there is none of."""
+  near = difflib.get_close_matches(name, STAGES, 1)
+  hint = f' (do you mean {near[0]}?)' if near else ''
+  listed = 'python -m audioset_ml --help'
+  return f'error: there is no stage {name!r}{hint}; {listed} lists the stages'
 
 
 def _refuse(text: str) -> NoReturn:

@@ -22,7 +22,7 @@ flags.DEFINE_string('qa_csv', '', "AudioSet's qa_true_counts.csv: label quality.
 flags.DEFINE_multi_string(
   'label',
   [],
-  'A label, by name or mid, to give the largest odds ratios of; repeatable.',
+  'A label, by name or mid, to give the largest odds ratios of.',
 )
 flags.DEFINE_integer(
   'min_both',

@@ -31,10 +31,11 @@ Example:
 
 from absl import app, flags
 
-from audioset_ml import checks, runner_flags, stage
+from audioset_ml import checks, flag_help, runner_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('runner', 'beam_args', 'show_class')
+flag_help.heading('What is flagged')
 flags.DEFINE_string('scores', None, "Folder with the teacher's scores of the records.")
 flags.DEFINE_string('records', None, 'Folder of the records that were scored.')
 flags.DEFINE_enum(
@@ -42,6 +43,10 @@ flags.DEFINE_enum(
   'percent',
   ['percent', 'chosen', 'score', 'positives', 'random', 'cleanlab', 'truth'],
   'What decides which implicit negatives are flagged.',
+)
+flag_help.heading(
+  'What the rules need',
+  'Each flag begins with the rules that it is for.',
 )
 flags.DEFINE_list(
   'discard_percent',
@@ -78,6 +83,7 @@ flags.DEFINE_list(
 flags.DEFINE_string(
   'truth_csv', '', 'truth: the complete labels of the clips, a segments CSV.'
 )
+flag_help.heading('What becomes of it')
 flags.DEFINE_enum(
   'flagged_as',
   'ignored',
@@ -87,8 +93,7 @@ flags.DEFINE_enum(
 flags.DEFINE_multi_string(
   'show_class',
   [],
-  "A class, by name or mid, to print ML20's Table III of; repeatable. All are in "
-  'table_iii.csv.',
+  "A class, by name or mid, to print ML20's Table III of. All are in table_iii.csv.",
 )
 flags.DEFINE_integer('seed', 0, 'random: of the draws.')
 # No --workers: on one machine the thresholds are found in the same pass over the scores

@@ -20,6 +20,11 @@ def printable(value: object) -> str:
   return text if text.isprintable() else ''.join(map(_visible, text))
 
 
+def counted(number: int, noun: str) -> str:
+  """1 clip, 2 clips, 12,345 clips: of nouns whose plural has an s."""
+  return f'{number:,} {noun}' if number == 1 else f'{number:,} {noun}s'
+
+
 def _visible(letter: str) -> str:
   is_blank = unicodedata.category(letter) == 'Zs'
   return letter if letter.isprintable() or is_blank else escaped(letter)

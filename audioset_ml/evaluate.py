@@ -21,11 +21,15 @@ Examples:
 
 from absl import app, flags
 
-from audioset_ml import audio_flags, checks, prior_flags, stage
+from audioset_ml import audio_flags, checks, flag_help, prior_flags, stage
 from audioset_ml.evaluation.candidates import expand
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
+flag_help.heading(
+  'What is evaluated',
+  'A model, or scores that it gave.',
+)
 flags.DEFINE_list(
   'model',
   [],
@@ -50,6 +54,7 @@ flags.DEFINE_string(
   'audio_dir', '', "The clips' sound files, for a SavedModel: it takes waveforms."
 )
 audio_flags.define_audio_names()
+flag_help.heading('On which labels')
 flags.DEFINE_string(
   'framed_tsv',
   '',
@@ -82,6 +87,7 @@ flags.DEFINE_string(
   'Scores (of score, import_scores or evaluate) of these records by a classifier of '
   'another kind, trained on other clips, than those that are evaluated.',
 )
+flag_help.heading('What is told of it')
 flags.DEFINE_integer(
   'bootstrap', 1000, 'Replicates of the bootstrap over clips; 0 for no intervals.', 0
 )
@@ -117,6 +123,10 @@ flags.DEFINE_float(
   "Subtract so many times the logit of a class's share of positive clips in "
   '--prior_records from its logits (Menon et al. 2021), which changes how classes rank '
   "among each other (lωlrap) and nothing within a class (d', mAP); .5 is a good start.",
+)
+flag_help.heading(
+  'Which of several models',
+  'Chosen on one part of the clips and reported on the other.',
 )
 flags.DEFINE_string(
   'select',

@@ -23,11 +23,12 @@ import shlex
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml import flag_help, stage
 from audioset_ml.finetuning.config import METHODS
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('workers')
+flag_help.heading('What to learn from')
 flags.DEFINE_string(
   'sounds', None, 'Folder with a subfolder of recordings a class, or a CSV of them.'
 )
@@ -51,6 +52,11 @@ flags.DEFINE_float(
   'A longer recording is cut into consecutive clips of equal length, as few as can be '
   'of at most so many seconds, give or take a twentieth.',
   1.0,
+)
+flag_help.heading(
+  'What is evaluated on',
+  'Recordings of one sound, place or device must be on one side, or the result is '
+  'too good.',
 )
 flags.DEFINE_string(
   'group_pattern',
@@ -80,6 +86,7 @@ flags.DEFINE_float(
   0.01,
   0.99,
 )
+flag_help.heading('How it runs')
 flags.DEFINE_enum(
   'on_bad_sound',
   'error',

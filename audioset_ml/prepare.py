@@ -28,13 +28,22 @@ own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 
 from absl import app, flags
 
-from audioset_ml import audio_flags, checks, label_flags, runner_flags, stage
+from audioset_ml import audio_flags, checks, flag_help, label_flags, runner_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
+flag_help.heading(
+  'Labels',
+  'Which clips there are, and what is known to be in them.',
+)
 label_flags.define_label_flags()
+flag_help.heading(
+  'Sound',
+  'Where the features come from; or from one of the next two.',
+)
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
 audio_flags.define_audio_names()
+flag_help.heading('Or published embeddings')
 flags.DEFINE_list(
   'features_dir', [], "Folders of AudioSet's published embeddings, at any depth."
 )
@@ -44,6 +53,10 @@ flags.DEFINE_enum(
   ['check', 'ignore'],
   'Their labels, as indices of the class map, are held against the label files and '
   'differences counted; or ignored, as where the class map is another than theirs.',
+)
+flag_help.heading(
+  'Or records that there are',
+  'With new labels: give all label files again, not the new ones alone.',
 )
 flags.DEFINE_bool(
   'labels_only', False, 'Join the labels to --records; no sound is decoded again.'
@@ -56,6 +69,7 @@ flags.DEFINE_list(
   'strong, refuted, complete, unsure). Without, it is an error if the label files have '
   'none of a kind any more, as when one of them was forgotten.',
 )
+flag_help.heading('What of the sound is used')
 flags.DEFINE_enum(
   'decoder',
   'ffmpeg',
@@ -88,6 +102,7 @@ flags.DEFINE_float(
   0,
   1,
 )
+flag_help.heading('Which clips')
 flags.DEFINE_string(
   'clip_list',
   '',
@@ -103,6 +118,7 @@ flags.DEFINE_float(
   0,
   1,
 )
+flag_help.heading('Where the work is done')
 runner_flags.define_runner_flags()
 flags.register_validator(
   'labels_only',
@@ -148,12 +164,15 @@ def main(_) -> None:
     inputs,
     check=lambda: checks.prepare(_config(), runner_flags.run_config),
     remote=True,
+    finished=_come_since,
   ) as folder:
     from audioset_ml.records import pipeline
 
     runs = runner_flags.run_config()
     folder.counts, folder.details = pipeline.prepare(_config(), folder.path, runs)
-  print(_summary(folder))
+  from audioset_ml.records import prepare_text
+
+  print(prepare_text.summary(folder.path, folder.counts, folder.details, _config()))
 
 
 def _config():
@@ -178,150 +197,13 @@ def _config():
   )
 
 
-def _summary(folder: stage.StageFolder) -> str:
-  """What was written, and what was left out."""
-  counts, details = folder.counts, folder.details
-  kinds = ', '.join(f'{n} {reason}' for reason, n in details['skipped_reasons'].items())
-  why = f' ({kinds}; see {folder.path}/skipped.csv)' if kinds else ''
-  lines = [
-    f'{folder.path}: {counts["clips"]} clips ({details["hours"]:.2f} h) in '
-    f'{details["shards"]} shards, {counts["clips_skipped"]} skipped{why}',
-    f'labels: {counts["explicit_positives"]} explicit positives, '
-    f'{counts["explicit_negatives"]} explicit negatives, '
-    f'{counts["strong_events"]} events',
-  ]
-  if noted := counts.get('clips_noted'):
-    lines.append(
-      f'{noted} clips were used though their sound is odd; see {folder.path}/notes.csv'
-    )
-  if unsure := counts.get('unsure_labels'):
-    lines[1] += f', {unsure} unsure (ignored in training and evaluation)'
-  if decided := counts['unsure_labels_decided']:
-    lines.append(
-      f'{decided} labels that a person was unsure of are what others said of them'
-    )
-  if FLAGS.records:
-    lines += _fewer_labels(counts)
-  if lost := counts.get('clips_lost_of_list'):
-    lines.append(
-      f'{lost} clips of {FLAGS.clip_list} are in no segments CSV; see '
-      f'{folder.path}/lost_clips.csv'
-    )
-  if FLAGS.weak_labels != 'given':
-    lines.append(_events_text(counts))
-  lines += _complete_lines(counts, details)
-  if refuted := counts['labels_refuted_in_all_frames']:
-    lines.append(
-      f'{refuted} labels are explicit negatives of their clips since all frames are '
-      'refuted'
-    )
-  if standing := counts['positives_refuted_in_all_frames']:
-    lines.append(
-      f'{standing} positives of clips stand though all frames of the clip are refuted'
-    )
-  if decided := counts['unsure_labels_decided']:
-    lines.append(
-      f'{decided} labels that somebody was unsure of are what another row or file says'
-    )
-  if others := counts['labels_of_other_clips']:
-    lines.append(
-      f'{others} labels were left out: their segment_id is of no clip in the segments '
-      'CSV (a clip is <id>_<start in ms>, such as myclip_0)'
-    )
-  if stretches := counts['refuted_stretches']:
-    lines[1] += f', {stretches} refuted stretches'
-  if counts['other_strong_labels']:
-    fates = ', '.join(
-      f'{counts[f"other_strong_labels_{fate}"]} {fate}'
-      for fate in ('kept', 'mapped', 'dropped')
-    )
-    lines.append(
-      f'{counts["other_strong_labels"]} strong labels are no classes of the class map: '
-      f'{fates} (--other_strong_labels)'
-    )
-  if FLAGS.features_dir:
-    lines.append(_features_text(counts, folder))
-  if wrong := counts['labels_skipped_as_wrong']:
-    lines.append(
-      f'{wrong} wrong rows were left out; see {folder.path}/skipped_labels.csv'
-    )
-  return '\n'.join(lines)
+def _come_since(path) -> str:
+  """What is said of sound that finished records lack, and that is there now."""
+  if not FLAGS.audio_dir:
+    return ''
+  from audioset_ml.records import late_sounds
 
-
-def _fewer_labels(counts: dict[str, int]) -> list[str]:
-  """Of which kinds of labels there are fewer than in the records before."""
-  from audioset_ml.records import relabelling
-  from audioset_ml.records.folder import require_records
-
-  before = require_records(FLAGS.records)[0]['counts']
-  return [
-    f'fewer {line} ({FLAGS.records})' for line in relabelling.fewer(before, counts)
-  ]
-
-
-def _events_text(counts: dict[str, int]) -> str:
-  """What became labels of whole clips (--weak_labels)."""
-  text = f'{counts["labels_of_events"]} labels of clips are of events alone'
-  refuted = f'{counts["refuted_labels_with_event"]} refuted labels'
-  if FLAGS.weak_labels == 'both':
-    return f'{text}; {refuted} stand, though there is an event'
-  return (
-    f'{text}, {refuted} among them; {counts["positives_replaced"]} positives of '
-    'classes that were annotated, without an event, were left out'
-  )
-
-
-def _complete_lines(counts: dict, details: dict) -> list[str]:
-  """What was made of complete annotations."""
-  lines = []
-  if silent := counts['silent_clips']:
-    lines.append(
-      f'{silent} clips were annotated and hold nothing: the classes that annotators '
-      'were asked for are explicit negatives of them'
-    )
-  if FLAGS.complete_strong:
-    lines.append(
-      f'complete annotations: {counts["complete_clips"]} clips '
-      f'({counts["complete_clips_without_events"]} without an event of a class), '
-      f'{counts["annotated_classes"]} classes; {counts["unmarked_labels"]} labels that '
-      'were not marked are explicit negatives'
-    )
-  if standing := counts.get('positives_without_event'):
-    lines.append(
-      f'{standing} positives of such clips stand, though no event of their class was '
-      'marked'
-    )
-  if doubtful := counts.get('unmarked_labels_in_doubt'):
-    lines.append(
-      f'{doubtful} labels are no negatives, though they were not marked: rows of '
-      '--strong_tsv that were left out may have marked them'
-    )
-  if outside := details.get('events_outside_annotated_classes'):
-    named = ', '.join(f'{mid} ({number})' for mid, number in outside.items())
-    lines.append(
-      f'{sum(outside.values())} events are of classes outside --annotated_classes, and '
-      f'kept: {named}'
-    )
-  return lines
-
-
-def _features_text(counts: dict[str, int], folder: stage.StageFolder) -> str:
-  """How embeddings and label files agree."""
-
-  def see(name: str, *listed: int) -> str:
-    return f' (see {folder.path}/{name})' if any(listed) else ''
-
-  starts, damaged, bad = (
-    counts[name] for name in ('clips_with_other_start', 'damaged_files', 'bad_records')
-  )
-  ours, theirs = counts['labels_only_in_label_files'], counts['labels_only_in_features']
-  return (
-    f'embeddings: {starts} clips start elsewhere than the segments CSV says'
-    f'{see("other_starts.csv", starts)}, {counts["embeddings_of_other_clips"]} records '
-    f'are of other clips, {damaged} files are damaged, {bad} records are bad'
-    f'{see("damaged_files.csv", damaged, bad)}; {theirs} labels are only there, {ours} '
-    f'only in the label files{see("differing_labels.csv", ours, theirs)}'
-  )
+  return late_sounds.told(path, FLAGS.audio_dir)
 
 
 if __name__ == '__main__':

@@ -2,33 +2,41 @@
 
 Makes clips with missing labels, records of them, a teacher, its scores and a label set;
 then two students that differ in one thing, whether the flagged labels are left out of
-the loss; evaluates both, makes a page of the two evaluations, exports the masked
-student and lets it name the sounds of a clip. Takes about five minutes on two cores.
-Stopped and started again, it goes on where it was.
+the loss; evaluates both, holds what was flagged against the truth, makes a page of the
+two evaluations, exports the masked student and lets it name the sounds of a clip.
+Records of validation clips are for what you try next, such as other percentages. Takes
+about five minutes on two cores. Stopped and started again, it goes on where it was.
+
+  python -m audioset_ml.quickstart --output_dir=quickstart
 """
 
 import json
 import pathlib
 import shlex
 import signal
-import subprocess
 import sys
 import time
 
 from absl import flags
 
 from audioset_ml import stage
+from audioset_ml.sweeping.launching import Launcher
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(output_dir='quickstart')
 flags.DEFINE_integer('train_clips', 3000, 'Clips to train on.', 1)
 flags.DEFINE_integer('eval_clips', 800, 'Clips to evaluate on.', 1)
+flags.DEFINE_integer(
+  'validation_clips', 400, 'Clips to choose by, apart from both; 0 for none.', 0
+)
 flags.DEFINE_integer('teacher_steps', 1700, 'Steps of the teacher.', 1)
 flags.DEFINE_integer('student_steps', 850, 'Steps of each student.', 1)
 flags.DEFINE_string('discard_percent', '3', 'Percentage of negatives to ignore.')
 flags.DEFINE_integer('seed', 1, 'Of the clips and the training.')
 
 _STUDENTS = ('baseline', 'masked')
+# Added to the seed for validation clips, far from the seeds that one tries in turn.
+_VALIDATION_SEED = 1000
 
 # A network that learns these sounds in minutes: MobileNetV1 cut to five separable
 # blocks. At a learning rate of 1e-3 it stays far from done in this time.
@@ -58,6 +66,7 @@ def chain(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
     ),
     ('prepare', _prepare_flags(root / 'soundscapes', 'train', train)),
     ('prepare', _prepare_flags(root / 'soundscapes', 'eval', evaluation)),
+    *_validation_steps(root),
     (
       'train',
       {
@@ -74,6 +83,16 @@ def chain(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
         'records': train,
         'discard_percent': FLAGS.discard_percent,
         'output_dir': label_set_dir(root).parent,
+      },
+    ),
+    (
+      'audit',
+      {
+        'label_sets': label_set_dir(root).parent,
+        'records': train,
+        'truth_csv': root / 'soundscapes/truth/train_segments.csv',
+        'formats': 'png',
+        'output_dir': root / 'audit',
       },
     ),
   ]
@@ -98,6 +117,21 @@ def chain(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
     'output': root / 'report.html',
   }
   return [*steps, ('report', report), ('export', exported)]
+
+
+def _validation_steps(root: pathlib.Path) -> list[tuple[str, dict[str, object]]]:
+  """Clips of their own, so that evaluation's stay apart when something is chosen."""
+  if not FLAGS.validation_clips:
+    return []
+  data = root / 'validation_soundscapes'
+  made = {
+    'train_clips': 1,  # the least; not used
+    'eval_clips': FLAGS.validation_clips,
+    'seed': FLAGS.seed + _VALIDATION_SEED,
+    'output_dir': data,
+  }
+  prepare = _prepare_flags(data, 'eval', root / 'records/validation')
+  return [('soundscapes', made), ('prepare', prepare)]
 
 
 def label_set_dir(root: pathlib.Path) -> pathlib.Path:
@@ -143,37 +177,41 @@ def command_line(name: str, flag_values: dict[str, object], *files: str) -> str:
   )
 
 
-def run_stage(name: str, flag_values: dict[str, object], *files: str) -> int:
-  """Runs a stage in a process of its own, as a user would; its exit status."""
-  print(f'$ {command_line(name, flag_values, *files)}', flush=True)
-  arguments = _arguments(flag_values, *files)
-  process = subprocess.Popen([sys.executable, '-m', f'audioset_ml.{name}', *arguments])
-  # A stage that is asked to stop writes a checkpoint first: wait for it.
-  handler = signal.signal(signal.SIGTERM, lambda *unused: process.terminate())
+def run_stage(
+  launcher: Launcher, name: str, flag_values: dict[str, object], *files: str
+) -> int:
+  """Runs a stage in a process of its own, as a user would; its exit status.
+
+  Raises:
+    KeyboardInterrupt: the stage had done its work when it was asked to stop.
+  """
+  print(f'\n$ {command_line(name, flag_values, *files)}', flush=True)
+  # A stage that is asked to stop writes a checkpoint first: wait for it. Ctrl-C it has
+  # got too.
+  asked = []
+
+  def ask(number, _) -> None:
+    asked.append(number)
+    if number == signal.SIGTERM:
+      launcher.terminate()
+
+  numbers = (signal.SIGTERM, signal.SIGINT)
+  handlers = {number: signal.signal(number, ask) for number in numbers}
   try:
-    while True:
-      try:
-        return process.wait()
-      except KeyboardInterrupt:  # Ctrl-C, which the stage has got too
-        continue
+    status = launcher.order([(name, _arguments(flag_values, *files))])['status']
   finally:
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+      signal.signal(number, handler)
+  if asked and not status:
+    raise KeyboardInterrupt
+  return status
 
 
 def summarize(root: pathlib.Path, seconds: float) -> str:
   """The table of results, and where everything lies."""
-  from audioset_ml.labels.label_set import LabelSet
-  from audioset_ml.missing_labels.audit import audit_label_set, summarize
-  from audioset_ml.missing_labels.truth import read_truth
-  from audioset_ml.records.dataset import read_label_table
-  from audioset_ml.records.folder import RecordsFolder
-
   metrics = json.loads((root / 'masked_evaluation/metrics.json').read_text())
-  label_set = LabelSet.read(label_set_dir(root))
-  truth_csv = root / 'soundscapes' / 'truth' / 'train_segments.csv'
-  truth = read_truth(label_set.clip_ids, label_set.class_map, truth_csv)
-  labels = read_label_table(RecordsFolder.open(root / 'records' / 'train'))
-  audit = summarize(audit_label_set(label_set, labels, truth))
+  counts = json.loads((root / 'audit/run.json').read_text())['counts']
+  audit = counts[f'label_sets/{label_set_dir(root).name}']
   lines = [f'{"":10}{"baseline":>10}{"masked":>10}{"gain":>10}  95 % interval']
   for metric in ('d_prime', 'lwlrap', 'map'):
     found = metrics['comparison']['weak'].get(metric)
@@ -213,15 +251,28 @@ def main(_) -> int:
     for _, flag_values in steps:
       if 'output_dir' in flag_values:
         flag_values['overwrite'] = 'true'
+  launcher = Launcher()
+  try:
+    status = _run_all(launcher, root, steps, start)
+  finally:
+    launcher.close()
+    launcher.wait()
+  if not status:
+    print('\n' + summarize(root, time.time() - start))
+  return status
+
+
+def _run_all(launcher: Launcher, root: pathlib.Path, steps: list, start: float) -> int:
+  """Runs the stages, and has the model name the sounds of a clip; the exit status."""
   for number, (name, flag_values) in enumerate(steps, 1):
-    print(f'\n[{number}/{len(steps)}] {time.time() - start:.0f} s', flush=True)
-    if status := run_stage(name, flag_values):
-      print(f'quickstart stopped: {name} failed', file=sys.stderr)
+    print(f'\n[{number}/{len(steps)}] {time.time() - start:.0f} s', end='', flush=True)
+    if status := run_stage(launcher, name, flag_values):
+      said = f'{name} did not finish; the same command goes on from there'
+      print(f'quickstart stopped: {said}', file=sys.stderr)
       return status
   clip = min((root / 'soundscapes/audio/eval').glob('*.flac'))
-  status = run_stage('tag', {'model': root / 'exported/saved_model'}, str(clip))
-  print('\n' + summarize(root, time.time() - start))
-  return status
+  tag = ('tag', {'model': root / 'exported/saved_model'}, str(clip))
+  return run_stage(launcher, *tag)
 
 
 if __name__ == '__main__':

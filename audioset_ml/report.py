@@ -24,7 +24,7 @@ import os
 from absl import app, flags
 
 from audioset_ml import folders, prior_flags, stage
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
@@ -116,8 +116,8 @@ def _write_page() -> None:
     stage.end_dry_run(clips, f'{FLAGS.output}: would be written')
   counts = report.write_report(models, config, FLAGS.output)
   print(
-    f'{FLAGS.output}: {counts["models"]} evaluations, {counts["classes"]} classes, '
-    f'{counts["figures"]} figures'
+    f'{FLAGS.output}: {counted(counts["models"], "evaluation")}, {counts["classes"]} '
+    f'classes, {counted(counts["figures"], "figure")}'
   )
 
 

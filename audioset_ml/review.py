@@ -38,7 +38,7 @@ flags.DEFINE_string(
 audio_flags.define_audio_names()
 flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
 flags.DEFINE_multi_string(
-  'class', [], 'A class to review, by name or mid; repeatable. Else the most flagged.'
+  'class', [], 'A class to review, by name or mid. Else the most flagged.'
 )
 flags.DEFINE_integer('classes', 20, 'How many of the most flagged classes.', 1)
 flags.DEFINE_integer('clips_per_class', 20, 'How many clips of each class.', 1)

@@ -19,6 +19,7 @@ Example:
 from absl import flags
 
 from audioset_ml import audio_flags, checks, runner_flags, stage
+from audioset_ml.errors import counted
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
@@ -69,7 +70,7 @@ def main(_) -> None:
 
     runs = runner_flags.run_config()
     folder.counts, folder.details = score_stage.score(_config(), folder.path, runs)
-  print(f'{folder.path}: scores of {folder.counts["clips"]} clips')
+  print(f'{folder.path}: scores of {counted(folder.counts["clips"], "clip")}')
 
 
 def _config():

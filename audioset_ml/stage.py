@@ -8,6 +8,7 @@ provenance and marks the folder finished: a stage that was killed leaves none.
 import contextlib
 import dataclasses
 import io
+import itertools
 import logging as python_logging
 import os
 import pathlib
@@ -18,7 +19,15 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from audioset_ml import error_messages, folders, paths, quiet, run_state
+from audioset_ml import (
+  error_messages,
+  flag_help,
+  folders,
+  paths,
+  pipes,
+  quiet,
+  run_state,
+)
 from audioset_ml import inputs as stage_inputs
 from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
 from audioset_ml.provenance import version_text
@@ -30,7 +39,8 @@ FLAGS = flags.FLAGS
 _passing_flags = {'overwrite', 'dry_run'}
 
 
-_HELP = {'--help', '-help', '--helpshort', '--helpfull', '-h'}
+_HELP = {'--help', '-help', '--helpshort', '-helpshort', '-h'}
+_FULL_HELP = {'--helpfull', '-helpfull'}
 _VERSION = {'--version', '-version'}
 
 
@@ -88,9 +98,17 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
     main: called with the arguments that are left after the flags, program name first.
     positional: whether arguments that are no flags are allowed.
   """
-  if _VERSION & set(sys.argv[1:]):
-    print(version_text())
-    return
+  with pipes.ends_with_its_reader():
+    words = set(itertools.takewhile(lambda word: word != '--', sys.argv[1:]))
+    if _VERSION & words:
+      print(version_text())
+    elif _HELP & words:
+      print(flag_help.text())
+    else:
+      _run(main, positional)
+
+
+def _run(main: Callable[[Sequence[str]], Any], positional: bool) -> None:
   quiet.leave_out_notes()
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):  # so that any file's name can be printed
@@ -111,6 +129,11 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
     except KeyboardInterrupt:
       print('interrupted; the same command goes on from here', file=sys.stderr)
       return 130
+    except BrokenPipeError as error:
+      if pipes.is_closed():
+        raise
+      print(f'error: {error_messages.of(error)}', file=sys.stderr)
+      return 1
     except app.UsageError as error:
       print(f'error: {error}; --help explains the flags', file=sys.stderr)
       return 1
@@ -123,7 +146,7 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
   try:
     app.run(guarded, flags_parser=_parse_flags)
   except SystemExit:
-    if _HELP & set(sys.argv[1:]):  # absl calls it a failure
+    if _FULL_HELP & set(sys.argv[1:]):  # absl calls it a failure
       sys.exit(0)
     raise
 
@@ -131,7 +154,7 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
 def _parse_flags(arguments: Sequence[str]) -> list[str]:
   """absl's parsing; what is wrong is one line, as all errors are."""
   try:
-    return FLAGS(['--help' if word == '-h' else word for word in arguments])
+    return FLAGS(arguments)
   # absl raises a ValueError for a value of a --no… flag.
   except (flags.Error, ValueError) as error:
     print(
@@ -152,6 +175,7 @@ def output_folder(
   remote: bool = False,
   other_inputs: dict[str, Any] | None = None,
   changes: Callable[[paths.Path], str] = lambda path: '',
+  finished: Callable[[paths.Path], str] = lambda path: '',
 ) -> Iterator[StageFolder]:
   """The folder a stage writes, from `flags.txt` to the finishing `run.json`.
 
@@ -170,6 +194,7 @@ def output_folder(
     other_inputs: inputs that are not kept, nor looked at for changes.
     changes: what has changed, since a run in the folder, of inputs that the stage keeps
       an account of by itself; '' for nothing. It is told, and a finished run goes on.
+    finished: what there is to say of a finished run beside that it is; '' for nothing.
 
   Raises:
     InputError: an input is not there or of another kind; or the folder holds a run with
@@ -204,9 +229,10 @@ def output_folder(
         print(changed, flush=True)
         (path / folders.RUN_FILE).unlink(missing_ok=True)
       elif not is_due:
-        raise _NothingToDo(
+        done = (
           f'{path}: finished already with the same flags; --overwrite makes it anew'
         )
+        raise _NothingToDo('\n'.join(filter(None, [done, finished(path)])))
       folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
       yield folder
       details = {'counts': folder.counts, **folder.details}

@@ -32,19 +32,19 @@ from audioset_ml.errors import InputError
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', None, 'Folder to write.', required=True)
-flags.DEFINE_multi_string('axis', [], 'NAME=VALUE,VALUE,…; repeatable.')
+flags.DEFINE_multi_string('axis', [], 'NAME=VALUE,VALUE,…: trials for each value.')
 flags.DEFINE_multi_string(
   'stage',
   None,
-  'A stage and its flags, or NAME:STAGE and its flags; repeatable, run in this order.',
+  'A stage and its flags, or NAME:STAGE and its flags; several run in this order.',
   required=True,
 )
 flags.DEFINE_multi_string(
-  'where', [], 'AXIS=VALUE,…;AXIS=VALUE: STAGE --flag=value …; repeatable.'
+  'where',
+  [],
+  'AXIS=VALUE,…;AXIS=VALUE: STAGE --flag=value …: these trials alone have it.',
 )
-flags.DEFINE_multi_string(
-  'skip', [], 'AXIS=VALUE,…;AXIS=VALUE: trials to leave out; repeatable.'
-)
+flags.DEFINE_multi_string('skip', [], 'AXIS=VALUE,…;AXIS=VALUE: trials to leave out.')
 flags.DEFINE_integer('jobs', 1, 'Trials at once.', 1)
 flags.DEFINE_integer(
   'threads', None, 'Threads of each; by default the cores, shared out. 0: all to each.'

@@ -19,11 +19,12 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from audioset_ml import folders, stage
-from audioset_ml.errors import AudioError, InputError, printable
+from audioset_ml import flag_help, folders, stage
+from audioset_ml.errors import AudioError, InputError, counted, printable
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
+flag_help.heading('The model')
 flags.DEFINE_string(
   'model',
   None,
@@ -33,6 +34,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
   'class_map', None, "The model's class map (CSV), if it carries none."
 )
+flag_help.heading('What is printed')
 flags.DEFINE_integer('top', 5, 'How many classes to print.', 1)
 flags.DEFINE_float('min_score', 0.0, 'The least score that is printed.', 0, 1)
 flags.DEFINE_enum(
@@ -42,6 +44,7 @@ flags.DEFINE_enum(
   "How the scores of a file's patches become the one by which classes are chosen: max; "
   'mean; linear_softmax, the mean weighted by the scores themselves.',
 )
+flag_help.heading('How the sound is read')
 flags.DEFINE_float(
   'hop_seconds',
   None,
@@ -51,6 +54,7 @@ flags.DEFINE_float(
 flags.DEFINE_enum(
   'decoder', 'ffmpeg', ['ffmpeg', 'tensorflow_io'], 'What decodes the files.'
 )
+flag_help.heading('Scores in files')
 flags.DEFINE_string(
   'output_csv',
   '',
@@ -63,6 +67,10 @@ flags.DEFINE_string(
   'File to write all scores, embeddings and log-mel spectrograms to, under the keys '
   '<file name>|scores and so on; when patches begin is in <file name>|start_seconds, '
   'what the columns stand for in class_names and mids.',
+)
+flag_help.heading(
+  'Events and timelines',
+  'From when to when a class is heard: where its score reaches a threshold.',
 )
 flags.DEFINE_string(
   'events',
@@ -91,6 +99,12 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer('timeline_classes', 12, 'How many classes a timeline shows.', 1)
 
+_WRITTEN = {
+  'events': 'events',
+  'timeline': 'timeline',
+  'output_csv': "patches' scores",
+  'output_npz': 'scores, embeddings and spectrograms',
+}
 _OF_EVENTS = ('threshold', 'median_seconds', 'merge_seconds', 'min_event_seconds')
 
 
@@ -125,13 +139,27 @@ def main(argv: Sequence[str]) -> int:
 
   model = saved_model.load_waveform_model(FLAGS.model, FLAGS.class_map)
   failed, damaged = _tag(model, sounds)
+  if failed < len(sounds):
+    _print_written(len(sounds) - failed)
   failed += len(errors)
   total = len(sounds) + len(errors)
+  of = f'of {counted(total, "file")}'
   if failed:
-    print(f'{failed} of {total} files could not be used', file=sys.stderr)
+    print(f'{failed} {of} could not be used', file=sys.stderr)
   if damaged:
-    print(f'{damaged} of {total} files are damaged (see notes)', file=sys.stderr)
+    print(f'{damaged} {of} damaged (see notes)', file=sys.stderr)
   return 1 if failed or damaged else 0
+
+
+def _print_written(sounds: int) -> None:
+  """Prints which files there are beside what was printed, of how many sounds."""
+  from audioset_ml.models.tag_names import NAME
+
+  for name in ('events', 'timeline', 'output_csv', 'output_npz'):
+    if path := FLAGS[name].value:
+      what = _WRITTEN[name]
+      number = f'{sounds} files of ' if NAME in path and sounds > 1 else ''
+      print(f'{path}: {number}{what} of {counted(sounds, "sound")}')
 
 
 def _tag(model, sounds: Sequence[str]) -> tuple[int, int]:

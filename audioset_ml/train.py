@@ -16,7 +16,8 @@ Example:
 
 from absl import app, flags
 
-from audioset_ml import checks, stage
+from audioset_ml import checks, flag_help, stage
+from audioset_ml.errors import counted
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.training.config import (
   BEST_METRICS,
@@ -32,7 +33,10 @@ stage.define_folder_flags(
   *('steps_per_call', 'data_service'),
 )
 _MODES = ['weak', 'diffuse', 'strong']
-# What to train on.
+flag_help.heading(
+  'What to train on',
+  'By default all clips of --records, with the labels of whole clips.',
+)
 flags.DEFINE_string('records', None, 'Folder of records to train on.')
 flags.DEFINE_enum(
   'label_mode',
@@ -106,7 +110,11 @@ flags.DEFINE_string(
   "AudioSet's ontology.json: the ancestors of a positive are positive too, unless a "
   'person said otherwise.',
 )
-# Augmentation.
+flag_help.heading(
+  'Augmentation',
+  'Other forms of the examples at random, so that few clips go further; none by '
+  'default.',
+)
 flags.DEFINE_float(
   'balance_power', 0.0, 'Reads rare classes more often: 1 makes up for all of it.', 0
 )
@@ -123,14 +131,19 @@ flags.DEFINE_integer(
 flags.DEFINE_float(
   'mixup_alpha', 0.0, 'Mixes pairs of patches in shares from Beta(alpha, alpha).', 0
 )
-# The network and where it starts.
+flag_help.heading('The network, and where it starts')
 flags.DEFINE_enum(
   'architecture',
   'mobilenet_v1',
   ARCHITECTURES,
   'The network: mlp or linear for embeddings, the others for spectrograms.',
 )
-flags.DEFINE_float('width_multiplier', 1.0, "Factor on the layers' filters.", 0)
+flags.DEFINE_float(
+  'width_multiplier',
+  1.0,
+  "Factor on the layers' filters: half of them are about a quarter of the weights.",
+  0,
+)
 flags.DEFINE_enum(
   'weight_init',
   'keras',
@@ -142,7 +155,12 @@ flags.DEFINE_list('hidden_units', ['512', '512'], 'Units of the layers of mlp.')
 flags.DEFINE_float(
   'dropout', 0.0, 'Share of the units that is dropped in training.', 0, 1
 )
-flags.DEFINE_float('bias_start', 0.0, "Start of the classifier's biases, as a logit.")
+flags.DEFINE_float(
+  'bias_start',
+  0.0,
+  "Start of the classifier's biases, as a logit: -3 lets scores begin near .05, since "
+  'labels are rare.',
+)
 flags.DEFINE_string(
   'init_from',
   '',
@@ -158,7 +176,11 @@ flags.DEFINE_bool(
   False,
   "Normalise by the starting model's statistics; small sets can't tell their own.",
 )
-# Optimisation.
+flag_help.heading(
+  'Optimisation',
+  'The defaults are for millions of clips; a few thousand want --learning_rate=1e-2 '
+  '--schedule=cosine and some thousand --steps.',
+)
 flags.DEFINE_integer('steps', 100_000, 'Batches to train on.', 1)
 flags.DEFINE_integer('batch_size', 64, 'Patches a batch, over all replicas.', 1)
 flags.DEFINE_integer(
@@ -173,7 +195,9 @@ flags.DEFINE_enum('optimizer', 'adam', OPTIMIZERS, 'The optimiser.')
 flags.DEFINE_float('weight_decay', 0.01, "AdamW's weight decay.", 0)
 flags.DEFINE_float('learning_rate', 1e-5, 'Learning rate at its peak.')
 flags.DEFINE_float(
-  'warmup_fraction', 0.0, 'Share of the steps over which the learning rate rises.'
+  'warmup_fraction',
+  0.0,
+  'Share of the steps over which the learning rate rises, from 0.',
 )
 flags.DEFINE_enum(
   'schedule', 'constant', SCHEDULES, "The learning rate's course after the rise."
@@ -188,6 +212,7 @@ flags.DEFINE_integer(
 flags.DEFINE_float(
   'ema_decay', 0.0, 'Keep a moving average of the weights as the model; 0.999, say.'
 )
+flag_help.heading('On what it runs')
 flags.DEFINE_enum(
   'precision',
   'float32',
@@ -211,7 +236,11 @@ flags.DEFINE_integer(
   'seed', 0, "Seed of the weights, the input's order and its patches."
 )
 flags.DEFINE_integer('shuffle_buffer', 4096, 'Patches held to be shuffled.', 1)
-# Watching and keeping.
+flag_help.heading(
+  'Watching and keeping',
+  'tensorboard --logdir=OUTPUT_DIR shows it. Without --best_metric the last weights '
+  'are the model.',
+)
 flags.DEFINE_string('validation_records', '', 'Folder of records to evaluate on.')
 flags.DEFINE_string(
   'validation_list',
@@ -240,7 +269,7 @@ flags.DEFINE_integer('checkpoints_kept', 2, 'How many checkpoints stay.', 1)
 flags.DEFINE_integer('log_every', 100, 'Steps between TensorBoard points.', 1)
 flags.DEFINE_integer('show_clips', 4, 'Validation clips that TensorBoard pictures.', 0)
 flags.DEFINE_multi_string(
-  'curve_class', [], 'A class to show the precision-recall curve of; repeatable.'
+  'curve_class', [], 'A class to show the precision-recall curve of.'
 )
 flags.DEFINE_integer('profile_steps', 0, 'Steps to profile for TensorBoard.', 0)
 flags.mark_flag_as_required('records')
@@ -395,7 +424,8 @@ def main(_) -> None:
     text = stage.flag_text()
     folder.counts, folder.details = loop.train(config, folder.path, text, sources)
   print(
-    f'{folder.path}: trained {folder.counts["steps"]} steps; the model is model.keras'
+    f'{folder.path}: trained {counted(folder.counts["steps"], "step")}; the model is '
+    'model.keras'
   )
 
 

@@ -168,7 +168,7 @@ def test_a_folder_of_another_run_is_told_of(tmp_path):
 
 def test_the_quick_start_prints_its_commands(tmp_path):
   done = run_stage('quickstart', '--dry_run', f'--output_dir={tmp_path}/out')
-  assert done.stdout.count('python -m audioset_ml.') == 12
+  assert done.stdout.count('python -m audioset_ml.') == 15
   assert "'--title=Quick start: a student and a masked one'" in done.stdout
   assert not (tmp_path / 'out').exists()
 

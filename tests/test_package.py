@@ -112,7 +112,7 @@ def test_the_installed_wheel_works_outside_any_checkout(built, tmp_path):
   small = ['--train_clips=60', '--eval_clips=40', '--teacher_steps=20']
   printed = run(
     stage,
-    *('quickstart', *small, '--student_steps=10'),
+    *('quickstart', *small, '--validation_clips=10', '--student_steps=10'),
     folder=outside,
     environment=environment,
   )

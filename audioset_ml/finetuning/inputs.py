@@ -1,13 +1,14 @@
 """What `finetune` reads, opened and checked; all that needs no TensorFlow."""
 
+import collections
 import dataclasses
 import pathlib
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.finetuning import clips as clips_
 from audioset_ml.finetuning import contents as contents_
-from audioset_ml.finetuning import division, grouping, recordings, sound_table
+from audioset_ml.finetuning import division, grouping, recordings, slips, sound_table
 from audioset_ml.finetuning.config import FinetuneConfig
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.model_files import ModelFiles
@@ -111,7 +112,7 @@ def _inputs_of(
   usable, skipped = contents_.usable(grouped, contents, config.skip_bad_sounds)
   if skipped:
     notes.append(
-      f'{len(skipped)} files were left out, since they are no sound; see '
+      f'left out: {counted(len(skipped), "file")} of no sound; see '
       f'{contents_.SKIPPED_FILE}'
     )
   usable, more = grouping.with_copies_together(usable, contents)
@@ -124,8 +125,8 @@ def _inputs_of(
   if odd := {name: note for name, note in odd.items() if note}:
     first = next(iter(odd))
     notes.append(
-      f'{len(odd)} recordings are used though their sound is odd, {first} for one: '
-      f'{odd[first]} (all: note in {contents_.RECORDINGS_FILE})'
+      f'{counted(len(odd), "recording")} used, though the sound is odd: {first} for '
+      f'one: {odd[first]} (all: note in {contents_.RECORDINGS_FILE})'
     )
   notes += _notes_on(clips, parts, config)
   return Inputs(
@@ -156,7 +157,7 @@ def _notes_on(
   if long:
     number = sum(clip.of > 1 for clip in clips)
     notes.append(
-      f'{len(long)} recordings are longer than {config.clip_seconds:g} s and were cut '
+      f'{counted(len(long), "recording")} of more than {config.clip_seconds:g} s cut '
       f'into {number} consecutive clips, those of a recording equally long; its labels '
       'hold for each (--clip_seconds)'
     )
@@ -166,11 +167,9 @@ def _notes_on(
       'what is said of it'
     )
   every = list({clip.recording.name: clip.recording for clip in clips}.values())
+  notes += slips.notes_on(collections.Counter(x for one in every for x in one.labels))
   if silent := division.classes_not_evaluated(every, parts):
-    notes.append(
-      f'{len(silent)} classes have no recording to evaluate on: '
-      f'{recordings.some(silent)}'
-    )
+    notes.append(f'without a recording to evaluate on: {recordings.some(silent)}')
   return notes
 
 

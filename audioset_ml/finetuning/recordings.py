@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from audioset_ml import paths
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 
 ENDINGS = ' '.join(AUDIO_SUFFIXES)
 _SHOWN = 5  # of many wrong files or rows
@@ -95,12 +95,12 @@ def in_subfolders(source: pathlib.Path) -> Found:
   notes = []
   if others:
     notes.append(
-      f'{len(others)} files were left out, whose endings are none of sounds: '
+      f'left out: {counted(len(others), "file")} whose ending is none of sounds: '
       f'{some(others)}'
     )
   if outside:
     notes.append(
-      f'{len(outside)} files were left out, since they lie in no subfolder of a class: '
+      f'left out: {counted(len(outside), "file")} in no subfolder of a class: '
       f'{some(outside)}'
     )
   return Found(tuple(recordings), notes=tuple(notes))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from audioset_ml.errors import counted
 from audioset_ml.finetuning.division import TRAIN
 from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.recordings import some
@@ -25,9 +26,10 @@ def inputs_text(inputs: Inputs) -> str:
   minutes = sum(clip.end - clip.start for clip in inputs.clips) / 60
   tested = inputs.evaluated()
   lines = [
-    f'{len(names)} recordings ({minutes:.1f} minutes) of {len(inputs.class_map)} '
-    f'classes and {len({one.group for one in names.values()})} groups, as '
-    f'{len(inputs.clips)} clips',
+    f'{counted(len(names), "recording")} ({minutes:.1f} minutes) of '
+    f'{len(inputs.class_map)} classes and '
+    f'{counted(len({one.group for one in names.values()}), "group")}, as '
+    f'{counted(len(inputs.clips), "clip")}',
   ]
   if division.is_crossed:
     lines.append(
@@ -36,8 +38,8 @@ def inputs_text(inputs: Inputs) -> str:
     )
   else:
     lines.append(
-      f'{len(tested)} clips are evaluated on ({division.why}), '
-      f'{len(inputs.clips) - len(tested)} trained on'
+      f'{counted(len(tested), "clip")} to evaluate on ({division.why}), '
+      f'{len(inputs.clips) - len(tested)} to train on'
     )
   lines += _class_lines(inputs)
   return '\n'.join([*lines, *inputs.notes])
@@ -93,9 +95,10 @@ def headline(results: Results) -> str:
     )
   low, high = results.interval
   right = '' if results.right is None else f'{results.right} of '
+  clips, groups = counted(results.clips, 'clip'), counted(results.groups, 'group')
   return (
-    f'{_NAMES[results.kind]} {results.value:.3f} ({right}{results.clips} clips of '
-    f'{results.groups} groups; 95 % interval {low:.3f} to {high:.3f})'
+    f'{_NAMES[results.kind]} {results.value:.3f} ({right}{clips} of {groups}; 95 % '
+    f'interval {low:.3f} to {high:.3f})'
   )
 
 

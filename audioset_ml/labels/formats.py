@@ -26,7 +26,7 @@ import pyarrow.csv
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError, shown
-from audioset_ml.labels import file_forms
+from audioset_ml.labels import file_forms, label_names
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import fault_of_mark, right_ids
 from audioset_ml.labels.file_forms import FileForm
@@ -96,8 +96,8 @@ def read_strong_file(
     wrong_rows: whether wrong rows are left out; None means they are errors.
     clip_seconds: how long clips are, all of them or (a Series) by id; a later time is
       wrong. None allows any.
-    names: the classes that labels of DESED's form, which are names, stand for; None
-      leaves them as they are, unless there is a class_map.
+    names: the classes that labels which are names stand for; None leaves them as they
+      are, unless there is a class_map.
 
   Raises:
     LabelError: the file is missing or lacks columns, or rows of it are wrong: too few
@@ -119,7 +119,7 @@ def read_strong_file(
   both = silent[silent.isin(first)]
   what = [f'says that {c} holds nothing, but row {row_of[c]} does not' for c in both]
   wrong_rows.add(path, both.index, what)
-  events = _with_labels(path, table[~empty], class_map, wrong_rows)
+  events = _with_labels(path, table[~empty], class_map, wrong_rows, names)
   events = _with_times(path, events, wrong_rows, clip_seconds)
   wrong_rows.settle()
   return StrongFile(events, silent[~silent.isin(first)].drop_duplicates())
@@ -163,8 +163,11 @@ def read_framed_tsv(
   class_map: ClassMap | None = None,
   wrong_rows: WrongRows | None = None,
   clip_seconds: float | pd.Series | None = None,
+  names: ClassMap | None = None,
 ) -> pd.DataFrame:
   """Reads labels of stretches such as `audioset_eval_strong_framed_posneg.tsv`.
+
+  Args: as those of `read_strong_file`.
 
   Returns:
     One row a stretch: segment_id, start_time_seconds, end_time_seconds (s), label,
@@ -175,7 +178,7 @@ def read_framed_tsv(
   """
   wrong_rows = wrong_rows or WrongRows()
   table = _read_tsv(path, FRAMED_COLUMNS, wrong_rows)
-  table = _with_labels(path, table, class_map, wrong_rows)
+  table = _with_labels(path, table, class_map, wrong_rows, names)
   table = _with_times(path, table, wrong_rows, clip_seconds)
   table = _with_presence(path, table, wrong_rows, (PRESENT, NOT_PRESENT))
   wrong_rows.settle()
@@ -267,14 +270,23 @@ def _with_labels(
   table: pd.DataFrame,
   class_map: ClassMap | None,
   wrong_rows: WrongRows,
+  names: ClassMap | None = None,
 ) -> pd.DataFrame:
-  """The rows with a label; with a class map, one of its own."""
+  """The rows with a label; with a class map, one of its own, by mid or by name."""
   empty = table.index[table['label'] == '']
   wrong_rows.add(path, empty, ['an empty label'] * len(empty))
   table = table[table['label'] != '']
+  if names := names or class_map:
+    table = table.assign(label=label_names.by_mid(table['label'], names))
   if class_map is None:
     return table
-  return wrong_rows.keep_known(path, table, 'label', class_map.mids)
+  return wrong_rows.keep_known(
+    path,
+    table,
+    'label',
+    class_map.mids,
+    say=lambda label: label_names.fault(label, class_map),
+  )
 
 
 def _header(line: str) -> tuple[str, list[str]]:

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,8 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
     for path in files.strong_tsvs
   ]
   stretches = [
-    formats.read_framed_tsv(path, None, wrong_rows, lengths) for path in timed
+    formats.read_framed_tsv(path, None, wrong_rows, lengths, class_map)
+    for path in timed
   ]
   known = known_labels(class_map, files)
   if known is not None:
@@ -145,8 +146,36 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
       unmarked, files, wrong_rows.found, places, class_map, counts
     )
   counts['labels_skipped_as_wrong'] = len(wrong_rows.found)
+  counts['clips_left_without_labels'] = _left_without_labels(
+    dict(zip(files.segments_csvs, weak, strict=True)),
+    wrong_rows.found,
+    places,
+    np.union1d(weak_labels['clip'], strong['clip']),
+  )
   table = ClipLabelTable(clips, weak_labels, strong, unmarked)
   return JoinedLabels(class_map, table, counts, wrong_rows.found, others, outside)
+
+
+def _left_without_labels(
+  weak: Mapping[str, segments.Segments],
+  wrong: Sequence[WrongRow],
+  places: pd.Series,
+  labelled: np.ndarray,
+) -> int:
+  """How many clips have no label, but had some in rows that were left out.
+
+  Args:
+    weak: what the segments CSVs say, by path.
+    wrong: the rows that were left out.
+    places: where each clip stands in the table of clips.
+    labelled: those places that have a label.
+  """
+  found = set()
+  for path, one in weak.items():
+    rows = {fault.row for fault in wrong if fault.path == str(path)}
+    if rows:
+      found.update(one.clips.loc[one.clips.index.isin(rows), 'clip_id'].map(places))
+  return len(found.difference(labelled.tolist()))
 
 
 def _clips(

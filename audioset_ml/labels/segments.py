@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError, shown
-from audioset_ml.labels import file_forms, segment_rows
+from audioset_ml.labels import file_forms, label_names, segment_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import right_ids
 from audioset_ml.labels.file_forms import FileForm
@@ -52,7 +52,7 @@ def read_weak_csv(
   Args:
     path: the file. A clip without positive labels has `""` for them. Of a file of
       events (`file_forms`) each clip has the labels of its events.
-    class_map: the classes a label may be of; None allows any.
+    class_map: the classes a label may be of, by mid or by name; None allows any mid.
     wrong_rows: whether wrong rows are left out; None means they are errors. Of a row
       with a label that is not in the class map, only that label is left out.
 
@@ -77,14 +77,24 @@ def read_weak_csv(
     )
   wrong_rows.add(path, unread.index, [layout.fault(line) for line in unread])
   clips = _clips(path, fields, wrong_rows)
-  labels = _labels(fields.loc[clips.index, 'labels'], clips['clip_id'])
+  lists = fields.loc[clips.index, 'labels']
+  labels = _labels(lists, clips['clip_id'])
+  if class_map and not set(labels['mid'].cat.categories) <= {'', *class_map.mids}:
+    lists = label_names.lists_by_mid(lists, class_map)
+    labels = _labels(lists, clips['clip_id'])
   empty = labels['mid'] == ''
   wrong_rows.add(
     path, labels.index[empty], ['an empty label'] * int(np.count_nonzero(empty))
   )
   labels = labels[~empty]
   if class_map is not None:
-    labels = wrong_rows.keep_known(path, labels, 'mid', class_map.mids)
+    labels = wrong_rows.keep_known(
+      path,
+      labels,
+      'mid',
+      class_map.mids,
+      say=lambda label: label_names.fault(label, class_map),
+    )
   wrong_rows.settle()
   if clips.empty:
     wrong = [one for one in wrong_rows.found if one.path == str(path)]

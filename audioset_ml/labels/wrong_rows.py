@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import pandas as pd
 
@@ -55,6 +55,7 @@ class WrongRows:
     column: str,
     known: Iterable[str],
     where: str = 'the class map',
+    say: Callable[[str], str] | None = None,
   ) -> pd.DataFrame:
     """Leaves out, as wrong, the rows whose label in a column is not known.
 
@@ -64,10 +65,13 @@ class WrongRows:
       column: the column with the labels.
       known: the labels there are.
       where: what says so.
+      say: what is wrong with a label; by default that it is not in `where`.
     """
     right = table[column].isin(known)
     unknown = table.loc[~right, column]
-    what = [f'label {brief(mid)} is not in {where}' for mid in unknown]
+    say = say or (lambda mid: f'label {brief(mid)} is not in {where}')
+    texts = {mid: say(mid) for mid in unknown.unique()}
+    what = [texts[mid] for mid in unknown]
     self.add(path, unknown.index, what)
     return table[right]
 

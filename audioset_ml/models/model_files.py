@@ -103,6 +103,7 @@ class ModelFiles:
         f'is needed: {_what_was_exported(saved_model)}'
       )
     if path.is_dir():
+      require_named_itself(path)
       frames = frames_of(folders.read_run(path, 'train'), path)
       path = path / MODEL_FILE
     files = cls(path, frames, None, checkpoint)
@@ -158,6 +159,18 @@ class ModelFiles:
         f'{self.path}: not a Keras model of this package (a .keras file is an archive, '
         'which this is not)'
       )
+
+
+def require_named_itself(path: pathlib.Path) -> None:
+  """Raises ModelError for a folder that is no model, but in which one lies.
+
+  As a folder of `finetune` does.
+  """
+  if folders.is_finished(path) and (path / MODEL_FILE).is_file():
+    return
+  for inside in sorted(path.glob('*/')):
+    if find_saved_model(inside) or (inside / MODEL_FILE).is_file():
+      raise ModelError(f'{path}: is no model, but {inside} in it is one: give that')
 
 
 def require_weights_file(path: str | os.PathLike) -> None:

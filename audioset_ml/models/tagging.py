@@ -2,13 +2,15 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
 from audioset_ml.errors import AudioError, printable
 from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.sound_scores import ScoredBlock, SoundScores
+
+SILENCE = 'Silence'
 
 
 @dataclasses.dataclass
@@ -65,9 +67,23 @@ class FileTags:
       return self._sums / self.patches
     return self._squares / np.maximum(self._sums, np.finfo(np.float32).tiny)
 
-  def top(self, number: int, pooling: str = 'max', least: float = 0.0) -> list[int]:
-    """The classes with the highest scores, none below `least`, the highest first."""
-    scores = self.clip_scores(pooling)
+  def top(
+    self,
+    number: int,
+    pooling: str = 'max',
+    least: float = 0.0,
+    by_mean: Collection[int] = (),
+  ) -> list[int]:
+    """The classes with the highest scores, none below `least`, the highest first.
+
+    Args:
+      number: how many at most.
+      pooling: which score of the whole file.
+      least: the least score.
+      by_mean: classes whose score is the mean, whatever `pooling`.
+    """
+    scores = self.clip_scores(pooling).copy()
+    scores[list(by_mean)] = self.clip_scores('mean')[list(by_mean)]
     order = np.argsort(-scores, kind='stable')[:number]
     return [int(index) for index in order if scores[index] >= least]
 
@@ -117,12 +133,22 @@ def describe(
   least: float = 0.0,
 ) -> str:
   """A line for the file, and a line a class with its scores and the time of its
-  highest."""
+  highest.
+
+  Nearly every sound has a quiet second somewhere, so that the highest patch of Silence
+  says nothing of it: that class goes by its mean.
+  """
   scores, means = tags.clip_scores(pooling), tags.clip_scores('mean')
+  silence = [index for index, name in enumerate(names) if name == SILENCE]
   lines = [f'{printable(tags.path)}: {clock(tags.seconds)}']
   width = len(clock(tags.seconds))
-  for index in tags.top(number, pooling, least):
+  for index in tags.top(number, pooling, least, silence):
     when = f'at {clock(tags.highest_at[index]):>{width}}'
+    if index in silence:
+      # As wide as the others' times and means.
+      said = 'on average'.ljust(len(when) + len(', mean 0.000'))
+      lines.append(f'  {means[index]:.3f} {said}  {names[index]}')
+      continue
     if pooling == 'max':
       more = f'{when}, mean {means[index]:.3f}'
     else:

@@ -74,7 +74,9 @@ def passed_over(
   if unclear:
     lines.append(
       f'{_files(unclear)} of an id that several clips have, and may be of any of '
-      'them: their names must have the start, too (--audio_names)'
+      'them: their names must have the start, too (--audio_names); out of whole '
+      'recordings cut each clip, as ffmpeg -ss START -t SECONDS -i RECORDING -vn '
+      'ID_STARTMS.flac'
     )
   others = {
     path: None

@@ -3,17 +3,21 @@
 import concurrent.futures
 import dataclasses
 import functools
+import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from audioset_ml.audio import decoding
+from audioset_ml.audio import archives, decoding
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import AudioError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels
+from audioset_ml.records.audio_names import start_ms
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 
+WRONG_LENGTH = 'wrong length'
 _THREADS = 2
 # A clip that lacks less isn't worth a note: coders and downloads cut a little off.
 _SHORTFALL_SECONDS = 0.5
@@ -115,14 +119,32 @@ class AudioSource:
     if seconds > clip.seconds + self.max_extra_seconds:
       if seconds > limit:
         found = f'{clip.source}: more than {limit:g} s'
-      detail = f'{found}, but the clip has {clip.seconds:g} s'
-      return Skipped(clip_id, 'wrong length', detail)
+      detail = f'{found}, but the clip has {clip.seconds:g} s{_how_to_cut(clip)}'
+      return Skipped(clip_id, WRONG_LENGTH, detail)
     if seconds < self.min_seconds:
       return Skipped(clip_id, 'too short', f'{found}, less than {self.min_seconds} s')
     if seconds < self.min_share * clip.seconds:
       wanted = f'{self.min_share:g} of the clip of {clip.seconds:g} s (--min_share)'
       return Skipped(clip_id, 'too short', f'{found}, less than {wanted}')
     return None
+
+
+def _how_to_cut(clip: PlannedClip) -> str:
+  """The command that cuts a clip out of the recording that its sound may be.
+
+  The cut takes its place and name, so that the folder's files stay named in one way.
+  """
+  clip_id = clip.labels.clip_id
+  recording, start = clip_id.rpartition('_')[0], start_ms(clip_id) / 1000
+  stem, _ = os.path.splitext(clip.source)
+  # Else its name says where it starts.
+  if archives.archive_of(clip.source) or not stem.endswith(recording):
+    return ''
+  whole = f'{clip.source}.whole'
+  times = ['-ss', f'{start:g}', '-t', f'{clip.seconds:g}']
+  move = shlex.join(['mv', clip.source, whole])
+  cut = shlex.join(['ffmpeg', *times, '-i', whole, '-vn', f'{stem}.flac'])
+  return f'; if it is the whole recording, cut it: {move} && {cut}'
 
 
 @dataclasses.dataclass(frozen=True)

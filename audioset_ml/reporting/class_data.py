@@ -23,16 +23,26 @@ _MOST = 10  # classes that improved or worsened most
 
 
 def comparison_data(name: str, found: comparison.Comparison) -> dict[str, Any]:
-  """A model against the baseline: means, groups, and the classes that differ most."""
-  table, most = found.per_class, {}
+  """A model against the baseline: means, groups, and the classes that differ most.
+
+  Where classes have intervals, only those that differ clearly are listed, `improved`
+  and `worsened`; `clear` says how many these are of how many, None without intervals.
+  """
+  table = found.per_class
   column = 'lwlrap' if 'lwlrap_difference' in table else 'strong_lwlrap'
-  ordered = table.dropna(subset=f'{column}_difference').sort_values(
-    f'{column}_difference', ascending=False, kind='stable'
-  )
-  for kind, rows in (
-    ('improved', ordered[ordered[f'{column}_difference'] > 0].head(_MOST)),
-    ('worsened', ordered[ordered[f'{column}_difference'] < 0].tail(_MOST)[::-1]),
-  ):
+  difference = table[f'{column}_difference']
+  listed = {'improved': difference > 0, 'worsened': difference < 0}
+  clear = None
+  if f'{column}_low' in table and table[f'{column}_low'].notna().any():
+    low, high = table[f'{column}_low'], table[f'{column}_high']
+    listed = {'improved': low > 0, 'worsened': high < 0}
+    clear = {kind: int(rows.sum()) for kind, rows in listed.items()}
+    clear['classes'] = int(low.notna().sum())
+  most = {}
+  for kind, rows in listed.items():
+    ordered = table[rows].sort_values(
+      f'{column}_difference', ascending=kind == 'worsened', kind='stable'
+    )
     most[kind] = [
       {
         'name': row['display_name'],
@@ -42,9 +52,10 @@ def comparison_data(name: str, found: comparison.Comparison) -> dict[str, Any]:
         'low': _number(row.get(f'{column}_low')),
         'high': _number(row.get(f'{column}_high')),
       }
-      for _, row in rows.iterrows()
+      for _, row in ordered.head(_MOST).iterrows()
     ]
-  return {'model': name, 'metric': CLASS_VALUES[column], **found.to_json(), **most}
+  data = {'model': name, 'metric': CLASS_VALUES[column], 'clear': clear}
+  return {**data, **found.to_json(), **most}
 
 
 def classes_data(

@@ -30,6 +30,7 @@ _GROUPS = {
   'small': ('blue', 'o'),
 }
 _ENOUGH_LABELS = 10
+_LEGEND_ROW = 0.16  # inches
 # Error rates that the axes of a DET curve are marked with.
 _RATES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
 
@@ -139,9 +140,8 @@ def draw_by_prior(tables: Mapping[str, pd.DataFrame]) -> Figure:
   axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
   negatives = 'explicit labels' if explicit else 'all other clips as negatives'
   axes.set(xlabel='evaluated clips with the class (%)', ylabel=f'd′ ({negatives})')
-  if len(tables) > 1:
-    axes.legend(loc='best')
-  figure.tight_layout(pad=0.4)
+  figure.tight_layout(pad=0.4, rect=(0, 0, 1, _room(figure, tables)))
+  _add_legend(figure, axes, tables)
   return figure
 
 
@@ -165,9 +165,8 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
     counts.plot((table['low'] + table['high']) / 2, table['labels'], **points)
   axes.set(ylabel='share labelled present', xlim=(0, 1), ylim=(0, 1))
   counts.set(xlabel='score', ylabel='labels', yscale='log')
-  if len(tables) > 1:
-    axes.legend(loc='best')
-  figure.tight_layout(pad=0.4)
+  figure.tight_layout(pad=0.4, rect=(0, 0, 1, _room(figure, tables)))
+  _add_legend(figure, axes, tables)
   return figure
 
 
@@ -197,8 +196,8 @@ def draw_scatter(comparison: pd.DataFrame) -> Figure:
     ylim=(0, 1),
   )
   axes.set_aspect('equal')
-  axes.legend(loc='lower right')
-  figure.tight_layout(pad=0.4)
+  figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - _LEGEND_ROW / figure.get_figheight()))
+  figure.legend(loc='upper left', ncols=len(_GROUPS), borderaxespad=0.2)
   return figure
 
 
@@ -215,15 +214,22 @@ def _label_curve(panel: Axes, kind: str) -> None:
 
 
 def _add_legend(figure: Figure, panel: Axes, models: Sequence | Mapping) -> None:
+  """Above the panels, where it covers nothing."""
   if len(models) > 1:
     handles, labels = panel.get_legend_handles_labels()
-    figure.legend(handles, labels, loc='upper left', ncols=4, borderaxespad=0.2)
+    across = _legend_columns(figure, models)
+    figure.legend(handles, labels, loc='upper left', ncols=across, borderaxespad=0.2)
 
 
-def _room(figure: Figure, models: Mapping) -> float:
+def _room(figure: Figure, models: Sequence | Mapping) -> float:
   """How far up the panels may go: below the legend, if there is one."""
-  rows = -(-len(models) // 4) if len(models) > 1 else 0
-  return 1 - 0.16 * rows / figure.get_figheight()
+  rows = -(-len(models) // _legend_columns(figure, models)) if len(models) > 1 else 0
+  return 1 - _LEGEND_ROW * rows / figure.get_figheight()
+
+
+def _legend_columns(figure: Figure, models: Sequence | Mapping) -> int:
+  longest = max(map(len, models))
+  return max(1, min(4, int(figure.get_figwidth() / (0.5 + 0.055 * longest))))
 
 
 def _look(number: int) -> dict[str, str]:

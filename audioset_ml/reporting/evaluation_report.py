@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import comparison, files
-from audioset_ml.reporting import evaluation_figures, style
+from audioset_ml.reporting import evaluation_figures, report_summary, style
 from audioset_ml.reporting.class_data import (
   CLASS_VALUES,
   classes_data,
@@ -114,6 +114,7 @@ def write_report(
   data = {
     'title': config.title,
     'baseline': config.baseline,
+    'summary': report_summary.sentences(models, compared, config.baseline),
     'models': [_model(name, model) for name, model in models.items()],
     'values': [
       {'section': section, 'name': name, **value._asdict()}

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from audioset_ml.reporting import style
 
@@ -52,6 +53,7 @@ def prior_scatter(classes: pd.DataFrame) -> Figure:
   _name_extremes(axes, classes, both, x, y)
   axes.set(xscale='log', yscale='log', xlim=(floor, top), ylim=(floor, top))
   axes.set(xlabel='prior, weak labels', ylabel='prior, strong labels', aspect='equal')
+  _mark_shares(axes, floor, top)
   note = f'{both.sum()} classes with both kinds of labels'
   if one.any():
     note += f', {one.sum()} with one (◆)'
@@ -163,6 +165,17 @@ def odds_ratio_bars(pairs: pd.DataFrame, name: str, title: str) -> Figure:
   axes.set_ylim(len(pairs) - 0.5, -0.5)
   figure.tight_layout(pad=0.4)
   return figure
+
+
+def _mark_shares(axes: Axes, lowest: float, highest: float) -> None:
+  """Marks both axes with as many shares as there is room for: of less than a decade,
+  matplotlib would write 2 × 10⁻¹, 3 × 10⁻¹ … over each other."""
+  if highest >= 10 * lowest:
+    return
+  for axis in (axes.xaxis, axes.yaxis):
+    axis.set_minor_locator(LogLocator(subs=(2, 5)))
+    for mark in (axis.set_major_formatter, axis.set_minor_formatter):
+      mark(lambda share, _: f'{share:g}')
 
 
 def _name_extremes(

@@ -1,5 +1,6 @@
 """Records and clips in words, as `inspect` prints them."""
 
+from audioset_ml.errors import counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.unmarked import unpack
@@ -27,7 +28,7 @@ def describe_records(overview: RecordsOverview) -> str:
   a_clip = overview.shard_bytes / max(clips, 1)
   lines = [
     f'{records.path}: {clips} clips ({overview.hours:.2f} h) in '
-    f'{len(records.shards)} shards, {a_clip:,.0f} bytes a clip',
+    f'{counted(len(records.shards), "shard")}, {a_clip:,.0f} bytes a clip',
     _skipped_text(overview),
     records.frames.describe(),
     f'labels: {_kinds_text(overview.counts)}',

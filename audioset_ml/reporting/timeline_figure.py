@@ -23,8 +23,9 @@ _SPECTROGRAM, _ROW = 0.55, 0.19
 
 _STRIP_SECONDS = (10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
 _MAX_STRIPS = 8
+_SHORTEST_STRIP = 0.5
 _LEAST_STRIP = 0.15  # of a strip; a shorter rest makes all others longer
-_TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
+_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
 _TICKS_A_STRIP = 12
 _LEAST_SHOWN = 0.05  # of a score, for a row in a strip
 _MAX_LETTERS = 26
@@ -61,6 +62,8 @@ def draw_timeline(timeline: Timeline) -> Figure:
 
 def strip_seconds(seconds: float) -> float:
   """How long a strip is: at most a few strips, however long the sound is."""
+  if seconds < _STRIP_SECONDS[0]:
+    return max(seconds, _SHORTEST_STRIP)
   fitting = (s for s in _STRIP_SECONDS if seconds / s <= _MAX_STRIPS)
   length = next(fitting, 3600 * math.ceil(seconds / _MAX_STRIPS / 3600))
   whole, rest = divmod(seconds, length)
@@ -151,6 +154,8 @@ def _tick(seconds: float) -> float:
 
 
 def _minutes(seconds: float) -> str:
+  if seconds % 1 > 1e-6 and seconds < _STRIP_SECONDS[0]:
+    return f'0:{seconds:05.2f}'.rstrip('0')
   minutes, rest = divmod(round(seconds), 60)
   hours, minutes = divmod(minutes, 60)
   return f'{hours}:{minutes:02d}:{rest:02d}' if hours else f'{minutes}:{rest:02d}'

@@ -2,23 +2,19 @@
 
 import contextlib
 import dataclasses
-import json
-import os
 import pathlib
 import queue
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from audioset_ml import folders, run_state
 from audioset_ml.errors import InputError
 from audioset_ml.input_files import read_json
 from audioset_ml.progress import progress_bar
 from audioset_ml.sweeping.grid import Trial
+from audioset_ml.sweeping.launching import Launcher
 
 TRIAL_FILE = 'trial.json'
 LOG_FILE = 'log.txt'
@@ -112,7 +108,8 @@ class TrialRunner:
     ended: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
     jobs = min(self._jobs, len(trials))
     # Launchers are started here, for a launcher ends with the thread that started it.
-    launchers = [_Launcher(self._sweep_dir, self._threads) for _ in range(jobs)]
+    said = self._sweep_dir / LAUNCHERS_FILE
+    launchers = [Launcher(said, self._threads) for _ in range(jobs)]
     threads = [
       threading.Thread(target=self._work, args=(one, waiting, ended), daemon=True)
       for one in launchers
@@ -130,7 +127,7 @@ class TrialRunner:
         bar.update()
         yield outcome
 
-  def _work(self, launcher: '_Launcher', waiting, ended) -> None:
+  def _work(self, launcher: Launcher, waiting, ended) -> None:
     while not launcher.stopped:
       try:
         trial = waiting.get_nowait()
@@ -142,7 +139,7 @@ class TrialRunner:
         ended.put(error)
         return
 
-  def _run_one(self, launcher: '_Launcher', trial: Trial) -> Outcome:
+  def _run_one(self, launcher: Launcher, trial: Trial) -> Outcome:
     folder = self._sweep_dir / trial.name
     folder.mkdir(parents=True, exist_ok=True)
     start = time.time()
@@ -150,7 +147,7 @@ class TrialRunner:
       [name, [*arguments, *self._more_flags]] for _, name, arguments in trial.commands
     ]
     log = folder / LOG_FILE
-    answer = launcher.order({'stages': stages, 'log': str(log)})
+    answer = launcher.order(stages, log)
     outcome = Outcome(trial, round(time.time() - start, 1), commit=self._commit)
     if answer['status']:
       message = _reason(log, answer)
@@ -171,60 +168,11 @@ class TrialRunner:
     return outcome
 
 
-class _Launcher:
-  """A launcher process."""
-
-  def __init__(self, sweep_dir: pathlib.Path, threads: int):
-    self._said = sweep_dir / LAUNCHERS_FILE
-    environment = dict(os.environ)
-    if threads:
-      for name in ('OMP_NUM_THREADS', 'TF_NUM_INTRAOP_THREADS'):
-        environment.setdefault(name, str(threads))
-    self._environment, self.stopped = environment, False
-    self._process = self._start()
-
-  def order(self, order: dict[str, Any]) -> dict[str, int]:
-    """Has stages run; how they ended, as the launcher says."""
-    try:
-      self._process.stdin.write(json.dumps(order) + '\n')
-      self._process.stdin.flush()
-      answer = self._process.stdout.readline()
-    except OSError:  # it has died
-      answer = ''
-    if answer:
-      return json.loads(answer)
-    status = self._process.wait()
-    if not self.stopped:
-      self._process = self._start()
-    return {'status': status or 1, 'said': str(self._said)}
-
-  def ask_to_stop(self) -> None:
-    """Asks it to end; a stage that runs saves its state first."""
-    self.stopped = True
-    self._process.terminate()
-    with contextlib.suppress(OSError):
-      self._process.stdin.close()
-
-  def wait(self) -> None:
-    """Waits for its end."""
-    self._process.wait()
-
-  def _start(self) -> subprocess.Popen:
-    with open(self._said, 'a') as said:
-      return subprocess.Popen(
-        [sys.executable, '-m', 'audioset_ml.sweeping.launcher'],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=said,
-        text=True,
-        env=self._environment,
-      )
-
-
-def _stop_all(launchers: Sequence[_Launcher]) -> None:
+def _stop_all(launchers: Sequence[Launcher]) -> None:
   # All are asked before one is waited for, or another would begin a new trial.
   for launcher in launchers:
-    launcher.ask_to_stop()
+    launcher.terminate()
+    launcher.close()
   for launcher in launchers:
     launcher.wait()
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 import tensorflow as tf
 
@@ -13,6 +14,11 @@ from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import read_clip
 
 _CLASSES_SHOWN = 6
+_DPI = 160
+_LARGE = {
+  name: 10
+  for name in ('font.size', 'axes.labelsize', 'xtick.labelsize', 'ytick.labelsize')
+}
 
 
 class ClipPictures:
@@ -56,7 +62,9 @@ def draw(
   class_map: ClassMap,
   frame_format: FrameFormat,
 ) -> bytes:
-  """A clip's spectrogram beside its positives and the highest scores, as PNG.
+  """A clip's spectrogram over its positives and the highest scores, as PNG.
+
+  TensorBoard shows pictures some 330 pixels wide, so letters are large.
 
   Args:
     frames: shape [frames, values].
@@ -71,13 +79,13 @@ def draw(
   # The positives first, then what scores highest.
   order = np.lexsort([-scores, ~present])[:_CLASSES_SHOWN]
   colors = {True: style.COLORS['blue'], False: style.COLORS['ochre']}
-  with style.applied():
-    figure = style.new_figure(6, 1.6)
-    picture, bars = figure.subplots(1, 2, width_ratios=[3, 2])
+  with style.applied(), matplotlib.rc_context(_LARGE):
+    figure = style.new_figure(3.6, 3.3)
+    picture, bars = figure.subplots(2, 1, height_ratios=[4, 5])
     seconds = len(frames) * frame_format.hop_seconds
     values = frame_format.values
     picture.imshow(
-      frames.T, aspect='auto', origin='lower', extent=(0, seconds, 0, values)
+      frames.T, 'magma', aspect='auto', origin='lower', extent=(0, seconds, 0, values)
     )
     name = 'mel band' if frame_format.front_end else 'embedding'
     picture.set(xlabel='Time (s)', ylabel=name)
@@ -87,11 +95,11 @@ def draw(
     bars.set_yticks(
       place, [f'{name[:24]}…' if len(name) > 25 else name for name in names]
     )
-    bars.set(xlim=(0, 1), xlabel='score (blue: labelled present)')
+    bars.set(xlim=(0, 1), xlabel='score (blue: labelled)')
     bars.invert_yaxis()
     figure.tight_layout(pad=0.4)
     content = io.BytesIO()
-    figure.savefig(content, format='png', dpi=120)
+    figure.savefig(content, format='png', dpi=_DPI)
   return content.getvalue()
 
 

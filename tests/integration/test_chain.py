@@ -186,7 +186,8 @@ def test_the_exported_model_names_the_sounds(chain, small_data, tmp_path):
   )
   assert done.returncode == 1
   assert f'error: {wrong}' in done.stderr
-  lines = done.stdout.splitlines()
+  *lines, written = done.stdout.splitlines()
+  assert written == f'{npz}: scores, embeddings and spectrograms of 2 sounds'
   assert [line for line in lines if not line.startswith(' ')] == [
     f'{file}: 0:02.00' for file in files
   ]

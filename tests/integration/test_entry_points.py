@@ -2,6 +2,10 @@
 
 import ast
 import importlib.metadata
+import os
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -30,6 +34,52 @@ def test_help_explains_and_needs_no_tensorflow(run, stage):
 
 def source_of(stage):
   return f'audioset_ml/{stage}{"/__main__" if stage == "models" else ""}.py'
+
+
+def test_long_helps_are_in_groups(run):
+  text = run('train', '--help').text
+  headings = [line for line in text.splitlines() if re.fullmatch(r'\w.*:', line)]
+  assert headings == [
+    'Example:',
+    'Where it goes:',
+    'What to train on:',
+    'Augmentation:',
+    'The network, and where it starts:',
+    'Optimisation:',
+    'On what it runs:',
+    'Watching and keeping:',
+  ]
+  flags = re.findall(r'^  --(?:\[no\])?(\w+)', text, re.MULTILINE)
+  assert len(set(flags)) == len(flags)
+  assert {'records', 'steps', 'curve_class', 'overwrite'} <= set(flags)
+  assert re.search(r'--records +\(needed\)\n', text)
+  assert '--label_mode=weak|diffuse|strong  (default weak)\n' in text
+  assert 'repeat this option' not in run('sweep', '--help').text
+
+
+def test_nobody_needs_to_read_to_the_end(tmp_path):
+  """As `… --help | head` doesn't."""
+  for stage in ('train', '__main__'):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, '-m', f'audioset_ml.{stage}', '--help']
+    with os.fdopen(writing, 'w') as pipe:
+      done = subprocess.run(
+        command, stdout=pipe, stderr=subprocess.PIPE, cwd=ROOT, check=False
+      )
+    assert done.returncode == 141
+    assert done.stderr == b''
+
+
+def test_a_module_that_is_none_is_told_like_a_stage():
+  command = [sys.executable, '-m', 'audioset_ml.finetun', '--sounds=x']
+  done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+  assert done.returncode == 1
+  assert done.stdout == ''
+  assert done.stderr == (
+    "error: there is no stage 'finetun' (do you mean finetune?); python -m audioset_ml "
+    '--help lists the stages\n'
+  )
 
 
 @pytest.mark.parametrize('stage', STAGES)
@@ -75,9 +125,9 @@ def test_an_unknown_flag_is_one_line(run, stage):
       '--labels_only --segments_csv=a --class_map=b --output_dir=c',
       '--labels_only needs --records',
     ),
-    ('', 'tga', "there is no stage 'tga' (do you mean tag?); --help lists the stages"),
+    ('', 'tga', "there is no stage 'tga' (do you mean tag?); python -m audioset_ml"),
     ('', 'help scroe', "there is no stage 'scroe' (do you mean score?)"),
-    ('', 'xyzzy', "there is no stage 'xyzzy'; --help lists the stages"),
+    ('', 'xyzzy', "there is no stage 'xyzzy'; python -m audioset_ml --help"),
   ],
 )
 def test_wrong_flags_are_one_line(run, stage, flags, told):

@@ -71,9 +71,7 @@ def test_a_folder_becomes_a_model_and_what_is_added_to_it_is_noticed(
   printed = run_stage_ok('finetune', *flags)
   assert '20 recordings' in printed
   assert '2 classes and 10 groups, as 20 clips' in printed
-  assert (
-    '1 files were left out, whose endings are none of sounds: low hum/ab' in printed
-  )
+  assert 'left out: 1 file whose ending is none of sounds: low hum/ab' in printed
   found = json.loads((out / 'results.json').read_text())
   assert f'accuracy {found["accuracy"]:.3f} ({found["right"]} of 4 clips of' in printed
   assert 'caution: 2 groups are few' in printed
@@ -172,7 +170,7 @@ def test_a_table_of_several_labels_is_measured_by_map(tones, network, tmp_path):
     f'--output_dir={out}',
   )
   assert '2 folds as given (0, 1)' in printed
-  assert '1 recordings are longer than 10 s and were cut into 3 consecutive' in printed
+  assert '1 recording of more than 10 s cut into 3 consecutive' in printed
   assert '7 labels of clips are unsure' in printed
   found = json.loads((out / 'results.json').read_text())
   assert f'mAP {found["map"]:.3f} (22 clips' in printed
@@ -218,7 +216,7 @@ def test_bad_sounds_are_left_out_on_request(tones, tmp_path):
   printed = run_stage_ok(
     'finetune', *flags, f'--output_dir={out}', '--on_bad_sound=skip'
   )
-  assert '1 files were left out, since they are no sound' in printed
+  assert 'left out: 1 file of no sound' in printed
   assert '20 recordings' in printed
   assert not out.exists()
 

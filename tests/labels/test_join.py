@@ -121,6 +121,50 @@ def test_two_opinions_on_one_label_are_an_error_or_the_first_counts(write_files)
   assert joined.wrong_rows[0].row == 2
 
 
+def test_labels_may_stand_by_the_names_of_classes(write_files, tmp_path):
+  """Names with commas, too; what is neither names its nearest."""
+  files = write_files(
+    explicit=[('one_0', 'Dog, barking', 'NOT_PRESENT')],
+    strong=[('one_0', 0.0, 1.0, 'hum')],
+    framed=[('two_0', 0.0, 0.96, 'Dog, barking', 'NOT_PRESENT')],
+  )
+  names = ClassMap(('/m/a', '/m/b', '/m/c'), ('Hum', 'Dog, barking', 'Dog'))
+  names.write(files.class_map)
+  path = tmp_path / 'weak.csv'
+
+  def rows(two):
+    path.write_text(f'one, 0, 10, "Hum, /m/c"\ntwo, 0, 10, "{two}"\n')
+
+  rows('Dog, Dog, barking,/m/a')
+  one, two = clips_of(read_labels(files))
+  assert set(one.weak) == {0, 1, 2}
+  assert one.strong == (StrongEvent(0, 0.0, 1.0),)
+  assert set(two.weak) == {0, 1, 2}
+  assert two.strong == (StrongEvent(1, 0.0, 0.96, present=False),)
+  rows('Dogg')
+  with pytest.raises(
+    LabelError, match='label Dogg is not in the class map; do you mean'
+  ):
+    read_labels(files)
+  rows('/m/d')
+  with pytest.raises(LabelError, match=r'/m/d is not in the class map\n'):
+    read_labels(files)
+
+
+def test_clips_that_lose_all_their_labels_are_counted(write_files, tmp_path):
+  files = write_files(skip_bad_labels=True)
+  path = tmp_path / 'more.csv'
+  rows = ('bare, 0, 2, "/m/unknown,/m/other"', 'part, 0, 2, "/m/a,/m/unknown"')
+  path.write_text('\n'.join([*rows, 'empty, 0, 2, ""', '']))
+  files = dataclasses.replace(files, segments_csvs=(*files.segments_csvs, str(path)))
+  counts = read_labels(files).counts
+  assert counts['labels_skipped_as_wrong'] == 3
+  assert counts['clips_left_without_labels'] == 1
+  explicit = write_files(explicit=[('bare_0', '/m/a', 'NOT_PRESENT')]).explicit_tsvs
+  counts = read_labels(dataclasses.replace(files, explicit_tsvs=explicit)).counts
+  assert counts['clips_left_without_labels'] == 0
+
+
 def test_what_a_person_was_unsure_of_gives_way_to_what_others_decided(write_files):
   explicit = [(f'{clip}_0', f'/m/{mid}', 'UNSURE') for clip, mid in UNSURE]
   joined = read_labels(

@@ -55,6 +55,11 @@ def test_no_model(tmp_path):
     require_model(tmp_path)
 
 
+def test_a_folder_in_which_a_model_lies_names_it(exported):
+  with pytest.raises(ModelError, match=f'is no model, but {exported} in it is one'):
+    require_model(exported.parent)
+
+
 def test_missing_weights_are_told_with_where_they_are(tmp_path):
   with pytest.raises(ModelError) as error:
     require_model(tmp_path / 'yamnet.h5')

@@ -104,6 +104,17 @@ def test_the_highest_patch_counts_with_its_time_and_the_mean_stands_beside_it():
   assert tags.clip_scores('linear_softmax')[1] == pytest.approx(expected)
 
 
+def test_a_quiet_second_makes_no_sound_silence():
+  tags = tags_of([[1.0, 0.1, 0.2], [0.0, 0.7, 0.3]])
+  text = tagging.describe(tags, ('Silence', 'Bark', 'Rain'), number=2)
+  assert text.splitlines()[1:] == [
+    '  0.700 at 0:00.48, mean 0.400  Bark',
+    '  0.500 on average              Silence',
+  ]
+  text = tagging.describe(tags, ('Silence', 'Bark', 'Rain'), least=0.6)
+  assert 'Silence' not in text
+
+
 @pytest.mark.parametrize(
   ('seconds', 'text'),
   [(0, '0:00.00'), (59.999, '1:00.00'), (62.4, '1:02.40'), (3723.051, '1:02:03.05')],

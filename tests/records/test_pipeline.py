@@ -1,7 +1,11 @@
 import csv
+import os
 import pathlib
+import shlex
 
+import numpy as np
 import pytest
+import soundfile
 
 from audioset_ml.errors import InputError
 from audioset_ml.labels.label_files import LabelFiles
@@ -51,6 +55,41 @@ def test_clips_without_usable_sound_are_listed_with_the_reason(small_data, tmp_p
   assert skipped[files[0].stem]['reason'] == 'missing'
   assert skipped[files[1].stem]['reason'] == 'undecodable'
   assert 'nothing of it can be decoded' in skipped[files[1].stem]['detail']
+  again = ('prepare', *flags, f'--audio_dir={audio}', f'--output_dir={out}')
+  assert 'by now' not in run_stage_ok(*again)
+  (audio / files[0].name).write_bytes(files[0].read_bytes())
+  told = run_stage_ok(*again).splitlines()
+  assert told[0].startswith(f'{out}: finished already with the same flags')
+  assert told[1].startswith('1 of the 1 clips without sound in them have a file by now')
+  assert files[0].name in told[1]
+
+
+def test_of_a_whole_recording_the_command_is_told_that_cuts_the_clip(
+  small_data, small_records, tmp_path
+):
+  audio, out = tmp_path / 'audio of clips', tmp_path / 'records'
+  audio.mkdir()
+  for path in (small_data / 'audio').iterdir():
+    waveform, rate = soundfile.read(path, dtype='int16')
+    name, _, start = path.stem.rpartition('_')
+    if start == '5000':
+      waveform = np.concatenate([np.zeros(5 * rate, np.int16), waveform])
+    soundfile.write(audio / f'{name}.flac', waveform, rate)
+  flags = [f for f in prepare_flags(small_data) if 'audio_dir' not in f]
+  flags += [f'--audio_dir={audio}', f'--output_dir={out}']
+  assert '1 sound is longer than its clip; ' in run_stage_ok('prepare', *flags)
+  with open(out / 'skipped.csv', newline='') as file:
+    [row] = csv.DictReader(file)
+  name = f'{audio}/clip0000005.flac'
+  move, _, cut = row['detail'].partition('cut it: ')[2].partition(' && ')
+  assert shlex.split(move) == ['mv', name, f'{name}.whole']
+  times = ['-ss', '5', '-t', '2']
+  assert shlex.split(cut) == ['ffmpeg', *times, '-i', f'{name}.whole', '-vn', name]
+  os.rename(name, f'{name}.whole')
+  waveform, rate = soundfile.read(f'{name}.whole', dtype='int16')
+  soundfile.write(name, waveform[5 * rate : 7 * rate], rate)
+  run_stage_ok('prepare', *flags, '--overwrite')
+  assert contents(out) == contents(small_records)
 
 
 def test_sound_that_comes_later_is_found_by_the_same_command(

@@ -1,5 +1,6 @@
 """The page of evaluations: made by the stage, looked at in a browser."""
 
+import dataclasses
 import json
 import re
 
@@ -8,10 +9,13 @@ import pytest
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import bootstrap, files
+from audioset_ml.evaluation.comparison import compare
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.reporting import evaluation_report as report
+from audioset_ml.reporting import report_summary
+from audioset_ml.reporting.class_data import comparison_data
 from tests.browser import chromium
 from tests.stages import run_stage, run_stage_ok
 
@@ -130,9 +134,58 @@ def test_clear_differences_are_marked(page, tmp_path):
       for table in window.find_elements(TAG, 'table')
       if table.get_attribute('aria-label') == 'Differences'
     )
-    row = rows_of(differences)[0]
-    assert row[0] == 'masked'
-    assert '▲' in row[2]
+    rows = {row[0]: row[1:] for row in rows_of(differences)}
+    assert '▲' in rows['lωlrap'][0]
+    assert rows['lωlrap'][1:] == ['6', '0', '6']  # clearly better, clearly worse, of
+    contents = window.find_elements(CSS, 'nav a')
+    parts = [one.text for one in window.find_elements(TAG, 'h2')]
+    assert [one.text for one in contents] == parts
+    contents[-1].click()
+    assert window.execute_script('return scrollY') > 0
+
+
+def test_the_page_says_what_came_out(evaluations):
+  plain, masked = report.read_models([str(path) for path in evaluations]).values()
+
+  def said(**models):
+    baseline, *others = models
+    compared = {name: compare(models[baseline], models[name]) for name in others}
+    return report_summary.sentences(models, compared, baseline)
+
+  assert said(plain=plain)[0].startswith('lωlrap 0.')
+  first, better = said(plain=plain, masked=masked)
+  assert first.startswith('plain: lωlrap 0.')
+  assert better.startswith('masked is clearly better than plain: lωlrap +0.')
+  worse = said(masked=masked, plain=plain)[1]
+  assert worse.startswith('plain is clearly worse than masked: lωlrap −0.')
+  same = said(plain=plain, again=plain)[1]
+  assert same.startswith(
+    'again is neither clearly better nor clearly worse than plain:'
+  )
+
+
+def test_classes_are_listed_where_they_clearly_differ(evaluations, tmp_path):
+  near = write_evaluation(tmp_path / 'near', seed=5, gain=0.08)
+  plain, masked, near = report.read_models(
+    [*map(str, evaluations), str(near)], ('plain', 'masked', 'near')
+  ).values()
+  data = comparison_data('masked', compare(plain, masked))
+  assert data['clear'] == {'improved': 6, 'worsened': 0, 'classes': 6}
+  assert len(data['improved']) == 6
+  assert data['worsened'] == []
+  found = compare(plain, near)
+  data = comparison_data('near', found)
+  for kind, sign in (('improved', 1), ('worsened', -1)):
+    for row in data[kind]:
+      assert min(sign * row['low'], sign * row['high']) > 0
+  by_difference = dataclasses.replace(
+    found, per_class=found.per_class.drop(columns=['lwlrap_low', 'lwlrap_high'])
+  )
+  data = comparison_data('near', by_difference)
+  assert data['clear'] is None
+  differ = np.nan_to_num(found.per_class['lwlrap_difference'])
+  assert len(data['improved']) == (differ > 0).sum()
+  assert len(data['worsened']) == (differ < 0).sum() > 0
 
 
 @pytest.mark.parametrize(('width', 'scheme'), [(1200, 'light'), (390, 'dark')])

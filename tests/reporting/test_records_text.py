@@ -57,7 +57,7 @@ def overview(**changes):
 def test_records_are_described():
   lines = describe_records(overview()).splitlines()
   assert lines == [
-    'records: 4 clips (1.23 h) in 1 shards, 135,000 bytes a clip',
+    'records: 4 clips (1.23 h) in 1 shard, 135,000 bytes a clip',
     'skipped: 3 (2 no audio, 1 too short; see records/skipped.csv)',
     'front end: 16000 Hz, windows of 25 ms every 10 ms, 64 mel bands from 125 to 7500 '
     'Hz, patches of 0.96 s',

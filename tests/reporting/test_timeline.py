@@ -70,7 +70,12 @@ def test_strips_are_few_and_the_last_is_no_sliver(seconds):
   assert count == 1 or seconds - (count - 1) * length > 0.1 * length
 
 
-@pytest.mark.parametrize('seconds', [3.3, 1204.6, 3600.0])
+def test_a_short_sound_fills_its_picture():
+  assert strip_seconds(3.3) == 3.3
+  assert strip_seconds(9.9) == 9.9
+
+
+@pytest.mark.parametrize('seconds', [0.97, 3.3, 1204.6, 3600.0])
 def test_pictures_of_any_length_hold_all_names(seconds, tmp_path):
   figure = draw_timeline(timeline(seconds))
   style.save(figure, tmp_path / 'picture.png')

@@ -1,0 +1,39 @@
+"""Sound files that have come after the records were made without them."""
+
+from audioset_ml import folders, paths
+from audioset_ml.errors import InputError, printable
+from audioset_ml.input_files import read_rows
+from audioset_ml.records import audio_files, audio_names
+from audioset_ml.records.folder import SKIPPED_FILE, SKIPPED_HEADER
+
+_MISSING = 'missing'
+
+
+def told(records: paths.Path, audio_dir: str) -> str:
+  """How many clips that the records lack for want of sound have some now.
+
+  Args:
+    records: the finished records.
+    audio_dir: the folder of the clips' sound.
+
+  Returns:
+    A line, '' if there are none.
+  """
+  rows = read_rows(records / SKIPPED_FILE, SKIPPED_HEADER, remedy='make them again')
+  missing = [clip_id for _, (clip_id, reason, _) in rows if reason == _MISSING]
+  if not missing:
+    return ''
+  template = folders.read_run(records, 'prepare').get('audio_names')
+  try:
+    sounds = audio_files.find_audio(
+      audio_dir, missing, names=template or audio_names.AUTO
+    ).sounds
+  except InputError:  # such as several names at once: the stage itself would tell
+    return ''
+  if not sounds:
+    return ''
+  first = printable(next(iter(sounds.values())))
+  return (
+    f'{len(sounds)} of the {len(missing)} clips without sound in them have a file by '
+    f'now ({first}, for one), which are left out until --overwrite makes them anew'
+  )
