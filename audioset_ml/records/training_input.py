@@ -36,6 +36,7 @@ class InputConfig:
     service_job: name under which the processes of one run share the service's
       examples, each getting others.
     first_epoch: the epoch to begin with.
+    tells_explicit: whether targets tell explicit negatives (−2) from implicit ones (0).
   """
 
   batch_size: int = 64
@@ -46,6 +47,7 @@ class InputConfig:
   service: str = ''
   service_job: str = ''
   first_epoch: int = 0
+  tells_explicit: bool = False
 
 
 def training_dataset(
@@ -54,7 +56,7 @@ def training_dataset(
   mix: Source | None = None,
   mix_fraction: float = 0.0,
 ) -> tf.data.Dataset:
-  """Endless batches of random patches with their three-state targets.
+  """Endless batches of random patches with their targets.
 
   Every clip is read once an epoch; the shuffle buffer mixes the ends of epochs. With
   two sources, each example comes from `mix` with probability `mix_fraction` (SL21's μ),
@@ -62,7 +64,7 @@ def training_dataset(
 
   Returns:
     (frames [batch, 96, 64] float32, target [batch, classes] int8: 1 positive,
-    0 negative, −1 ignored).
+    0 negative, −1 ignored; −2 explicit negatives, where they are told).
 
   Raises:
     RecordError: a label set is of other clips or classes, there are no strong labels
@@ -101,7 +103,7 @@ def training_dataset(
 def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Dataset:
   """Endless single examples of a source, shuffled."""
   records, seed = source.records, _seed(config, place)
-  frames, targets = records.frames, source.target_maker()
+  frames, targets = records.frames, source.target_maker(config.tells_explicit)
 
   def block(numbers: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
     record = schema.parse_batch(serialized, frames, strong=targets.needs_events)

@@ -81,8 +81,12 @@ class Source:
     """Whether only clips with strong labels are used."""
     return self.strong_clips_only or self.label_mode != 'weak'
 
-  def target_maker(self) -> 'TargetMaker':
-    """Makes the targets of patches."""
+  def target_maker(self, tells_explicit: bool = False) -> 'TargetMaker':
+    """Makes the targets of patches.
+
+    Args:
+      tells_explicit: whether explicit negatives are told from implicit ones.
+    """
     # Imported here: what is wrong with a source is told before TensorFlow is there.
     from audioset_ml.records.targets import LabelSetLookup, TargetMaker
 
@@ -99,6 +103,7 @@ class Source:
       self.implied,
       unannotated,
       records.complete,
+      tells_explicit,
     )
 
   def chosen(self) -> tuple[str, ...] | None:
