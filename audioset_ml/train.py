@@ -25,6 +25,7 @@ from audioset_ml.training.config import (
   SCHEDULES,
   STRATEGIES,
 )
+from audioset_ml.training.loss_config import KINDS, NEGATIVE_LOSSES
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(
@@ -105,6 +106,44 @@ flags.DEFINE_string(
   '',
   "AudioSet's ontology.json: the ancestors of a positive are positive too, unless a "
   'person said otherwise.',
+)
+# The loss.
+flags.DEFINE_enum(
+  'negative_loss',
+  'bce',
+  NEGATIVE_LOSSES,
+  'How negatives that nobody was asked about are trained. bce: as what a person '
+  'refuted; the others suspect that some are missing labels: hill and splc (Zhang et '
+  'al. 2021), asl (Ridnik et al. 2021), csl (Ben-Baruch et al. 2022), ll_r and ll_ct '
+  '(Kim et al. 2022), wan and ls (Cole et al. 2021). They suspect nothing that a '
+  'person refuted.',
+)
+flags.DEFINE_list(
+  'loss_options',
+  [],
+  'Hyper-parameters of --negative_loss that are other than published, name=value: '
+  + '; '.join(
+    f'{name}: {", ".join(kind.options)}' for name, kind in KINDS.items() if kind.options
+  )
+  + '.',
+)
+flags.DEFINE_bool(
+  'suspect_all_negatives',
+  False,
+  'Have --negative_loss treat refuted labels as those that nobody was asked about, as '
+  'its paper does.',
+)
+flags.DEFINE_integer(
+  'epoch_steps',
+  0,
+  'Steps of an epoch, for ll_r, ll_ct and splc, which change from epoch to epoch; 0: '
+  'as many as it takes to read as many examples as --records has clips to train on.',
+  0,
+)
+flags.DEFINE_string(
+  'prior_scores',
+  '',
+  'Folder of scores whose mean over the clips is the prior of each class, for csl.',
 )
 # Augmentation.
 flags.DEFINE_float(
@@ -331,6 +370,7 @@ def _is_chief() -> bool:
 def main(_) -> None:
   from audioset_ml.records.folds import Fold
   from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+  from audioset_ml.training.loss_config import LossConfig, parse_options
 
   def values(*names: str) -> dict:
     return {name: FLAGS[name].value for name in names}
@@ -371,13 +411,20 @@ def main(_) -> None:
     **values('checkpoint_every', 'checkpoints_kept', 'log_every'),
     **values('show_clips', 'profile_steps'),
     curve_classes=tuple(FLAGS.curve_class),
+    loss=LossConfig(
+      FLAGS.negative_loss,
+      parse_options(FLAGS.loss_options),
+      FLAGS.suspect_all_negatives,
+      FLAGS.epoch_steps,
+      FLAGS.prior_scores,
+    ),
     optimizer=OptimizerConfig(
       **values('optimizer', 'weight_decay', 'learning_rate', 'warmup_fraction'),
       **values('schedule', 'final_fraction', 'clip_norm', 'accumulate', 'precision'),
     ),
   )
   inputs = values('records', 'mix_records', 'validation_records', 'label_set')
-  inputs |= values('init_from', 'smear_ontology')
+  inputs |= values('init_from', 'smear_ontology', 'prior_scores')
   inputs |= values('clip_list', 'mix_clip_list', 'validation_list')
   with stage.output_folder(
     FLAGS.output_dir,

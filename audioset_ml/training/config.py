@@ -7,6 +7,7 @@ from typing import Any
 from audioset_ml.errors import InputError
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.folds import Fold
+from audioset_ml.training.loss_config import LossConfig
 
 OPTIMIZERS = ('adam', 'adamw', 'sgd')
 SCHEDULES = ('constant', 'cosine', 'exponential')
@@ -107,6 +108,7 @@ class TrainConfig:
     balance_power: how far rare classes are made up for.
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
       in ModelConfig.
+    loss: what is made small.
     optimizer: the optimiser.
     ema_decay: of a moving average of the weights, which is then validated and saved
       instead of the weights; 0 for none.
@@ -153,6 +155,7 @@ class TrainConfig:
   bias_start: float = 0.0
   hidden_units: tuple[int, ...] = (512, 512)
   dropout: float = 0.0
+  loss: LossConfig = dataclasses.field(default_factory=LossConfig)
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
   ema_decay: float = 0.0
   steps: int = 100_000
@@ -201,6 +204,11 @@ class TrainConfig:
       raise InputError(
         'accumulate is for strategy=one_device; several replicas share a large batch '
         'anyway'
+      )
+    if self.loss.kind.whole_batch and self.strategy != 'one_device':
+      raise InputError(
+        f'negative_loss {self.loss.name} ranks the labels of a whole batch, of which '
+        f'with strategy={self.strategy} each replica sees a part: use one_device'
       )
     if self.steps_per_call > 1 and (self.strategy != 'one_device' or self.data_service):
       other = 'data_service' if self.data_service else f'strategy={self.strategy}'

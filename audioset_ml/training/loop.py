@@ -29,8 +29,14 @@ from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.data_service import ServedBatches
 from audioset_ml.training.event_logs import trim_events
 from audioset_ml.training.inputs import open_input
+from audioset_ml.training.loss_table import build_loss
 from audioset_ml.training.monitor import Monitor
-from audioset_ml.training.sources import lost_of_lists, open_sources
+from audioset_ml.training.sources import (
+  class_priors,
+  epoch_steps,
+  lost_of_lists,
+  open_sources,
+)
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
 from audioset_ml.training.validation import BEST_PREFIX, BestModel, Validator
 from audioset_ml.training.warm_start import init_from, init_optimizer_from, steps_of
@@ -119,7 +125,13 @@ class _Run:
       saved['iterator'] = self._iterator = iter(self._open_input())
     shape = Shape(self.records.num_classes, self.records.frames.patch_shape)
     done = steps_of(config.init_from) if config.init_optimizer else 0
-    self.trainer = Trainer(config, shape, strategy, done)
+    loss = build_loss(
+      config.loss,
+      shape.num_classes,
+      epoch_steps(config, sources),
+      class_priors(config, self.records),
+    )
+    self.trainer = Trainer(config, shape, strategy, done, loss)
     self.best = BestModel(config.metrics, config.best_metric, config.patience)
     self._losses = tf.Variable(tf.zeros(2, tf.float64))  # sum and number since a point
     self._checkpoints = Checkpoints(

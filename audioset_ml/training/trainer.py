@@ -10,7 +10,8 @@ import tensorflow as tf
 from audioset_ml.models.registry import build_model
 from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.distribution import local_replicas
-from audioset_ml.training.losses import MaskedBinaryCrossentropy
+from audioset_ml.training.loss_table import Loss, build_loss
+from audioset_ml.training.negative_loss import NegativeLoss
 from audioset_ml.training.optimization import MovingAverage, build_optimizer
 from audioset_ml.training.warm_start import CLASSIFIER
 
@@ -39,9 +40,11 @@ class Trainer:
     shape: Shape,
     strategy: tf.distribute.Strategy,
     steps_before: int = 0,
+    loss: Loss | None = None,
   ):
     """Args: the run; what its records say of the network; where it runs; steps that an
-    optimiser's state which is to be taken over has seen."""
+    optimiser's state which is to be taken over has seen; the loss of single examples,
+    None for that of the configuration without what only records can say."""
     self._config = config
     self._strategy = strategy
     self._replicas = strategy.num_replicas_in_sync
@@ -65,8 +68,7 @@ class Trainer:
       if config.ema_decay:
         self.average = MovingAverage(self.model, config.ema_decay)
       self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    # Keras's own mean would divide by the number of replicas once more.
-    self._loss = MaskedBinaryCrossentropy(reduction=None, dtype='float32')
+    self._loss = loss or build_loss(config.loss, shape.num_classes)
     self._train_step = tf.function(self._distributed_step)
     self._train_steps = tf.function(self._steps_in_a_row)
 
@@ -171,7 +173,7 @@ class Trainer:
     variables = self.model.trainable_variables
     with tf.GradientTape() as tape:
       logits = tf.cast(self.model(patches, training=True), tf.float32)
-      loss = tf.reduce_mean(self._loss(target, logits))
+      loss = tf.reduce_mean(self._losses(target, logits))
       scaled = self.optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled, variables)
     if self._replicas > 1:
@@ -184,6 +186,12 @@ class Trainer:
     if self.average is not None:
       self.average.update(self.step - 1)
     return loss
+
+  def _losses(self, target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The loss of each example. Shape [examples]."""
+    if isinstance(self._loss, NegativeLoss):
+      return self._loss(target, logits, self.step)
+    return self._loss(target, logits)
 
 
 def float32_copy(model: keras.Model) -> keras.Model:

@@ -211,6 +211,33 @@ WRONG = [
     f'{TRAIN} --validation_records=records --validation_list=all.txt',
     'of its 12 clips, a fraction of 1.0 without those that are left out is none',
   ),
+  (
+    'train',
+    f'{TRAIN} --negative_loss=hill --loss_options=gamma',
+    "loss option 'gamma': needed is a name and a number",
+  ),
+  (
+    'train',
+    f'{TRAIN} --loss_options=gamma=2',
+    "negative_loss bce has no 'gamma'; it has: none",
+  ),
+  ('train', f'{TRAIN} --suspect_all_negatives', 'bce has no use for suspect_all'),
+  ('train', f'{TRAIN} --prior_scores=scores', 'bce has no use for prior_scores'),
+  (
+    'train',
+    f'{TRAIN} --negative_loss=csl --prior_scores=records',
+    'records: written by `prepare`, but a `score`',
+  ),
+  (
+    'train',
+    f'{TRAIN} --negative_loss=csl --prior_scores=scores --records=records_others',
+    'records_others: class 0 is /m/other, but in the scores',
+  ),
+  (
+    'train',
+    f'{TRAIN} --negative_loss=splc --label_mode=strong',
+    'negative_loss splc goes by epochs',
+  ),
   ('train', f'{TRAIN} --patience=3', '--patience does nothing here'),
   ('train', f'{TRAIN} --learning_rate=-1', 'learning_rate is -1.0'),
   ('train', f'{TRAIN} --strategy=multi_worker', 'multi_worker needs TF_CONFIG'),
