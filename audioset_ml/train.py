@@ -17,6 +17,7 @@ Example:
 from absl import app, flags
 
 from audioset_ml import checks, stage
+from audioset_ml.labels.label_set import FLAGGED_AS
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.training.config import (
   BEST_METRICS,
@@ -25,6 +26,7 @@ from audioset_ml.training.config import (
   SCHEDULES,
   STRATEGIES,
 )
+from audioset_ml.training.flagging_config import FlaggingConfig
 from audioset_ml.training.loss_config import KINDS, NEGATIVE_LOSSES
 
 FLAGS = flags.FLAGS
@@ -114,9 +116,9 @@ flags.DEFINE_enum(
   NEGATIVE_LOSSES,
   'How negatives that nobody was asked about are trained. bce: as what a person '
   'refuted; the others suspect that some are missing labels: hill and splc (Zhang et '
-  'al. 2021), asl (Ridnik et al. 2021), csl (Ben-Baruch et al. 2022), ll_r and ll_ct '
-  '(Kim et al. 2022), wan and ls (Cole et al. 2021). They suspect nothing that a '
-  'person refuted.',
+  'al. 2021), asl (Ridnik et al. 2021), csl (Ben-Baruch et al. 2022), ll_r, ll_ct '
+  'and ll_cp (Kim et al. 2022), wan and ls (Cole et al. 2021). They suspect nothing '
+  'that a person refuted.',
 )
 flags.DEFINE_list(
   'loss_options',
@@ -136,7 +138,7 @@ flags.DEFINE_bool(
 flags.DEFINE_integer(
   'epoch_steps',
   0,
-  'Steps of an epoch, for ll_r, ll_ct and splc, which change from epoch to epoch; 0: '
+  'Steps of an epoch, for ll_… and splc, which change from epoch to epoch; 0: '
   'as many as it takes to read as many examples as --records has clips to train on.',
   0,
 )
@@ -144,6 +146,21 @@ flags.DEFINE_string(
   'prior_scores',
   '',
   'Folder of scores whose mean over the clips is the prior of each class, for csl.',
+)
+flags.DEFINE_string(
+  'flag_while_training',
+  '',
+  "ML20's rule without a teacher: the percentage of each class's implicit negatives "
+  'that the network itself, as it is then, scores highest is flagged.',
+)
+flags.DEFINE_float(
+  'flag_from', 0.25, 'Share of the steps after which --flag_while_training begins.'
+)
+flags.DEFINE_float(
+  'flag_every', 0.05, 'Share of the steps after which it flags labels anew.'
+)
+flags.DEFINE_enum(
+  'flag_as', 'ignored', FLAGGED_AS, 'What labels that it flags are in training.'
 )
 # Augmentation.
 flags.DEFINE_float(
@@ -325,6 +342,10 @@ _NEEDS = {
   'curve_class': (lambda: FLAGS.validation_records, '--validation_records'),
   'profile_steps': (lambda: FLAGS.steps > 10, 'more than 10 --steps'),
   'patience': (lambda: FLAGS.best_metric, '--best_metric'),
+  **dict.fromkeys(
+    ('flag_from', 'flag_every', 'flag_as'),
+    (lambda: FLAGS.flag_while_training, '--flag_while_training'),
+  ),
 }
 
 
@@ -358,6 +379,15 @@ def _hidden_units() -> tuple[int, ...]:
     raise app.UsageError(
       f'--hidden_units={",".join(FLAGS.hidden_units)}: not whole numbers'
     ) from None
+
+
+def _flagging() -> FlaggingConfig | None:
+  from audioset_ml.missing_labels.thresholds import parse_percent
+
+  if not FLAGS.flag_while_training:
+    return None
+  percent = parse_percent(FLAGS.flag_while_training)
+  return FlaggingConfig(percent, FLAGS.flag_from, FLAGS.flag_every, FLAGS.flag_as)
 
 
 def _is_chief() -> bool:
@@ -418,6 +448,7 @@ def main(_) -> None:
       FLAGS.epoch_steps,
       FLAGS.prior_scores,
     ),
+    flagging=_flagging(),
     optimizer=OptimizerConfig(
       **values('optimizer', 'weight_decay', 'learning_rate', 'warmup_fraction'),
       **values('schedule', 'final_fraction', 'clip_norm', 'accumulate', 'precision'),

@@ -126,10 +126,19 @@ def mix_up(
   share = gammas[0] / tf.maximum(gammas[0] + gammas[1], 1e-30)
   share = tf.reshape(share, [-1, 1, 1])
   # log(λ e^a + (1 − λ) e^b), where the log offset averages to itself.
-  other_patches = tf.roll(patches, 1, axis=0)
+  other_patches = _neighbours(patches)
   mixed = tf.math.log(share * tf.exp(patches) + (1 - share) * tf.exp(other_patches))
-  other_targets = tf.roll(targets, 1, axis=0)
-  return mixed, mix_targets(targets, other_targets)
+  return mixed, mix_targets(targets, _neighbours(targets))
+
+
+def both_mixed(of_each: tf.Tensor) -> tf.Tensor:
+  """What belongs to the patches that `mix_up` mixes: [batch, 1] to [batch, 2]."""
+  return tf.concat([of_each, _neighbours(of_each)], axis=1)
+
+
+def _neighbours(of_each: tf.Tensor) -> tf.Tensor:
+  """Of each patch of a batch, that of the one it is mixed with."""
+  return tf.roll(of_each, 1, axis=0)
 
 
 def mix_targets(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:

@@ -26,6 +26,9 @@ from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.frames import FrameFormat
 
 POSITIVE, NEGATIVE, IGNORED, EXPLICIT_NEGATIVE = 1, 0, -1, -2
+# What becomes of a flagged label.
+STATES_OF_FLAGGED = {'ignored': IGNORED, 'positive': POSITIVE}
+_BITS = [128, 64, 32, 16, 8, 4, 2, 1]
 
 
 class LabelSetLookup:
@@ -46,7 +49,7 @@ class LabelSetLookup:
     )
     self._packed = tf.constant(label_set.packed)
     self._num_classes = len(label_set.class_map)
-    self._state = {'ignored': IGNORED, 'positive': POSITIVE}[label_set.flagged_as]
+    self._state = STATES_OF_FLAGGED[label_set.flagged_as]
 
   def targets(self, clip_ids: tf.Tensor) -> tf.Tensor:
     """What the flagged labels of clips are; the others are NEGATIVE.
@@ -54,7 +57,7 @@ class LabelSetLookup:
     Shape [batch, classes], int8.
     """
     packed = tf.gather(self._packed, self._row_of.lookup(clip_ids))  # [batch, bytes]
-    flagged = _unpack(packed, self._num_classes)
+    flagged = unpack(packed, self._num_classes)
     return tf.where(flagged, tf.constant(self._state, tf.int8), NEGATIVE)
 
 
@@ -261,7 +264,7 @@ def covered(
   return fills_window | holds_event
 
 
-def _unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
+def unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
   """Bits, the first class highest, as of `numpy.packbits`.
 
   Args:
@@ -271,9 +274,25 @@ def _unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
   Returns:
     Shape [batch, classes], bool.
   """
-  masks = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
+  masks = tf.constant(_BITS, tf.uint8)
   bits = tf.bitwise.bitwise_and(packed[..., tf.newaxis], masks)  # [batch, bytes, 8]
   return tf.reshape(bits > 0, [-1, 8 * packed.shape[-1]])[:, :num_classes]
+
+
+def pack(flagged: tf.Tensor) -> tf.Tensor:
+  """What `unpack` takes apart.
+
+  Args:
+    flagged: shape [batch, classes], bool.
+
+  Returns:
+    Shape [batch, ⌈classes / 8⌉], uint8.
+  """
+  size = -(-flagged.shape[-1] // 8)
+  missing = 8 * size - flagged.shape[-1]
+  bits = tf.pad(tf.cast(flagged, tf.int32), [[0, 0], [0, missing]])
+  bits = tf.reshape(bits, [-1, size, 8]) * tf.constant(_BITS)
+  return tf.cast(tf.reduce_sum(bits, axis=-1), tf.uint8)
 
 
 def _unpack_bytes(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
@@ -281,4 +300,4 @@ def _unpack_bytes(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
   size = -(-num_classes // 8)
   known = tf.where(packed == '', tf.constant(bytes(size)), packed)
   values = tf.ensure_shape(tf.io.decode_raw(known, tf.uint8), [None, size])
-  return _unpack(values, num_classes)
+  return unpack(values, num_classes)

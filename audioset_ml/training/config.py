@@ -7,6 +7,7 @@ from typing import Any
 from audioset_ml.errors import InputError
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.folds import Fold
+from audioset_ml.training.flagging_config import FlaggingConfig
 from audioset_ml.training.loss_config import LossConfig
 
 OPTIMIZERS = ('adam', 'adamw', 'sgd')
@@ -109,6 +110,7 @@ class TrainConfig:
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
       in ModelConfig.
     loss: what is made small.
+    flagging: when likely missing labels are flagged by the run itself; None: never.
     optimizer: the optimiser.
     ema_decay: of a moving average of the weights, which is then validated and saved
       instead of the weights; 0 for none.
@@ -156,6 +158,7 @@ class TrainConfig:
   hidden_units: tuple[int, ...] = (512, 512)
   dropout: float = 0.0
   loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+  flagging: FlaggingConfig | None = None
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
   ema_decay: float = 0.0
   steps: int = 100_000
@@ -210,6 +213,8 @@ class TrainConfig:
         f'negative_loss {self.loss.name} ranks the labels of a whole batch, of which '
         f'with strategy={self.strategy} each replica sees a part: use one_device'
       )
+    if self.flags_labels:
+      self._require_flaggable()
     if self.steps_per_call > 1 and (self.strategy != 'one_device' or self.data_service):
       other = 'data_service' if self.data_service else f'strategy={self.strategy}'
       raise InputError(
@@ -221,10 +226,12 @@ class TrainConfig:
 
   def steps_until_due(self, steps_done: int) -> int:
     """Steps up to the next after which there is something to do: a point to log, a
-    validation, a checkpoint, the end."""
+    validation, labels to flag, a checkpoint, the end."""
     every = [self.log_every, self.checkpoint_every]
     every += [self.validate_every] if self.validation_records else []
     due = [number - steps_done % number for number in every]
+    if self.flagging:
+      due.append(self.flagging.steps_until_due(steps_done, self.steps))
     return min(*due, self.steps - steps_done)
 
   @property
@@ -233,6 +240,36 @@ class TrainConfig:
     if self.validate_strong or self.best_metric in STRONG_METRICS:
       return BEST_METRICS
     return WEAK_METRICS
+
+  @property
+  def flags_labels(self) -> bool:
+    """Whether the run flags labels of clips itself."""
+    return self.flagging is not None or self.loss.kind.keeps_labels
+
+  def _require_flaggable(self) -> None:
+    """Raises InputError for what labels can't be flagged with in the run itself."""
+    mixed = self.mix is not None and self.mix_fraction > 0
+    main = self.mix is None or self.mix_fraction < 1
+    used = [self.source] * main + [self.mix] * mixed
+    weak = [part for part in used if part.label_mode == 'weak']
+    wrong = {
+      'needs a source with weak labels': not weak,
+      'is for strategy=one_device': self.strategy != 'one_device',
+      'is for records that are read here, not data_service': bool(self.data_service),
+    }
+    loss = f'negative_loss {self.loss.name}'
+    if self.flagging:
+      who = 'flag_while_training'
+      wrong[f'does not go with {loss}'] = self.loss.kind.keeps_labels
+      wrong['takes the place of label_set'] = any(part.label_set for part in weak)
+      wrong['is not for strong_clips_only'] = any(p.strong_clips_only for p in weak)
+    else:
+      who = loss
+      mixes = bool(self.augment.get('mixup_alpha'))
+      wrong['cannot tell of which clip a large loss is, with mixup_alpha'] = mixes
+    for reason, is_wrong in wrong.items():
+      if is_wrong:
+        raise InputError(f'{who} {reason}')
 
   def model_config(self, num_classes: int, patch_shape: tuple[int, int]) -> ModelConfig:
     """The network for records of this many classes and this shape of patches."""

@@ -67,6 +67,7 @@ def open_input(
     balance_power=config.balance_power,
     augment=AugmentConfig(**config.augment),
     tells_explicit=config.loss.tells_explicit,
+    tells_clips=config.flags_labels,
     **service,
   )
   mix = sources[1] if len(sources) > 1 else None

@@ -25,9 +25,11 @@ from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 from audioset_ml.records.training_source import Source
 from audioset_ml.training import distribution
 from audioset_ml.training.checkpoints import Checkpoints
+from audioset_ml.training.clip_flags import ClipFlags
 from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.data_service import ServedBatches
 from audioset_ml.training.event_logs import trim_events
+from audioset_ml.training.flagging import Flagger
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.loss_table import build_loss
 from audioset_ml.training.monitor import Monitor
@@ -131,7 +133,12 @@ class _Run:
       epoch_steps(config, sources),
       class_priors(config, self.records),
     )
-    self.trainer = Trainer(config, shape, strategy, done, loss)
+    flags = self._build_flags()
+    self.trainer = Trainer(config, shape, strategy, done, loss, flags)
+    self._flagger = None
+    if config.flagging:
+      model = self.trainer.model
+      self._flagger = Flagger(config.flagging, sources, model, flags, output_dir)
     self.best = BestModel(config.metrics, config.best_metric, config.patience)
     self._losses = tf.Variable(tf.zeros(2, tf.float64))  # sum and number since a point
     self._checkpoints = Checkpoints(
@@ -144,6 +151,7 @@ class _Run:
       losses=self._losses,
       **({'average': self.trainer.average} if self.trainer.average else {}),
       **({'seeds': seeds} if (seeds := self.trainer.seeds) else {}),
+      **({'flags': flags} if flags is not None else {}),
       **saved,
     )
     self._interrupted = False
@@ -187,6 +195,8 @@ class _Run:
         lambda: self._interrupted,
       )
     try:
+      if trainer.steps_done == 0:
+        self._flag(0)
       while trainer.steps_done < config.steps and not self.best.exhausted:
         done = trainer.steps_done
         losses, leaving = self._next_steps(served)
@@ -220,7 +230,8 @@ class _Run:
       batch = served.next() if served else next(self._iterator)
     if batch is None:
       return [], True
-    loss, leaving = trainer.train_step(*batch, self._interrupted)
+    patches, target, *clips = batch
+    loss, leaving = trainer.train_step(patches, target, self._interrupted, *clips)
     return [loss], leaving
 
   def _note(self, losses: list[float]) -> None:
@@ -247,10 +258,27 @@ class _Run:
         with self.trainer.averaged():
           values = self._validator.validate(self.trainer.model, step)
           self.best.update(values, step, self._save_best if self.chief else None)
+      self._flag(step)
       if step % config.checkpoint_every == 0 or last or leaving or self.best.exhausted:
         self._save(step, monitor)
       if leaving:
         raise KeyboardInterrupt
+
+  def _build_flags(self) -> ClipFlags | None:
+    """Where the run keeps the labels that it flags, if it does."""
+    if not self.config.flags_labels:
+      return None
+    clips = sum(len(source.records.clip_ids) for source in self._sources)
+    flagging = self.config.flagging
+    flagged_as = flagging.flagged_as if flagging else 'positive'
+    return ClipFlags(clips, self.records.num_classes, flagged_as)
+
+  def _flag(self, step: int) -> None:
+    """Flags labels anew, if it is time."""
+    if self._flagger and self.config.flagging.is_due(step, self.config.steps):
+      self._require_finite_weights(step)
+      with self.trainer.averaged():
+        self._flagger.renew(step)
 
   def _open_input(self, steps_done: int = 0) -> tf.data.Dataset:
     job = os.path.abspath(self._output_dir)

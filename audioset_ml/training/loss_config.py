@@ -8,6 +8,7 @@ published as defaults.
 | `bce` | are negatives, unless a label set says otherwise | ML20 eqs. 1, 2 |
 | `ll_r` | with the largest losses of a batch are left out | Kim et al. 2022 |
 | `ll_ct` | with the largest losses are trained as positives, this once | the same |
+| `ll_cp` | with the largest losses are positives from then on | the same |
 | `hill` | pull less where they are very likely present | Zhang et al. 2021 |
 | `splc` | above a score are trained as positives | the same |
 | `asl` | weigh less the easier they are; very easy ones nothing | Ridnik et al. 2021 |
@@ -35,20 +36,23 @@ class LossKind:
     whole_batch: whether the labels of a batch are ranked, which replicas with a part of
       it each can't do.
     takes_priors: whether class priors have a meaning for it.
+    keeps_labels: whether it changes labels of clips for good.
   """
 
   options: Mapping[str, float] = dataclasses.field(default_factory=dict)
   by_epoch: bool = False
   whole_batch: bool = False
   takes_priors: bool = False
+  keeps_labels: bool = False
 
 
-# Published values: ll_*: Δ_rel in {0.1 … 0.5} % an epoch, here the second; hill, splc,
+# Published values: ll_*: Δ_rel in {0.1 … 0.5} %, here the second of them; hill, splc,
 # csl, wan, ls: defaults of the official code; asl: of its train.py and the paper.
 KINDS = {
   'bce': LossKind(),
   'll_r': LossKind({'delta': 0.2}, by_epoch=True, whole_batch=True),
   'll_ct': LossKind({'delta': 0.2}, by_epoch=True, whole_batch=True),
+  'll_cp': LossKind({'delta': 0.2}, by_epoch=True, whole_batch=True, keeps_labels=True),
   'hill': LossKind({'lambda': 1.5, 'margin': 1.0, 'gamma': 2.0}),
   'splc': LossKind(
     {'tau': 0.6, 'from_epoch': 1, 'margin': 1.0, 'gamma': 2.0}, by_epoch=True

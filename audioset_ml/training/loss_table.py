@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from audioset_ml.training.asymmetric_losses import Asymmetric, ClassAwareSelective
-from audioset_ml.training.large_loss import LargeLoss
+from audioset_ml.training.large_loss import CorrectedForGood, LargeLoss
 from audioset_ml.training.loss_config import LossConfig
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
 from audioset_ml.training.negative_loss import NegativeLoss
@@ -53,6 +53,7 @@ def _corrected(**given) -> LargeLoss:
 _MAKERS: dict[str, Callable[..., NegativeLoss]] = {
   'll_r': LargeLoss,
   'll_ct': _corrected,
+  'll_cp': CorrectedForGood,
   'hill': Hill,
   'splc': SelfPacedCorrection,
   'asl': Asymmetric,

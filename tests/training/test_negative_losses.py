@@ -137,6 +137,7 @@ PAIRS = st.tuples(st.integers(1, 4), st.integers(2, 6)).flatmap(
 GIVEN = {
   'll_r': {'delta': 20},
   'll_ct': {'delta': 20},
+  'll_cp': {'delta': 20},
   'hill': {'margin': 0.5, 'gamma': 1.5},
   'asl': {'gamma_positive': 1, 'clip': 0.1},
   'csl': {'likely': 0.5, 'gamma_positive': 1},
