@@ -32,6 +32,7 @@ Example:
 from absl import app, flags
 
 from audioset_ml import checks, runner_flags, stage
+from audioset_ml.labels.label_set import FLAGGED_AS
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('runner', 'beam_args', 'show_class')
@@ -81,8 +82,9 @@ flags.DEFINE_string(
 flags.DEFINE_enum(
   'flagged_as',
   'ignored',
-  ['ignored', 'positive'],
-  'What the flagged labels are in training.',
+  FLAGGED_AS,
+  'What the flagged labels are in training; soft: what the scores of a teacher say '
+  '(train --soft_scores).',
 )
 flags.DEFINE_multi_string(
   'show_class',
@@ -162,9 +164,9 @@ def main(_) -> None:
     found, text = enhance_stage.enhance(config, folder.path, runs)
     folder.counts = found.flagged
   for name, flagged in folder.counts.items():
-    what = 'ignores' if FLAGS.flagged_as == 'ignored' else 'adds'
+    what = {'ignored': 'ignores', 'positive': 'adds', 'soft': 'softens'}
     why = ' (less than one in each class)' if not flagged else ''
-    print(f'{folder.path}/{name}: {what} {flagged} labels{why}')
+    print(f'{folder.path}/{name}: {what[FLAGS.flagged_as]} {flagged} labels{why}')
   print(text)
 
 

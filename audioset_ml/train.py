@@ -17,8 +17,8 @@ Example:
 from absl import app, flags
 
 from audioset_ml import checks, stage
-from audioset_ml.labels.label_set import FLAGGED_AS
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
+from audioset_ml.records.soft_scores import SOFT_ON, SoftConfig
 from audioset_ml.training.config import (
   BEST_METRICS,
   OPTIMIZERS,
@@ -26,7 +26,7 @@ from audioset_ml.training.config import (
   SCHEDULES,
   STRATEGIES,
 )
-from audioset_ml.training.flagging_config import FlaggingConfig
+from audioset_ml.training.flagging_config import FLAGS_AS, FlaggingConfig
 from audioset_ml.training.loss_config import KINDS, NEGATIVE_LOSSES
 
 FLAGS = flags.FLAGS
@@ -160,7 +160,29 @@ flags.DEFINE_float(
   'flag_every', 0.05, 'Share of the steps after which it flags labels anew.'
 )
 flags.DEFINE_enum(
-  'flag_as', 'ignored', FLAGGED_AS, 'What labels that it flags are in training.'
+  'flag_as', 'ignored', FLAGS_AS, 'What labels that it flags are in training.'
+)
+# Soft targets.
+flags.DEFINE_multi_string(
+  'soft_scores',
+  [],
+  'Folder of scores of --records, of a teacher, that the targets become: knowledge '
+  'distillation. Repeatable: the mean of several.',
+)
+flags.DEFINE_float(
+  'soft_weight', 1.0, 'Share of the score in a target; the rest is the label.', 0, 1
+)
+flags.DEFINE_enum(
+  'soft_on',
+  'all',
+  SOFT_ON,
+  'Which targets: all that are not ignored; those of labels that nobody was asked '
+  'about; those that a --label_set of enhance --flagged_as=soft flags.',
+)
+flags.DEFINE_bool(
+  'soft_patches',
+  False,
+  'Take the scores of the nearest patch (score --patch_scores), not those of the clip.',
 )
 # Augmentation.
 flags.DEFINE_float(
@@ -342,6 +364,11 @@ _NEEDS = {
   'curve_class': (lambda: FLAGS.validation_records, '--validation_records'),
   'profile_steps': (lambda: FLAGS.steps > 10, 'more than 10 --steps'),
   'patience': (lambda: FLAGS.best_metric, '--best_metric'),
+  'soft_scores': (lambda: _uses_main(), 'examples of --records (--mix_fraction=1)'),
+  **dict.fromkeys(
+    ('soft_weight', 'soft_on', 'soft_patches'),
+    (lambda: FLAGS.soft_scores, '--soft_scores'),
+  ),
   **dict.fromkeys(
     ('flag_from', 'flag_every', 'flag_as'),
     (lambda: FLAGS.flag_while_training, '--flag_while_training'),
@@ -388,6 +415,13 @@ def _flagging() -> FlaggingConfig | None:
     return None
   percent = parse_percent(FLAGS.flag_while_training)
   return FlaggingConfig(percent, FLAGS.flag_from, FLAGS.flag_every, FLAGS.flag_as)
+
+
+def _soft() -> SoftConfig | None:
+  if not FLAGS.soft_scores:
+    return None
+  folders = tuple(FLAGS.soft_scores)
+  return SoftConfig(folders, FLAGS.soft_weight, FLAGS.soft_on, FLAGS.soft_patches)
 
 
 def _is_chief() -> bool:
@@ -449,6 +483,7 @@ def main(_) -> None:
       FLAGS.prior_scores,
     ),
     flagging=_flagging(),
+    soft=_soft(),
     optimizer=OptimizerConfig(
       **values('optimizer', 'weight_decay', 'learning_rate', 'warmup_fraction'),
       **values('schedule', 'final_fraction', 'clip_norm', 'accumulate', 'precision'),
@@ -456,6 +491,7 @@ def main(_) -> None:
   )
   inputs = values('records', 'mix_records', 'validation_records', 'label_set')
   inputs |= values('init_from', 'smear_ontology', 'prior_scores')
+  inputs |= values('soft_scores')
   inputs |= values('clip_list', 'mix_clip_list', 'validation_list')
   with stage.output_folder(
     FLAGS.output_dir,

@@ -175,7 +175,7 @@ def write_label_sets(
   Args:
     scores, labels, class_map, rule, memory: see `flag_labels`.
     output_dir: the folder.
-    flagged_as: what the flagged labels are to be in training: ignored or positive.
+    flagged_as: what the flagged labels are in training: ignored, positive or soft.
     origin: the fingerprint of the scores' folder; see `folders.fingerprint`.
 
   Raises:

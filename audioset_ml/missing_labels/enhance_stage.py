@@ -38,7 +38,7 @@ class EnhanceConfig:
     records: folder of the records that were scored.
     rule: one of `rules.RULES`.
     values: its values, as text; of the rule `chosen` what is chosen from.
-    flagged_as: what flagged labels are in training: ignored or positive.
+    flagged_as: what flagged labels are in training: ignored, positive or soft.
     seed: of random draws.
     shown: classes, by name or mid, that `describe` gives Table III of.
     truth_csv: the complete labels of the clips, for the rule `truth`.

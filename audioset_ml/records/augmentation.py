@@ -142,7 +142,11 @@ def _neighbours(of_each: tf.Tensor) -> tf.Tensor:
 
 
 def mix_targets(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-  """The target of two sounds together; see `mix_up`."""
+  """The target of two sounds together; see `mix_up`. Of soft ones the higher."""
+  if tf.as_dtype(one.dtype).is_floating:
+    ignored = (one == IGNORED) | (other == IGNORED)
+    highest = tf.maximum(one, other)
+    return tf.where(ignored & (highest < POSITIVE), float(IGNORED), highest)
   present = (one == POSITIVE) | (other == POSITIVE)
   ignored = (one == IGNORED) | (other == IGNORED)
   explicit = (one == EXPLICIT_NEGATIVE) & (other == EXPLICIT_NEGATIVE)

@@ -27,7 +27,8 @@ from audioset_ml.records.frames import FrameFormat
 
 POSITIVE, NEGATIVE, IGNORED, EXPLICIT_NEGATIVE = 1, 0, -1, -2
 # What becomes of a flagged label.
-STATES_OF_FLAGGED = {'ignored': IGNORED, 'positive': POSITIVE}
+FLAGGED = -3  # until a teacher's score replaces it (`soft_targets`)
+STATES_OF_FLAGGED = {'ignored': IGNORED, 'positive': POSITIVE, 'soft': FLAGGED}
 _BITS = [128, 64, 32, 16, 8, 4, 2, 1]
 
 

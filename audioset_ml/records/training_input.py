@@ -67,10 +67,11 @@ def training_dataset(
 
   Returns:
     (frames [batch, 96, 64] float32, target [batch, classes] int8: 1 positive,
-    0 negative, −1 ignored; −2 explicit negatives, where they are told). Where clips are
-    told, also their numbers [batch, 1], int64, with mixup [batch, 2]: their places in
-    the clips of `source` and then of `mix`; −1 for examples with diffuse or strong
-    labels, which are no labels of clips.
+    0 negative, −1 ignored; −2 explicit negatives, where they are told). Where a source
+    has soft targets they are float32, from 0 to 1, or −1 ignored. Where clips are told,
+    also their numbers [batch, 1], int64, with mixup [batch, 2]: their places in the
+    clips of `source` and then of `mix`; −1 for examples with diffuse or strong labels,
+    which are no labels of clips.
 
   Raises:
     RecordError: a label set is of other clips or classes, there are no strong labels
@@ -83,9 +84,10 @@ def training_dataset(
   if mix:
     source.records.require_like(mix.records)
     sources.pop({0.0: _MIX, 1.0: _MAIN}.get(mix_fraction), None)
+  soft = any(one.soft for one in sources.values())
   first = {_MAIN: 0, _MIX: len(source.records.clip_ids)}
   parts = [
-    _examples(one, config, place, first[place]) for place, one in sources.items()
+    _examples(one, config, place, first[place], soft) for place, one in sources.items()
   ]
   examples = parts[0]
   if len(parts) == 2:
@@ -109,7 +111,7 @@ def training_dataset(
 
 
 def _examples(
-  source: Source, config: InputConfig, place: int, first_clip: int
+  source: Source, config: InputConfig, place: int, first_clip: int, soft: bool
 ) -> tf.data.Dataset:
   """Endless single examples of a source, shuffled."""
   records, seed = source.records, _seed(config, place)
@@ -122,7 +124,8 @@ def _examples(
     places = record['num_frames'] - frames.patch_frames + 1
     starts = stateless.uniform_integers(seed, numbers, places)
     patches = schema.cut_patches(record['frames'], starts, frames)
-    made = patches, targets.targets(record, starts)
+    target = targets.targets(record, starts)
+    made = patches, tf.cast(target, tf.float32) if soft else target
     if clip_numbers:
       made += (clip_numbers(record['clip_id']),)
     return *made, numbers

@@ -7,6 +7,7 @@ from typing import Any
 from audioset_ml.errors import InputError
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.folds import Fold
+from audioset_ml.records.soft_scores import SoftConfig
 from audioset_ml.training.flagging_config import FlaggingConfig
 from audioset_ml.training.loss_config import LossConfig
 
@@ -110,6 +111,7 @@ class TrainConfig:
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
       in ModelConfig.
     loss: what is made small.
+    soft: scores that soften the targets of `source`; None for none.
     flagging: when likely missing labels are flagged by the run itself; None: never.
     optimizer: the optimiser.
     ema_decay: of a moving average of the weights, which is then validated and saved
@@ -158,6 +160,7 @@ class TrainConfig:
   hidden_units: tuple[int, ...] = (512, 512)
   dropout: float = 0.0
   loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+  soft: SoftConfig | None = None
   flagging: FlaggingConfig | None = None
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
   ema_decay: float = 0.0
@@ -213,6 +216,14 @@ class TrainConfig:
         f'negative_loss {self.loss.name} ranks the labels of a whole batch, of which '
         f'with strategy={self.strategy} each replica sees a part: use one_device'
       )
+    if self.soft:
+      for is_wrong, what in (
+        (self.loss.suspects, f'negative_loss {self.loss.name}'),
+        (self.flagging, 'flag_while_training'),
+        (self.data_service, 'data_service'),
+      ):
+        if is_wrong:
+          raise InputError(f'soft_scores do not go with {what}')
     if self.flags_labels:
       self._require_flaggable()
     if self.steps_per_call > 1 and (self.strategy != 'one_device' or self.data_service):

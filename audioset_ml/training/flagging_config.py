@@ -4,7 +4,9 @@ import dataclasses
 from decimal import Decimal
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels.label_set import FLAGGED_AS
+
+# A label that the network flags has no teacher's score.
+FLAGS_AS = ('ignored', 'positive')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +32,8 @@ class FlaggingConfig:
       raise InputError(f'flag_from is {self.first}, but must be in [0, 1)')
     if not 0 < self.every <= 1:
       raise InputError(f'flag_every is {self.every}, but must be in (0, 1]')
-    if self.flagged_as not in FLAGGED_AS:
-      choices = ', '.join(FLAGGED_AS)
+    if self.flagged_as not in FLAGS_AS:
+      choices = ', '.join(FLAGS_AS)
       raise InputError(f'flag_as is {self.flagged_as!r}: choose from {choices}')
 
   def is_due(self, steps_done: int, steps: int) -> bool:

@@ -13,6 +13,7 @@ from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.scores import ClipScores, read_scores
+from audioset_ml.records.soft_scores import SoftConfig, SoftScores
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import STRONG_METRICS, SourceConfig, TrainConfig
 from audioset_ml.training.data_service import require_reachable
@@ -35,7 +36,8 @@ def open_sources(config: TrainConfig) -> list[Source]:
   if config.validation_list:
     held_out = frozenset(read_clip_list(config.validation_list))
   sources = [
-    _open_source(part, config.left_out, held_out, ontology) for part in _parts(config)
+    _open_source(part, config.left_out, held_out, ontology, soft)
+    for part, soft in zip(_parts(config), (config.soft, None), strict=False)
   ]
   records = sources[0].records
   for source in sources:
@@ -150,6 +152,7 @@ def _open_source(
   left_out: Fold | None,
   held_out: frozenset[str],
   ontology: Ontology | None,
+  soft: SoftConfig | None,
 ) -> Source:
   records = RecordsFolder.open(config.records)
   listed = None
@@ -173,4 +176,5 @@ def _open_source(
     label_set=label_set,
     ignore_unannotated=config.ignore_unannotated,
     implied=ontology.implied_classes(records.class_map) if ontology else None,
+    soft=SoftScores.open(soft, records) if soft else None,
   )
