@@ -79,6 +79,12 @@ flags.DEFINE_list(
 flags.DEFINE_string(
   'truth_csv', '', 'truth: the complete labels of the clips, a segments CSV.'
 )
+flags.DEFINE_string(
+  'related_only',
+  '',
+  "AudioSet's ontology.json: of what the rule selects, flag only ancestors and "
+  "descendants of a clip's positives (PSLA).",
+)
 flags.DEFINE_enum(
   'flagged_as',
   'ignored',
@@ -141,6 +147,7 @@ def main(_) -> None:
   inputs = {'records': FLAGS.records, 'scores': FLAGS.scores}
   inputs |= {'truth_csv': FLAGS.truth_csv} if FLAGS.truth_csv else {}
   inputs |= {'evaluation': FLAGS.evaluation} if FLAGS.evaluation else {}
+  inputs |= {'related_only': FLAGS.related_only} if FLAGS.related_only else {}
   config = enhance_stage.EnhanceConfig(
     FLAGS.scores,
     FLAGS.records,
@@ -153,6 +160,7 @@ def main(_) -> None:
     tuple(FLAGS.evaluation),
     FLAGS.choose_by,
     FLAGS.choose_for,
+    FLAGS.related_only,
   )
   with stage.output_folder(
     FLAGS.output_dir,

@@ -17,6 +17,7 @@ Example:
 from absl import app, flags
 
 from audioset_ml import checks, stage
+from audioset_ml.labels.ontology import IMPLIED
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.records.soft_scores import SOFT_ON, SoftConfig
 from audioset_ml.training.config import (
@@ -108,6 +109,13 @@ flags.DEFINE_string(
   '',
   "AudioSet's ontology.json: the ancestors of a positive are positive too, unless a "
   'person said otherwise.',
+)
+flags.DEFINE_enum(
+  'smear_to',
+  'all',
+  IMPLIED,
+  'Which ancestors: all, or only as far up as a single class is the parent (Tuncay et '
+  'al. 2025).',
 )
 # The loss.
 flags.DEFINE_enum(
@@ -364,6 +372,7 @@ _NEEDS = {
   'curve_class': (lambda: FLAGS.validation_records, '--validation_records'),
   'profile_steps': (lambda: FLAGS.steps > 10, 'more than 10 --steps'),
   'patience': (lambda: FLAGS.best_metric, '--best_metric'),
+  'smear_to': (lambda: FLAGS.smear_ontology, '--smear_ontology'),
   'soft_scores': (lambda: _uses_main(), 'examples of --records (--mix_fraction=1)'),
   **dict.fromkeys(
     ('soft_weight', 'soft_on', 'soft_patches'),
@@ -463,7 +472,7 @@ def main(_) -> None:
     mix=mix,
     augment=augment,
     left_out=Fold(FLAGS.leave_out_fold, FLAGS.folds) if FLAGS.folds else None,
-    **values('mix_fraction', 'smear_ontology', 'balance_power'),
+    **values('mix_fraction', 'smear_ontology', 'smear_to', 'balance_power'),
     **values('architecture', 'width_multiplier', 'weight_init', 'bias_start'),
     hidden_units=_hidden_units(),
     dropout=FLAGS.dropout,

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from audioset_ml.errors import InputError
+from audioset_ml.labels.ontology import IMPLIED
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.soft_scores import SoftConfig
@@ -106,6 +107,7 @@ class TrainConfig:
     left_out: the fold whose clips are not trained on; None for none.
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
       positive too (SL21 3.1's label smearing); '' for none.
+    smear_to: which ancestors: all, or the unambiguous ones (Tuncay et al. 2025).
     augment: keyword arguments of `records.augmentation.AugmentConfig`.
     balance_power: how far rare classes are made up for.
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
@@ -151,6 +153,7 @@ class TrainConfig:
   mix_fraction: float = 0.5
   left_out: Fold | None = None
   smear_ontology: str = ''
+  smear_to: str = 'all'
   augment: dict[str, Any] = dataclasses.field(default_factory=dict)
   balance_power: float = 0.0
   architecture: str = 'mobilenet_v1'
@@ -196,6 +199,7 @@ class TrainConfig:
     _require_range(self, ('mix_fraction',), 0, 1)
     rest = ('balance_power', 'patience', 'show_clips', 'profile_steps')
     _require_range(self, rest, 0, math.inf)
+    _require_one_of(self, 'smear_to', IMPLIED)
     if not 0 <= self.ema_decay < 1:
       raise InputError(f'ema_decay is {self.ema_decay}, but must be in [0, 1)')
     if self.best_metric:

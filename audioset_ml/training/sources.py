@@ -36,7 +36,7 @@ def open_sources(config: TrainConfig) -> list[Source]:
   if config.validation_list:
     held_out = frozenset(read_clip_list(config.validation_list))
   sources = [
-    _open_source(part, config.left_out, held_out, ontology, soft)
+    _open_source(part, config.left_out, held_out, ontology, config.smear_to, soft)
     for part, soft in zip(_parts(config), (config.soft, None), strict=False)
   ]
   records = sources[0].records
@@ -152,6 +152,7 @@ def _open_source(
   left_out: Fold | None,
   held_out: frozenset[str],
   ontology: Ontology | None,
+  smear_to: str,
   soft: SoftConfig | None,
 ) -> Source:
   records = RecordsFolder.open(config.records)
@@ -175,6 +176,6 @@ def _open_source(
     held_out=held_out,
     label_set=label_set,
     ignore_unannotated=config.ignore_unannotated,
-    implied=ontology.implied_classes(records.class_map) if ontology else None,
+    implied=ontology.implied_classes(records.class_map, smear_to) if ontology else None,
     soft=SoftScores.open(soft, records) if soft else None,
   )
