@@ -10,13 +10,17 @@ import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import tqdm
 
 from audioset_ml.errors import RecordError
-from audioset_ml.labels.states import LabelTable
+from audioset_ml.labels.label_set import LabelSetWriter
+from audioset_ml.labels.states import EXPLICIT_STATES, LabelTable
+from audioset_ml.labels.unmarked import has_class
 from audioset_ml.missing_labels.enhance import flag_labels
 from audioset_ml.missing_labels.rules import TopPercent
 from audioset_ml.models.scoring import PatchScorer
@@ -28,6 +32,8 @@ from audioset_ml.training.flagging_config import FlaggingConfig
 
 # Scores are as many as those of `score`: on the disk, and only while they are needed.
 _SCORES = '.flagging_scores.npy'
+# What is flagged at the end, of the two sources.
+LABEL_SETS = ('label_set', 'mix_label_set')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Flagger:
     folder: pathlib.Path,
   ):
     """Args: what is flagged; the run's sources, its model and its flags; its folder."""
+    self._config = config
     self._rule = TopPercent([config.percent])
     self._folder, self._flags = folder, flags
     self._scorer = PatchScorer(model)  # which is traced once
@@ -88,6 +95,28 @@ class Flagger:
       self._flags.replace(part.first, packed)
     (percent,) = self._rule.values
     tqdm.tqdm.write(f'step {step}: {number} labels flagged, {percent} % of each class')
+
+  def write(self) -> int:
+    """Writes what is flagged as a label set, one a source, for `audit` and students.
+
+    Returns:
+      How many labels are flagged.
+    """
+    number = 0
+    for part, name in zip(self._parts, LABEL_SETS, strict=False):
+      records = part.source.records
+      packed = self._flags.packed[part.first :][: len(records.clip_ids)]
+      writer = LabelSetWriter(self._folder / name, records.clip_ids, records.class_map)
+      for column in packed.T:
+        writer.add(column)
+      summary = pd.DataFrame(
+        _counts(part, index, packed) for index in range(records.num_classes)
+      )
+      flagged = int(summary['flagged'].sum())
+      about = {'name': name, 'value': self._rule.values[0], 'flagged': flagged}
+      writer.finish(summary, {**about, 'flagged_as': self._config.flagged_as})
+      number += flagged
+    return number
 
   @contextlib.contextmanager
   def _scores(self, part: _Part) -> Iterator[np.ndarray]:
@@ -122,6 +151,20 @@ class Flagger:
         f'{records.path}: its shards hold {row} of {len(scores)} clips to flag labels '
         'of; run prepare again into a new folder'
       )
+
+
+def _counts(part: _Part, index: int, packed: np.ndarray) -> dict[str, Any]:
+  """A class's row of ML20's Table III, but for the threshold."""
+  class_map = part.source.records.class_map
+  _, states = part.labels.known_in_class(index)
+  return {
+    'mid': class_map.mids[index],
+    'display_name': class_map.names[index],
+    'total': len(part.clips),
+    'explicit': int(np.isin(states, EXPLICIT_STATES).sum()),
+    'implicit': len(part.clips) - len(states),
+    'flagged': int(has_class(packed, index).sum()),
+  }
 
 
 def _part(source: Source, first: int) -> _Part:

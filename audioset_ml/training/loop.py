@@ -52,9 +52,10 @@ def train(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """Trains a model, going on from the newest checkpoint in the folder.
 
-  Writes `checkpoints/`, `logs/` (TensorBoard), `class_map.csv` and `model.keras`. With
-  several workers, the first alone writes; the others keep their checkpoints (they hold
-  a position in the data of their own) in `checkpoints/worker_<number>`.
+  Writes `checkpoints/`, `logs/` (TensorBoard), `class_map.csv` and `model.keras`; where
+  the run flags labels, `label_set/`. With several workers, the first alone writes; the
+  others keep their checkpoints (they hold a position in the data of their own) in
+  `checkpoints/worker_<number>`.
 
   Args:
     config: the run.
@@ -88,6 +89,8 @@ def train(
   if run.chief:
     records.class_map.write(output_dir / CLASS_MAP_FILE)
     run.save_model()
+    if run.flagger:
+      counts['flagged_labels'] = run.flagger.write()
     if (lost := lost_of_lists(config)) is not None:
       text = lost.to_csv(index=False, lineterminator='\n')
       folders.write_atomically(output_dir / LOST_FILE, text)
@@ -135,10 +138,10 @@ class _Run:
     )
     flags = self._build_flags()
     self.trainer = Trainer(config, shape, strategy, done, loss, flags)
-    self._flagger = None
+    self.flagger = None
     if config.flagging:
       model = self.trainer.model
-      self._flagger = Flagger(config.flagging, sources, model, flags, output_dir)
+      self.flagger = Flagger(config.flagging, sources, model, flags, output_dir)
     self.best = BestModel(config.metrics, config.best_metric, config.patience)
     self._losses = tf.Variable(tf.zeros(2, tf.float64))  # sum and number since a point
     self._checkpoints = Checkpoints(
@@ -275,10 +278,10 @@ class _Run:
 
   def _flag(self, step: int) -> None:
     """Flags labels anew, if it is time."""
-    if self._flagger and self.config.flagging.is_due(step, self.config.steps):
+    if self.flagger and self.config.flagging.is_due(step, self.config.steps):
       self._require_finite_weights(step)
       with self.trainer.averaged():
-        self._flagger.renew(step)
+        self.flagger.renew(step)
 
   def _open_input(self, steps_done: int = 0) -> tf.data.Dataset:
     job = os.path.abspath(self._output_dir)

@@ -1,9 +1,11 @@
 """Labels that a run flags itself: when, which, and what becomes of them."""
 
 import dataclasses
+import json
 from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -283,17 +285,26 @@ def flagging(small_records, tmp_path_factory):
   return out, printed
 
 
-def test_a_run_flags_where_it_is_time_and_learns_otherwise(
-  flagging, small_records, tmp_path
+def test_a_run_flags_where_it_is_time_and_writes_what_it_flagged(
+  flagging, small_records
 ):
   out, printed = flagging
   told = [line for line in printed.splitlines() if 'labels flagged' in line]
   assert [line.partition(':')[0] for line in told] == ['step 5', 'step 10', 'step 15']
   assert not list(out.glob('.flagging*'))
-  plain = tmp_path / 'plain'
-  run_stage_ok('train', *train_flags(small_records, plain, '--steps=20'))
-  pairs = zip(weights(out), weights(plain), strict=True)
-  assert not all(np.array_equal(one, other) for one, other in pairs)
+  records = RecordsFolder.open(small_records)
+  states = read_label_table(records).dense()
+  label_set = LabelSet.read(out / 'label_set')
+  flagged = label_set.flagged()
+  assert label_set.clip_ids == records.clip_ids
+  assert label_set.description['value'] == '60'
+  assert (states[flagged] == LabelState.IMPLICIT_NEGATIVE).all()
+  summary = pd.read_csv(out / 'label_set' / 'summary.csv')
+  assert summary['flagged'].tolist() == flagged.sum(axis=0).tolist()
+  assert summary['implicit'].tolist() == (states == 0).sum(axis=0).tolist()
+  assert summary['explicit'].tolist() == np.isin(states, (1, 2)).sum(axis=0).tolist()
+  counts = json.loads((out / 'run.json').read_text())['counts']
+  assert counts['flagged_labels'] == flagged.sum() > 0
 
 
 def test_a_killed_run_goes_on_with_the_labels_that_it_had_flagged(
@@ -309,3 +320,5 @@ def test_a_killed_run_goes_on_with_the_labels_that_it_had_flagged(
   assert 'going on from step' in run_stage_ok('train', *flags)
   for one, other in zip(weights(flagging[0]), weights(out), strict=True):
     assert np.array_equal(one, other)
+  ours, theirs = (LabelSet.read(f / 'label_set').packed for f in (out, flagging[0]))
+  assert np.array_equal(ours, theirs)
