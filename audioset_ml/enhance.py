@@ -32,6 +32,7 @@ Example:
 from absl import app, flags
 
 from audioset_ml import checks, flag_help, runner_flags, stage
+from audioset_ml.labels.label_set import FLAGGED_AS
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('runner', 'beam_args', 'show_class')
@@ -83,12 +84,19 @@ flags.DEFINE_list(
 flags.DEFINE_string(
   'truth_csv', '', 'truth: the complete labels of the clips, a segments CSV.'
 )
+flags.DEFINE_string(
+  'related_only',
+  '',
+  "AudioSet's ontology.json: of what the rule selects, flag only ancestors and "
+  "descendants of a clip's positives (PSLA).",
+)
 flag_help.heading('What becomes of it')
 flags.DEFINE_enum(
   'flagged_as',
   'ignored',
-  ['ignored', 'positive'],
-  'What the flagged labels are in training.',
+  FLAGGED_AS,
+  'What the flagged labels are in training; soft: what the scores of a teacher say '
+  '(train --soft_scores).',
 )
 flags.DEFINE_multi_string(
   'show_class',
@@ -144,6 +152,7 @@ def main(_) -> None:
   inputs = {'records': FLAGS.records, 'scores': FLAGS.scores}
   inputs |= {'truth_csv': FLAGS.truth_csv} if FLAGS.truth_csv else {}
   inputs |= {'evaluation': FLAGS.evaluation} if FLAGS.evaluation else {}
+  inputs |= {'related_only': FLAGS.related_only} if FLAGS.related_only else {}
   config = enhance_stage.EnhanceConfig(
     FLAGS.scores,
     FLAGS.records,
@@ -156,6 +165,7 @@ def main(_) -> None:
     tuple(FLAGS.evaluation),
     FLAGS.choose_by,
     FLAGS.choose_for,
+    FLAGS.related_only,
   )
   with stage.output_folder(
     FLAGS.output_dir,
@@ -167,9 +177,9 @@ def main(_) -> None:
     found, text = enhance_stage.enhance(config, folder.path, runs)
     folder.counts = found.flagged
   for name, flagged in folder.counts.items():
-    what = 'ignores' if FLAGS.flagged_as == 'ignored' else 'adds'
+    what = {'ignored': 'ignores', 'positive': 'adds', 'soft': 'softens'}
     why = ' (less than one in each class)' if not flagged else ''
-    print(f'{folder.path}/{name}: {what} {flagged} labels{why}')
+    print(f'{folder.path}/{name}: {what[FLAGS.flagged_as]} {flagged} labels{why}')
   print(text)
 
 

@@ -23,6 +23,7 @@ from absl import app, flags
 
 from audioset_ml import audio_flags, checks, flag_help, prior_flags, stage
 from audioset_ml.evaluation.candidates import expand
+from audioset_ml.labels.ontology import IMPLIED
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -73,6 +74,19 @@ flags.DEFINE_string(
   '',
   "AudioSet's ontology.json: the ancestors of a positive count as positives in lωlrap, "
   'mAP and d′ against implicit negatives, unless a person said otherwise.',
+)
+flags.DEFINE_enum(
+  'smear_to',
+  'all',
+  IMPLIED,
+  'Which ancestors: all, or only as far up as a single class is the parent (Tuncay et '
+  'al. 2025).',
+)
+flags.DEFINE_string(
+  'propagate_scores',
+  '',
+  "AudioSet's ontology.json: give a class at least the highest score of its kinds, "
+  'those of --smear_to, in clips and in frames.',
 )
 flags.DEFINE_integer(
   'hardest_negatives',
@@ -162,6 +176,7 @@ _PATHS = (
   'framed_tsv',
   'clip_list',
   'smear_ontology',
+  'propagate_scores',
   'hardest_by',
   'baseline',
   'prior_records',
@@ -187,6 +202,10 @@ def main(_) -> None:
   for name, needed in _NEEDS.items():
     if FLAGS[name].value != FLAGS[name].default and not FLAGS[needed].value:
       raise app.UsageError(f'--{name} does nothing without --{needed}')
+  if FLAGS.smear_to != 'all' and not (FLAGS.smear_ontology or FLAGS.propagate_scores):
+    raise app.UsageError(
+      '--smear_to does nothing without --smear_ontology or --propagate_scores'
+    )
   if FLAGS.prior_records and not (FLAGS.baseline or FLAGS.logit_adjustment):
     raise app.UsageError(
       '--prior_records does nothing without --baseline or --logit_adjustment'
@@ -231,6 +250,8 @@ def _configs(models: tuple[str, ...], scores: tuple[str, ...]):
     framed_tsv=FLAGS.framed_tsv,
     clip_list=FLAGS.clip_list,
     smear_ontology=FLAGS.smear_ontology,
+    smear_to=FLAGS.smear_to,
+    propagate_scores=FLAGS.propagate_scores,
     hardest_negatives=FLAGS.hardest_negatives,
     hardest_by=FLAGS.hardest_by,
     replicates=FLAGS.bootstrap,

@@ -111,7 +111,9 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
     ),
     _require_records,
   ),
-  **dict.fromkeys(('scores', 'hardest_by'), _require_scores),
+  **dict.fromkeys(
+    ('scores', 'hardest_by', 'prior_scores', 'soft_scores'), _require_scores
+  ),
   'label_set': _require_label_set,
   'label_sets': _require_label_sets,
   'model': _require_model,

@@ -18,7 +18,9 @@ from absl import app, flags
 
 from audioset_ml import checks, flag_help, stage
 from audioset_ml.errors import counted
+from audioset_ml.labels.ontology import IMPLIED
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
+from audioset_ml.records.soft_scores import SOFT_ON, SoftConfig
 from audioset_ml.training.config import (
   BEST_METRICS,
   OPTIMIZERS,
@@ -26,6 +28,8 @@ from audioset_ml.training.config import (
   SCHEDULES,
   STRATEGIES,
 )
+from audioset_ml.training.flagging_config import FLAGS_AS, FlaggingConfig
+from audioset_ml.training.loss_config import KINDS, NEGATIVE_LOSSES
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(
@@ -109,6 +113,95 @@ flags.DEFINE_string(
   '',
   "AudioSet's ontology.json: the ancestors of a positive are positive too, unless a "
   'person said otherwise.',
+)
+flags.DEFINE_enum(
+  'smear_to',
+  'all',
+  IMPLIED,
+  'Which ancestors: all, or only as far up as a single class is the parent (Tuncay et '
+  'al. 2025).',
+)
+flag_help.heading(
+  'The loss',
+  'Masked binary cross-entropy unless said otherwise; what else is done about '
+  'negatives that may be missing labels.',
+)
+flags.DEFINE_enum(
+  'negative_loss',
+  'bce',
+  NEGATIVE_LOSSES,
+  'How negatives that nobody was asked about are trained. bce: as what a person '
+  'refuted; the others suspect that some are missing labels: hill and splc (Zhang et '
+  'al. 2021), asl (Ridnik et al. 2021), csl (Ben-Baruch et al. 2022), ll_r, ll_ct '
+  'and ll_cp (Kim et al. 2022), wan and ls (Cole et al. 2021). They suspect nothing '
+  'that a person refuted.',
+)
+flags.DEFINE_list(
+  'loss_options',
+  [],
+  'Hyper-parameters of --negative_loss that are other than published, name=value: '
+  + '; '.join(
+    f'{name}: {", ".join(kind.options)}' for name, kind in KINDS.items() if kind.options
+  )
+  + '.',
+)
+flags.DEFINE_bool(
+  'suspect_all_negatives',
+  False,
+  'Have --negative_loss treat refuted labels as those that nobody was asked about, as '
+  'its paper does.',
+)
+flags.DEFINE_integer(
+  'epoch_steps',
+  0,
+  'Steps of an epoch, for ll_… and splc, which change from epoch to epoch; 0: '
+  'as many as it takes to read as many examples as --records has clips to train on.',
+  0,
+)
+flags.DEFINE_string(
+  'prior_scores',
+  '',
+  'Folder of scores whose mean over the clips is the prior of each class, for csl.',
+)
+flags.DEFINE_string(
+  'flag_while_training',
+  '',
+  "ML20's rule without a teacher: the percentage of each class's implicit negatives "
+  'that the network itself, as it is then, scores highest is flagged.',
+)
+flags.DEFINE_float(
+  'flag_from', 0.25, 'Share of the steps after which --flag_while_training begins.'
+)
+flags.DEFINE_float(
+  'flag_every', 0.05, 'Share of the steps after which it flags labels anew.'
+)
+flags.DEFINE_enum(
+  'flag_as', 'ignored', FLAGS_AS, 'What labels that it flags are in training.'
+)
+flag_help.heading(
+  'Soft targets',
+  'Scores of teachers in the place of labels (knowledge distillation).',
+)
+flags.DEFINE_multi_string(
+  'soft_scores',
+  [],
+  'Folder of scores of --records, of a teacher, that the targets become: knowledge '
+  'distillation. Repeatable: the mean of several.',
+)
+flags.DEFINE_float(
+  'soft_weight', 1.0, 'Share of the score in a target; the rest is the label.', 0, 1
+)
+flags.DEFINE_enum(
+  'soft_on',
+  'all',
+  SOFT_ON,
+  'Which targets: all that are not ignored; those of labels that nobody was asked '
+  'about; those that a --label_set of enhance --flagged_as=soft flags.',
+)
+flags.DEFINE_bool(
+  'soft_patches',
+  False,
+  'Take the scores of the nearest patch (score --patch_scores), not those of the clip.',
 )
 flag_help.heading(
   'Augmentation',
@@ -315,6 +408,16 @@ _NEEDS = {
   'curve_class': (lambda: FLAGS.validation_records, '--validation_records'),
   'profile_steps': (lambda: FLAGS.steps > 10, 'more than 10 --steps'),
   'patience': (lambda: FLAGS.best_metric, '--best_metric'),
+  'smear_to': (lambda: FLAGS.smear_ontology, '--smear_ontology'),
+  'soft_scores': (lambda: _uses_main(), 'examples of --records (--mix_fraction=1)'),
+  **dict.fromkeys(
+    ('soft_weight', 'soft_on', 'soft_patches'),
+    (lambda: FLAGS.soft_scores, '--soft_scores'),
+  ),
+  **dict.fromkeys(
+    ('flag_from', 'flag_every', 'flag_as'),
+    (lambda: FLAGS.flag_while_training, '--flag_while_training'),
+  ),
 }
 
 
@@ -350,6 +453,22 @@ def _hidden_units() -> tuple[int, ...]:
     ) from None
 
 
+def _flagging() -> FlaggingConfig | None:
+  from audioset_ml.missing_labels.thresholds import parse_percent
+
+  if not FLAGS.flag_while_training:
+    return None
+  percent = parse_percent(FLAGS.flag_while_training)
+  return FlaggingConfig(percent, FLAGS.flag_from, FLAGS.flag_every, FLAGS.flag_as)
+
+
+def _soft() -> SoftConfig | None:
+  if not FLAGS.soft_scores:
+    return None
+  folders = tuple(FLAGS.soft_scores)
+  return SoftConfig(folders, FLAGS.soft_weight, FLAGS.soft_on, FLAGS.soft_patches)
+
+
 def _is_chief() -> bool:
   """Whether this process is the one that writes, asked before TensorFlow is there."""
   from audioset_ml.training.workers import worker_index
@@ -360,6 +479,7 @@ def _is_chief() -> bool:
 def main(_) -> None:
   from audioset_ml.records.folds import Fold
   from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+  from audioset_ml.training.loss_config import LossConfig, parse_options
 
   def values(*names: str) -> dict:
     return {name: FLAGS[name].value for name in names}
@@ -388,7 +508,7 @@ def main(_) -> None:
     mix=mix,
     augment=augment,
     left_out=Fold(FLAGS.leave_out_fold, FLAGS.folds) if FLAGS.folds else None,
-    **values('mix_fraction', 'smear_ontology', 'balance_power'),
+    **values('mix_fraction', 'smear_ontology', 'smear_to', 'balance_power'),
     **values('architecture', 'width_multiplier', 'weight_init', 'bias_start'),
     hidden_units=_hidden_units(),
     dropout=FLAGS.dropout,
@@ -400,13 +520,23 @@ def main(_) -> None:
     **values('checkpoint_every', 'checkpoints_kept', 'log_every'),
     **values('show_clips', 'profile_steps'),
     curve_classes=tuple(FLAGS.curve_class),
+    loss=LossConfig(
+      FLAGS.negative_loss,
+      parse_options(FLAGS.loss_options),
+      FLAGS.suspect_all_negatives,
+      FLAGS.epoch_steps,
+      FLAGS.prior_scores,
+    ),
+    flagging=_flagging(),
+    soft=_soft(),
     optimizer=OptimizerConfig(
       **values('optimizer', 'weight_decay', 'learning_rate', 'warmup_fraction'),
       **values('schedule', 'final_fraction', 'clip_norm', 'accumulate', 'precision'),
     ),
   )
   inputs = values('records', 'mix_records', 'validation_records', 'label_set')
-  inputs |= values('init_from', 'smear_ontology')
+  inputs |= values('init_from', 'smear_ontology', 'prior_scores')
+  inputs |= values('soft_scores')
   inputs |= values('clip_list', 'mix_clip_list', 'validation_list')
   with stage.output_folder(
     FLAGS.output_dir,

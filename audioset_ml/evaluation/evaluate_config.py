@@ -59,6 +59,9 @@ class EvaluateConfig:
     clip_list: the clips to evaluate, of those in the records.
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
       implicit positives (SL21 3.1's label smearing); '' for none.
+    smear_to: which ancestors, of labels and of scores: all, or the unambiguous ones.
+    propagate_scores: AudioSet's ontology.json, by which a class scores at least as high
+      as its kinds; '' for not.
     hardest_negatives: how many explicit negatives of each class count in the weak
       evaluation, those that `hardest_by` scores highest; 0 for all.
     hardest_by: scores of an independent classifier of the same records.
@@ -86,6 +89,8 @@ class EvaluateConfig:
   framed_tsv: str = ''
   clip_list: str = ''
   smear_ontology: str = ''
+  smear_to: str = 'all'
+  propagate_scores: str = ''
   hardest_negatives: int = 0
   hardest_by: str = ''
   replicates: int = 1000
@@ -114,6 +119,10 @@ class EvaluateConfig:
       raise InputError(
         'detection is of the scores as they are: leave out logit_adjustment'
       )
+    if self.propagate_scores:
+      for name in ('logit_adjustment', 'thresholds', 'detection'):
+        if getattr(self, name):
+          raise InputError(f'propagate_scores changes the scores: leave out {name}')
     if bool(self.hardest_negatives) != bool(self.hardest_by):
       raise InputError(
         'hardest_negatives says how many count and hardest_by by whose scores: give '

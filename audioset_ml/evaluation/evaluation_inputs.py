@@ -14,6 +14,7 @@ from audioset_ml.evaluation.comparison import require_comparable
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.hard_negatives import HardNegatives
 from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
+from audioset_ml.evaluation.score_propagation import ScorePropagation
 from audioset_ml.evaluation.scores_source import have_patches, score_config
 from audioset_ml.evaluation.selection import SelectConfig
 from audioset_ml.labels.clip_list import read_clip_list
@@ -36,7 +37,7 @@ class EvaluationInputs:
     ontology: what labels are smeared by; None for nothing.
     baseline: the evaluation to compare with; None for none.
     hard: which explicit negatives of whole clips count; None for all.
-    adjustment: what scores are made up for; None for nothing.
+    adjustment: what is done to scores; None for nothing.
   """
 
   records: RecordsFolder
@@ -47,7 +48,7 @@ class EvaluationInputs:
   ontology: Ontology | None = None
   baseline: files.EvaluatedModel | None = None
   hard: HardNegatives | None = None
-  adjustment: LogitAdjustment | None = None
+  adjustment: LogitAdjustment | ScorePropagation | None = None
 
 
 def open_inputs(
@@ -75,7 +76,11 @@ def open_inputs(
     hard = HardNegatives(config.hardest_negatives, scores)
   curve_classes = tuple(map(records.class_map.find, config.curve_classes))
   _require_what_frames_need(config, records)
-  adjustment = None
+  adjustment: LogitAdjustment | ScorePropagation | None = None
+  if config.propagate_scores:
+    scored_by = Ontology.read(config.propagate_scores)
+    implied = scored_by.implied_classes(records.class_map, config.smear_to)
+    adjustment = ScorePropagation(implied)
   if config.prior_records:
     others = RecordsFolder.open(config.prior_records)
     others.require_class_map(records.class_map, str(records.path))

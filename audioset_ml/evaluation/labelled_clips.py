@@ -15,6 +15,7 @@ from audioset_ml.evaluation.frame_labels import FrameLabels
 from audioset_ml.evaluation.hard_negatives import HardNegatives
 from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
 from audioset_ml.evaluation.result import Evaluation
+from audioset_ml.evaluation.score_propagation import ScorePropagation
 from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels import formats, framing
@@ -40,7 +41,7 @@ class Truth:
     framed_path: that file, for messages.
     implied: what each class implies in frames (label smearing); None for nothing.
     hard: which explicit negatives of whole clips count; None for all.
-    adjustment: what scores are made up for; None for nothing.
+    adjustment: what is done to scores; None for nothing.
   """
 
   records: RecordsFolder
@@ -50,7 +51,7 @@ class Truth:
   framed_path: str = ''
   implied: np.ndarray | None = None
   hard: HardNegatives | None = None
-  adjustment: LogitAdjustment | None = None
+  adjustment: LogitAdjustment | ScorePropagation | None = None
 
   @classmethod
   def read(
@@ -158,7 +159,7 @@ class LabelledClips:
     frames: the labels of their frames; None if nothing is known of times.
     events: events of the records' clips; None without.
     seconds: how long each of these clips is.
-    adjustment: what scores are made up for; None for nothing.
+    adjustment: what is done to scores; None for nothing.
   """
 
   records: RecordsFolder
@@ -167,7 +168,7 @@ class LabelledClips:
   frames: FrameLabels | None
   events: pd.DataFrame | None
   seconds: dict[str, float]
-  adjustment: LogitAdjustment | None = None
+  adjustment: LogitAdjustment | ScorePropagation | None = None
 
   @property
   def clip_ids(self) -> tuple[str, ...]:

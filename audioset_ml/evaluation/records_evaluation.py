@@ -136,7 +136,8 @@ def _read_truth(
   if unmarked := truth.labels.unmarked.total:
     notes.append(_unmarked_note(unmarked, config))
   if inputs.ontology is not None:
-    truth = truth.smeared(inputs.ontology.implied_classes(inputs.records.class_map))
+    implied = inputs.ontology.implied_classes(inputs.records.class_map, config.smear_to)
+    truth = truth.smeared(implied)
     if config.detection:
       notes.append('detection is of the events as they were marked, without ancestors')
   if inputs.hard is not None:
@@ -147,6 +148,11 @@ def _read_truth(
     )
   if inputs.adjustment is not None:
     truth = dataclasses.replace(truth, adjustment=inputs.adjustment)
+  if config.propagate_scores:
+    notes.append(
+      'a class scores at least as high as its kinds (not in the scores that are kept)'
+    )
+  if config.logit_adjustment:
     notes.append(
       f'of each logit {config.logit_adjustment:g} times that of the class in '
       f'{config.prior_records} is subtracted (not in the scores that are kept)'

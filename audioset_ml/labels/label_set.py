@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = folders.LABEL_SET_FILE
 _FLAGS = 'flagged.npy'
 # What becomes of flagged labels in training.
-FLAGGED_AS = ('ignored', 'positive')
+FLAGGED_AS = ('ignored', 'positive', 'soft')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,8 @@ class LabelSet:
     clip_ids: the clips.
     class_map: the classes.
     packed: bits, the first class highest. Shape [clips, ⌈classes / 8⌉], uint8.
-    flagged_as: what the flagged labels are in training: ignored or positive.
+    flagged_as: what the flagged labels are in training: ignored, positive, or soft:
+      what the scores of a teacher say.
     description: what `label_set.json` says.
   """
 

@@ -17,6 +17,7 @@ from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 
+IMPLIED = ('all', 'unambiguous')
 _SHOWN = 10  # unknown children that an error names
 
 
@@ -123,8 +124,28 @@ class Ontology:
     least = min(steps.values(), default=0)
     return tuple(node for node, distance in steps.items() if distance == least)
 
-  def implied_classes(self, class_map: ClassMap) -> np.ndarray:
+  def sole_ancestors(self, mid: str, class_map: ClassMap) -> tuple[str, ...]:
+    """The way up from a node as long as a single class is its parent, nearest first.
+
+    Tuncay et al. (Hierarchical label propagation, 2025) go no other way, since of
+    several parents not all need be true of a sound. That parents which are no classes
+    are none is a reading: then 109 of AudioSet's classes can be reached, as they say.
+    """
+    found: list[str] = []
+    while True:
+      parents = [p for p in self.parents.get(mid, ()) if p in class_map.index_of]
+      if len(parents) != 1:
+        return tuple(found)
+      (mid,) = parents
+      found.append(mid)
+
+  def implied_classes(self, class_map: ClassMap, to: str = 'all') -> np.ndarray:
     """Which classes a positive of each class makes positive: its ancestors.
+
+    Args:
+      class_map: the classes.
+      to: which ancestors, one of IMPLIED: all (SL21 3.1), or those of
+        `sole_ancestors`, the unambiguous ones.
 
     Returns:
       Shape [classes, classes], bool; row: the class, column: what it implies.
@@ -139,7 +160,11 @@ class Ontology:
       )
     implied = np.zeros((len(class_map), len(class_map)), bool)
     for index, mid in enumerate(class_map.mids):
-      above = [class_map.index_of.get(node) for node in self.ancestors(mid)]
+      unambiguous = to == 'unambiguous'
+      nodes = (
+        self.sole_ancestors(mid, class_map) if unambiguous else self.ancestors(mid)
+      )
+      above = [class_map.index_of.get(node) for node in nodes]
       implied[index, [other for other in above if other is not None]] = True
     return implied
 

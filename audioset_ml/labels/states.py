@@ -14,6 +14,9 @@ asking again, and counts in no metric, neither as a positive nor as a negative. 
 stands above label sets, the ontology and what complete annotators left unmarked, as all
 that is listed does; but it decides nothing, so it gives way where another person did.
 
+Explicit negatives train as 0 like implicit ones, but for losses that suspect those that
+nobody was asked about: for them targets tell the two apart (`records.targets`).
+
 A clip lists the labels of all states but the first, and but for the unmarked ones,
 which are kept a bit each (`unmarked`); every other class is an implicit negative, the
 vast majority (ML20 section II).

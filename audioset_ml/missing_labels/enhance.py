@@ -46,6 +46,7 @@ def flag_labels(
   class_map: ClassMap,
   rule: Rule,
   memory: int = MEMORY,
+  implied: np.ndarray | None = None,
 ) -> Iterator[EightClasses]:
   """Flags implicit negatives, eight classes after the other.
 
@@ -55,6 +56,9 @@ def flag_labels(
     class_map: the classes.
     rule: which of them are flagged.
     memory: bytes of scores to hold at a time.
+    implied: of `Ontology.implied_classes`: of what the rule selects, only what is an
+      ancestor or a descendant of one of the clip's positives is flagged (PSLA); None
+      for all of it. Shape [classes, classes].
 
   Raises:
     InputError: scores and labels have different shapes, or a score is NaN.
@@ -79,9 +83,13 @@ def flag_labels(
           selections = rule.select(one)
         except InputError as error:
           raise InputError(f'class {name[0]} ({name[1]}): {error}') from None
+        related = None if implied is None else known.related(one.index, implied)
         for column, rows, selection in zip(columns, summaries, selections, strict=True):
-          column[selection.rows] |= np.uint8(128 >> place)
-          flagged = len(selection.rows)
+          clips = selection.rows
+          if related is not None:
+            clips = clips[related[clips]]
+          column[clips] |= np.uint8(128 >> place)
+          flagged = len(clips)
           rows.append({**counts, 'flagged': flagged, 'threshold': selection.threshold})
         looks.append(_looks_like_positives(one, counts))
       yield EightClasses(columns, summaries, looks)
@@ -115,6 +123,15 @@ class _KnownByClass:
     }
     positives = rows[np.isin(states, PRESENT_STATES)]
     return ClassScores(index, scores, places, positives), counts
+
+  def related(self, index: int, implied: np.ndarray) -> np.ndarray:
+    """In which clips an ancestor or a descendant of a class is present. Shape [clips],
+    bool."""
+    found = np.zeros(self._clips, bool)
+    for other in np.flatnonzero(implied[index] | implied[:, index]):
+      here = slice(*self._begins[other : other + 2])
+      found[self._rows[here][np.isin(self._states[here], PRESENT_STATES)]] = True
+    return found
 
 
 def _looks_like_positives(one: ClassScores, counts: dict) -> dict:
@@ -169,13 +186,14 @@ def write_label_sets(
   flagged_as: str = 'ignored',
   memory: int = MEMORY,
   origin: str = '',
+  implied: np.ndarray | None = None,
 ) -> Enhancement:
   """Writes the rule's label sets, a folder each, table_iii.csv and ranking.csv.
 
   Args:
-    scores, labels, class_map, rule, memory: see `flag_labels`.
+    scores, labels, class_map, rule, memory, implied: see `flag_labels`.
     output_dir: the folder.
-    flagged_as: what the flagged labels are to be in training: ignored or positive.
+    flagged_as: what the flagged labels are in training: ignored, positive or soft.
     origin: the fingerprint of the scores' folder; see `folders.fingerprint`.
 
   Raises:
@@ -192,7 +210,7 @@ def write_label_sets(
       stack.callback(writer.close)
     bar = progress_bar(total=len(class_map), desc='enhance', unit='class')
     with bar:
-      for part in flag_labels(scores, labels, class_map, rule, memory):
+      for part in flag_labels(scores, labels, class_map, rule, memory, implied):
         for writer, column in zip(writers, part.columns, strict=True):
           writer.add(column)
         for rows, new in zip(summaries, part.summaries, strict=True):
@@ -207,6 +225,8 @@ def write_label_sets(
       flagged = int(summary['flagged'].sum())
       description = {'name': name, 'value': value, 'flagged_as': flagged_as}
       description['scores'] = origin
+      if implied is not None:
+        description['related_only'] = True
       writer.finish(summary, {**description, 'flagged': flagged})
       summary.insert(0, 'label_set', name)
       summary.insert(1, 'value', value)

@@ -6,11 +6,13 @@ import pathlib
 import shutil
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation.files import read_evaluation
+from audioset_ml.labels.ontology import Ontology
 from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.missing_labels import rules
 from audioset_ml.missing_labels.class_percents import (
@@ -38,13 +40,15 @@ class EnhanceConfig:
     records: folder of the records that were scored.
     rule: one of `rules.RULES`.
     values: its values, as text; of the rule `chosen` what is chosen from.
-    flagged_as: what flagged labels are in training: ignored or positive.
+    flagged_as: what flagged labels are in training: ignored, positive or soft.
     seed: of random draws.
     shown: classes, by name or mid, that `describe` gives Table III of.
     truth_csv: the complete labels of the clips, for the rule `truth`.
     evaluations: of a student of each percentage, for the rule `chosen`.
     choose_by: what percentages are chosen by, a column of per_class.csv.
     choose_for: all, for one percentage, or class, for one each.
+    related_only: AudioSet's ontology.json, to flag only ancestors and descendants of a
+      clip's positives; '' for any.
   """
 
   scores: str
@@ -58,6 +62,7 @@ class EnhanceConfig:
   evaluations: tuple[str, ...] = ()
   choose_by: str = 'lwlrap'
   choose_for: str = 'all'
+  related_only: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +71,7 @@ class EnhanceInputs:
 
   Attributes:
     class_percents: how the classes' percentages were chosen, for the rule `chosen`.
+    implied: by which only relatives of positives are flagged; None for any label.
   """
 
   records: RecordsFolder
@@ -73,6 +79,7 @@ class EnhanceInputs:
   scores: ClipScores
   rule: rules.Rule
   class_percents: pd.DataFrame | None = None
+  implied: np.ndarray | None = None
 
 
 def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
@@ -103,6 +110,10 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
   scores.require_of(records)
   for name in config.shown:
     records.class_map.find(name)
+  implied = None
+  if config.related_only:
+    ontology = Ontology.read(config.related_only)
+    implied = ontology.implied_classes(records.class_map)
   # After the data, since a rule may need a package that is not installed.
   rule = rules.build_rule(config.rule, config.values, config.seed, truth, percents)
   # Imported here: what can be told without TensorFlow is told before it is there.
@@ -111,7 +122,7 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
   # The ids of two million clips take 150 MB: kept once.
   labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
   scores = dataclasses.replace(scores, clip_ids=records.clip_ids)
-  return EnhanceInputs(records, labels, scores, rule, chosen)
+  return EnhanceInputs(records, labels, scores, rule, chosen, implied)
 
 
 def enhance(
@@ -157,6 +168,7 @@ def enhance(
     output_dir,
     config.flagged_as,
     origin=folders.fingerprint(config.scores),
+    implied=inputs.implied,
   )
   text = describe(found, shown)
   if unsure := int((labels.states == LabelState.UNSURE).sum()):

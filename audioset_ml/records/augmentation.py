@@ -1,4 +1,4 @@
-"""Augmentation of log-mel patches, defined on three-state targets; off by default.
+"""Augmentation of log-mel patches, defined on targets of all states; off by default.
 
 Everything is a stateless function of a seed and a number, so that a run that goes on
 from a checkpoint sees what it would have seen.
@@ -17,7 +17,12 @@ import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError
-from audioset_ml.records.targets import IGNORED, NEGATIVE, POSITIVE
+from audioset_ml.records.targets import (
+  EXPLICIT_NEGATIVE,
+  IGNORED,
+  NEGATIVE,
+  POSITIVE,
+)
 
 # Each augmentation draws from a stream of its own.
 _GAIN, _SHIFT, _FREQUENCY, _TIME, _MIX = range(1, 6)
@@ -107,7 +112,7 @@ def mix_up(
   roughly do. The labels do not: a sound that is there is there, however soft. Hence a
   label is positive if it is so in either patch. Where neither is positive, a label that
   is ignored in either may be present in the mixture and stays ignored; only what both
-  lack is a negative.
+  lack is a negative, and an explicit one only if people said so of both.
 
   Args:
     patches: log-mel. Shape [batch, frames, mel_bands], float32.
@@ -121,17 +126,32 @@ def mix_up(
   share = gammas[0] / tf.maximum(gammas[0] + gammas[1], 1e-30)
   share = tf.reshape(share, [-1, 1, 1])
   # log(λ e^a + (1 − λ) e^b), where the log offset averages to itself.
-  other_patches = tf.roll(patches, 1, axis=0)
+  other_patches = _neighbours(patches)
   mixed = tf.math.log(share * tf.exp(patches) + (1 - share) * tf.exp(other_patches))
-  other_targets = tf.roll(targets, 1, axis=0)
-  return mixed, mix_targets(targets, other_targets)
+  return mixed, mix_targets(targets, _neighbours(targets))
+
+
+def both_mixed(of_each: tf.Tensor) -> tf.Tensor:
+  """What belongs to the patches that `mix_up` mixes: [batch, 1] to [batch, 2]."""
+  return tf.concat([of_each, _neighbours(of_each)], axis=1)
+
+
+def _neighbours(of_each: tf.Tensor) -> tf.Tensor:
+  """Of each patch of a batch, that of the one it is mixed with."""
+  return tf.roll(of_each, 1, axis=0)
 
 
 def mix_targets(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-  """The three-state target of two sounds together; see `mix_up`."""
+  """The target of two sounds together; see `mix_up`. Of soft ones the higher."""
+  if tf.as_dtype(one.dtype).is_floating:
+    ignored = (one == IGNORED) | (other == IGNORED)
+    highest = tf.maximum(one, other)
+    return tf.where(ignored & (highest < POSITIVE), float(IGNORED), highest)
   present = (one == POSITIVE) | (other == POSITIVE)
   ignored = (one == IGNORED) | (other == IGNORED)
-  absent = tf.where(ignored, tf.constant(IGNORED, tf.int8), NEGATIVE)
+  explicit = (one == EXPLICIT_NEGATIVE) & (other == EXPLICIT_NEGATIVE)
+  absent = tf.where(explicit, tf.constant(EXPLICIT_NEGATIVE, tf.int8), NEGATIVE)
+  absent = tf.where(ignored, tf.constant(IGNORED, tf.int8), absent)
   return tf.where(present, tf.constant(POSITIVE, tf.int8), absent)
 
 

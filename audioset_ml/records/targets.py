@@ -1,12 +1,20 @@
-"""Training targets: from a clip's labels, a label mode and a label set to three states.
+"""Training targets: from a clip's labels, a label mode and a label set to their states.
 
 1 positive, 0 negative, −1 ignored: ML20's "multi-hot target vectors with three states".
+A loss that suspects the negatives nobody was asked about needs a fourth: where it is
+asked for, −2 are the explicit negatives, and 0 is left to the implicit ones.
 
 | label mode (SL21) | a class is positive on a patch if |
 |---|---|
 | weak | the clip has it |
 | diffuse | the clip has an event of it, anywhere |
 | strong | an event of it covers the patch by the 50 % rule |
+
+A negative is explicit if people said so: it was refuted, of the clip or of a stretch
+that counts for the patch; complete annotators did not mark it (nor, where labels are
+smeared, a kind of it); or, in strong mode, its events are marked and are elsewhere in
+the clip (SL21's complementary negatives): who marked them knew where it is not. A
+mixture of two patches (`augmentation.mix_up`) lacks it explicitly if both do.
 """
 
 import dataclasses
@@ -17,7 +25,11 @@ import tensorflow as tf
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.frames import FrameFormat
 
-POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
+POSITIVE, NEGATIVE, IGNORED, EXPLICIT_NEGATIVE = 1, 0, -1, -2
+# What becomes of a flagged label.
+FLAGGED = -3  # until a teacher's score replaces it (`soft_targets`)
+STATES_OF_FLAGGED = {'ignored': IGNORED, 'positive': POSITIVE, 'soft': FLAGGED}
+_BITS = [128, 64, 32, 16, 8, 4, 2, 1]
 
 
 class LabelSetLookup:
@@ -38,7 +50,7 @@ class LabelSetLookup:
     )
     self._packed = tf.constant(label_set.packed)
     self._num_classes = len(label_set.class_map)
-    self._state = {'ignored': IGNORED, 'positive': POSITIVE}[label_set.flagged_as]
+    self._state = STATES_OF_FLAGGED[label_set.flagged_as]
 
   def targets(self, clip_ids: tf.Tensor) -> tf.Tensor:
     """What the flagged labels of clips are; the others are NEGATIVE.
@@ -46,7 +58,7 @@ class LabelSetLookup:
     Shape [batch, classes], int8.
     """
     packed = tf.gather(self._packed, self._row_of.lookup(clip_ids))  # [batch, bytes]
-    flagged = _unpack(packed, self._num_classes)
+    flagged = unpack(packed, self._num_classes)
     return tf.where(flagged, tf.constant(self._state, tf.int8), NEGATIVE)
 
 
@@ -67,6 +79,8 @@ class TargetMaker:
       neither marked nor left unmarked. None for none. Shape [classes], bool.
     complete: whether some clips were annotated completely: what is unmarked in them can
       no more be ignored than what was refuted by name.
+    tells_explicit: whether explicit negatives are EXPLICIT_NEGATIVE; else all negatives
+      are NEGATIVE.
   """
 
   num_classes: int
@@ -76,12 +90,18 @@ class TargetMaker:
   implied: np.ndarray | None = None
   unannotated: np.ndarray | None = None
   complete: bool = False
+  tells_explicit: bool = False
 
   @property
   def needs_events(self) -> bool:
     """Whether records must be parsed with their events."""
-    smeared = self.complete and self.lookup is not None and self.implied is not None
+    smeared = self.complete and self._asks_what_lacks and self.implied is not None
     return self.label_mode != 'weak' or smeared
+
+  @property
+  def _asks_what_lacks(self) -> bool:
+    """Whether it matters which of the negatives that nobody named are explicit."""
+    return self.lookup is not None or self.tells_explicit
 
   def targets(self, record: dict[str, tf.Tensor], starts: tf.Tensor) -> tf.Tensor:
     """The targets of a patch of each of some clips.
@@ -96,8 +116,10 @@ class TargetMaker:
       starts: each patch's first frame in its clip. Shape [batch], int64.
 
     Returns:
-      int8, shape [batch, classes]: 1 positive, 0 negative, −1 ignored.
+      int8, shape [batch, classes]: 1 positive, 0 negative, −1 ignored; −2 are explicit
+      negatives, where they are told.
     """
+    explicit = EXPLICIT_NEGATIVE if self.tells_explicit else NEGATIVE
     present = record['weak/present'].values > 0
     weak = _Listed.of(record['weak/class'])
     negative = weak.where(~present)
@@ -110,11 +132,12 @@ class TargetMaker:
     target = tf.zeros(shape, tf.int8)
     if self.lookup is not None:
       target = self.lookup.targets(record['clip_id'])
-      if self.complete:
-        lacking = self._lacking(record, shape)
-        target = tf.where(lacking, tf.constant(NEGATIVE, tf.int8), target)
+    if self._asks_what_lacks:
+      lacking = self._lacking(record, shape)
+      target = tf.where(lacking, tf.constant(explicit, tf.int8), target)
     if self.unannotated is not None:
-      target = -tf.cast(self._not_asked(record, shape), tf.int8)
+      unknown = self._not_asked(record, shape)
+      target = tf.where(unknown, tf.constant(IGNORED, tf.int8), target)
     if self.implied is not None:
       above = self._above(positive, shape)
       target = tf.where(above, tf.constant(POSITIVE, tf.int8), target)
@@ -122,18 +145,26 @@ class TargetMaker:
     if self.label_mode != 'weak':
       unsure = _Listed.of(record['strong/class']).set(unsure, 0)
     target = tf.where(unsure > 0, tf.constant(IGNORED, tf.int8), target)
-    target = negative.set(target, NEGATIVE)
+    target = negative.set(target, explicit)
     target = positive.set(target, POSITIVE)
     return tf.ensure_shape(target, [None, self.num_classes])
 
   def _lacking(self, record: dict[str, tf.Tensor], shape: list) -> tf.Tensor:
-    """What complete annotators did not mark, nor any kind of it where labels are
-    smeared. Shape [batch, classes], bool."""
-    unmarked = _unpack_bytes(record['unmarked'], self.num_classes)
-    if self.implied is None:
-      return unmarked
-    # What a positive of the clip implies is made positive in any case.
-    return unmarked & ~self._above(_Listed.of(record['strong/class']), shape)
+    """What is absent by the word of people who did not name it, but for what the target
+    makes positive. Shape [batch, classes], bool."""
+    lacking = tf.zeros(shape, tf.bool)
+    if self.complete:
+      lacking = _unpack_bytes(record['unmarked'], self.num_classes)
+      if self.label_mode == 'weak' and self.implied is not None:
+        # A kind of it was marked somewhere, so that nobody said it is absent; what a
+        # positive of the clip implies is made positive in any case.
+        lacking &= ~self._above(_Listed.of(record['strong/class']), shape)
+    if self.label_mode == 'strong':
+      events = _Listed.of(record['strong/class'])
+      lacking |= events.set(tf.zeros(shape, tf.int8), POSITIVE) > 0
+      if self.implied is not None:  # which has its kinds' events for its own
+        lacking |= self._above(events, shape)
+    return lacking
 
   def _not_asked(self, record: dict[str, tf.Tensor], shape: list) -> tf.Tensor:
     """The classes that each clip's annotators were not asked about. Shape [batch,
@@ -234,7 +265,7 @@ def covered(
   return fills_window | holds_event
 
 
-def _unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
+def unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
   """Bits, the first class highest, as of `numpy.packbits`.
 
   Args:
@@ -244,9 +275,25 @@ def _unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
   Returns:
     Shape [batch, classes], bool.
   """
-  masks = tf.constant([128, 64, 32, 16, 8, 4, 2, 1], tf.uint8)
+  masks = tf.constant(_BITS, tf.uint8)
   bits = tf.bitwise.bitwise_and(packed[..., tf.newaxis], masks)  # [batch, bytes, 8]
   return tf.reshape(bits > 0, [-1, 8 * packed.shape[-1]])[:, :num_classes]
+
+
+def pack(flagged: tf.Tensor) -> tf.Tensor:
+  """What `unpack` takes apart.
+
+  Args:
+    flagged: shape [batch, classes], bool.
+
+  Returns:
+    Shape [batch, ⌈classes / 8⌉], uint8.
+  """
+  size = -(-flagged.shape[-1] // 8)
+  missing = 8 * size - flagged.shape[-1]
+  bits = tf.pad(tf.cast(flagged, tf.int32), [[0, 0], [0, missing]])
+  bits = tf.reshape(bits, [-1, size, 8]) * tf.constant(_BITS)
+  return tf.cast(tf.reduce_sum(bits, axis=-1), tf.uint8)
 
 
 def _unpack_bytes(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
@@ -254,4 +301,4 @@ def _unpack_bytes(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
   size = -(-num_classes // 8)
   known = tf.where(packed == '', tf.constant(bytes(size)), packed)
   values = tf.ensure_shape(tf.io.decode_raw(known, tf.uint8), [None, size])
-  return _unpack(values, num_classes)
+  return unpack(values, num_classes)

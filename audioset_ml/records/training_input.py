@@ -8,6 +8,7 @@ each of which reads epochs of its own, don't repeat each other.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -36,6 +37,8 @@ class InputConfig:
     service_job: name under which the processes of one run share the service's
       examples, each getting others.
     first_epoch: the epoch to begin with.
+    tells_explicit: whether targets tell explicit negatives (−2) from implicit ones (0).
+    tells_clips: whether batches tell of which clips their examples are.
   """
 
   batch_size: int = 64
@@ -46,6 +49,8 @@ class InputConfig:
   service: str = ''
   service_job: str = ''
   first_epoch: int = 0
+  tells_explicit: bool = False
+  tells_clips: bool = False
 
 
 def training_dataset(
@@ -54,7 +59,7 @@ def training_dataset(
   mix: Source | None = None,
   mix_fraction: float = 0.0,
 ) -> tf.data.Dataset:
-  """Endless batches of random patches with their three-state targets.
+  """Endless batches of random patches with their targets.
 
   Every clip is read once an epoch; the shuffle buffer mixes the ends of epochs. With
   two sources, each example comes from `mix` with probability `mix_fraction` (SL21's μ),
@@ -62,7 +67,11 @@ def training_dataset(
 
   Returns:
     (frames [batch, 96, 64] float32, target [batch, classes] int8: 1 positive,
-    0 negative, −1 ignored).
+    0 negative, −1 ignored; −2 explicit negatives, where they are told). Where a source
+    has soft targets they are float32, from 0 to 1, or −1 ignored. Where clips are told,
+    also their numbers [batch, 1], int64, with mixup [batch, 2]: their places in the
+    clips of `source` and then of `mix`; −1 for examples with diffuse or strong labels,
+    which are no labels of clips.
 
   Raises:
     RecordError: a label set is of other clips or classes, there are no strong labels
@@ -75,7 +84,11 @@ def training_dataset(
   if mix:
     source.records.require_like(mix.records)
     sources.pop({0.0: _MIX, 1.0: _MAIN}.get(mix_fraction), None)
-  parts = [_examples(one, config, place) for place, one in sources.items()]
+  soft = any(one.soft for one in sources.values())
+  first = {_MAIN: 0, _MIX: len(source.records.clip_ids)}
+  parts = [
+    _examples(one, config, place, first[place], soft) for place, one in sources.items()
+  ]
   examples = parts[0]
   if len(parts) == 2:
     seed = _seed(config, _CHOICE)
@@ -86,22 +99,24 @@ def training_dataset(
   batches = examples.batch(config.batch_size, drop_remainder=True)
   alpha = config.augment.mixup_alpha
 
-  def finish(
-    number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]
-  ) -> tuple[tf.Tensor, tf.Tensor]:
-    patches, targets = schema.as_floats(batch[0], stored), batch[1]
+  def finish(number: tf.Tensor, batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+    patches, targets, clips = schema.as_floats(batch[0], stored), batch[1], batch[2:]
     if alpha:
       seed = (_seed(config, _BATCH), number)
-      return augmentation.mix_up(patches, targets, seed, alpha)
-    return patches, targets
+      patches, targets = augmentation.mix_up(patches, targets, seed, alpha)
+      clips = [augmentation.both_mixed(one) for one in clips]
+    return patches, targets, *clips
 
   return batches.enumerate().map(finish).prefetch(tf.data.AUTOTUNE)
 
 
-def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Dataset:
+def _examples(
+  source: Source, config: InputConfig, place: int, first_clip: int, soft: bool
+) -> tf.data.Dataset:
   """Endless single examples of a source, shuffled."""
   records, seed = source.records, _seed(config, place)
-  frames, targets = records.frames, source.target_maker()
+  frames, targets = records.frames, source.target_maker(config.tells_explicit)
+  clip_numbers = _clip_numbers(source, first_clip) if config.tells_clips else None
 
   def block(numbers: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
     record = schema.parse_batch(serialized, frames, strong=targets.needs_events)
@@ -109,15 +124,18 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
     places = record['num_frames'] - frames.patch_frames + 1
     starts = stateless.uniform_integers(seed, numbers, places)
     patches = schema.cut_patches(record['frames'], starts, frames)
-    return patches, targets.targets(record, starts), numbers
+    target = targets.targets(record, starts)
+    made = patches, tf.cast(target, tf.float32) if soft else target
+    if clip_numbers:
+      made += (clip_numbers(record['clip_id']),)
+    return *made, numbers
 
-  def augment(
-    patch: tf.Tensor, target: tf.Tensor, number: tf.Tensor
-  ) -> tuple[tf.Tensor, tf.Tensor]:
+  def augment(patch: tf.Tensor, *rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    *labels, number = rest
     patch = augmentation.augment_patch(
       tf.cast(patch, tf.float32), (seed, number), config.augment, frames.front_end
     )
-    return patch, target
+    return patch, *labels
 
   if not config.service:
     record_blocks.require_any(source, seed)
@@ -126,7 +144,7 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
     blocks = record_blocks.balanced(blocks, source, config.balance_power, seed)
   if not config.augment.of_patches:
     blocks = blocks.map(
-      lambda *given: block(*given)[:2],
+      lambda *given: block(*given)[:-1],
       num_parallel_calls=tf.data.AUTOTUNE,
       deterministic=True,
     )
@@ -139,6 +157,23 @@ def _examples(source: Source, config: InputConfig, place: int) -> tf.data.Datase
   buffer = min(config.shuffle_buffer, max(len(records.clip_ids), config.batch_size))
   examples = examples.shuffle(buffer, seed)
   return _served(examples, config, place) if config.service else examples
+
+
+def _clip_numbers(source: Source, first: int) -> Callable[[tf.Tensor], tf.Tensor]:
+  """From ids to the clips' numbers; both functions' tensors are [batch], [batch, 1].
+
+  Args:
+    source: the clips.
+    first: the number of the first one.
+  """
+  if source.label_mode != 'weak':
+    return lambda ids: tf.fill([tf.size(ids), 1], tf.constant(-1, tf.int64))
+  clip_ids = source.records.clip_ids
+  numbers = tf.range(first, first + len(clip_ids), dtype=tf.int64)
+  table = tf.lookup.StaticHashTable(
+    tf.lookup.KeyValueTensorInitializer(tf.constant(clip_ids), numbers), -1
+  )
+  return lambda ids: table.lookup(ids)[:, tf.newaxis]
 
 
 def _served(

@@ -11,8 +11,10 @@ from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
+from audioset_ml.records.soft_scores import SoftScores
 
 if TYPE_CHECKING:
+  from audioset_ml.records.soft_targets import SoftTargetMaker
   from audioset_ml.records.targets import TargetMaker
 
 LABEL_MODES = ('weak', 'diffuse', 'strong')
@@ -42,6 +44,7 @@ class Source:
       in others those without any event in these records.
     implied: which classes each class implies (label smearing), shape [classes,
       classes]; None for none.
+    soft: scores that soften the targets, of these records; None for none.
   """
 
   records: RecordsFolder
@@ -54,6 +57,7 @@ class Source:
   label_set: LabelSet | None = None
   ignore_unannotated: bool = False
   implied: np.ndarray | None = None
+  soft: SoftScores | None = None
 
   def __post_init__(self):
     if self.label_mode not in LABEL_MODES:
@@ -73,6 +77,12 @@ class Source:
       )
     if self.ignore_unannotated and self.label_mode == 'weak':
       raise InputError('ignore_unannotated is for diffuse and strong labels')
+    flags_soft = self.label_set is not None and self.label_set.flagged_as == 'soft'
+    if flags_soft != (self.soft is not None and self.soft.config.on == 'flagged'):
+      raise InputError(
+        'soft_scores with soft_on=flagged and a label set of `enhance '
+        '--flagged_as=soft` need each other'
+      )
     if self.label_set:
       _require_covers(self.label_set, self.records)
 
@@ -81,8 +91,15 @@ class Source:
     """Whether only clips with strong labels are used."""
     return self.strong_clips_only or self.label_mode != 'weak'
 
-  def target_maker(self) -> 'TargetMaker':
-    """Makes the targets of patches."""
+  def target_maker(
+    self, tells_explicit: bool = False
+  ) -> 'TargetMaker | SoftTargetMaker':
+    """Makes the targets of patches.
+
+    Args:
+      tells_explicit: whether explicit negatives are told from implicit ones; soft
+        targets don't.
+    """
     # Imported here: what is wrong with a source is told before TensorFlow is there.
     from audioset_ml.records.targets import LabelSetLookup, TargetMaker
 
@@ -91,7 +108,7 @@ class Source:
     unannotated = None
     if self.ignore_unannotated:
       unannotated = records.class_counts('clips_with_events') == 0
-    return TargetMaker(
+    maker = TargetMaker(
       records.num_classes,
       records.frames,
       self.label_mode,
@@ -99,7 +116,13 @@ class Source:
       self.implied,
       unannotated,
       records.complete,
+      self.soft.config.on == 'implicit' if self.soft else tells_explicit,
     )
+    if self.soft is None:
+      return maker
+    from audioset_ml.records.soft_targets import SoftTargetMaker
+
+    return SoftTargetMaker(maker, self.soft, records)
 
   def chosen(self) -> tuple[str, ...] | None:
     """The clips that a list, `clip_fraction` and what is left out leave; None for all.

@@ -5,8 +5,12 @@ import math
 from typing import Any
 
 from audioset_ml.errors import InputError
+from audioset_ml.labels.ontology import IMPLIED
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.folds import Fold
+from audioset_ml.records.soft_scores import SoftConfig
+from audioset_ml.training.flagging_config import FlaggingConfig
+from audioset_ml.training.loss_config import LossConfig
 
 OPTIMIZERS = ('adam', 'adamw', 'sgd')
 SCHEDULES = ('constant', 'cosine', 'exponential')
@@ -103,10 +107,14 @@ class TrainConfig:
     left_out: the fold whose clips are not trained on; None for none.
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
       positive too (SL21 3.1's label smearing); '' for none.
+    smear_to: which ancestors: all, or the unambiguous ones (Tuncay et al. 2025).
     augment: keyword arguments of `records.augmentation.AugmentConfig`.
     balance_power: how far rare classes are made up for.
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
       in ModelConfig.
+    loss: what is made small.
+    soft: scores that soften the targets of `source`; None for none.
+    flagging: when likely missing labels are flagged by the run itself; None: never.
     optimizer: the optimiser.
     ema_decay: of a moving average of the weights, which is then validated and saved
       instead of the weights; 0 for none.
@@ -145,6 +153,7 @@ class TrainConfig:
   mix_fraction: float = 0.5
   left_out: Fold | None = None
   smear_ontology: str = ''
+  smear_to: str = 'all'
   augment: dict[str, Any] = dataclasses.field(default_factory=dict)
   balance_power: float = 0.0
   architecture: str = 'mobilenet_v1'
@@ -153,6 +162,9 @@ class TrainConfig:
   bias_start: float = 0.0
   hidden_units: tuple[int, ...] = (512, 512)
   dropout: float = 0.0
+  loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+  soft: SoftConfig | None = None
+  flagging: FlaggingConfig | None = None
   optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
   ema_decay: float = 0.0
   steps: int = 100_000
@@ -187,6 +199,7 @@ class TrainConfig:
     _require_range(self, ('mix_fraction',), 0, 1)
     rest = ('balance_power', 'patience', 'show_clips', 'profile_steps')
     _require_range(self, rest, 0, math.inf)
+    _require_one_of(self, 'smear_to', IMPLIED)
     if not 0 <= self.ema_decay < 1:
       raise InputError(f'ema_decay is {self.ema_decay}, but must be in [0, 1)')
     if self.best_metric:
@@ -202,6 +215,21 @@ class TrainConfig:
         'accumulate is for strategy=one_device; several replicas share a large batch '
         'anyway'
       )
+    if self.loss.kind.whole_batch and self.strategy != 'one_device':
+      raise InputError(
+        f'negative_loss {self.loss.name} ranks the labels of a whole batch, of which '
+        f'with strategy={self.strategy} each replica sees a part: use one_device'
+      )
+    if self.soft:
+      for is_wrong, what in (
+        (self.loss.suspects, f'negative_loss {self.loss.name}'),
+        (self.flagging, 'flag_while_training'),
+        (self.data_service, 'data_service'),
+      ):
+        if is_wrong:
+          raise InputError(f'soft_scores do not go with {what}')
+    if self.flags_labels:
+      self._require_flaggable()
     if self.steps_per_call > 1 and (self.strategy != 'one_device' or self.data_service):
       other = 'data_service' if self.data_service else f'strategy={self.strategy}'
       raise InputError(
@@ -213,10 +241,12 @@ class TrainConfig:
 
   def steps_until_due(self, steps_done: int) -> int:
     """Steps up to the next after which there is something to do: a point to log, a
-    validation, a checkpoint, the end."""
+    validation, labels to flag, a checkpoint, the end."""
     every = [self.log_every, self.checkpoint_every]
     every += [self.validate_every] if self.validation_records else []
     due = [number - steps_done % number for number in every]
+    if self.flagging:
+      due.append(self.flagging.steps_until_due(steps_done, self.steps))
     return min(*due, self.steps - steps_done)
 
   @property
@@ -225,6 +255,36 @@ class TrainConfig:
     if self.validate_strong or self.best_metric in STRONG_METRICS:
       return BEST_METRICS
     return WEAK_METRICS
+
+  @property
+  def flags_labels(self) -> bool:
+    """Whether the run flags labels of clips itself."""
+    return self.flagging is not None or self.loss.kind.keeps_labels
+
+  def _require_flaggable(self) -> None:
+    """Raises InputError for what labels can't be flagged with in the run itself."""
+    mixed = self.mix is not None and self.mix_fraction > 0
+    main = self.mix is None or self.mix_fraction < 1
+    used = [self.source] * main + [self.mix] * mixed
+    weak = [part for part in used if part.label_mode == 'weak']
+    wrong = {
+      'needs a source with weak labels': not weak,
+      'is for strategy=one_device': self.strategy != 'one_device',
+      'is for records that are read here, not data_service': bool(self.data_service),
+    }
+    loss = f'negative_loss {self.loss.name}'
+    if self.flagging:
+      who = 'flag_while_training'
+      wrong[f'does not go with {loss}'] = self.loss.kind.keeps_labels
+      wrong['takes the place of label_set'] = any(part.label_set for part in weak)
+      wrong['is not for strong_clips_only'] = any(p.strong_clips_only for p in weak)
+    else:
+      who = loss
+      mixes = bool(self.augment.get('mixup_alpha'))
+      wrong['cannot tell of which clip a large loss is, with mixup_alpha'] = mixes
+    for reason, is_wrong in wrong.items():
+      if is_wrong:
+        raise InputError(f'{who} {reason}')
 
   def model_config(self, num_classes: int, patch_shape: tuple[int, int]) -> ModelConfig:
     """The network for records of this many classes and this shape of patches."""

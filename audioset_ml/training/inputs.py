@@ -66,6 +66,8 @@ def open_input(
     seed=config.seed,
     balance_power=config.balance_power,
     augment=AugmentConfig(**config.augment),
+    tells_explicit=config.loss.tells_explicit,
+    tells_clips=config.flags_labels,
     **service,
   )
   mix = sources[1] if len(sources) > 1 else None

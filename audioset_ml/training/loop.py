@@ -25,12 +25,20 @@ from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
 from audioset_ml.records.training_source import Source
 from audioset_ml.training import distribution
 from audioset_ml.training.checkpoints import Checkpoints
+from audioset_ml.training.clip_flags import ClipFlags
 from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.data_service import ServedBatches
 from audioset_ml.training.event_logs import trim_events
+from audioset_ml.training.flagging import Flagger
 from audioset_ml.training.inputs import open_input
+from audioset_ml.training.loss_table import build_loss
 from audioset_ml.training.monitor import Monitor
-from audioset_ml.training.sources import lost_of_lists, open_sources
+from audioset_ml.training.sources import (
+  class_priors,
+  epoch_steps,
+  lost_of_lists,
+  open_sources,
+)
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
 from audioset_ml.training.validation import BEST_PREFIX, BestModel, Validator
 from audioset_ml.training.warm_start import init_from, init_optimizer_from, steps_of
@@ -44,9 +52,10 @@ def train(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """Trains a model, going on from the newest checkpoint in the folder.
 
-  Writes `checkpoints/`, `logs/` (TensorBoard), `class_map.csv` and `model.keras`. With
-  several workers, the first alone writes; the others keep their checkpoints (they hold
-  a position in the data of their own) in `checkpoints/worker_<number>`.
+  Writes `checkpoints/`, `logs/` (TensorBoard), `class_map.csv` and `model.keras`; where
+  the run flags labels, `label_set/`. With several workers, the first alone writes; the
+  others keep their checkpoints (they hold a position in the data of their own) in
+  `checkpoints/worker_<number>`.
 
   Args:
     config: the run.
@@ -80,6 +89,8 @@ def train(
   if run.chief:
     records.class_map.write(output_dir / CLASS_MAP_FILE)
     run.save_model()
+    if run.flagger:
+      counts['flagged_labels'] = run.flagger.write()
     if (lost := lost_of_lists(config)) is not None:
       text = lost.to_csv(index=False, lineterminator='\n')
       folders.write_atomically(output_dir / LOST_FILE, text)
@@ -119,7 +130,18 @@ class _Run:
       saved['iterator'] = self._iterator = iter(self._open_input())
     shape = Shape(self.records.num_classes, self.records.frames.patch_shape)
     done = steps_of(config.init_from) if config.init_optimizer else 0
-    self.trainer = Trainer(config, shape, strategy, done)
+    loss = build_loss(
+      config.loss,
+      shape.num_classes,
+      epoch_steps(config, sources),
+      class_priors(config, self.records),
+    )
+    flags = self._build_flags()
+    self.trainer = Trainer(config, shape, strategy, done, loss, flags)
+    self.flagger = None
+    if config.flagging:
+      model = self.trainer.model
+      self.flagger = Flagger(config.flagging, sources, model, flags, output_dir)
     self.best = BestModel(config.metrics, config.best_metric, config.patience)
     self._losses = tf.Variable(tf.zeros(2, tf.float64))  # sum and number since a point
     self._checkpoints = Checkpoints(
@@ -132,6 +154,7 @@ class _Run:
       losses=self._losses,
       **({'average': self.trainer.average} if self.trainer.average else {}),
       **({'seeds': seeds} if (seeds := self.trainer.seeds) else {}),
+      **({'flags': flags} if flags is not None else {}),
       **saved,
     )
     self._interrupted = False
@@ -175,6 +198,8 @@ class _Run:
         lambda: self._interrupted,
       )
     try:
+      if trainer.steps_done == 0:
+        self._flag(0)
       while trainer.steps_done < config.steps and not self.best.exhausted:
         done = trainer.steps_done
         losses, leaving = self._next_steps(served)
@@ -208,7 +233,8 @@ class _Run:
       batch = served.next() if served else next(self._iterator)
     if batch is None:
       return [], True
-    loss, leaving = trainer.train_step(*batch, self._interrupted)
+    patches, target, *clips = batch
+    loss, leaving = trainer.train_step(patches, target, self._interrupted, *clips)
     return [loss], leaving
 
   def _note(self, losses: list[float]) -> None:
@@ -235,10 +261,27 @@ class _Run:
         with self.trainer.averaged():
           values = self._validator.validate(self.trainer.model, step)
           self.best.update(values, step, self._save_best if self.chief else None)
+      self._flag(step)
       if step % config.checkpoint_every == 0 or last or leaving or self.best.exhausted:
         self._save(step, monitor)
       if leaving:
         raise KeyboardInterrupt
+
+  def _build_flags(self) -> ClipFlags | None:
+    """Where the run keeps the labels that it flags, if it does."""
+    if not self.config.flags_labels:
+      return None
+    clips = sum(len(source.records.clip_ids) for source in self._sources)
+    flagging = self.config.flagging
+    flagged_as = flagging.flagged_as if flagging else 'positive'
+    return ClipFlags(clips, self.records.num_classes, flagged_as)
+
+  def _flag(self, step: int) -> None:
+    """Flags labels anew, if it is time."""
+    if self.flagger and self.config.flagging.is_due(step, self.config.steps):
+      self._require_finite_weights(step)
+      with self.trainer.averaged():
+        self.flagger.renew(step)
 
   def _open_input(self, steps_done: int = 0) -> tf.data.Dataset:
     job = os.path.abspath(self._output_dir)

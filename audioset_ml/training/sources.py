@@ -1,5 +1,6 @@
 """What a run trains on, opened; all that can be seen of it without TensorFlow."""
 
+import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
@@ -11,9 +12,13 @@ from audioset_ml.labels.ontology import Ontology
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
+from audioset_ml.records.scores import ClipScores, read_scores
+from audioset_ml.records.soft_scores import SoftConfig, SoftScores
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import STRONG_METRICS, SourceConfig, TrainConfig
 from audioset_ml.training.data_service import require_reachable
+
+_ROWS = 65_536  # of scores that are summed at a time
 
 
 def open_sources(config: TrainConfig) -> list[Source]:
@@ -22,21 +27,25 @@ def open_sources(config: TrainConfig) -> list[Source]:
   What a list of validation clips holds is in none of them: it is held out.
 
   Raises:
-    InputError: records, lists, label sets, validation records, the network or the model
-      to start from can't be used, or don't fit each other; or no tf.data service
-      answers.
+    InputError: records, lists, label sets, validation records, the network, the model
+      to start from or the scores that tell priors can't be used, or don't fit each
+      other; the length of an epoch isn't known; or no tf.data service answers.
   """
   ontology = Ontology.read(config.smear_ontology) if config.smear_ontology else None
   held_out: frozenset[str] = frozenset()
   if config.validation_list:
     held_out = frozenset(read_clip_list(config.validation_list))
   sources = [
-    _open_source(part, config.left_out, held_out, ontology) for part in _parts(config)
+    _open_source(part, config.left_out, held_out, ontology, config.smear_to, soft)
+    for part, soft in zip(_parts(config), (config.soft, None), strict=False)
   ]
   records = sources[0].records
   for source in sources:
     records.require_like(source.records)
     source.chosen()
+  epoch_steps(config, sources)
+  if config.loss.priors:
+    _prior_scores(config, records)
   # Whether the network and the augmentation are for such frames.
   config.model_config(records.num_classes, records.frames.patch_shape)
   records.frames.require_possible(config.augment, str(records.path))
@@ -57,6 +66,52 @@ def open_sources(config: TrainConfig) -> list[Source]:
   if config.data_service:
     require_reachable(config.data_service)
   return sources
+
+
+def epoch_steps(config: TrainConfig, sources: list[Source]) -> int:
+  """The steps of an epoch, for losses that go by epochs.
+
+  As many as it takes to read as many examples as the source has clips.
+
+  Raises:
+    InputError: it must be said, and isn't.
+  """
+  loss = config.loss
+  if loss.epoch_steps or not loss.kind.by_epoch:
+    return max(loss.epoch_steps, 1)
+  if len(sources) > 1 or sources[0].needs_strong:
+    raise InputError(
+      f'negative_loss {loss.name} goes by epochs, whose length two sources, or clips '
+      'with strong labels only, do not tell: give --epoch_steps'
+    )
+  chosen = sources[0].chosen()
+  clips = len(sources[0].records.clip_ids if chosen is None else chosen)
+  return -(-clips // config.batch_size)
+
+
+def class_priors(config: TrainConfig, records: RecordsFolder) -> np.ndarray | None:
+  """The mean score of each class, for a loss that asks for it. Shape [classes].
+
+  Raises:
+    InputError: there are no such scores, or they are no probabilities.
+    RecordError: they are of other classes.
+  """
+  if not config.loss.priors:
+    return None
+  scores = _prior_scores(config, records)
+  total = np.zeros(len(scores.class_map))
+  for row in range(0, len(scores.values), _ROWS):
+    total += scores.values[row : row + _ROWS].sum(axis=0, dtype=np.float64)
+  priors = total / max(len(scores.values), 1)
+  if not ((priors >= 0) & (priors <= 1)).all():
+    raise InputError(f'{scores.path}: its scores are no probabilities, as priors need')
+  return priors
+
+
+def _prior_scores(config: TrainConfig, records: RecordsFolder) -> ClipScores:
+  scores = read_scores(config.loss.priors)
+  records.require_class_map(scores.class_map, f'the scores {scores.path}')
+  return scores
 
 
 def require_train_folder(path: str) -> None:
@@ -97,6 +152,8 @@ def _open_source(
   left_out: Fold | None,
   held_out: frozenset[str],
   ontology: Ontology | None,
+  smear_to: str,
+  soft: SoftConfig | None,
 ) -> Source:
   records = RecordsFolder.open(config.records)
   listed = None
@@ -119,5 +176,6 @@ def _open_source(
     held_out=held_out,
     label_set=label_set,
     ignore_unannotated=config.ignore_unannotated,
-    implied=ontology.implied_classes(records.class_map) if ontology else None,
+    implied=ontology.implied_classes(records.class_map, smear_to) if ontology else None,
+    soft=SoftScores.open(soft, records) if soft else None,
   )

@@ -8,9 +8,13 @@ import keras
 import tensorflow as tf
 
 from audioset_ml.models.registry import build_model
+from audioset_ml.records.targets import NEGATIVE
+from audioset_ml.training.clip_flags import ClipFlags
 from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.distribution import local_replicas
-from audioset_ml.training.losses import MaskedBinaryCrossentropy
+from audioset_ml.training.large_loss import CorrectedForGood
+from audioset_ml.training.loss_table import Loss, build_loss
+from audioset_ml.training.negative_loss import NegativeLoss
 from audioset_ml.training.optimization import MovingAverage, build_optimizer
 from audioset_ml.training.warm_start import CLASSIFIER
 
@@ -39,9 +43,13 @@ class Trainer:
     shape: Shape,
     strategy: tf.distribute.Strategy,
     steps_before: int = 0,
+    loss: Loss | None = None,
+    flags: ClipFlags | None = None,
   ):
     """Args: the run; what its records say of the network; where it runs; steps that an
-    optimiser's state which is to be taken over has seen."""
+    optimiser's state which is to be taken over has seen; the loss of single examples,
+    None for that of the configuration without what only records can say; the labels
+    that the run has flagged itself, None where it doesn't."""
     self._config = config
     self._strategy = strategy
     self._replicas = strategy.num_replicas_in_sync
@@ -65,8 +73,8 @@ class Trainer:
       if config.ema_decay:
         self.average = MovingAverage(self.model, config.ema_decay)
       self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    # Keras's own mean would divide by the number of replicas once more.
-    self._loss = MaskedBinaryCrossentropy(reduction=None, dtype='float32')
+    self._flags = flags
+    self._loss = loss or build_loss(config.loss, shape.num_classes)
     self._train_step = tf.function(self._distributed_step)
     self._train_steps = tf.function(self._steps_in_a_row)
 
@@ -94,7 +102,11 @@ class Trainer:
       yield
 
   def train_step(
-    self, patches: tf.Tensor, target: tf.Tensor, stop: bool = False
+    self,
+    patches: tf.Tensor,
+    target: tf.Tensor,
+    stop: bool = False,
+    clips: tf.Tensor | None = None,
   ) -> tuple[float, bool]:
     """Trains on a batch, of which every replica gets a part.
 
@@ -102,13 +114,14 @@ class Trainer:
       patches: this process's part of the batch. Shape [examples, 96, 64].
       target: its targets. Shape [examples, classes].
       stop: whether this process wants to stop.
+      clips: the examples' clips, where labels are flagged; see `ClipFlags`.
 
     Returns:
       The mean loss of the whole batch; whether a process wants to stop.
     """
     self.step.assign_add(1)
     if self._replicas == 1:
-      return float(self._train_step(patches, target)), stop
+      return float(self._train_step(patches, target, None, clips)), stop
     wish = tf.constant(float(stop))
     loss, wishes = self._train_step(self._spread(patches), self._spread(target), wish)
     return float(loss), float(wishes) > 0
@@ -142,10 +155,14 @@ class Trainer:
     )
 
   def _distributed_step(
-    self, patches: tf.Tensor, target: tf.Tensor, wish: tf.Tensor | None = None
+    self,
+    patches: tf.Tensor,
+    target: tf.Tensor,
+    wish: tf.Tensor | None = None,
+    clips: tf.Tensor | None = None,
   ) -> tf.Tensor:
     if self._replicas == 1:
-      return self._replica_step(patches, target)
+      return self._replica_step(patches, target, clips)
 
     def step(patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
       return tf.stack([self._replica_step(patches, target), wish])
@@ -158,22 +175,31 @@ class Trainer:
   def _steps_in_a_row(self, batches: Iterator, number: tf.Tensor) -> tf.Tensor:
     losses = tf.TensorArray(tf.float32, number)
     for index in tf.range(number):
-      patches, target = next(batches)
+      batch = next(batches)
+      patches, target = batch[0], batch[1]
+      clips = batch[2] if len(batch) > 2 else None
       # Of unknown shapes TensorFlow makes another graph, whose sums round otherwise.
       size = self._config.batch_size
       patches = tf.ensure_shape(patches, [size, *self._shape.patch])
       target = tf.ensure_shape(target, [size, self._shape.num_classes])
       self.step.assign_add(1)
-      losses = losses.write(index, self._replica_step(patches, target))
+      losses = losses.write(index, self._replica_step(patches, target, clips))
     return losses.stack()
 
-  def _replica_step(self, patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+  def _replica_step(
+    self, patches: tf.Tensor, target: tf.Tensor, clips: tf.Tensor | None = None
+  ) -> tf.Tensor:
+    if self._flags is not None:
+      target = self._flags.applied(target, clips)
     variables = self.model.trainable_variables
     with tf.GradientTape() as tape:
       logits = tf.cast(self.model(patches, training=True), tf.float32)
-      loss = tf.reduce_mean(self._loss(target, logits))
+      loss = tf.reduce_mean(self._losses(target, logits))
       scaled = self.optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled, variables)
+    if isinstance(self._loss, CorrectedForGood):
+      suspects = (target == NEGATIVE) & (clips >= 0)
+      self._flags.add(clips, self._loss.found(logits, suspects, self.step))
     if self._replicas > 1:
       # The mean over replicas first, so that it is what gets clipped; Keras adds the
       # replicas' shares of it up again.
@@ -184,6 +210,12 @@ class Trainer:
     if self.average is not None:
       self.average.update(self.step - 1)
     return loss
+
+  def _losses(self, target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """The loss of each example. Shape [examples]."""
+    if isinstance(self._loss, NegativeLoss):
+      return self._loss(target, logits, self.step)
+    return self._loss(target, logits)
 
 
 def float32_copy(model: keras.Model) -> keras.Model:

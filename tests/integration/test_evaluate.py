@@ -103,6 +103,41 @@ def test_weak_values_are_those_of_the_clips(config, scores, evaluate):
   assert metrics['clips']['lost'] == 0
 
 
+def test_scores_go_up_the_ontology(config, scores, evaluate, tmp_path):
+  """In clips and in frames, but not in the scores that are kept."""
+  nodes = [('/m/low', ['/m/middle']), ('/m/middle', ['/m/high']), ('/m/high', [])]
+  ontology = tmp_path / 'ontology.json'
+  ontology.write_text(
+    json.dumps([{'id': mid, 'name': mid, 'child_ids': below} for mid, below in nodes])
+  )
+  changes = {'propagate_scores': str(ontology)}
+  folder, metrics = evaluate(dataclasses.replace(config, **changes))
+  _, plain = evaluate(config)
+  records = RecordsFolder.open(config.records)
+  values = np.load(scores / 'scores.npy')
+  order = [records.class_map.index_of[mid] for mid, _ in nodes]
+  raised = values.copy()
+  raised[:, order] = np.maximum.accumulate(values[:, order[::-1]], axis=1)[:, ::-1]
+  labels = read_label_table(records)
+  assert metrics['weak'] == evaluate_weak(raised, labels, records.class_map).summary
+  assert metrics['weak'] != plain['weak']
+  assert metrics['strong'] != plain['strong']
+  assert np.array_equal(np.load(folder / 'scores.npy'), values)
+
+
+@pytest.mark.parametrize(
+  'changes',
+  [
+    {'logit_adjustment': 1.0, 'prior_records': 'x'},
+    {'thresholds': 'f1'},
+    {'detection': True},
+  ],
+)
+def test_what_needs_the_scores_as_they_are_is_refused(changes):
+  with pytest.raises(InputError, match='propagate_scores changes the scores: leave'):
+    EvaluateConfig('records', propagate_scores='ontology.json', **changes)
+
+
 def test_an_adjustment_changes_what_compares_classes_alone(
   config, scores, evaluate, tmp_path
 ):

@@ -52,6 +52,38 @@ def test_official_smearing_follows_the_papers_example(official, shared_data):
   assert not implied.diagonal().any()
 
 
+def test_the_way_up_ends_where_there_are_several_parents_or_none():
+  classes = ClassMap(tuple('abcde'), tuple('abcde'))
+  ways = {mid: DIAMOND.sole_ancestors(mid, classes) for mid in 'abcdefx'}
+  # x is no class, so that c has one parent; d has two.
+  assert ways == {
+    **dict.fromkeys('adfx', ()),
+    **dict.fromkeys('bc', ('a',)),
+    'e': ('d',),
+  }
+  implied = DIAMOND.implied_classes(classes, 'unambiguous')
+  pairs = {tuple(pair) for pair in np.argwhere(implied).tolist()}
+  assert pairs == {(1, 0), (2, 0), (4, 3)}
+  assert not (implied & ~DIAMOND.implied_classes(classes)).any()
+
+
+def test_unambiguous_propagation_reaches_as_many_official_classes_as_published(
+  official, shared_data
+):
+  """Tuncay et al. 2025: it affects 109 of the 527 classes."""
+  class_map = ClassMap.read(shared_data('audioset/class_labels_indices.csv'))
+  implied = official.implied_classes(class_map, 'unambiguous')
+  assert implied.any(axis=0).sum() == 109
+  everything = official.implied_classes(class_map)
+  assert not (implied & ~everything).any()
+  index = {name: i for i, name in enumerate(class_map.names)}
+  assert implied[index['Bark']].nonzero()[0].tolist() == sorted(
+    index[name] for name in ('Dog', 'Domestic animals, pets', 'Animal')
+  )
+  assert everything[index['Hiss']].sum() > 3
+  assert not implied[index['Hiss']].any()
+
+
 def test_official_strong_labels_have_nearest_classes(official, shared_data):
   """Of the 74 strong labels that are no classes, those with a class above them."""
   class_map = ClassMap.read(shared_data('audioset/class_labels_indices.csv'))

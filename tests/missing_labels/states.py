@@ -51,11 +51,11 @@ def scores_and_states(draw):
   return scores, states
 
 
-def flagged_by(rule, scores, states, memory=1 << 20):
+def flagged_by(rule, scores, states, memory=1 << 20, implied=None):
   """The flags of each of the rule's label sets, and the rows of their summaries."""
   labels, classes = table_of(states), class_map(scores.shape[1])
   columns, rows = [[] for _ in rule.names], [[] for _ in rule.names]
-  for part in flag_labels(scores, labels, classes, rule, memory):
+  for part in flag_labels(scores, labels, classes, rule, memory, implied):
     for place, column in enumerate(part.columns):
       columns[place].append(column.copy())
       rows[place] += part.summaries[place]

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from audioset_ml.errors import InputError
 from audioset_ml.labels.label_set import LabelSet
-from audioset_ml.labels.states import LabelState, LabelTable
+from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 from audioset_ml.missing_labels.enhance import flag_labels, write_label_sets
 from audioset_ml.missing_labels.rules import TopPercent, build_rule
 from tests.missing_labels.states import (
@@ -58,6 +59,26 @@ def test_a_flag_stays_at_every_higher_percentage(data, percents):
   found, _ = flagged_by(TopPercent(sorted(percents)), scores, states)
   for small, large in itertools.pairwise(found):
     assert (small <= large).all()
+
+
+@given(data=scores_and_states(), percents=PERCENTS, related=st.data())
+def test_only_relatives_of_positives_are_flagged_if_so_asked(data, percents, related):
+  """PSLA: of what the rule selects, ancestors and descendants."""
+  scores, states = data
+  classes = states.shape[1]
+  implied = related.draw(hnp.arrays(bool, (classes, classes)))
+  rule = TopPercent(percents)
+  plain, _ = flagged_by(rule, scores, states)
+  found, rows = flagged_by(rule, scores, states, implied=implied)
+  for one, other, summary in zip(found, plain, rows, strict=True):
+    expected = np.zeros_like(other)
+    for clip, index in np.argwhere(other):
+      positives = np.flatnonzero(np.isin(states[clip], PRESENT_STATES))
+      expected[clip, index] = any(
+        implied[index, p] or implied[p, index] for p in positives
+      )
+    assert np.array_equal(one, expected)
+    assert [row['flagged'] for row in summary] == expected.sum(axis=0).tolist()
 
 
 @given(data=scores_and_states())

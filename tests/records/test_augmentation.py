@@ -85,15 +85,21 @@ def plain_mix(one, other):
   """The table of the docstring, case by case."""
   if 1 in (one, other):
     return 1
-  return -1 if -1 in (one, other) else 0
+  if -1 in (one, other):
+    return -1
+  return -2 if one == other == -2 else 0
 
 
-@given(st.lists(st.tuples(*[st.sampled_from([-1, 0, 1])] * 2), min_size=1))
+@given(st.lists(st.tuples(*[st.sampled_from([-2, -1, 0, 1])] * 2), min_size=1))
 def test_mixed_targets_follow_the_table(pairs):
   one, other = np.array(pairs, np.int8).T
   found = augmentation.mix_targets(tf.constant(one), tf.constant(other))
   assert found.numpy().tolist() == [plain_mix(a, b) for a, b in pairs]
   assert found.dtype == tf.int8
+  # That explicit negatives are told changes nothing else.
+  three = (np.where(row == -2, 0, row).astype(np.int8) for row in (one, other))
+  expected = np.where(found == -2, 0, found)
+  assert augmentation.mix_targets(*three).numpy().tolist() == expected.tolist()
 
 
 def test_mixup_adds_energies_in_shares_between_the_two():

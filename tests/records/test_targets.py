@@ -14,8 +14,10 @@ from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.unmarked import pack
 from audioset_ml.records import schema, training_input
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folds import Fold
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.targets import (
+  EXPLICIT_NEGATIVE,
   IGNORED,
   NEGATIVE,
   POSITIVE,
@@ -252,6 +254,52 @@ def test_what_complete_annotators_did_not_mark_is_never_ignored(
   )
 
 
+def plain_explicit(labels, unmarked, label_mode, start, smear):
+  """The classes that people said are absent, where they are negatives: the rules in
+  words."""
+  said = {c for c, s in labels.weak.items() if s is LabelState.EXPLICIT_NEGATIVE}
+  events = {event.class_index for event in labels.strong if event.present}
+  kinds_of = {above for c in events for above in np.flatnonzero(IMPLIED[c]).tolist()}
+  said |= set(unmarked or ()) - (kinds_of if smear and label_mode == 'weak' else set())
+  if label_mode == 'strong':
+    said |= events | (kinds_of if smear else set())
+    for event in labels.strong:
+      if not event.present and covers(event, start):
+        said.add(event.class_index)
+  return said
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+  weak=_WEAK,
+  strong=st.lists(_EVENTS, max_size=4),
+  asked=st.none() | _SOME,
+  label_mode=st.sampled_from(['weak', 'diffuse', 'strong']),
+  start=st.integers(0, 912),
+  smear=st.booleans(),
+  flagged=st.none() | st.tuples(_SOME, st.sampled_from(['ignored', 'positive'])),
+  outside=st.none() | _SOME,
+)
+def test_explicit_negatives_are_told_where_they_are_asked_for(
+  weak, strong, asked, label_mode, start, smear, flagged, outside
+):
+  """They are what people said is absent, and nothing else changes."""
+  events = {event.class_index for event in strong if event.present}
+  unmarked = None if asked is None else asked - events - set(weak)
+  packed = b'' if asked is None else pack(sorted(unmarked), CLASSES).tobytes()
+  labels = ClipLabels('abc_0', weak, tuple(strong), packed)
+  options = {'complete': asked is not None, 'implied': IMPLIED if smear else None}
+  if label_mode == 'weak' and flagged is not None:
+    options['lookup'] = lookup(sorted(flagged[0]), flagged[1])
+  if label_mode != 'weak' and outside is not None:
+    options['unannotated'] = np.isin(np.arange(CLASSES), sorted(outside))
+  three = np.array(target(labels, label_mode, start, **options))
+  four = np.array(target(labels, label_mode, start, tells_explicit=True, **options))
+  said = plain_explicit(labels, unmarked, label_mode, start, smear)
+  explicit = (three == NEGATIVE) & np.isin(np.arange(CLASSES), sorted(said))
+  assert four.tolist() == np.where(explicit, EXPLICIT_NEGATIVE, three).tolist()
+
+
 def test_a_kind_that_was_marked_leaves_its_class_to_the_label_set():
   """Class 0 was marked, which implies class 1: nobody said that 1 is absent."""
   unmarked = pack([1], CLASSES).tobytes()
@@ -270,6 +318,18 @@ def test_strong_labels_change_with_the_patch():
   assert target(labels, 'strong') == [0, 0, 0, 0, 0]
   assert target(labels, 'strong', start=152) == [0, 0, 0, 1, 0]  # 480 ms of it
   assert target(labels, 'strong', start=151) == [0, 0, 0, 0, 0]
+
+
+def test_who_marked_a_sound_knew_where_it_is_not():
+  """Elsewhere it is an explicit negative; what nobody marked is an implicit one."""
+  labels = ClipLabels('abc_0', {}, (StrongEvent(0, 2, 4),))
+  options = {'tells_explicit': True}
+  assert target(labels, 'strong', **options) == [-2, 0, 0, 0, 0]
+  assert target(labels, 'strong', start=250, **options) == [1, 0, 0, 0, 0]
+  # A kind's events are those of its class, too.
+  options['implied'] = IMPLIED
+  assert target(labels, 'strong', **options) == [-2, -2, -2, 0, 0]
+  assert target(labels, 'strong', start=250, **options) == [1, 1, 1, 0, 0]
 
 
 def test_what_a_person_said_is_not_smeared_over():
@@ -299,9 +359,11 @@ def some_strong(tmp_path):
   return records
 
 
-def read(records, **options):
+def read(records, tells_explicit=False, **options):
   source = Source(records, **options)
-  config = training_input.InputConfig(batch_size=4, shuffle_buffer=1)
+  config = training_input.InputConfig(
+    batch_size=4, shuffle_buffer=1, tells_explicit=tells_explicit
+  )
   batches = training_input.training_dataset(source, config).take(2)
   patches, targets = zip(*batches.as_numpy_iterator(), strict=True)
   values = np.concatenate(patches)[:, 0, 0].tolist()
@@ -320,6 +382,15 @@ def read(records, **options):
 def test_the_label_sets_of_sl21(some_strong, options, clips, targets):
   """Weak, Weak-67k, Diffuse-67k and Strong-67k from the same records."""
   assert read(some_strong(), **options) == (clips, targets)
+
+
+def test_batches_tell_explicit_negatives_where_they_are_asked_for(some_strong):
+  options = {'label_mode': 'strong', 'tells_explicit': True}
+  assert read(some_strong(), **options)[1] == {(0, 0, 1, 0, 0)}  # ten seconds of it
+  options['left_out'] = Fold(0, 2)
+  clips, targets = read(some_strong(), **options)
+  assert set(clips) < {1, 3, 5, 7}
+  assert targets == {(0, 0, 1, 0, 0)}
 
 
 def test_strong_labels_must_be_there(some_strong):

@@ -163,3 +163,37 @@ def test_sources_must_fit_each_other(records):
   other = dataclasses.replace(records, class_map=ClassMap(('x',), ('x',)))
   with pytest.raises(RecordError, match=r'has 4 classes, but .* has 1'):
     read(1, Source(records), Source(other), 0.5)
+
+
+@pytest.mark.parametrize(
+  'options',
+  [
+    {},
+    {'balance_power': 1.0},
+    {'augment': AugmentConfig(shift_seconds=0.1)},
+    {'augment': AugmentConfig(mixup_alpha=0.3)},
+  ],
+)
+def test_batches_tell_of_which_clips_they_are(records, options):
+  """By the numbers of the sources' clips; labels with times are no labels of clips."""
+  weak, strong = Source(records), Source(records, 'strong')
+  config = InputConfig(20, 50, tells_clips=True, **options)
+  place = {int(name[4:-2]): row for row, name in enumerate(records.clip_ids)}
+  mixed = bool(config.augment.mixup_alpha)
+  for mix, first in ((None, 0), (strong, 0), (weak, CLIPS)):
+    seen = set()
+    data = training_dataset(weak, config, mix, 0.5 if mix else 0.0).take(5)
+    for patches, target, clips in data.as_numpy_iterator():
+      assert clips.shape == (20, 2 if mixed else 1)
+      if mixed:
+        assert clips[:, 1].tolist() == np.roll(clips[:, 0], 1).tolist()
+        continue
+      for value, row, (clip,) in zip(patches[:, 0, 0], target, clips, strict=True):
+        is_strong = mix is strong and row[2] == 1
+        expected = -1 if is_strong else place[round(float(value))]
+        assert clip in ({expected} if mix is not weak else {expected, expected + first})
+        seen.add(int(clip) // CLIPS)
+    if not mixed:
+      assert seen == {0} | ({-1} if mix is strong else set()) | (
+        {1} if first else set()
+      )

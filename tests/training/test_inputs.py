@@ -5,14 +5,26 @@ import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from audioset_ml.errors import InputError, RecordError
 from audioset_ml.hashing import stable_hash
+from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.states import LabelState
+from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folds import Fold
+from audioset_ml.records.scores import ClipScores, write_scores
 from audioset_ml.records.training_source import LABEL_MODES
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.inputs import open_input
-from audioset_ml.training.sources import lost_of_lists, open_sources
+from audioset_ml.training.loss_config import LossConfig
+from audioset_ml.training.sources import (
+  class_priors,
+  epoch_steps,
+  lost_of_lists,
+  open_sources,
+)
 
 
 def worker(index, workers, replicas=1):
@@ -148,3 +160,66 @@ def test_what_lists_lose_is_told(small_records, tmp_path):
   assert set(lost['reason']) == {'not in the records'}
   assert lost['clip_list'].tolist() == lists
   assert lost_of_lists(TrainConfig(SourceConfig(str(small_records)))) is None
+
+
+@pytest.mark.parametrize(
+  ('loss', 'told'),
+  [
+    (LossConfig(), False),
+    (LossConfig('hill'), True),
+    (LossConfig('hill', suspect_all=True), False),
+  ],
+)
+def test_explicit_negatives_are_told_to_losses_that_need_it(small_records, loss, told):
+  main = SourceConfig(str(small_records))
+  config = TrainConfig(main, batch_size=12, shuffle_buffer=1, loss=loss)
+  sources = open_sources(config)
+  data = open_input(config, sources, tf.distribute.get_strategy())
+  (_, target), *_ = data.take(1)
+  states = read_label_table(sources[0].records).dense()
+  explicit = int((states == LabelState.EXPLICIT_NEGATIVE).sum())
+  assert explicit == 12
+  assert (target.numpy() == -2).sum() == (explicit if told else 0)
+  assert (target.numpy() == 1).sum() == (states == LabelState.EXPLICIT_POSITIVE).sum()
+
+
+def test_an_epoch_is_as_many_examples_as_clips_or_must_be_told(small_records):
+  def steps(loss, **changes):
+    main = SourceConfig(str(small_records), **changes.pop('main', {}))
+    config = TrainConfig(main, batch_size=5, loss=loss, **changes)
+    return epoch_steps(config, open_sources(config))
+
+  assert steps(LossConfig('splc')) == 3  # of 12 clips
+  assert steps(LossConfig('splc', epoch_steps=7)) == 7
+  clips = RecordsFolder.open(small_records).clip_ids
+  fold = Fold(0, 3)
+  kept = sum(not fold.holds(clip_id) for clip_id in clips)
+  assert steps(LossConfig('ll_r'), left_out=fold) == -(-kept // 5)
+  for changes in (
+    {'main': {'label_mode': 'strong'}},
+    {'mix': SourceConfig(str(small_records), 'strong')},
+  ):
+    assert steps(LossConfig('hill'), **changes) == 1  # which knows no epochs
+    assert steps(LossConfig('ll_ct', epoch_steps=9), **changes) == 9
+    with pytest.raises(InputError, match=r'll_ct goes by epochs.*give --epoch_steps'):
+      steps(LossConfig('ll_ct'), **changes)
+
+
+def test_class_priors_are_mean_scores(small_records, tmp_path):
+  records = RecordsFolder.open(small_records)
+
+  def priors(values, class_map=records.class_map):
+    write_scores(tmp_path, ClipScores('', ('other_0', 'b_0'), class_map, values))
+    (tmp_path / 'run.json').write_text('{"stage": "score"}')
+    loss = LossConfig('csl', priors=str(tmp_path))
+    config = TrainConfig(SourceConfig(str(small_records)), loss=loss)
+    return class_priors(config, open_sources(config)[0].records)
+
+  values = np.array([[0.1, 0.5, 1.0], [0.3, 0.5, 0.0]], np.float32)
+  assert priors(values) == pytest.approx([0.2, 0.5, 0.5])
+  values[0, 1] = -3
+  with pytest.raises(InputError, match='no probabilities'):
+    priors(values)
+  others = ClassMap(tuple('abc'), tuple('abc'))
+  with pytest.raises(RecordError, match='class 0 is /m/low, but in the scores'):
+    priors(values, others)

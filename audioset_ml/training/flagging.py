@@ -1,0 +1,177 @@
+"""ML20's rule without a teacher: a run's own scores flag likely missing labels.
+
+Of the clips that are trained on, the network as it is scores the implicit negatives;
+the highest-scored percentage of each class is flagged, by the rule and the code of
+`enhance`, and is ignored (or positive) until it is done again. What is flagged follows
+from the weights alone, so that a run which goes on from a checkpoint flags the same.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import tqdm
+
+from audioset_ml.errors import RecordError
+from audioset_ml.labels.label_set import LabelSetWriter
+from audioset_ml.labels.states import EXPLICIT_STATES, LabelTable
+from audioset_ml.labels.unmarked import has_class
+from audioset_ml.missing_labels.enhance import flag_labels
+from audioset_ml.missing_labels.rules import TopPercent
+from audioset_ml.models.scoring import PatchScorer
+from audioset_ml.progress import progress_bar
+from audioset_ml.records.dataset import read_label_table
+from audioset_ml.records.training_source import Source
+from audioset_ml.training.clip_flags import ClipFlags
+from audioset_ml.training.flagging_config import FlaggingConfig
+
+# Scores are as many as those of `score`: on the disk, and only while they are needed.
+_SCORES = '.flagging_scores.npy'
+# What is flagged at the end, of the two sources.
+LABEL_SETS = ('label_set', 'mix_label_set')
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+  """The clips of a source whose labels may be flagged.
+
+  Attributes:
+    source: the source.
+    first: the number of its first clip among all.
+    clips: those of its clips that are trained on, as indices. Shape [n].
+    labels: their labels.
+  """
+
+  source: Source
+  first: int
+  clips: np.ndarray
+  labels: LabelTable
+
+
+class Flagger:
+  """Flags labels anew where it is time."""
+
+  def __init__(
+    self,
+    config: FlaggingConfig,
+    sources: list[Source],
+    model: keras.Model,
+    flags: ClipFlags,
+    folder: pathlib.Path,
+  ):
+    """Args: what is flagged; the run's sources, its model and its flags; its folder."""
+    self._config = config
+    self._rule = TopPercent([config.percent])
+    self._folder, self._flags = folder, flags
+    self._scorer = PatchScorer(model)  # which is traced once
+    self._parts: list[_Part] = []
+    first = 0
+    for source in sources:
+      if source.label_mode == 'weak':
+        self._parts.append(_part(source, first))
+      first += len(source.records.clip_ids)
+
+  def renew(self, step: int) -> None:
+    """Scores and flags.
+
+    Raises:
+      RecordError: the records are damaged, or hold other clips than they should.
+    """
+    number = 0
+    for part in self._parts:
+      records = part.source.records
+      packed = np.zeros((len(records.clip_ids), -(-records.num_classes // 8)), np.uint8)
+      with self._scores(part) as scores:
+        for column, found in enumerate(
+          flag_labels(scores, part.labels, records.class_map, self._rule)
+        ):
+          packed[part.clips, column] = found.columns[0]
+          number += sum(row['flagged'] for row in found.summaries[0])
+      self._flags.replace(part.first, packed)
+    (percent,) = self._rule.values
+    tqdm.tqdm.write(f'step {step}: {number} labels flagged, {percent} % of each class')
+
+  def write(self) -> int:
+    """Writes what is flagged as a label set, one a source, for `audit` and students.
+
+    Returns:
+      How many labels are flagged.
+    """
+    number = 0
+    for part, name in zip(self._parts, LABEL_SETS, strict=False):
+      records = part.source.records
+      packed = self._flags.packed[part.first :][: len(records.clip_ids)]
+      writer = LabelSetWriter(self._folder / name, records.clip_ids, records.class_map)
+      for column in packed.T:
+        writer.add(column)
+      summary = pd.DataFrame(
+        _counts(part, index, packed) for index in range(records.num_classes)
+      )
+      flagged = int(summary['flagged'].sum())
+      about = {'name': name, 'value': self._rule.values[0], 'flagged': flagged}
+      writer.finish(summary, {**about, 'flagged_as': self._config.flagged_as})
+      number += flagged
+    return number
+
+  @contextlib.contextmanager
+  def _scores(self, part: _Part) -> Iterator[np.ndarray]:
+    """The clip scores of a part, as long as this lasts. Shape [clips, classes]."""
+    path, records = self._folder / _SCORES, part.source.records
+    shape = (len(part.clips), records.num_classes)
+    try:
+      scores = np.lib.format.open_memmap(path, 'w+', np.float32, shape)
+      with progress_bar(
+        total=len(scores), desc='flag', unit='clip', leave=False
+      ) as bar:
+        self._write(part, scores, bar.update)
+      scores.flush()
+      yield scores
+    finally:
+      path.unlink(missing_ok=True)
+
+  def _write(
+    self, part: _Part, scores: np.ndarray, count: Callable[[int], object]
+  ) -> None:
+    records, row = part.source.records, 0
+    chosen = np.zeros(len(records.clip_ids), bool)
+    chosen[part.clips] = True
+    whole = None if chosen.all() else chosen
+    for batch in self._scorer.batches(records, whole):
+      here = scores[row : row + len(batch.clips)]
+      here[:] = batch.clips[: len(here)]
+      row += len(batch.clips)
+      count(len(batch.clips))
+    if row != len(scores):
+      raise RecordError(
+        f'{records.path}: its shards hold {row} of {len(scores)} clips to flag labels '
+        'of; run prepare again into a new folder'
+      )
+
+
+def _counts(part: _Part, index: int, packed: np.ndarray) -> dict[str, Any]:
+  """A class's row of ML20's Table III, but for the threshold."""
+  class_map = part.source.records.class_map
+  _, states = part.labels.known_in_class(index)
+  return {
+    'mid': class_map.mids[index],
+    'display_name': class_map.names[index],
+    'total': len(part.clips),
+    'explicit': int(np.isin(states, EXPLICIT_STATES).sum()),
+    'implicit': len(part.clips) - len(states),
+    'flagged': int(has_class(packed, index).sum()),
+  }
+
+
+def _part(source: Source, first: int) -> _Part:
+  """What may be flagged of a source."""
+  ids, chosen = source.records.clip_ids, source.chosen()
+  clips = np.arange(len(ids))
+  if chosen is not None:
+    kept = set(chosen)
+    clips = np.flatnonzero([clip_id in kept for clip_id in ids])
+  return _Part(source, first, clips, read_label_table(source.records).of_clips(clips))

@@ -1,0 +1,74 @@
+"""Large losses of suspected negatives: rejected, or taken for positives.
+
+"Large loss matters in weakly supervised multi-label classification" (Kim et al. 2022,
+arXiv:2206.03740, section 4). Written from the paper alone: the official code has no
+licence. Readings of ours: how many labels a percentage is (rounded down); and that
+LL-Cp begins with the second epoch, as the others do, and corrects what a clip's next
+patch is trained with.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from audioset_ml.training.negative_loss import NegativeLoss, highest
+
+
+@dataclasses.dataclass(frozen=True)
+class LargeLoss(NegativeLoss):
+  """Among the suspected negatives of a batch the largest (t − 1)·Δ % losses, at epoch
+  t = 1, 2, …, are left out (LL-R: λ = 0) or trained as positives, this once (LL-Ct:
+  λ = log p / log(1 − p), so that the loss is −log p).
+
+  Attributes:
+    delta: Δ_rel (%).
+    corrects: whether they are trained as positives.
+    epoch_steps: steps an epoch.
+  """
+
+  delta: float = 0.2
+  corrects: bool = False
+  epoch_steps: int = 1
+
+  def suspected(self, logits, where, step):
+    large = self._large(logits, where, self.delta * self._epoch(step))
+    instead = tf.nn.softplus(-logits) if self.corrects else tf.zeros_like(logits)
+    return tf.where(large, instead, tf.nn.softplus(logits))
+
+  def _epoch(self, step: tf.Tensor | int) -> tf.Tensor:
+    """The epoch, from 0."""
+    return tf.cast((step - 1) // self.epoch_steps, tf.float64)
+
+  def _large(
+    self, logits: tf.Tensor, where: tf.Tensor, percent: tf.Tensor
+  ) -> tf.Tensor:
+    """The largest losses of some labels. Shape [batch, classes], bool."""
+    suspects = tf.cast(tf.math.count_nonzero(where), tf.float64)
+    # A billionth more: 0.2 % of 500 in floats may be a little less than one.
+    number = tf.floor(suspects * tf.minimum(percent, 100.0) / 100.0 + 1e-9)
+    return highest(logits, where, tf.cast(number, tf.int32))
+
+
+@dataclasses.dataclass(frozen=True)
+class CorrectedForGood(LargeLoss):
+  """LL-Cp: among the suspected negatives of a batch the largest Δ % losses become
+  positives for good, from the next time on that their clips are trained on.
+
+  Who trains keeps them (`training.clip_flags`); the loss itself is cross-entropy.
+  """
+
+  def suspected(self, logits, where, step):
+    return tf.nn.softplus(logits)
+
+  def found(
+    self, logits: tf.Tensor, where: tf.Tensor, step: tf.Tensor | int
+  ) -> tf.Tensor:
+    """The labels of a batch that become positives. Shape [batch, classes], bool.
+
+    Args:
+      logits: shape [batch, classes].
+      where: the suspected negatives that can be kept. Shape [batch, classes], bool.
+      step: which step of the training this is, from 1.
+    """
+    begun = tf.cast(self._epoch(step) >= 1, tf.float64)
+    return self._large(logits, where, self.delta * begun)
