@@ -31,10 +31,12 @@ class Checkpoints:
   def __init__(self, folder: pathlib.Path, kept: int, **parts):
     """Args: the folder; how many checkpoints stay; what a checkpoint holds, by name."""
     self._folder = folder
-    if found := whole_checkpoints(folder):
+    # From a relative folder TensorFlow lists them relative to it, so that it can move.
+    near = os.path.relpath(folder)
+    if found := whole_checkpoints(near):
       times = [os.path.getmtime(f'{path}.index') for path in found]
       tf.compat.v1.train.update_checkpoint_state(
-        str(folder), found[-1], found, all_model_checkpoint_timestamps=times
+        near, found[-1], found, all_model_checkpoint_timestamps=times
       )
     self._checkpoint = tf.train.Checkpoint(**parts)
     try:
