@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import os
+import re
 from collections.abc import Iterable, Sequence
 
 from audioset_ml import paths
@@ -16,6 +17,10 @@ from audioset_ml.records.audio_names import NameTemplate, WantedClips, start_ms
 from audioset_ml.records.audio_remarks import Rest, base_name
 
 _RANKS = {suffix: rank for rank, suffix in enumerate(decoding.AUDIO_SUFFIXES)}
+# What downloads (.f140.m4a) and WebDataset (.audio.wav) have before the last ending.
+# Any other word there may tell of another sound: .vocals.wav, .part2.wav.
+_INNER = '|'.join([r'f\d+', 'audio', *(suffix[1:] for suffix in _RANKS)])
+_INNER_ENDINGS = re.compile(rf'(?<=.)(\.({_INNER}))+$', re.IGNORECASE)
 _ARCHIVES = ('.zip', '.7z', '.rar', '.gz', '.tgz', '.bz2', '.xz', '.zst')
 
 
@@ -141,8 +146,8 @@ class _Search:
       names += [normal(file)]
     if said and rank is not None and not self._is_clear(names[0], normal(said)):
       names = [normal(said)]
-    elif rank is not None and archives.key_of(file) != stem and not self._fits(names):
-      names = [normal(archives.key_of(file))]
+    elif rank is not None and not self._fits(names):
+      names = [normal(_INNER_ENDINGS.sub('', stem))]
     fits = False
     for matches in self._matches:
       for name in names:

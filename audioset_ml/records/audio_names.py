@@ -123,14 +123,14 @@ class NameTemplate:
     return []
 
   def nearly(self, name: str, wanted: WantedClips) -> list[str]:
-    """The clip of a name whose start is rounded to whole seconds, or has zeros before.
+    """The clip of a name whose start is rounded, or has zeros before.
 
     Of an id of which one clip alone is wanted; the clips' exact names go first.
     """
     for fields in self._readings(name) if 'start' in self.text else ():
       times, found = _times(fields), wanted.of_id(fields['id'])
       if 'start' in times and len(found) == 1 and found != [fields['id']]:
-        slack = _ROUNDING_MS if 'start_s' in fields else 1
+        slack = _rounding_ms(fields['start_s']) if 'start_s' in fields else 1
         if abs(start_ms(found[0]) - times['start']) < slack:
           return _ending(found, times, wanted)
     return []
@@ -145,6 +145,11 @@ class NameTemplate:
     """A file's name in this form."""
     times = {'start_ms': '30000', 'end_ms': '40000', 'start_s': '30', 'end_s': '40'}
     return self.text.format(id='myclip', **times)
+
+
+def _rounding_ms(seconds: str) -> float:
+  """How far off a time may be that is written so: 30 by a second, 30.9 by a tenth."""
+  return 1000 / 10 ** len(seconds.rstrip('0').partition('.')[2])
 
 
 def _times(fields: dict[str, str]) -> dict[str, float]:

@@ -306,15 +306,33 @@ def test_links_that_lead_to_nothing_are_passed_over_and_told(tmp_path):
 
 def test_files_of_wanted_ids_in_another_form_are_told(tmp_path):
   """One near a clip, and one of an id that several clips have."""
-  for name in ('aaaaaaaaaaa_30000', 'bbbbbbbbbbb_30.4', 'ccccccccccc'):
+  for name in ('aaaaaaaaaaa_30000', 'bbbbbbbbbbb_30', 'ccccccccccc'):
     write_sound(tmp_path / f'{name}.wav')
-  clips = ['aaaaaaaaaaa_30000', 'bbbbbbbbbbb_30000', 'ccccccccccc_0', 'ccccccccccc_10']
+  clips = ['aaaaaaaaaaa_30000', 'bbbbbbbbbbb_30400', 'ccccccccccc_0', 'ccccccccccc_10']
   found = find_audio(tmp_path, clips)
   assert list(found.sounds) == ['aaaaaaaaaaa_30000']
-  assert 'is named {id}_{start_s}' in found.explanation('bbbbbbbbbbb_30000')
+  assert 'is named {id}_{start_s}' in found.explanation('bbbbbbbbbbb_30400')
   assert 'may be of any of 2 clips' in found.explanation('ccccccccccc_0')
   assert any('named otherwise' in remark for remark in found.remarks)
   assert any('of an id that several clips have' in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(
+  'name', ['aaaaaaaaaaa_30.9', 'Yaaaaaaaaaaa_29.100_39.100', 'aaaaaaaaaaa_29.5']
+)
+def test_a_time_with_decimals_is_not_rounded_to_seconds(tmp_path, name):
+  write_sound(tmp_path / f'{name}.wav')
+  assert not find_audio(tmp_path, ['aaaaaaaaaaa_30000']).sounds
+
+
+def test_other_words_within_a_name_tell_of_another_sound(tmp_path):
+  clips = ['aaaaaaaaaaa_30000', 'door_0']
+  for name in ('aaaaaaaaaaa_30000.no_vocals', 'door.left', 'door_0.part2'):
+    write_sound(tmp_path / f'{name}.wav')
+  assert not find_audio(tmp_path, clips).sounds
+  write_sound(tmp_path / 'aaaaaaaaaaa_30000.flac')
+  (found,) = find_audio(tmp_path, clips).sounds.values()
+  assert found.endswith('aaaaaaaaaaa_30000.flac')
 
 
 def test_endings_within_a_name(tmp_path):
