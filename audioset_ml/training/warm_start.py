@@ -5,7 +5,7 @@ import os
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import ModelError
+from audioset_ml.errors import ModelError, first_line
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.training.checkpoints import whole_checkpoints
@@ -87,9 +87,8 @@ def init_optimizer_from(optimizer: keras.optimizers.Optimizer, path: str) -> Non
     status = tf.train.Checkpoint(optimizer=optimizer).restore(latest)
     status.assert_existing_objects_matched()
   except (AssertionError, ValueError, tf.errors.OpError) as error:
-    reason = str(error).strip().splitlines()[0]
     raise ModelError(
-      f'{latest}: its optimiser is of another kind or model ({reason})'
+      f'{latest}: its optimiser is of another kind or model ({first_line(error)})'
     ) from error
 
 

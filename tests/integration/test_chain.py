@@ -354,6 +354,21 @@ def test_wrong_input_is_one_clear_line(
   assert 'Traceback' not in done.stderr
 
 
+def test_a_swapped_model_does_not_pass_for_the_one_that_scored(
+  chain, small_records, tmp_path
+):
+  shutil.copytree(chain / 'teacher', tmp_path / 'teacher')
+  flags = [f'--model={tmp_path}/teacher', f'--records={small_records}']
+  flags += [f'--output_dir={tmp_path}/scores']
+  run_stage_ok('score', *flags)
+  assert 'finished already' in run_stage_ok('score', *flags)
+  shutil.copy(chain / 'student/model.keras', tmp_path / 'teacher')
+  done = run_stage('score', *flags)
+  assert done.returncode == 1
+  assert 'teacher/model.keras: is not as it was written' in done.stderr
+  assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.fixture(scope='module')
 def other_records(small_data, tmp_path_factory):
   """Records of the same classes, but two other clips."""
