@@ -7,6 +7,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -137,9 +138,9 @@ def open_with_embedder(
 def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
   """Gives a model the weights of a checkpoint, their moving average if there is one."""
   try:
+    reader = open_checkpoint(checkpoint)
     status = tf.train.Checkpoint(model=model).restore(str(checkpoint))
     status.assert_existing_objects_matched().expect_partial()
-    reader = tf.train.load_checkpoint(str(checkpoint))
   except Exception as error:  # TensorFlow raises many types for a damaged file
     raise ModelError(
       f'{checkpoint}: cannot be read as a checkpoint of this model '
@@ -149,6 +150,26 @@ def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
     name = f'average/averages/{index}/.ATTRIBUTES/VARIABLE_VALUE'
     if reader.has_tensor(name):
       weight.assign(reader.get_tensor(name))
+
+
+def open_checkpoint(path: str | os.PathLike) -> Any:
+  """A reader of a checkpoint's values, as of `tf.train.load_checkpoint`.
+
+  Raises:
+    ValueError, tf.errors.OpError: it is damaged, or its index promises more than its
+      data are, and would have it allocated.
+  """
+  path = pathlib.Path(path)
+  reader = tf.train.load_checkpoint(str(path))
+  shapes, dtypes = (
+    reader.get_variable_to_shape_map(),
+    reader.get_variable_to_dtype_map(),
+  )
+  promised = sum(math.prod(shapes[name]) * dtypes[name].size for name in shapes)
+  stored = sum(one.stat().st_size for one in path.parent.glob(f'{path.name}.data-*'))
+  if promised > stored:
+    raise ValueError(f'{stored:,} bytes that would be {promised:,}')
+  return reader
 
 
 def _load_keras(path: pathlib.Path) -> keras.Model:

@@ -340,6 +340,16 @@ def test_the_saved_model_serves_waveforms(chain):
       ['--scores={root}/scores', '--records={other}'],
       'of which 0 are among the 2',
     ),
+    (
+      'evaluate',
+      ['--scores={root}/scores', '--records={records}', '--bootstrap=10000000000000'],
+      'the memory does not suffice',
+    ),
+    (
+      'train',
+      ['--records={records}', '--shuffle_buffer=100000000000'],
+      'shuffle_buffer is 100000000000, but must be in [1, 10000000]',
+    ),
     ('export', ['--model={root}/scores/scores.npy'], 'not a Keras model'),
   ],
 )

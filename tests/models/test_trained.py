@@ -1,6 +1,7 @@
 """Opening a checkpoint of a run as a model."""
 
 import json
+import pathlib
 import resource
 import zipfile
 
@@ -14,7 +15,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model
-from audioset_ml.models.trained import TrainedModel
+from audioset_ml.models.trained import TrainedModel, open_checkpoint
 from audioset_ml.training.optimization import MovingAverage
 
 
@@ -168,3 +169,14 @@ def test_a_network_far_larger_than_its_file_is_refused(tmp_path, change, told):
   with pytest.raises(ModelError, match=f'large.keras: not a Keras model.*{told}'):
     TrainedModel.open(large)
   assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_a_checkpoint_that_promises_more_than_it_holds_is_refused(run):
+  folder, model = run
+  path = checkpoint_of(folder / 'checkpoints', model=model)
+  data = pathlib.Path(f'{path}.data-00000-of-00001')
+  data.write_bytes(data.read_bytes()[:1000])
+  with pytest.raises(ValueError, match=r'1,000 bytes that would be \d\d\d,\d\d\d'):
+    open_checkpoint(path)
+  with pytest.raises(ModelError, match='cannot be read as a checkpoint'):
+    TrainedModel.open(path)
