@@ -45,6 +45,9 @@ def of(error: Exception) -> str:
   """What an error says; of the system's own, the path first, and what to do."""
   if isinstance(error, UnicodeEncodeError):
     return f'{printable(error.object)}: a name that is no UTF-8 cannot be used here'
+  if isinstance(error, MemoryError):
+    told = printable(error) or 'no more is known'
+    return f'the memory does not suffice ({told}): what sizes it must be smaller'
   ours = isinstance(error, InputError) or not isinstance(error, OSError)
   if ours or error.filename is None or not error.strerror:
     return '\n'.join(map(printable, str(error).split('\n')))
@@ -53,10 +56,10 @@ def of(error: Exception) -> str:
 
 
 def is_the_users_to_mend(error: Exception) -> bool:
-  """Wrong input, or a path that can't be read or written, a full disk among them."""
+  """Wrong input, a path that can't be read or written, a full disk or memory."""
   if isinstance(error, UnicodeEncodeError):  # by TensorFlow, which takes no other
     return error.encoding == 'utf-8'
-  if isinstance(error, (InputError, OSError)):
+  if isinstance(error, (InputError, OSError, MemoryError)):
     return True
   tensorflow = sys.modules.get('tensorflow')
   if tensorflow is None:

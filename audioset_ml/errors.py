@@ -51,6 +51,13 @@ def brief(text: str) -> str:
   return text if len(text) <= _VALUE_CHARACTERS else shown(text)
 
 
+def first_line(error: Exception) -> str:
+  """An error's kind and first line: texts of TensorFlow and Keras fill pages."""
+  text = str(error).strip()
+  told = text.splitlines()[0] if text else 'no more is known'
+  return f'{type(error).__name__}: {told}'
+
+
 def has_control(text: str) -> str:
   """The control characters and line separators that a text holds, for a message.
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from audioset_ml import paths
+from audioset_ml import model_digests, paths
 from audioset_ml.errors import InputError
 from audioset_ml.input_files import read_json
 from audioset_ml.paths import ESCAPED, GfilePath, Path, as_path
@@ -30,9 +30,10 @@ RUN_FORM = {
   'front_end?': {'*': float},
   'frames?': {'*': (str, float)},
   'left_out?': (dict, None),
+  f'{model_digests.MODEL_FILES}?': model_digests.FORM,
 }
 LABEL_SET_FILE = 'label_set.json'
-SAVED_MODEL_FILE = 'saved_model.pb'
+SAVED_MODEL_FILE = model_digests.SAVED_MODEL_FILE
 
 
 def is_finished(folder: str | os.PathLike) -> bool:
@@ -72,6 +73,8 @@ def read_run(folder: str | os.PathLike, stage: str | Sequence[str]) -> dict[str,
 def fingerprint(path: str | Sequence[str] | None) -> str | list[str]:
   """What changes when an input does: a digest of a stage's run, or a file's state.
 
+  To the run's digest comes what is no longer as the run wrote it, of its model's files.
+
   Args:
     path: a stage's folder, a label set, a SavedModel, a file, or a list of these. Of
       other folders (of sound files, say) nothing is told.
@@ -84,7 +87,10 @@ def fingerprint(path: str | Sequence[str] | None) -> str | list[str]:
   for name in (RUN_FILE, LABEL_SET_FILE):
     file = folder / name
     if file.is_file():
-      return hashlib.sha256(file.read_bytes()).hexdigest()
+      content = file.read_bytes()
+      state = hashlib.sha256(content).hexdigest()
+      # Nothing but for a model that is another than was written.
+      return '; '.join([state, *model_digests.changes(path, content)])
   if (folder / SAVED_MODEL_FILE).is_file():
     files = (SAVED_MODEL_FILE, 'variables/variables.index')
     files += ('variables/variables.data-00000-of-00001',)

@@ -29,6 +29,31 @@ def require(inputs: Mapping[str, Value], stage: str = '') -> None:
         look(path, name)
 
 
+def require_apart(inputs: Mapping[str, Value], output_dir: str) -> None:
+  """Raises InputError for an input that is the output folder, or lies in it.
+
+  With --overwrite it would be set aside before it is read.
+
+  Args:
+    inputs: as `require` takes them.
+    output_dir: the folder.
+  """
+  if paths.is_remote(output_dir):
+    return
+  output = os.path.realpath(output_dir)
+  for name, value in inputs.items():
+    for path in [value] if isinstance(value, str) else value or ():
+      if not path or paths.is_remote(path):
+        continue
+      found = os.path.realpath(path)
+      if os.path.commonpath([found, output]) == output:
+        where = 'is' if found == output else 'lies in'
+        raise InputError(
+          f'{path}: --{name} {where} --output_dir, which this stage writes; name '
+          'another --output_dir'
+        )
+
+
 def _require_file(path: str, name: str) -> None:
   if os.path.isdir(path):
     raise InputError(f'{path}: is a folder, but --{name} needs a file')

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import audioset_ml
-from audioset_ml import folders, paths
+from audioset_ml import folders, model_digests, paths
 from audioset_ml.errors import InputError
 from audioset_ml.input_files import read_json
 from audioset_ml.paths import Path
@@ -201,6 +201,8 @@ def finish(
 ) -> None:
   """Writes run.json, which marks a run finished.
 
+  Of a model that it has written, the files' checksums go into it.
+
   Args:
     path: the folder.
     stage: the run's stage.
@@ -217,6 +219,7 @@ def finish(
     'seed': seed,
     'inputs': inputs,
     **details,
+    **({} if paths.is_remote(path) else model_digests.describe(path)),
   }
   folders.write_json(path / folders.RUN_FILE, run_json)
 

@@ -197,8 +197,9 @@ def output_folder(
     finished: what there is to say of a finished run beside that it is; '' for nothing.
 
   Raises:
-    InputError: an input is not there or of another kind; or the folder holds a run with
-      other flags or of inputs that have changed since, or files of another origin.
+    InputError: an input is not there or of another kind, or lies in the folder; or this
+      holds a run with other flags or of inputs that have changed since, or files of
+      another origin.
   """
   if not output_dir:
     raise InputError('--output_dir is empty: name the folder to write')
@@ -209,7 +210,9 @@ def output_folder(
   path, inputs = paths.as_path(output_dir), inputs or {}
   if path.exists() and not path.is_dir():
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
-  require_inputs({**inputs, **(other_inputs or {})})
+  all_inputs = {**inputs, **(other_inputs or {})}
+  stage_inputs.require_apart(all_inputs, output_dir)
+  require_inputs(all_inputs)
   if FLAGS.dry_run:
     end_dry_run(check(), f'{path}: {_outlook(path, inputs, changes)}')
   if not writes:

@@ -28,7 +28,8 @@ flag_help.heading('The model')
 flags.DEFINE_string(
   'model',
   None,
-  'Folder of export or train, SavedModel, .keras file or yamnet.h5.',
+  'Folder of export or train, SavedModel, .keras file or yamnet.h5. A SavedModel is a '
+  'program: take one only of people whose programs you would run.',
   required=True,
 )
 flags.DEFINE_string(

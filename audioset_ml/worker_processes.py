@@ -197,20 +197,28 @@ def _sendable(error: Exception) -> Exception:
   return sendable
 
 
+def how_it_ended(status: int) -> str:
+  """How a process ended, in words that follow its name.
+
+  Args:
+    status: as of `subprocess`: the exit status, or less than 0 for a signal.
+  """
+  if status >= 0:
+    return f'ended with exit status {status}'
+  text = f'was ended by signal {-status} ({signal.strsignal(-status)})'
+  if status == -signal.SIGKILL:
+    text += ', as happens when memory runs short'
+  return text
+
+
 def _obituary(death: _DiedError, workers: int) -> str:
   """What a user should know of a worker's death."""
   status, began = death.args
-  text = f'a worker process ended with exit status {status}'
-  if status < 0:
-    name = signal.strsignal(-status)
-    text = f'a worker process was ended by signal {-status} ({name})'
+  text = f'a worker process {how_it_ended(status)}'
   if not began:
     text += ' before it could begin'
   if status == -signal.SIGKILL:
-    text += (
-      f', as happens when memory runs short: give fewer workers than {workers}, which '
-      'need less'
-    )
+    text += f': give fewer workers than {workers}, which need less'
   elif not began:
     text += (
       "; a script of your own must start its work under `if __name__ == '__main__':`"

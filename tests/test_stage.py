@@ -132,3 +132,19 @@ def test_a_changed_input_is_not_passed_over(tmp_path):
   done = run_stage(*command)
   assert done.returncode == 1
   assert 'has changed since; replace it with --overwrite' in done.stderr
+
+
+@pytest.mark.parametrize(
+  ('place', 'told'), [('', 'is --output_dir'), ('/source', 'lies in --output_dir')]
+)
+@pytest.mark.parametrize('more', [[], ['--overwrite'], ['--dry_run']])
+def test_an_input_in_the_output_folder_is_refused(tmp_path, place, told, more):
+  out = tmp_path / 'out'
+  (out / 'source').mkdir(parents=True)
+  (tmp_path / 'link').symlink_to(out)
+  flags = (*CLIPS, f'--source_dir={tmp_path}/link{place}', f'--output_dir={out}/')
+  done = run_stage('soundscapes', *flags, *more)
+  assert done.returncode == 1
+  assert f'link{place}: --source_dir {told}, which this stage writes' in done.stderr
+  assert len(done.stderr.splitlines()) == 1
+  assert [path.name for path in out.iterdir()] == ['source']

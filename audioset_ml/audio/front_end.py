@@ -9,7 +9,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, shown
+
+# Above what sounds and networks have, and below what takes all memory: a front end can
+# come from a file of anyone.
+_MOST = {'sample_rate': 1_000_000, 'mel_bands': 1024}  # recorders of bats: 500 kHz
+_MOST_OF_OTHERS = 1_000_000  # seconds and hertz
+_MOST_WINDOW_SAMPLES = 1 << 16
+_MOST_HOPS = 64  # under the window; YAMNet has 2.5
+_MOST_PATCH_SAMPLES = 1 << 22  # over four minutes at 16 kHz
+_MOST_PATCH_VALUES = 1 << 22
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +36,14 @@ class FrontEnd:
     patch_window_seconds: length of a patch, the model's input.
     patch_hop_seconds: from one evaluation patch to the next.
 
+  At most: 1,000,000 Hz; 65,536 samples, and 64 hops, under the window, so that the
+  Fourier transform (the next power of two) is no longer; 1,024 mel bands; 4,194,304
+  samples (over four minutes at 16 kHz), and as many values (frames x mel bands), in a
+  patch; as many samples between two.
+
   Raises:
-    InputError: a parameter is no number, not positive, or they don't fit together.
+    InputError: a parameter is no number, not positive or above its bound, or they don't
+      fit together.
   """
 
   sample_rate: int = 16000
@@ -53,6 +68,30 @@ class FrontEnd:
       unit = self.hop_seconds if name.startswith('patch') else 1 / self.sample_rate
       if round(getattr(self, f'{name}_seconds') / unit) < 1:
         raise InputError(f'front end: {name}_seconds is shorter than {unit:g} s')
+    self._check_sizes()
+
+  def _check_sizes(self) -> None:
+    """Holds what sizes memory to its bound."""
+    rate, hop = self.sample_rate, self.hop_seconds
+    sizes = {
+      'window_seconds in samples': (rate * self.window_seconds, _MOST_WINDOW_SAMPLES),
+      'window_seconds in hops': (self.window_seconds / hop, _MOST_HOPS),
+      'patch_window_seconds in samples': (
+        rate * self.patch_window_seconds,
+        _MOST_PATCH_SAMPLES,
+      ),
+      'patch_hop_seconds in samples': (
+        rate * self.patch_hop_seconds,
+        _MOST_PATCH_SAMPLES,
+      ),
+      'patch_window_seconds in hops, times mel_bands': (
+        self.patch_window_seconds / hop * self.mel_bands,
+        _MOST_PATCH_VALUES,
+      ),
+    }
+    for name, (size, most) in sizes.items():
+      if size > most:
+        raise InputError(f'front end: {name} is {size:,g}, but at most {most:,}')
 
   def _check_number(self, name: str, whole: bool) -> None:
     value = getattr(self, name)
@@ -62,6 +101,10 @@ class FrontEnd:
       raise InputError(f'front end: {name} must be {wanted}, not {value!r}')
     if not 0 < value < math.inf:
       raise InputError(f'front end: {name} must be positive and finite, not {value!r}')
+    if value > (most := _MOST.get(name, _MOST_OF_OTHERS)):
+      raise InputError(
+        f'front end: {name} must be at most {most:,}, not {shown(value)}'
+      )
 
   @property
   def window_samples(self) -> int:

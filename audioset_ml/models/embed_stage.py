@@ -151,7 +151,9 @@ def _opened(
   from audioset_ml.records.dataset import clip_patches
 
   records, frames = frames_of(config)
-  network = embedding_model(TrainedModel.open(config.model).model)
+  trained = TrainedModel.open(config.model)
+  trained.require_patches(records.frames, str(records.path))
+  network = embedding_model(trained.model)
   frames = dataclasses.replace(frames, values=network.output_shape[1][-1])
 
   @tf.function(reduce_retracing=True)

@@ -19,9 +19,9 @@ import pathlib
 import zipfile
 from collections.abc import Sequence
 
-from audioset_ml import folders
+from audioset_ml import folders, model_digests
 from audioset_ml.errors import ModelError
-from audioset_ml.input_files import fault_of_form
+from audioset_ml.input_files import fault_of_form, read_json
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.labels.yamnet_classes import (
@@ -29,12 +29,11 @@ from audioset_ml.labels.yamnet_classes import (
   YAMNET_CLASS_MAP_FILE,
   yamnet_class_map,
 )
+from audioset_ml.model_digests import MODEL_FILE, SAVED_MODEL_FOLDER
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.folds import Fold, require_complete
 from audioset_ml.records.frames import FrameFormat
 
-MODEL_FILE = 'model.keras'
-SAVED_MODEL_FOLDER = 'saved_model'  # what `export` calls it
 # Of the README of tensorflow/models/research/audioset/yamnet.
 YAMNET_WEIGHTS_URL = 'https://storage.googleapis.com/audioset/yamnet.h5'
 YAMNET_WEIGHTS_SHA256 = (
@@ -54,10 +53,22 @@ def is_saved_model(path: str | os.PathLike) -> bool:
 
 
 def find_saved_model(path: str | os.PathLike) -> pathlib.Path | None:
-  """The SavedModel that a path names: itself, or that in a folder of `export`."""
+  """The SavedModel that a path names: itself, or that in a folder of `export`.
+
+  Raises:
+    ModelError: it is not as `export` wrote it.
+    InputError: its folder's run.json can't be read.
+  """
   path = pathlib.Path(path)
   places = (path, path / SAVED_MODEL_FOLDER)
-  return next((place for place in places if is_saved_model(place)), None)
+  found = next((place for place in places if is_saved_model(place)), None)
+  if found and found.name == SAVED_MODEL_FOLDER and folders.is_finished(found.parent):
+    remedy = 'run `export` again with --overwrite'
+    run_json = read_json(
+      found.parent / folders.RUN_FILE, folders.RUN_FORM, remedy=remedy
+    )
+    model_digests.require_as_written(found.parent, run_json, 'export')
+  return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +97,7 @@ class ModelFiles:
     YAMNet weights; see `TrainedModel.open`.
 
     Raises:
-      ModelError: there is no such model, or its file is none.
+      ModelError: there is no such model, its file is none, or not as `train` wrote it.
       LabelError: the class map can't be read.
       InputError: the train folder is not finished.
     """
@@ -104,7 +115,9 @@ class ModelFiles:
       )
     if path.is_dir():
       require_named_itself(path)
-      frames = frames_of(folders.read_run(path, 'train'), path)
+      run_json = folders.read_run(path, 'train')
+      frames = frames_of(run_json, path)
+      model_digests.require_as_written(path, run_json, 'train')
       path = path / MODEL_FILE
     files = cls(path, frames, None, checkpoint)
     files._require_file()

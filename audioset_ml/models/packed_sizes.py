@@ -35,10 +35,14 @@ def require_bounded(datasets: Mapping[str, h5py.Dataset], size: int) -> None:
   _require(sum(one.size * one.dtype.itemsize for one in datasets.values()), size)
 
 
-def require_bounded_model(path: str | os.PathLike) -> None:
-  """Raises ModelError if a `.keras` file is damaged or unpacks to far more."""
+def require_bounded_model(path: str | os.PathLike) -> int:
+  """How many numbers a `.keras` file holds as weights.
+
+  Raises:
+    ModelError: it is damaged or unpacks to far more.
+  """
   path = pathlib.Path(path)
-  size = path.stat().st_size
+  size, numbers = path.stat().st_size, 0
   try:
     with zipfile.ZipFile(path) as archive:
       members = archive.infolist()
@@ -47,11 +51,14 @@ def require_bounded_model(path: str | os.PathLike) -> None:
         if member.filename.endswith(('.h5', '.hdf5')):
           content = io.BytesIO(archive.read(member))
           with h5py.File(content, 'r') as file:
-            require_bounded(datasets_of(file), size)
+            datasets = datasets_of(file)
+            require_bounded(datasets, size)
+            numbers += sum(one.size for one in datasets.values())
   except Exception as error:  # of zipfile and h5py
     raise ModelError(
       f'{path}: not a Keras model of this package ({type(error).__name__}: {error})'
     ) from error
+  return numbers
 
 
 def _require(unpacked: int, size: int) -> None:

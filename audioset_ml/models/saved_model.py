@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, ModelError
+from audioset_ml.errors import InputError, ModelError, first_line
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.yamnet_classes import yamnet_class_map
 from audioset_ml.models import embedding_export
@@ -22,6 +22,7 @@ from audioset_ml.models.registry import embedding_model
 from audioset_ml.models.trained import TrainedModel, open_with_embedder
 from audioset_ml.models.waveform_model import INTEGERS, OUTPUTS, WaveformModel
 
+_FINGERPRINT_FILE = 'fingerprint.pb'  # of TensorFlow's own; older SavedModels have none
 _TOLERANCE = 1e-5  # of an exported model against the Keras model
 
 
@@ -287,9 +288,15 @@ def _front_end_of(trained: TrainedModel) -> FrontEnd:
 
 def _load_saved_model(path: pathlib.Path):
   try:
+    if (path / _FINGERPRINT_FILE).exists():
+      # Or TensorFlow prints what is wrong with it, with a traceback, and goes on.
+      tf.saved_model.experimental.read_fingerprint(str(path))
     function = tf.saved_model.load(str(path))
-  except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-    raise ModelError(f'{path}: the SavedModel cannot be loaded ({error})') from error
+  except Exception as error:  # TensorFlow raises many types for damaged files
+    raise ModelError(
+      f'{path}: the SavedModel cannot be loaded ({first_line(error)}); if it is '
+      'damaged, export or download it again'
+    ) from error
   if hasattr(function, 'frame_values'):
     raise ModelError(
       f'{path}: takes embeddings of {int(function.frame_values)} values, not waveforms'

@@ -182,6 +182,7 @@ def _open_one(
     mapping = class_mapping(class_mapping_path, records, classes, str(path))
     return WaveformScorer(model, audio_dir, records, mapping, str(path), audio_names)
   trained = TrainedModel.open(path, class_map_path)
+  trained.require_patches(records.frames, str(records.path))
   classes = trained.files.require_class_map()
   mapping = class_mapping(class_mapping_path, records, classes, str(trained.path))
   return PatchScorer(trained.model, mapping)

@@ -1,13 +1,18 @@
 """Opening a trained model, from whichever file or folder it is in."""
 
 import dataclasses
+import json
+import math
 import os
 import pathlib
+import zipfile
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import ModelError
+from audioset_ml.errors import ModelError, first_line
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import packed_sizes
 from audioset_ml.models.config import ModelConfig
@@ -19,6 +24,7 @@ from audioset_ml.models.yamnet_weights import load_yamnet_weights
 from audioset_ml.records.frames import FrameFormat
 
 YAMNET_CLASSES = 521
+_MOST_VALUES = 1 << 22  # that a layer gives for a patch; ours have some 100,000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +69,21 @@ class TrainedModel:
         f'{files.class_map_path} has {len(files.class_map)} classes'
       )
     return cls(files, model)
+
+  def require_patches(self, frames: FrameFormat, owner: str) -> None:
+    """Raises ModelError unless it takes the patches of some frames.
+
+    Args:
+      frames: the frames.
+      owner: whose they are, for the message.
+    """
+    shape = getattr(self.model, 'input_shape', None)
+    # None stands for any size.
+    if not tf.TensorShape((None, *frames.patch_shape)).is_compatible_with(shape):
+      raise ModelError(
+        f'{self.path}: takes inputs of shape {shape}, but the patches of {owner} have '
+        f'{frames.patch_shape}; give it records such as it was trained on'
+      )
 
   @property
   def path(self) -> pathlib.Path:
@@ -117,9 +138,9 @@ def open_with_embedder(
 def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
   """Gives a model the weights of a checkpoint, their moving average if there is one."""
   try:
+    reader = open_checkpoint(checkpoint)
     status = tf.train.Checkpoint(model=model).restore(str(checkpoint))
     status.assert_existing_objects_matched().expect_partial()
-    reader = tf.train.load_checkpoint(str(checkpoint))
   except Exception as error:  # TensorFlow raises many types for a damaged file
     raise ModelError(
       f'{checkpoint}: cannot be read as a checkpoint of this model '
@@ -131,16 +152,72 @@ def _restore(model: keras.Model, checkpoint: pathlib.Path) -> None:
       weight.assign(reader.get_tensor(name))
 
 
+def open_checkpoint(path: str | os.PathLike) -> Any:
+  """A reader of a checkpoint's values, as of `tf.train.load_checkpoint`.
+
+  Raises:
+    ValueError, tf.errors.OpError: it is damaged, or its index promises more than its
+      data are, and would have it allocated.
+  """
+  path = pathlib.Path(path)
+  reader = tf.train.load_checkpoint(str(path))
+  shapes, dtypes = (
+    reader.get_variable_to_shape_map(),
+    reader.get_variable_to_dtype_map(),
+  )
+  promised = sum(math.prod(shapes[name]) * dtypes[name].size for name in shapes)
+  stored = sum(one.stat().st_size for one in path.parent.glob(f'{path.name}.data-*'))
+  if promised > stored:
+    raise ValueError(f'{stored:,} bytes that would be {promised:,}')
+  return reader
+
+
 def _load_keras(path: pathlib.Path) -> keras.Model:
-  packed_sizes.require_bounded_model(path)
+  stored = packed_sizes.require_bounded_model(path)
   try:
+    _require_bounded_network(path, stored)
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
   except Exception as error:  # Keras raises many types for a file it can't read
     raise ModelError(
-      f'{path}: not a Keras model of this package ({type(error).__name__}: '
-      f'{str(error).splitlines()[0] if str(error).strip() else "no more is known"})'
+      f'{path}: not a Keras model of this package ({first_line(error)})'
     ) from error
   outputs = getattr(model, 'output_shape', None)
   if not isinstance(outputs, tuple) or len(outputs) != 2:
     raise ModelError(f'{path}: its output has shape {outputs}, not [batch, classes]')
   return with_fused_layers(model)
+
+
+def _require_bounded_network(path: pathlib.Path, stored: int) -> None:
+  """Raises ValueError if a network would be larger than its stored weights, or if what
+  a layer gives would fill the memory: a few digits in its description are enough.
+
+  It is built in a graph that never runs, where shapes are known and nothing is
+  allocated.
+
+  Args:
+    path: a `.keras` file.
+    stored: how many numbers it holds as weights.
+  """
+  with zipfile.ZipFile(path) as archive:
+    config = json.loads(archive.read('config.json'))
+  config['compile_config'] = None
+  with tf.Graph().as_default():
+    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+  weights = sum(math.prod(variable.shape) for variable in model.variables)
+  if weights > stored:
+    raise ValueError(
+      f'its layers would have {weights:,} weights, but {stored:,} are stored'
+    )
+  largest = max((math.prod(shape) for shape in _output_shapes(model)), default=0)
+  if largest > _MOST_VALUES:
+    raise ValueError(
+      f'a layer gives {largest:,} values for a patch; at most {_MOST_VALUES:,} may be'
+    )
+
+
+def _output_shapes(model: keras.Model) -> Iterator[list[int]]:
+  """The shapes of all that layers give, of one patch."""
+  for layer in model._flatten_layers():
+    for node in getattr(layer, '_inbound_nodes', ()):
+      for tensor in node.output_tensors:
+        yield [size for size in tensor.shape[1:] if size is not None]

@@ -15,6 +15,7 @@ from audioset_ml.input_files import read_json
 from audioset_ml.progress import progress_bar
 from audioset_ml.sweeping.grid import Trial
 from audioset_ml.sweeping.launching import Launcher
+from audioset_ml.worker_processes import how_it_ended
 
 TRIAL_FILE = 'trial.json'
 LOG_FILE = 'log.txt'
@@ -204,8 +205,8 @@ def _reason(log: pathlib.Path, answer: dict[str, int]) -> str:
   text = text.rpartition('\n$ python -m ')[2]  # of earlier attempts, nothing
   lines = [line.strip() for line in text.splitlines() if line.strip()]
   if 'said' in answer:
-    return f'its launcher ended (status {answer["status"]}); see {answer["said"]}'
+    return f'its launcher {how_it_ended(answer["status"])}; see {answer["said"]}'
   if answer['status'] < 0:
-    return f'ended by {signal.Signals(-answer["status"]).name}'
+    return how_it_ended(answer['status'])
   told = [line for line in lines if line.startswith('error:')]
   return (told or lines or [f'exit status {answer["status"]}'])[-1]

@@ -31,6 +31,7 @@ WEAK_METRICS = (
 # as by `evaluate --select`; all are printed.
 STRONG_METRICS = ('strong_d_prime', 'strong_lwlrap')
 BEST_METRICS = (*WEAK_METRICS, *STRONG_METRICS)
+_MOST_PATCHES = 10_000_000  # in memory: 240 GB of log-mel patches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,6 +197,8 @@ class TrainConfig:
     counts += ('steps_per_call',)
     counts += ('checkpoint_every', 'checkpoints_kept', 'log_every')
     _require_range(self, counts, 1, math.inf)
+    # TensorFlow makes room for as many at once, and dies where there is none.
+    _require_range(self, ('batch_size', 'shuffle_buffer'), 1, _MOST_PATCHES)
     _require_range(self, ('mix_fraction',), 0, 1)
     rest = ('balance_power', 'patience', 'show_clips', 'profile_steps')
     _require_range(self, rest, 0, math.inf)

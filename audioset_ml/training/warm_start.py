@@ -5,8 +5,8 @@ import os
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import ModelError
-from audioset_ml.models.trained import TrainedModel
+from audioset_ml.errors import ModelError, first_line
+from audioset_ml.models.trained import TrainedModel, open_checkpoint
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.training.checkpoints import whole_checkpoints
 from audioset_ml.training.sources import require_train_folder
@@ -66,7 +66,11 @@ def steps_of(path: str) -> int:
     ModelError: it is no finished train folder, or has no checkpoint of an optimiser.
   """
   require_train_folder(path)
-  reader = tf.train.load_checkpoint(_latest(path))
+  latest = _latest(path)
+  try:
+    reader = open_checkpoint(latest)
+  except (ValueError, tf.errors.OpError) as error:
+    raise ModelError(f'{latest}: cannot be read ({first_line(error)})') from error
   names = reader.get_variable_to_shape_map()
   inner = 'optimizer/inner_optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE'
   outer = inner.replace('inner_optimizer/', '')
@@ -84,12 +88,12 @@ def init_optimizer_from(optimizer: keras.optimizers.Optimizer, path: str) -> Non
   """
   latest = _latest(path)
   try:
+    open_checkpoint(latest)
     status = tf.train.Checkpoint(optimizer=optimizer).restore(latest)
     status.assert_existing_objects_matched()
   except (AssertionError, ValueError, tf.errors.OpError) as error:
-    reason = str(error).strip().splitlines()[0]
     raise ModelError(
-      f'{latest}: its optimiser is of another kind or model ({reason})'
+      f'{latest}: its optimiser is of another kind or model ({first_line(error)})'
     ) from error
 
 

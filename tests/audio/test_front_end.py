@@ -44,6 +44,18 @@ def test_json_round_trip(front_end):
   assert FrontEnd.from_dict(json.loads(json.dumps(front_end.to_dict()))) == front_end
 
 
+@pytest.mark.parametrize(
+  'parameters',
+  [
+    {'sample_rate': 500_000, 'mel_max_hz': 250_000.0, 'window_seconds': 0.002},
+    {'sample_rate': 96_000, 'window_seconds': 0.5, 'mel_bands': 1024},
+    {'patch_window_seconds': 60.0, 'patch_hop_seconds': 60.0},
+  ],
+)
+def test_what_recorders_and_networks_have_is_possible(parameters):
+  assert FrontEnd(**parameters).fft_length <= 1 << 16
+
+
 def test_from_dict_names_unknown_and_missing_parameters():
   parameters = FrontEnd().to_dict()
   with pytest.raises(InputError, match='unknown parameters: pitch'):
@@ -68,6 +80,14 @@ def test_from_dict_names_unknown_and_missing_parameters():
     ('log_offset', None),
     ('hop_seconds', 1e-6),  # shorter than a sample
     ('patch_hop_seconds', 0.001),  # shorter than a frame
+    ('sample_rate', 2_000_000_000),
+    ('window_seconds', 40_000.0),
+    ('window_seconds', 1e308),
+    ('window_seconds', 0.8),  # of 80 hops
+    ('mel_bands', 200_000_000),
+    ('mel_bands', 10**400),
+    ('patch_window_seconds', 1e7),
+    ('patch_hop_seconds', 1e7),
   ],
 )
 def test_impossible_values_are_refused_by_name(parameter, value):

@@ -340,6 +340,16 @@ def test_the_saved_model_serves_waveforms(chain):
       ['--scores={root}/scores', '--records={other}'],
       'of which 0 are among the 2',
     ),
+    (
+      'evaluate',
+      ['--scores={root}/scores', '--records={records}', '--bootstrap=10000000000000'],
+      'the memory does not suffice',
+    ),
+    (
+      'train',
+      ['--records={records}', '--shuffle_buffer=100000000000'],
+      'shuffle_buffer is 100000000000, but must be in [1, 10000000]',
+    ),
     ('export', ['--model={root}/scores/scores.npy'], 'not a Keras model'),
   ],
 )
@@ -352,6 +362,21 @@ def test_wrong_input_is_one_clear_line(
   assert done.returncode == 1, done.stderr
   assert message in done.stderr
   assert 'Traceback' not in done.stderr
+
+
+def test_a_swapped_model_does_not_pass_for_the_one_that_scored(
+  chain, small_records, tmp_path
+):
+  shutil.copytree(chain / 'teacher', tmp_path / 'teacher')
+  flags = [f'--model={tmp_path}/teacher', f'--records={small_records}']
+  flags += [f'--output_dir={tmp_path}/scores']
+  run_stage_ok('score', *flags)
+  assert 'finished already' in run_stage_ok('score', *flags)
+  shutil.copy(chain / 'student/model.keras', tmp_path / 'teacher')
+  done = run_stage('score', *flags)
+  assert done.returncode == 1
+  assert 'teacher/model.keras: is not as it was written' in done.stderr
+  assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.fixture(scope='module')

@@ -9,12 +9,14 @@ import pytest
 import tensorflow as tf
 
 from audioset_ml.models import layers  # noqa: F401  registers the layers
+from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.embed_stage import EmbedConfig, embed
-from audioset_ml.models.registry import embedding_model
+from audioset_ml.models.registry import build_model, embedding_model
 from audioset_ml.records.dataset import clip_patches, read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_clips
 from tests import small_embeddings
+from tests.small_data import CLASS_MAP
 from tests.stages import (
   kill_stage_when,
   run_stage,
@@ -136,3 +138,16 @@ def test_embeddings_are_not_embedded(network, embedded, tmp_path):
   done = run_stage('embed', *flags, f'--output_dir={tmp_path / "again"}')
   assert done.returncode == 1
   assert 'is for log-mel spectrograms' in done.stderr
+
+
+@pytest.mark.parametrize('stage', ['embed', 'score', 'evaluate'])
+def test_a_model_of_other_patches_is_one_clear_line(small_records, tmp_path, stage):
+  config = ModelConfig('mobilenet_v1_tiny', 3, 0.1, patch_frames=48, frame_values=32)
+  build_model(config).save(tmp_path / 'other.keras')
+  CLASS_MAP.write(tmp_path / 'class_map.csv')
+  flags = [f'--model={tmp_path}/other.keras', f'--records={small_records}']
+  done = run_stage(stage, *flags, f'--output_dir={tmp_path}/out')
+  assert done.returncode == 1
+  assert 'other.keras: takes inputs of shape (None, 48, 32), but' in done.stderr
+  assert 'have (96, 64)' in done.stderr
+  assert len(done.stderr.splitlines()) == 1

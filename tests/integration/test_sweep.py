@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.stages import kill_stage_when, run_stage, run_stage_ok
+from tests.stages import (
+  children_of,
+  kill_stage_when,
+  run_stage,
+  run_stage_ok,
+  started_stage,
+)
 
 CLIPS = '--train_clips=3 --eval_clips=2 --num_workers=1'
 
@@ -183,6 +189,25 @@ def test_the_stages_end_with_a_sweep_that_is_killed(tmp_path):
   while processes_of(out):
     assert time.monotonic() < deadline, processes_of(out)
     time.sleep(0.1)
+
+
+@pytest.mark.parametrize('of_stage', [False, True])
+def test_a_killed_process_is_told_with_what_its_signal_means(tmp_path, of_stage):
+  out = tmp_path / 'out'
+  stage = '--stage=soundscapes --train_clips=20000 --eval_clips=1 --num_workers=1'
+  with started_stage('sweep', f'--output_dir={out}', stage) as process:
+    deadline = time.monotonic() + 120
+    while not any(out.glob('trial/soundscapes/audio/train/*')):
+      assert time.monotonic() < deadline
+      time.sleep(0.02)
+    killed = children_of(process.pid, 'launcher')
+    if of_stage:
+      killed = children_of(killed[0])
+    os.kill(killed[0], signal.SIGKILL)
+    process.communicate(timeout=60)
+  message = pd.read_csv(out / 'results.csv')['message'][0]
+  assert 'was ended by signal 9 (Killed), as happens when memory runs short' in message
+  assert message.startswith('soundscapes: ' if of_stage else 'its launcher ')
 
 
 def test_an_interrupted_sweep_says_how_to_go_on(tmp_path):

@@ -1,5 +1,7 @@
 """Waveform models: exported, loaded, compared; wrong ones named."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -303,3 +305,22 @@ def test_broken_keras_file(tmp_path, class_map_path):
   (tmp_path / 'model.keras').write_bytes(b'not a model')
   with pytest.raises(ModelError, match=r'model\.keras'):
     load_waveform_model(tmp_path / 'model.keras', class_map_path)
+
+
+@pytest.mark.parametrize(
+  'name',
+  [
+    *('saved_model.pb', 'fingerprint.pb', 'variables/variables.index'),
+    'variables/variables.data-00000-of-00001',
+  ],
+)
+def test_a_cut_file_is_one_clear_line(exported, tmp_path, capfd, name):
+  folder = tmp_path / 'cut'
+  shutil.copytree(exported, folder)
+  content = (folder / name).read_bytes()
+  (folder / name).write_bytes(content[: len(content) // 2])
+  with pytest.raises(ModelError) as error:
+    load_waveform_model(folder)
+  assert str(error.value).startswith(f'{folder}: the SavedModel cannot be loaded (')
+  assert '\n' not in str(error.value)
+  assert 'Traceback' not in capfd.readouterr().err

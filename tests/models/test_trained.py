@@ -1,8 +1,11 @@
 """Opening a checkpoint of a run as a model."""
 
 import json
+import pathlib
+import resource
 import zipfile
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +15,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import ModelError
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model
-from audioset_ml.models.trained import TrainedModel
+from audioset_ml.models.trained import TrainedModel, open_checkpoint
 from audioset_ml.training.optimization import MovingAverage
 
 
@@ -115,3 +118,65 @@ def test_a_file_that_would_run_code_is_refused(tmp_path, trick):
   with pytest.raises(ModelError, match=str(path)):
     TrainedModel.open(path)
   assert not (tmp_path / 'ran').exists()
+
+
+def with_changed_layers(path, new_path, change):
+  """A `.keras` file whose layers are described otherwise; its weights are the same."""
+  with zipfile.ZipFile(path) as archive:
+    members = {name: archive.read(name) for name in archive.namelist()}
+  config = json.loads(members['config.json'])
+  for layer in config['config']['layers']:
+    change(layer['class_name'], layer['config'])
+  members['config.json'] = json.dumps(config)
+  with zipfile.ZipFile(new_path, 'w') as archive:
+    for name, content in members.items():
+      archive.writestr(name, content)
+  return new_path
+
+
+def many_units(kind, config):
+  if kind == 'Dense':
+    config['units'] = 40_000_000
+
+
+def wide_kernels(kind, config):
+  if kind == 'Conv2D':
+    config['kernel_size'] = [20_000, 20_000]
+
+
+def padded(kind, config):
+  if kind == 'ZeroPadding2D':
+    config['padding'] = [[0, 100_000], [0, 100_000]]
+
+
+@pytest.mark.parametrize(
+  ('change', 'told'),
+  [(many_units, 'weights, but'), (wide_kernels, 'weights, but'), (padded, 'a layer')],
+)
+def test_a_network_far_larger_than_its_file_is_refused(tmp_path, change, told):
+  inputs = keras.Input((96, 64))
+  hidden = keras.layers.Reshape((96, 64, 1))(inputs)
+  hidden = keras.layers.ZeroPadding2D(1)(hidden)
+  hidden = keras.layers.Conv2D(2, 3, padding='same')(hidden)
+  hidden = keras.layers.GlobalAveragePooling2D()(hidden)
+  keras.Model(inputs, keras.layers.Dense(3)(hidden)).save(tmp_path / 'model.keras')
+  same = with_changed_layers(
+    tmp_path / 'model.keras', tmp_path / 'same.keras', lambda *unused: None
+  )
+  assert TrainedModel.open(same).model.count_params() == 29
+  large = with_changed_layers(same, tmp_path / 'large.keras', change)
+  before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  with pytest.raises(ModelError, match=f'large.keras: not a Keras model.*{told}'):
+    TrainedModel.open(large)
+  assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_a_checkpoint_that_promises_more_than_it_holds_is_refused(run):
+  folder, model = run
+  path = checkpoint_of(folder / 'checkpoints', model=model)
+  data = pathlib.Path(f'{path}.data-00000-of-00001')
+  data.write_bytes(data.read_bytes()[:1000])
+  with pytest.raises(ValueError, match=r'1,000 bytes that would be \d\d\d,\d\d\d'):
+    open_checkpoint(path)
+  with pytest.raises(ModelError, match='cannot be read as a checkpoint'):
+    TrainedModel.open(path)
