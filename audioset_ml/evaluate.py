@@ -23,7 +23,7 @@ from absl import app, flags
 
 from audioset_ml import audio_flags, checks, flag_help, prior_flags, stage
 from audioset_ml.evaluation.candidates import expand
-from audioset_ml.labels.ontology import IMPLIED
+from audioset_ml.labels.ancestors import IMPLIED
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()

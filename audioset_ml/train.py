@@ -18,7 +18,7 @@ from absl import app, flags
 
 from audioset_ml import checks, flag_help, stage
 from audioset_ml.errors import counted
-from audioset_ml.labels.ontology import IMPLIED
+from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.records.soft_scores import SOFT_ON, SoftConfig
 from audioset_ml.training.config import (
@@ -139,7 +139,7 @@ flags.DEFINE_enum(
 flags.DEFINE_list(
   'loss_options',
   [],
-  'Hyper-parameters of --negative_loss that are other than published, name=value: '
+  "Hyper-parameters of --negative_loss other than the authors' code has, name=value: "
   + '; '.join(
     f'{name}: {", ".join(kind.options)}' for name, kind in KINDS.items() if kind.options
   )
@@ -149,13 +149,14 @@ flags.DEFINE_bool(
   'suspect_all_negatives',
   False,
   'Have --negative_loss treat refuted labels as those that nobody was asked about, as '
-  'its paper does.',
+  'its paper does; not for csl, which tells them apart itself.',
 )
 flags.DEFINE_integer(
   'epoch_steps',
   0,
-  'Steps of an epoch, for ll_… and splc, which change from epoch to epoch; 0: '
-  'as many as it takes to read as many examples as --records has clips to train on.',
+  'Steps of an epoch, for ll_… and splc, which change from epoch to epoch; 0: for ll_… '
+  'a tenth of --steps, as their authors train for ten epochs; for splc as many as it '
+  'takes to read as many examples as --records has clips to train on.',
   0,
 )
 flags.DEFINE_string(

@@ -17,7 +17,6 @@ from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 
-IMPLIED = ('all', 'unambiguous')
 _SHOWN = 10  # unknown children that an error names
 
 
@@ -144,7 +143,7 @@ class Ontology:
 
     Args:
       class_map: the classes.
-      to: which ancestors, one of IMPLIED: all (SL21 3.1), or those of
+      to: which ancestors, one of `ancestors.IMPLIED`: all (SL21 3.1), or those of
         `sole_ancestors`, the unambiguous ones.
 
     Returns:

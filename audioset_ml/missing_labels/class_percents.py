@@ -18,6 +18,9 @@ from audioset_ml.evaluation.files import EvaluatedModel
 from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 
+# What a student does about missing labels without a label set: flags of `train`, and
+# the value with which they do nothing.
+_ELSE_DONE = {'flag_while_training': '', 'negative_loss': 'bce', 'soft_scores': ''}
 _NO_METRICS = ('mid', 'display_name')
 
 
@@ -80,13 +83,22 @@ def require_percent(evaluation: str, percent: Decimal) -> None:
   """Raises InputError if an evaluation is of another percentage's student.
 
   As far as that is known: the student's folder may be gone. One without a label set is
-  that of 0 %.
+  that of 0 %, unless something else was done about its missing labels.
   """
   try:
     (student,) = folders.read_run(evaluation, 'evaluate')['inputs']['model']
-    label_set = folders.read_run(student, 'train')['inputs']['label_set']
+    run = folders.read_run(student, 'train')
+    label_set = run['inputs']['label_set']
   except (InputError, KeyError, ValueError, TypeError):
     return
+  for flag in [] if label_set else run.get('flags', []):
+    name, _, value = flag.lstrip('-').partition('=')
+    if value and value != _ELSE_DONE.get(name, value):
+      raise InputError(
+        f'{evaluation}: its student has no label set, but was trained with '
+        f'--{name}={value}, which does something else about missing labels: it is no '
+        'student of 0 %'
+      )
   name = _name_of(label_set) if label_set else 'discard_0'
   wanted = f'discard_{percent.normalize():f}'
   if name != wanted:

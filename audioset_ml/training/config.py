@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from audioset_ml.errors import InputError
-from audioset_ml.labels.ontology import IMPLIED
+from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.soft_scores import SoftConfig
@@ -260,16 +260,21 @@ class TrainConfig:
     return WEAK_METRICS
 
   @property
+  def used(self) -> tuple[int, ...]:
+    """Which sources examples come from: 0 for `source`, 1 for `mix`."""
+    main = self.mix is None or self.mix_fraction < 1
+    mixed = self.mix is not None and self.mix_fraction > 0
+    return (0,) * main + (1,) * mixed
+
+  @property
   def flags_labels(self) -> bool:
     """Whether the run flags labels of clips itself."""
     return self.flagging is not None or self.loss.kind.keeps_labels
 
   def _require_flaggable(self) -> None:
     """Raises InputError for what labels can't be flagged with in the run itself."""
-    mixed = self.mix is not None and self.mix_fraction > 0
-    main = self.mix is None or self.mix_fraction < 1
-    used = [self.source] * main + [self.mix] * mixed
-    weak = [part for part in used if part.label_mode == 'weak']
+    parts = [self.source, *([self.mix] if self.mix else [])]
+    weak = [parts[place] for place in self.used if parts[place].label_mode == 'weak']
     wrong = {
       'needs a source with weak labels': not weak,
       'is for strategy=one_device': self.strategy != 'one_device',
@@ -277,6 +282,7 @@ class TrainConfig:
     }
     loss = f'negative_loss {self.loss.name}'
     if self.flagging:
+      self.flagging.require_before_end(self.steps)
       who = 'flag_while_training'
       wrong[f'does not go with {loss}'] = self.loss.kind.keeps_labels
       wrong['takes the place of label_set'] = any(part.label_set for part in weak)

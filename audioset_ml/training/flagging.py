@@ -8,8 +8,9 @@ from the weights alone, so that a run which goes on from a checkpoint flags the 
 
 import contextlib
 import dataclasses
+import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -32,21 +33,23 @@ from audioset_ml.training.flagging_config import FlaggingConfig
 
 # Scores are as many as those of `score`: on the disk, and only while they are needed.
 _SCORES = '.flagging_scores.npy'
-# What is flagged at the end, of the two sources.
+# What is flagged at the end, by the source's place.
 LABEL_SETS = ('label_set', 'mix_label_set')
 
 
 @dataclasses.dataclass(frozen=True)
-class _Part:
+class Part:
   """The clips of a source whose labels may be flagged.
 
   Attributes:
+    label_set: what the label set of what is flagged is called.
     source: the source.
     first: the number of its first clip among all.
     clips: those of its clips that are trained on, as indices. Shape [n].
     labels: their labels.
   """
 
+  label_set: str
   source: Source
   first: int
   clips: np.ndarray
@@ -59,84 +62,84 @@ class Flagger:
   def __init__(
     self,
     config: FlaggingConfig,
-    sources: list[Source],
+    parts: list[Part],
     model: keras.Model,
     flags: ClipFlags,
     folder: pathlib.Path,
   ):
-    """Args: what is flagged; the run's sources, its model and its flags; its folder."""
+    """Args: what is flagged; of which clips; the run's model, flags and folder."""
     self._config = config
     self._rule = TopPercent([config.percent])
     self._folder, self._flags = folder, flags
     self._scorer = PatchScorer(model)  # which is traced once
-    self._parts: list[_Part] = []
-    first = 0
-    for source in sources:
-      if source.label_mode == 'weak':
-        self._parts.append(_part(source, first))
-      first += len(source.records.clip_ids)
+    self._parts = parts
 
-  def renew(self, step: int) -> None:
+  def renew(self, step: int, stop: Callable[[], bool] = lambda: False) -> bool:
     """Scores and flags.
+
+    Args:
+      step: the step, for the message.
+      stop: whether the run is to be left, asked once a batch.
+
+    Returns:
+      False if it was; the flags are what they were before.
 
     Raises:
       RecordError: the records are damaged, or hold other clips than they should.
+      OSError: the disk is full.
     """
-    number = 0
+    number, renewed = 0, []
     for part in self._parts:
       records = part.source.records
       packed = np.zeros((len(records.clip_ids), -(-records.num_classes // 8)), np.uint8)
-      with self._scores(part) as scores:
+      with self._scores(part, stop) as scores:
+        if scores is None:
+          return False
         for column, found in enumerate(
           flag_labels(scores, part.labels, records.class_map, self._rule)
         ):
           packed[part.clips, column] = found.columns[0]
           number += sum(row['flagged'] for row in found.summaries[0])
-      self._flags.replace(part.first, packed)
+      renewed.append((part.first, packed))
+    for first, packed in renewed:
+      self._flags.replace(first, packed)
     (percent,) = self._rule.values
-    tqdm.tqdm.write(f'step {step}: {number} labels flagged, {percent} % of each class')
-
-  def write(self) -> int:
-    """Writes what is flagged as a label set, one a source, for `audit` and students.
-
-    Returns:
-      How many labels are flagged.
-    """
-    number = 0
-    for part, name in zip(self._parts, LABEL_SETS, strict=False):
-      records = part.source.records
-      packed = self._flags.packed[part.first :][: len(records.clip_ids)]
-      writer = LabelSetWriter(self._folder / name, records.clip_ids, records.class_map)
-      for column in packed.T:
-        writer.add(column)
-      summary = pd.DataFrame(
-        _counts(part, index, packed) for index in range(records.num_classes)
-      )
-      flagged = int(summary['flagged'].sum())
-      about = {'name': name, 'value': self._rule.values[0], 'flagged': flagged}
-      writer.finish(summary, {**about, 'flagged_as': self._config.flagged_as})
-      number += flagged
-    return number
+    tqdm.tqdm.write(
+      f"step {step}: {number} labels flagged, {percent} % of each class's implicit "
+      'negatives'
+    )
+    return True
 
   @contextlib.contextmanager
-  def _scores(self, part: _Part) -> Iterator[np.ndarray]:
-    """The clip scores of a part, as long as this lasts. Shape [clips, classes]."""
+  def _scores(
+    self, part: Part, stop: Callable[[], bool]
+  ) -> Iterator[np.ndarray | None]:
+    """The clip scores of a part, as long as this lasts; None if one is to stop. Shape
+    [clips, classes]."""
     path, records = self._folder / _SCORES, part.source.records
     shape = (len(part.clips), records.num_classes)
     try:
       scores = np.lib.format.open_memmap(path, 'w+', np.float32, shape)
+      _require_room(path)
       with progress_bar(
         total=len(scores), desc='flag', unit='clip', leave=False
       ) as bar:
-        self._write(part, scores, bar.update)
+        if not self._write(part, scores, bar.update, stop):
+          yield None
+          return
       scores.flush()
       yield scores
     finally:
       path.unlink(missing_ok=True)
 
   def _write(
-    self, part: _Part, scores: np.ndarray, count: Callable[[int], object]
-  ) -> None:
+    self,
+    part: Part,
+    scores: np.ndarray,
+    count: Callable[[int], object],
+    stop: Callable[[], bool],
+  ) -> bool:
+    """Scores clips; whether all are scored and one needn't stop."""
     records, row = part.source.records, 0
     chosen = np.zeros(len(records.clip_ids), bool)
     chosen[part.clips] = True
@@ -146,14 +149,76 @@ class Flagger:
       here[:] = batch.clips[: len(here)]
       row += len(batch.clips)
       count(len(batch.clips))
+      if stop():
+        return False
     if row != len(scores):
       raise RecordError(
         f'{records.path}: its shards hold {row} of {len(scores)} clips to flag labels '
         'of; run prepare again into a new folder'
       )
+    return True
 
 
-def _counts(part: _Part, index: int, packed: np.ndarray) -> dict[str, Any]:
+def flagged_parts(sources: list[Source], used: Sequence[int]) -> list[Part]:
+  """The clips whose labels a run may flag.
+
+  Args:
+    sources: the run's sources.
+    used: the places of those that examples come from; see `TrainConfig.used`.
+  """
+  parts, first = [], 0
+  for place, source in enumerate(sources):
+    if place in used and source.label_mode == 'weak':
+      parts.append(_part(LABEL_SETS[place], source, first))
+    first += len(source.records.clip_ids)
+  return parts
+
+
+def write_label_sets(
+  parts: list[Part], flags: ClipFlags, folder: pathlib.Path, about: dict[str, Any]
+) -> int:
+  """Writes what is flagged as a label set, one a source, for `audit` and students.
+
+  Args:
+    parts: the clips.
+    flags: what is flagged of them.
+    folder: where the label sets' folders are made.
+    about: what `label_set.json` says: `value`, and `flagged_as`.
+
+  Returns:
+    How many labels are flagged.
+  """
+  number = 0
+  for part in parts:
+    records, name = part.source.records, part.label_set
+    packed = flags.packed[part.first :][: len(records.clip_ids)]
+    writer = LabelSetWriter(folder / name, records.clip_ids, records.class_map)
+    for column in packed.T:
+      writer.add(column)
+    summary = pd.DataFrame(
+      _counts(part, index, packed) for index in range(records.num_classes)
+    )
+    flagged = int(summary['flagged'].sum())
+    writer.finish(summary, {'name': name, 'flagged': flagged, **about})
+    number += flagged
+  return number
+
+
+def _require_room(path: pathlib.Path) -> None:
+  """Raises OSError if a file's bytes don't fit on the disk.
+
+  Through a memory map a full disk would end the process without a word.
+  """
+  if not hasattr(os, 'posix_fallocate'):  # as on macOS
+    return
+  with open(path, 'r+b') as file:
+    try:
+      os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+      raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _counts(part: Part, index: int, packed: np.ndarray) -> dict[str, Any]:
   """A class's row of ML20's Table III, but for the threshold."""
   class_map = part.source.records.class_map
   _, states = part.labels.known_in_class(index)
@@ -167,11 +232,12 @@ def _counts(part: _Part, index: int, packed: np.ndarray) -> dict[str, Any]:
   }
 
 
-def _part(source: Source, first: int) -> _Part:
+def _part(label_set: str, source: Source, first: int) -> Part:
   """What may be flagged of a source."""
   ids, chosen = source.records.clip_ids, source.chosen()
   clips = np.arange(len(ids))
   if chosen is not None:
     kept = set(chosen)
     clips = np.flatnonzero([clip_id in kept for clip_id in ids])
-  return _Part(source, first, clips, read_label_table(source.records).of_clips(clips))
+  labels = read_label_table(source.records).of_clips(clips)
+  return Part(label_set, source, first, clips, labels)

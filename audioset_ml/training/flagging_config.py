@@ -36,6 +36,14 @@ class FlaggingConfig:
       choices = ', '.join(FLAGS_AS)
       raise InputError(f'flag_as is {self.flagged_as!r}: choose from {choices}')
 
+  def require_before_end(self, steps: int) -> None:
+    """Raises InputError if a run of so many steps would never flag labels."""
+    if round(self.first * steps) >= steps:
+      raise InputError(
+        f'flag_from is {self.first}, which of {steps} steps is the end: no label would '
+        'ever be flagged'
+      )
+
   def is_due(self, steps_done: int, steps: int) -> bool:
     """Whether labels are flagged anew after so many of all steps; never at the end."""
     since, every = self._since_first(steps_done, steps)

@@ -1,10 +1,14 @@
 """Large losses of suspected negatives: rejected, or taken for positives.
 
 "Large loss matters in weakly supervised multi-label classification" (Kim et al. 2022,
-arXiv:2206.03740, section 4). Written from the paper alone: the official code has no
-licence. Readings of ours: how many labels a percentage is (rounded down); and that
-LL-Cp begins with the second epoch, as the others do, and corrects what a clip's next
-patch is trained with.
+arXiv:2206.03740). The paper's full text was not at hand, and the authors' code, which
+has no licence, is not copied: this is written anew from what is known of both.
+
+As in that code, a percentage of labels is rounded up, so that it means something for
+few classes too; it rises over ten epochs; and what LL-Cp finds is positive in the very
+step that finds it. Readings of ours: that it is a percentage of the suspected negatives
+of a batch; that an epoch is a tenth of the run where nothing is said, since one of ours
+reads one patch a clip; and that LL-Cp, too, changes nothing in the first epoch.
 """
 
 import dataclasses
@@ -26,7 +30,7 @@ class LargeLoss(NegativeLoss):
     epoch_steps: steps an epoch.
   """
 
-  delta: float = 0.2
+  delta: float
   corrects: bool = False
   epoch_steps: int = 1
 
@@ -44,17 +48,19 @@ class LargeLoss(NegativeLoss):
   ) -> tf.Tensor:
     """The largest losses of some labels. Shape [batch, classes], bool."""
     suspects = tf.cast(tf.math.count_nonzero(where), tf.float64)
-    # A billionth more: 0.2 % of 500 in floats may be a little less than one.
-    number = tf.floor(suspects * tf.minimum(percent, 100.0) / 100.0 + 1e-9)
+    # A billionth less: 0.2 % of 500 in floats may be a little more than one.
+    number = tf.math.ceil(suspects * tf.minimum(percent, 100.0) / 100.0 - 1e-9)
+    number = tf.maximum(number, 0.0)
     return highest(logits, where, tf.cast(number, tf.int32))
 
 
 @dataclasses.dataclass(frozen=True)
 class CorrectedForGood(LargeLoss):
   """LL-Cp: among the suspected negatives of a batch the largest Δ % losses become
-  positives for good, from the next time on that their clips are trained on.
+  positives for good, from this very step on.
 
-  Who trains keeps them (`training.clip_flags`); the loss itself is cross-entropy.
+  Who trains makes them so and keeps them (`training.clip_flags`); the loss itself is
+  cross-entropy.
   """
 
   def suspected(self, logits, where, step):

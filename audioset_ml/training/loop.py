@@ -29,7 +29,7 @@ from audioset_ml.training.clip_flags import ClipFlags
 from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.data_service import ServedBatches
 from audioset_ml.training.event_logs import trim_events
-from audioset_ml.training.flagging import Flagger
+from audioset_ml.training.flagging import Flagger, flagged_parts, write_label_sets
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.loss_table import build_loss
 from audioset_ml.training.monitor import Monitor
@@ -89,8 +89,8 @@ def train(
   if run.chief:
     records.class_map.write(output_dir / CLASS_MAP_FILE)
     run.save_model()
-    if run.flagger:
-      counts['flagged_labels'] = run.flagger.write()
+    if run.flags is not None:
+      counts['flagged_labels'] = run.write_label_sets()
     if (lost := lost_of_lists(config)) is not None:
       text = lost.to_csv(index=False, lineterminator='\n')
       folders.write_atomically(output_dir / LOST_FILE, text)
@@ -130,18 +130,25 @@ class _Run:
       saved['iterator'] = self._iterator = iter(self._open_input())
     shape = Shape(self.records.num_classes, self.records.frames.patch_shape)
     done = steps_of(config.init_from) if config.init_optimizer else 0
+    an_epoch = epoch_steps(config, sources)
     loss = build_loss(
-      config.loss,
-      shape.num_classes,
-      epoch_steps(config, sources),
-      class_priors(config, self.records),
+      config.loss, shape.num_classes, an_epoch, class_priors(config, self.records)
     )
-    flags = self._build_flags()
+    if self.chief:
+      for line in config.loss.remarks(config.steps, an_epoch):
+        print(line)
+    self.flags = flags = self._build_flags()
     self.trainer = Trainer(config, shape, strategy, done, loss, flags)
-    self.flagger = None
+    self._flagger = None
+    # Whether labels are still to be flagged after the step of the checkpoint.
+    self._flagging_due = tf.Variable(False, trainable=False)
+    if flags is not None:
+      self._flagged_parts = flagged_parts(sources, config.used)
+      saved |= {'flags': flags, 'flagging_due': self._flagging_due}
     if config.flagging:
-      model = self.trainer.model
-      self.flagger = Flagger(config.flagging, sources, model, flags, output_dir)
+      self._flagger = Flagger(
+        config.flagging, self._flagged_parts, self.trainer.model, flags, output_dir
+      )
     self.best = BestModel(config.metrics, config.best_metric, config.patience)
     self._losses = tf.Variable(tf.zeros(2, tf.float64))  # sum and number since a point
     self._checkpoints = Checkpoints(
@@ -154,7 +161,6 @@ class _Run:
       losses=self._losses,
       **({'average': self.trainer.average} if self.trainer.average else {}),
       **({'seeds': seeds} if (seeds := self.trainer.seeds) else {}),
-      **({'flags': flags} if flags is not None else {}),
       **saved,
     )
     self._interrupted = False
@@ -198,8 +204,10 @@ class _Run:
         lambda: self._interrupted,
       )
     try:
-      if trainer.steps_done == 0:
-        self._flag(0)
+      if trainer.steps_done == 0 or self._flagging_due.numpy():
+        self._flag(trainer.steps_done)
+        if self._flagging_due.numpy():  # interrupted: the same again next time
+          raise KeyboardInterrupt
       while trainer.steps_done < config.steps and not self.best.exhausted:
         done = trainer.steps_done
         losses, leaving = self._next_steps(served)
@@ -262,6 +270,7 @@ class _Run:
           values = self._validator.validate(self.trainer.model, step)
           self.best.update(values, step, self._save_best if self.chief else None)
       self._flag(step)
+      leaving |= bool(self._flagging_due.numpy())
       if step % config.checkpoint_every == 0 or last or leaving or self.best.exhausted:
         self._save(step, monitor)
       if leaving:
@@ -277,11 +286,31 @@ class _Run:
     return ClipFlags(clips, self.records.num_classes, flagged_as)
 
   def _flag(self, step: int) -> None:
-    """Flags labels anew, if it is time."""
-    if self.flagger and self.config.flagging.is_due(step, self.config.steps):
+    """Flags labels anew, if it is time and there are steps to come.
+
+    When it is interrupted, it stays due: what is flagged follows from the weights, so
+    that the run that goes on from here flags the same.
+    """
+    flagging = self.config.flagging
+    if (
+      flagging and flagging.is_due(step, self.config.steps) and not self.best.exhausted
+    ):
       self._require_finite_weights(step)
       with self.trainer.averaged():
-        self.flagger.renew(step)
+        renewed = self._flagger.renew(step, lambda: self._interrupted)
+      self._flagging_due.assign(not renewed)
+
+  def write_label_sets(self) -> int:
+    """Writes the labels that the run has flagged; returns how many they are."""
+    config = self.config
+    value, flagged_as = f'{config.loss.options.get("delta", 0):g}', 'positive'
+    if config.flagging:
+      value, flagged_as = (
+        f'{config.flagging.percent.normalize():f}',
+        config.flagging.flagged_as,
+      )
+    about = {'value': value, 'flagged_as': flagged_as}
+    return write_label_sets(self._flagged_parts, self.flags, self._output_dir, about)
 
   def _open_input(self, steps_done: int = 0) -> tf.data.Dataset:
     job = os.path.abspath(self._output_dir)

@@ -71,7 +71,9 @@ def open_sources(config: TrainConfig) -> list[Source]:
 def epoch_steps(config: TrainConfig, sources: list[Source]) -> int:
   """The steps of an epoch, for losses that go by epochs.
 
-  As many as it takes to read as many examples as the source has clips.
+  Where nothing is said, the share of the run that makes it as many epochs as the
+  authors' trainings have; or as many as it takes to read as many examples as the source
+  has clips.
 
   Raises:
     InputError: it must be said, and isn't.
@@ -79,6 +81,8 @@ def epoch_steps(config: TrainConfig, sources: list[Source]) -> int:
   loss = config.loss
   if loss.epoch_steps or not loss.kind.by_epoch:
     return max(loss.epoch_steps, 1)
+  if loss.kind.epochs:
+    return -(-config.steps // loss.kind.epochs)
   if len(sources) > 1 or sources[0].needs_strong:
     raise InputError(
       f'negative_loss {loss.name} goes by epochs, whose length two sources, or clips '

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from audioset_ml.models.registry import build_model
-from audioset_ml.records.targets import NEGATIVE
+from audioset_ml.records.targets import NEGATIVE, POSITIVE
 from audioset_ml.training.clip_flags import ClipFlags
 from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.distribution import local_replicas
@@ -194,12 +194,14 @@ class Trainer:
     variables = self.model.trainable_variables
     with tf.GradientTape() as tape:
       logits = tf.cast(self.model(patches, training=True), tf.float32)
+      if isinstance(self._loss, CorrectedForGood):
+        suspects = (target == NEGATIVE) & (clips >= 0)
+        found = self._loss.found(logits, suspects, self.step)
+        self._flags.add(clips, found)
+        target = tf.where(found, tf.constant(POSITIVE, target.dtype), target)
       loss = tf.reduce_mean(self._losses(target, logits))
       scaled = self.optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled, variables)
-    if isinstance(self._loss, CorrectedForGood):
-      suspects = (target == NEGATIVE) & (clips >= 0)
-      self._flags.add(clips, self._loss.found(logits, suspects, self.step))
     if self._replicas > 1:
       # The mean over replicas first, so that it is what gets clipped; Keras adds the
       # replicas' shares of it up again.

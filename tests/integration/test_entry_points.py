@@ -71,6 +71,15 @@ def test_nobody_needs_to_read_to_the_end(tmp_path):
     assert done.stderr == b''
 
 
+@pytest.mark.parametrize('stage', ['evaluate', 'score', 'audit'])
+def test_the_help_of_a_stage_waits_for_no_large_package(stage):
+  command = [sys.executable, '-X', 'importtime', '-m', f'audioset_ml.{stage}', '--help']
+  done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+  imported = {line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
+  assert 'audioset_ml.stage' in imported
+  assert not imported & {'numpy', 'pandas', 'tensorflow'}
+
+
 def test_a_module_that_is_none_is_told_like_a_stage():
   command = [sys.executable, '-m', 'audioset_ml.finetun', '--sounds=x']
   done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -137,6 +137,20 @@ def test_an_evaluation_in_another_ones_place_is_told(tmp_path):
   require_percent(path, Decimal('0'))
   with pytest.raises(InputError, match='a student of no label set'):
     require_percent(path, Decimal('1'))
+  nothing = ['--negative_loss=bce', '--flag_while_training=', '--soft_scores=']
+  for changed in (
+    [],
+    ['flag_while_training=3'],
+    ['negative_loss=ll_r'],
+    ['soft_scores=a'],
+  ):
+    run['flags'] = [*nothing, *(f'--{flag}' for flag in changed)]
+    (tmp_path / 'train' / 'run.json').write_text(json.dumps(run))
+    if not changed:
+      require_percent(path, Decimal('0'))
+      continue
+    with pytest.raises(InputError, match=f'trained with --{changed[0]}, which does'):
+      require_percent(path, Decimal('0'))
   (tmp_path / 'train' / 'run.json').unlink()
   require_percent(path, Decimal('1'))  # nobody can know
 

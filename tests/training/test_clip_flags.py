@@ -1,7 +1,10 @@
 """Labels that a run flags itself: when, which, and what becomes of them."""
 
 import dataclasses
+import errno
 import json
+import os
+import signal
 from decimal import Decimal
 
 import numpy as np
@@ -23,9 +26,10 @@ from audioset_ml.records.targets import pack, unpack
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.clip_flags import ClipFlags
-from audioset_ml.training.config import SourceConfig, TrainConfig
-from audioset_ml.training.flagging import Flagger
+from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+from audioset_ml.training.flagging import Flagger, flagged_parts, write_label_sets
 from audioset_ml.training.flagging_config import FlaggingConfig
+from audioset_ml.training.loop import train
 from audioset_ml.training.loss_config import LossConfig
 from audioset_ml.training.loss_table import build_loss
 from audioset_ml.training.trainer import Shape, Trainer
@@ -113,6 +117,12 @@ def test_when_labels_are_flagged(steps, first, every):
   begin, between = round(first * steps), max(1, round(every * steps))
   expected = set(range(begin, steps, between))
   assert {s for s in range(steps + 1) if config.is_due(s, steps)} == expected
+  if not expected:
+    with pytest.raises(
+      InputError, match=f'flag_from is .* of {steps} steps is the end'
+    ):
+      TrainConfig(SourceConfig(''), steps=steps, flagging=config)
+    return
   run = TrainConfig(SourceConfig(''), steps=steps, flagging=config)
   done, ends = 0, {0}
   while done < steps:
@@ -191,7 +201,12 @@ def test_what_is_flagged_is_each_classs_highest_scored_share(
     weight.assign(random.normal(0, 0.3, weight.shape))
   sources = [Source(records, left_out=left_out)]
   config = FlaggingConfig(Decimal(60))
-  Flagger(config, sources, trainer.model, flags, tmp_path).renew(0)
+  flagger = Flagger(
+    config, flagged_parts(sources, (0,)), trainer.model, flags, tmp_path
+  )
+  assert not flagger.renew(0, lambda: True)
+  assert not flags.packed.any()  # nothing by halves
+  assert flagger.renew(0)
   assert not list(tmp_path.iterdir())
   states = read_label_table(records).dense()
   trained = np.array([not (left_out and left_out.holds(i)) for i in records.clip_ids])
@@ -262,12 +277,60 @@ def test_what_is_corrected_for_good_is_positive_when_its_clip_comes_again(
   for _ in range(2):  # the first epoch
     trainer.train_step(patches, target, clips=clips)
     assert not flags.packed.any()
-  trainer.train_step(patches, target, clips=clips)
+  logits = trainer.model(patches, training=True).numpy()
+  loss, _ = trainer.train_step(patches, target, clips=clips)
+  # In the very step that finds them; what is of no clip stays as it is.
+  now = np.array([[1, 1, 0], [1, 1, 1], [-1, 1, 1], [0, 0, 1]])
+  terms = np.logaddexp(0, np.where(now == 1, -logits, logits)) * (now >= 0)
+  assert loss == pytest.approx(terms.sum() / 4, rel=1e-4)
   found = np.unpackbits(flags.packed, axis=1, count=3)
   assert found[[3, 5, 7]].tolist() == [[0, 1, 0], [1, 1, 1], [0, 1, 1]]
   assert found.sum() == 6
   changed = flags.applied(target, clips).numpy().tolist()
   assert changed == [[1, 1, -2], [1, 1, 1], [-1, 1, 1], [0, -2, 1]]
+
+
+@pytest.mark.parametrize('used', [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize('modes', [('weak', 'weak'), ('strong', 'weak')])
+def test_each_source_that_is_read_has_its_own_label_set(
+  small_records, tmp_path, used, modes
+):
+  """Named by its place; what no example comes from has none."""
+  records = RecordsFolder.open(small_records)
+  clips = len(records.clip_ids)
+  flags = ClipFlags(2 * clips, records.num_classes, 'positive')
+  packed = np.zeros((2 * clips, -(-records.num_classes // 8)), np.uint8)
+  packed[1], packed[clips + 2] = 128, 128
+  flags.replace(0, packed)
+  parts = flagged_parts([Source(records, mode) for mode in modes], used)
+  about = {'value': '1', 'flagged_as': 'positive'}
+  number = write_label_sets(parts, flags, tmp_path, about)
+  expected = {
+    ('label_set', 'mix_label_set')[p]: [1, 2][p] for p in used if modes[p] == 'weak'
+  }
+  assert {folder.name for folder in tmp_path.iterdir()} == set(expected)
+  assert number == len(expected)
+  for name, row in expected.items():
+    label_set = LabelSet.read(tmp_path / name)
+    assert label_set.flagged_as == 'positive'
+    assert np.argwhere(label_set.flagged()).tolist() == [[row, 0]]
+
+
+def test_a_full_disk_is_told_before_a_page_is_written(
+  small_records, tmp_path, monkeypatch
+):
+  def full(*unused):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  monkeypatch.setattr(os, 'posix_fallocate', full)
+  records = RecordsFolder.open(small_records)
+  trainer, flags = tiny(records)
+  parts = flagged_parts([Source(records)], (0,))
+  config = FlaggingConfig(Decimal(60))
+  flagger = Flagger(config, parts, trainer.model, flags, tmp_path)
+  with pytest.raises(OSError, match=r'No space left.*flagging_scores'):
+    flagger.renew(0)
+  assert not list(tmp_path.iterdir())
 
 
 FLAGGING = (
@@ -322,3 +385,53 @@ def test_a_killed_run_goes_on_with_the_labels_that_it_had_flagged(
     assert np.array_equal(one, other)
   ours, theirs = (LabelSet.read(f / 'label_set').packed for f in (out, flagging[0]))
   assert np.array_equal(ours, theirs)
+
+
+def test_a_run_interrupted_while_it_flags_goes_on_exactly(
+  small_records, tmp_path, monkeypatch
+):
+  """Between two checkpoints, of which it writes another; and before the first step."""
+  config = TrainConfig(
+    SourceConfig(str(small_records)),
+    architecture='mobilenet_v1_tiny',
+    width_multiplier=0.25,
+    batch_size=4,
+    shuffle_buffer=8,
+    steps=6,
+    optimizer=OptimizerConfig(learning_rate=1e-2),
+    flagging=FlaggingConfig(Decimal(60), 0.0, 0.5),
+  )
+  train(config, tmp_path / 'whole')
+  out, asked = tmp_path / 'interrupted', []
+  renew = Flagger.renew
+
+  def interrupted(flagger, step, stop):
+    asked.append(step)
+    if asked.count(step) == 1:
+      os.kill(os.getpid(), signal.SIGTERM)
+    return renew(flagger, step, stop)
+
+  monkeypatch.setattr(Flagger, 'renew', interrupted)
+  for _ in range(2):
+    with pytest.raises(KeyboardInterrupt):
+      train(config, out)
+  counts, _ = train(config, out)
+  assert asked == [0, 0, 3, 3]
+  assert (out / 'checkpoints' / 'ckpt-3.index').exists()
+  for one, other in zip(weights(tmp_path / 'whole'), weights(out), strict=True):
+    assert np.array_equal(one, other)
+  ours, theirs = (LabelSet.read(f / 'label_set') for f in (out, tmp_path / 'whole'))
+  assert counts['flagged_labels'] == ours.flagged().sum() > 0
+  assert np.array_equal(ours.packed, theirs.packed)
+
+
+def test_what_was_corrected_for_good_is_written_as_a_label_set(small_records, tmp_path):
+  flags = ('--negative_loss=ll_cp', '--loss_options=delta=20', '--steps=10')
+  printed = run_stage_ok('train', *train_flags(small_records, tmp_path / 'run', *flags))
+  assert 'negative_loss ll_cp: from step 2 on 20 % of a batch' in printed
+  label_set = LabelSet.read(tmp_path / 'run' / 'label_set')
+  assert (label_set.flagged_as, label_set.description['value']) == ('positive', '20')
+  states = read_label_table(RecordsFolder.open(small_records)).dense()
+  assert (states[label_set.flagged()] == LabelState.IMPLICIT_NEGATIVE).all()
+  counts = json.loads((tmp_path / 'run' / 'run.json').read_text())['counts']
+  assert counts['flagged_labels'] == label_set.flagged().sum() > 0

@@ -194,15 +194,16 @@ def test_an_epoch_is_as_many_examples_as_clips_or_must_be_told(small_records):
   clips = RecordsFolder.open(small_records).clip_ids
   fold = Fold(0, 3)
   kept = sum(not fold.holds(clip_id) for clip_id in clips)
-  assert steps(LossConfig('ll_r'), left_out=fold) == -(-kept // 5)
+  assert steps(LossConfig('splc'), left_out=fold) == -(-kept // 5)
   for changes in (
     {'main': {'label_mode': 'strong'}},
     {'mix': SourceConfig(str(small_records), 'strong')},
   ):
     assert steps(LossConfig('hill'), **changes) == 1  # which knows no epochs
-    assert steps(LossConfig('ll_ct', epoch_steps=9), **changes) == 9
-    with pytest.raises(InputError, match=r'll_ct goes by epochs.*give --epoch_steps'):
-      steps(LossConfig('ll_ct'), **changes)
+    assert steps(LossConfig('ll_r'), steps=95, **changes) == 10  # a tenth of the run
+    assert steps(LossConfig('splc', epoch_steps=9), **changes) == 9
+    with pytest.raises(InputError, match=r'splc goes by epochs.*give --epoch_steps'):
+      steps(LossConfig('splc'), **changes)
 
 
 def test_class_priors_are_mean_scores(small_records, tmp_path):

@@ -4,6 +4,7 @@ and what the official code gave."""
 import json
 import math
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from audioset_ml.training.loss_config import (
 )
 from audioset_ml.training.loss_table import build_loss
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
+from audioset_ml.training.sources import epoch_steps
 from audioset_ml.training.trainer import Shape, Trainer
 
 SUSPECTING = [name for name in NEGATIVE_LOSSES if name != 'bce']
@@ -104,7 +106,7 @@ def plain_choice(name, target, logits, epoch, options):
     number = int(options['likely'] * len(target))
   elif name in ('ll_r', 'll_ct'):
     percent = min(epoch * options['delta'], 100)
-    number = math.floor(suspected.sum() * percent / 100 + 1e-9)
+    number = math.ceil(suspected.sum() * percent / 100 - 1e-9)
   else:
     return np.zeros(target.shape, bool)
   places = [place for place in np.ndindex(*target.shape) if suspected[place]]
@@ -232,19 +234,20 @@ def test_what_a_person_refuted_is_plain_cross_entropy(name):
 
 def test_the_largest_losses_of_the_first_epoch_are_kept():
   """In the sixth a percent of them is rejected: of all 200 suspected ones two."""
+  delta = {'delta': 0.2}
   random = np.random.default_rng(0)
   logits, target = random.normal(0, 3, (10, 24)), np.zeros((10, 24), int)
   target[:, :2], target[:, 2:4] = 1, -2
-  everything = loss_and_gradient('ll_r', target, logits, epoch=0)[1]
+  everything = loss_and_gradient('ll_r', target, logits, epoch=0, **delta)[1]
   assert (everything != 0).all()
-  gradient = loss_and_gradient('ll_r', target, logits, epoch=5)[1]
+  gradient = loss_and_gradient('ll_r', target, logits, epoch=5, **delta)[1]
   rejected = np.argwhere(gradient == 0)
   assert len(rejected) == 2
   suspects = np.where(target == 0, logits, -np.inf)
   assert set(map(tuple, rejected)) == {
     np.unravel_index(place, (10, 24)) for place in np.argsort(suspects.ravel())[-2:]
   }
-  corrected = loss_and_gradient('ll_ct', target, logits, epoch=5)[1]
+  corrected = loss_and_gradient('ll_ct', target, logits, epoch=5, **delta)[1]
   assert (corrected[tuple(rejected.T)] < 0).all()
 
 
@@ -269,7 +272,12 @@ def test_binary_cross_entropy_is_the_default():
     ({'name': 'splc', 'given': {'tau': 2}}, r'splc: tau is 2, but must be in \[0, 1\]'),
     ({'name': 'hill', 'given': {'gamma': -1}}, 'gamma is -1, but must be a number, at'),
     ({'name': 'wan', 'given': {'weight': math.nan}}, 'weight is nan'),
-    ({'suspect_all': True}, 'bce has no use for suspect_all'),
+    ({'suspect_all': True}, 'bce has no use for suspect_all_negatives'),
+    ({'name': 'csl', 'suspect_all': True}, 'csl has a term of its own for explicit'),
+    (
+      {'name': 'csl', 'given': {'prior_threshold': 0.5}},
+      'prior_threshold does nothing without prior_scores',
+    ),
     ({'name': 'hill', 'epoch_steps': 5}, 'hill has no use for epoch_steps'),
     ({'name': 'asl', 'priors': 'scores'}, 'asl has no use for prior_scores'),
     ({'name': 'll_r', 'epoch_steps': -1}, 'epoch_steps is -1'),
@@ -278,6 +286,35 @@ def test_binary_cross_entropy_is_the_default():
 def test_what_a_loss_cannot_use_is_refused(given, message):
   with pytest.raises(InputError, match=message):
     LossConfig(**given)
+
+
+@pytest.mark.parametrize('name', ['ll_r', 'll_ct'])
+@pytest.mark.parametrize('epoch', range(3))
+def test_a_small_share_of_few_labels_is_one(name, epoch):
+  """From the second epoch on, however few classes there are."""
+  gradient = loss_and_gradient(name, np.zeros((2, 3)), np.ones((2, 3)), epoch)[1]
+  other = {'ll_r': gradient == 0, 'll_ct': gradient < 0}[name]
+  assert other.sum() == (epoch > 0)
+
+
+@pytest.mark.parametrize(
+  ('config', 'steps', 'line'),
+  [
+    (LossConfig('ll_r'), 1000, '0.5 % more .* left out every 100 steps, 4.5 % at the'),
+    (LossConfig('ll_ct', {'delta': 20}), 1000, 'as positives every .*, 100 % at the'),
+    (LossConfig('ll_cp'), 1000, "from step 101 on 0.1 % of a batch's .* for good"),
+    (LossConfig('ll_ct', epoch_steps=9), 9, 'has one epoch .* changes nothing'),
+    (LossConfig('csl'), 1000, 'csl: without prior_scores the classes that are freq'),
+    (LossConfig('csl', priors='scores'), 1000, None),
+    (LossConfig('hill'), 1000, None),
+  ],
+)
+def test_what_a_loss_will_do_is_told_beforehand(config, steps, line):
+  """An epoch of ll_… is a tenth of the run, whatever the clips."""
+  run = TrainConfig(SourceConfig(''), loss=config, steps=steps)
+  remarks = config.remarks(steps, epoch_steps(run, []))
+  assert len(remarks) == (line is not None)
+  assert line is None or re.search(line, remarks[0])
 
 
 def test_options_are_names_and_numbers():
