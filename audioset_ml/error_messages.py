@@ -10,6 +10,7 @@ from audioset_ml.errors import InputError, printable
 
 FLAGS = flags.FLAGS
 
+_FUNCTION_NODE = re.compile(r'^\{\{function_node [^}]*\}\}\s*')
 _MISSING = re.compile(r'flag --(\w+)=None: Flag --\1 must have a value')
 
 
@@ -42,17 +43,32 @@ def _first_sentence(name: str) -> str:
 
 
 def of(error: Exception) -> str:
-  """What an error says; of the system's own, the path first, and what to do."""
+  """What an error says; of the system's own, the path first, and what to do.
+
+  A full disk names no path: then it is what the flags say is to be written.
+  """
   if isinstance(error, UnicodeEncodeError):
     return f'{printable(error.object)}: a name that is no UTF-8 cannot be used here'
   if isinstance(error, MemoryError):
     told = printable(error) or 'no more is known'
     return f'the memory does not suffice ({told}): what sizes it must be smaller'
   ours = isinstance(error, InputError) or not isinstance(error, OSError)
+  if not ours and error.filename is None and (outputs := _outputs()):
+    reason = error.strerror or f'{error}; is the disk full?'
+    return f'{outputs}: cannot be finished ({printable(reason)})'
   if ours or error.filename is None or not error.strerror:
-    return '\n'.join(map(printable, str(error).split('\n')))
+    # TensorFlow's begin with the name of the operation.
+    text = _FUNCTION_NODE.sub('', str(error))
+    return '\n'.join(map(printable, text.split('\n')))
   name = printable(os.fsdecode(error.filename))
   return f'{name}: cannot be used ({error.strerror}); name another path'
+
+
+def _outputs() -> str:
+  """What the stage writes, as its flags say."""
+  own = FLAGS.get_key_flags_for_module(sys.argv[0])
+  named = [flag.value for flag in own if flag.name.startswith('output')]
+  return ', '.join(printable(one) for one in named if one and isinstance(one, str))
 
 
 def is_the_users_to_mend(error: Exception) -> bool:

@@ -18,6 +18,7 @@ Examples:
   python -m audioset_ml.tag --model=my_model/exported new.wav
 """
 
+import functools
 import pathlib
 import shlex
 
@@ -111,16 +112,18 @@ def main(_) -> None:
   from audioset_ml.finetuning import inputs as finetune_inputs
 
   config = _config()
+  output_dir = pathlib.Path(FLAGS.output_dir)
+  # Opened once the folder is entered, but before anything in it is changed.
+  opened = functools.cache(lambda: finetune_inputs.open_inputs(config, output_dir))
   with stage.output_folder(
     FLAGS.output_dir,
     {'model': FLAGS.model},
     FLAGS.seed,
-    check=lambda: _check(config),
+    check=lambda: _check(opened()),
     other_inputs={'sounds': FLAGS.sounds, 'audio_dir': FLAGS.audio_dir},
-    changes=lambda path: finetune_inputs.changes(config, pathlib.Path(path)),
+    changes=lambda path: finetune_inputs.changes(opened(), output_dir),
   ) as folder:
-    path = pathlib.Path(folder.path)
-    inputs = finetune_inputs.open_inputs(config, path)
+    path, inputs = output_dir, opened()
     from audioset_ml.finetuning import summary
     from audioset_ml.records.shard_runs import RunConfig
 
@@ -190,12 +193,10 @@ def _config():
   )
 
 
-def _check(config) -> dict[str, object]:
+def _check(inputs) -> dict[str, object]:
   """What --dry_run counts."""
-  from audioset_ml.finetuning import inputs as finetune_inputs
   from audioset_ml.finetuning import summary
 
-  inputs = finetune_inputs.open_inputs(config, pathlib.Path(FLAGS.output_dir))
   print(summary.inputs_text(inputs) + '\n')
   return {'clips': len(inputs.clips), 'clips evaluated on': len(inputs.evaluated())}
 

@@ -211,21 +211,31 @@ def whole_file(path: str | os.PathLike) -> Iterator[BinaryIO]:
   """
   target = _behind_links(as_path(path))
   partial = target.with_name(partial_name(target.name))
-  with locked_file(partial, f'{path}: another process is writing it; waiting') as file:
+  told = f'{path}: another process is writing it; waiting'
+  # Closing it may fail once more, of what a full disk has not taken.
+  with errors_naming(path), locked_file(partial, told) as file:
     try:
       file.truncate()
       yield file
       file.flush()
       os.fsync(file.fileno())
       os.replace(partial, target)
-    except OSError as error:
-      partial.unlink(missing_ok=True)
-      if error.filename is None:  # as of a full disk
-        raise OSError(error.errno, error.strerror, str(path)) from error
-      raise
     except BaseException:
       partial.unlink(missing_ok=True)
       raise
+
+
+@contextlib.contextmanager
+def errors_naming(path: str | os.PathLike) -> Iterator[None]:
+  """While a file is written: what names none, as of a full disk, names this one."""
+  try:
+    yield
+  except OSError as error:
+    if error.filename is not None:
+      raise
+    # NumPy says only how many values were not written.
+    said = error.strerror or f'{error}; is the disk full?'
+    raise OSError(error.errno, said, os.fspath(path)) from error
 
 
 def locked_file(path: pathlib.Path, told: str) -> BinaryIO:

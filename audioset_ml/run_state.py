@@ -3,6 +3,8 @@
 `.inputs.json` says what the run started from: its flags, and fingerprints of its
 inputs. `.lock` keeps two processes apart. `.replaced` holds what --overwrite set aside
 until the new content is finished, `..replaced.partial` what it is just setting aside.
+A finished run that is brought up to date is set aside, too, as links to its files, made
+in `..linked.partial`.
 After a kill at any point the same call goes on, and every other finds the old content
 as it was, unless the new run has written something: what is set aside for a run that
 has not is brought back first.
@@ -11,7 +13,10 @@ has not is brought back first.
 import contextlib
 import dataclasses
 import datetime
+import errno
 import os
+import pathlib
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,11 +32,13 @@ FLAGS_FILE = 'flags.txt'
 _INPUTS_FILE = '.inputs.json'
 _LOCK_FILE = '.lock'
 _REPLACED = '.replaced'
+_LINKED = folders.partial_name('.linked')
 _BOOKKEEPING = {_INPUTS_FILE, FLAGS_FILE}
 # What is no content: our own, and what a kill leaves of the writing of it.
 APART = {
   _LOCK_FILE,
   _REPLACED,
+  _LINKED,
   *map(folders.partial_name, (_REPLACED, *_BOOKKEEPING, folders.RUN_FILE)),
 }
 
@@ -314,13 +321,48 @@ def _set_aside(path: Path) -> None:
   moving.rename(aside)
 
 
+def reopen(path: pathlib.Path) -> None:
+  """Makes a finished run one that goes on, and sets aside what it holds.
+
+  Its files stay where they are, and links to them are set aside: steps that hold are
+  kept, and files that change must be written anew, not into.
+  """
+  aside, linked = path / _REPLACED, path / _LINKED
+  if folders.is_finished(path) and not aside.exists():
+    try:
+      paths.delete_tree(linked)  # which a kill may have left
+      linked.mkdir()
+      for entry in _content(path):
+        _link_tree(entry, linked / entry.name)
+      linked.rename(aside)
+    except OSError:
+      paths.delete_tree(linked)
+      raise
+  (path / folders.RUN_FILE).unlink(missing_ok=True)
+
+
+def _link_tree(source: pathlib.Path, target: pathlib.Path) -> None:
+  """Links a file, or all files of a folder; copies them where there are no links."""
+  if source.is_dir() and not source.is_symlink():
+    target.mkdir()
+    for entry in source.iterdir():
+      _link_tree(entry, target / entry.name)
+    return
+  try:
+    os.link(source, target, follow_symlinks=False)
+  except OSError as error:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+      raise
+    shutil.copy2(source, target, follow_symlinks=False)
+
+
 def discard(path: Path) -> None:
   """Deletes a run's content, so that the folder is as one that it had just entered."""
   _delete([entry for entry in _content(path) if entry.name not in _BOOKKEEPING])
 
 
 def restore(path: Path) -> None:
-  """Brings back what --overwrite set aside, when the new run failed."""
+  """Brings back what was set aside, when the new run failed."""
   aside, moving = path / _REPLACED, _moving(path)
   if aside.exists():
     _delete(_content(path))
@@ -332,8 +374,8 @@ def restore(path: Path) -> None:
 
 
 def forget_replaced(path: Path) -> None:
-  """Deletes what --overwrite set aside, when the new run has finished."""
-  for aside in (path / _REPLACED, _moving(path)):
+  """Deletes what was set aside, when the new run has finished."""
+  for aside in (path / _REPLACED, _moving(path), path / _LINKED):
     paths.delete_tree(aside)
 
 

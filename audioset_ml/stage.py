@@ -193,7 +193,8 @@ def output_folder(
     remote: whether the stage can write to other file systems than the disk's.
     other_inputs: inputs that are not kept, nor looked at for changes.
     changes: what has changed, since a run in the folder, of inputs that the stage keeps
-      an account of by itself; '' for nothing. It is told, and a finished run goes on.
+      an account of by itself; '' for nothing. It is told, and a finished run goes on;
+      what it held comes back if that fails. It checks the inputs, before any change.
     finished: what there is to say of a finished run beside that it is; '' for nothing.
 
   Raises:
@@ -226,11 +227,13 @@ def output_folder(
     entering = (path, _stage_name(), _comparable_flags(), inputs, FLAGS.overwrite)
     new = run_state.look(*entering) == 'new'
     folder, start = StageFolder(path), time.time()
+    was_finished = False
     try:
       is_due = run_state.enter(*entering)
       if changed := changes(path):
         print(changed, flush=True)
-        (path / folders.RUN_FILE).unlink(missing_ok=True)
+        was_finished = folders.is_finished(path)
+        run_state.reopen(path)
       elif not is_due:
         done = (
           f'{path}: finished already with the same flags; --overwrite makes it anew'
@@ -240,7 +243,11 @@ def output_folder(
       yield folder
       details = {'counts': folder.counts, **folder.details}
       run_state.finish(path, _stage_name(), inputs, seed, start, details)
-    except (UnfinishedError, _NothingToDo):
+    except _NothingToDo:
+      raise
+    except UnfinishedError:
+      if was_finished:  # which is worth more than what is there of the new
+        run_state.restore(path)
       raise
     except Exception as error:
       if isinstance(error, NothingUsableError):

@@ -1,16 +1,21 @@
 """Faults of a stage's own file system: a kill, or a full disk, at its n-th change.
 
 What Python changes is counted (its audit events: files opened to be written, renamed,
-removed, folders made); what TensorFlow's C++ writes by itself isn't.
+removed, folders made); what TensorFlow's C++ writes by itself isn't. There a disk is
+full before a file is begun: where it gets full in the midst of one, see `disk`.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import signal
 import subprocess
 import zipfile
+
+import pytest
 
 from tests import stages
 
@@ -90,6 +95,39 @@ class Faults:
     return stages.run_stage(stage, *arguments, setup=_SETUP.format(plan=plan))
 
 
+@contextlib.contextmanager
+def disk(folder: pathlib.Path, size: int):
+  """A real disk of so many bytes, in memory; the test is skipped where none can be.
+
+  Args:
+    folder: where it is mounted.
+    size: in bytes; it has whole pages.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  command = ['mount', '-t', 'tmpfs', '-o', f'size={size}', 'tmpfs', str(folder)]
+  try:
+    subprocess.run(command, check=True, capture_output=True)
+  except (OSError, subprocess.CalledProcessError) as error:
+    pytest.skip(f'no disk can be mounted here; root on Linux can: {error}')
+  try:
+    yield
+  finally:
+    # Also where what failed still has a file open there.
+    subprocess.run(['umount', '-l', str(folder)], check=True)
+
+
+def enlarge(folder: pathlib.Path, size: int) -> None:
+  """Gives a `disk` another size (bytes)."""
+  options = f'remount,size={size}'
+  subprocess.run(['mount', '-o', options, str(folder)], check=True)
+
+
+def used(folder: pathlib.Path) -> int:
+  """How much of a `disk` is used (bytes)."""
+  state = os.statvfs(folder)
+  return (state.f_blocks - state.f_bfree) * state.f_frsize
+
+
 def was_killed(done: subprocess.CompletedProcess) -> bool:
   """Whether a process ended by SIGKILL."""
   return done.returncode == -signal.SIGKILL
@@ -98,8 +136,8 @@ def was_killed(done: subprocess.CompletedProcess) -> bool:
 def content(folder: pathlib.Path) -> dict[str, str]:
   """A digest of each file by its path, without what tells the time of a run.
 
-  Of zip files (`.keras`) that of what they hold; of run.json and of the index of
-  checkpoints without times.
+  Of zip files (`.keras`, `.npz`) that of what they hold; of run.json and of the index
+  of checkpoints without times.
   """
   found = {}
   for path in sorted(folder.rglob('*')):
@@ -110,7 +148,7 @@ def content(folder: pathlib.Path) -> dict[str, str]:
 
 
 def _timeless(path: pathlib.Path) -> bytes:
-  if path.suffix == '.keras':
+  if path.suffix in ('.keras', '.npz'):
     with zipfile.ZipFile(path) as archive:
       names = [name for name in archive.namelist() if name != 'metadata.json']
       return b''.join(archive.read(name) for name in names)

@@ -4,6 +4,8 @@ From the first change to the last, the old content of the folder is there or the
 and the same command ends in the same bytes.
 """
 
+import dataclasses
+import pathlib
 import random
 import shutil
 
@@ -13,63 +15,98 @@ from audioset_ml import folders, run_state
 from audioset_ml.errors import InputError
 from tests import faults
 from tests.conftest import prepare_flags
-from tests.stages import run_stage_ok
+from tests.stages import run_stage, run_stage_ok
 
 OLD = ('--train_clips=2', '--eval_clips=1', '--num_workers=1')
 NEW = ('--train_clips=1', '--eval_clips=1', '--num_workers=1')
 
 
+@dataclasses.dataclass(frozen=True)
+class Replacement:
+  """A run that takes the place of a finished one.
+
+  Attributes:
+    runner: of faults.
+    command: its stage and flags, but for --output_dir.
+    finished: the folder of the finished run.
+    old, new: the content of both.
+    changes: how often the new run changes something.
+  """
+
+  runner: faults.Faults
+  command: tuple[str, ...]
+  finished: pathlib.Path
+  old: dict[str, str]
+  new: dict[str, str]
+  changes: int
+
+  @classmethod
+  def of(cls, root, old, new, between=lambda: None) -> 'Replacement':
+    """Args: a folder; both commands; what is done between them."""
+    out, runner = root / 'out', faults.Faults(root / 'hooks')
+    run_stage_ok(*old, f'--output_dir={out}')
+    shutil.copytree(out, root / 'old', symlinks=True)
+    content = faults.content(out)
+    between()
+    changes = runner.count(*new, f'--output_dir={out}', under=out)
+    assert changes > 20
+    return cls(runner, new, root / 'old', content, faults.content(out), changes)
+
+  def run_to(self, fault, at, out) -> None:
+    """Runs it to a fault: the old is there, or the new, which its command ends in."""
+    shutil.copytree(self.finished, out, symlinks=True)
+    command = (*self.command, f'--output_dir={out}')
+    status, where = end_by_a_fault(self.runner, command, out, fault, at)
+    if fault == 'kill':
+      # Another stage takes nothing of it.
+      with pytest.raises(InputError, match=f'was written by `{command[0]}`'):
+        run_state.enter(out, 'sweep', run_state.Flags(()), {}, overwrite=True)
+    elif status:
+      assert faults.content(out) == self.old, where
+    if folders.is_finished(out):
+      kept = {
+        name: digest
+        for name, digest in faults.content(out).items()
+        if not name.startswith(('.replaced', '..replaced', '..linked'))
+      }
+      assert kept == self.old or told(command[0], kept) == told(command[0], self.new)
+    run_stage_ok(*command)
+    assert made_by(command[0], out) == told(command[0], self.new), where
+
+
+def made_by(stage, folder):
+  """What a stage has written: see `told`."""
+  return told(stage, faults.content(folder))
+
+
+def told(stage, content):
+  """What a run's content tells but for when and where it was: the steps inside
+  finetune's folder say from which others they were made."""
+  if stage != 'finetune':
+    return content
+  endings = ('.tfrecord', '.keras', '.npy', 's.csv', 'results.json')
+  return {name: content[name] for name in content if name.endswith(endings)}
+
+
 @pytest.fixture(scope='module')
 def soundscapes(tmp_path_factory):
-  """(the runner of faults, a finished folder, its content, that of the new run, how
-  often the new run changes something when it replaces the finished one)."""
   root = tmp_path_factory.mktemp('faults')
-  out = root / 'out'
-  run_stage_ok('soundscapes', *OLD, f'--output_dir={out}')
-  shutil.copytree(out, root / 'old')
-  old = faults.content(out)
-  runner = faults.Faults(root / 'hooks')
-  changes = runner.count(
-    'soundscapes', *NEW, f'--output_dir={out}', '--overwrite', under=out
-  )
-  assert changes > 20
-  return runner, root / 'old', old, faults.content(out), changes
+  new = ('soundscapes', *NEW, '--overwrite')
+  return Replacement.of(root, ('soundscapes', *OLD), new)
 
 
 @pytest.mark.parametrize('fault', ['kill', 'full'])
 def test_overwriting_loses_nothing_at_some_faults(soundscapes, fault, tmp_path):
-  changes = soundscapes[-1]
+  changes = soundscapes.changes
   for at in (2, 9, changes // 2, changes):
-    overwrite_to_a_fault(soundscapes, fault, at, tmp_path / str(at))
+    soundscapes.run_to(fault, at, tmp_path / str(at))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('fault', ['kill', 'full'])
 def test_overwriting_loses_nothing_at_any_fault(soundscapes, fault, tmp_path):
-  for at in range(1, soundscapes[-1] + 1):
-    overwrite_to_a_fault(soundscapes, fault, at, tmp_path / str(at))
-
-
-def overwrite_to_a_fault(soundscapes, fault, at, out):
-  runner, finished, old, new, _ = soundscapes
-  shutil.copytree(finished, out)
-  command = ('soundscapes', *NEW, f'--output_dir={out}', '--overwrite')
-  status, where = end_by_a_fault(runner, command, out, fault, at)
-  if fault == 'kill':
-    # Another stage takes nothing of it.
-    with pytest.raises(InputError, match='was written by `soundscapes`'):
-      run_state.enter(out, 'train', run_state.Flags(()), {}, overwrite=True)
-  elif status:
-    assert faults.content(out) == old, where
-  if folders.is_finished(out):
-    kept = {
-      name: digest
-      for name, digest in faults.content(out).items()
-      if not name.startswith(('.replaced', '..replaced'))
-    }
-    assert kept in (old, new), where
-  run_stage_ok(*command)
-  assert faults.content(out) == new, where
+  for at in range(1, soundscapes.changes + 1):
+    soundscapes.run_to(fault, at, tmp_path / str(at))
 
 
 @pytest.fixture(scope='module')
@@ -103,6 +140,11 @@ def chain(small_data, small_records, tmp_path_factory):
     'export': [f'--model={root}/train'],
     'describe': [f'--segments_csv={segments}', *labels],
   }
+  sounds = root / 'sounds'
+  for number, sound in enumerate(sorted((small_data / 'audio').iterdir())):
+    place = sounds / ('low', 'high')[number % 2]
+    place.mkdir(parents=True, exist_ok=True)
+    shutil.copy(sound, place)
   for stage, flags in commands.items():
     run_stage_ok(stage, *flags, f'--output_dir={root}/{stage}')
   commands['frame_labels'] = labels[:1]
@@ -113,26 +155,41 @@ def chain(small_data, small_records, tmp_path_factory):
     f'--scores={root}/score',
     f'--audio_dir={small_data}/audio',
   ]
+  model = f'--model={root}/train'
+  commands['finetune'] = [f'--sounds={sounds}', model, '--steps=3', '--folds=2']
+  commands['tag'] = [model, small_data / 'audio']
+  clip_id = (root / 'score/clip_ids.txt').read_text().split()[0]
+  commands['inspect'] = [small_records, f'--clip_id={clip_id}']
+  commands['soundscapes'] = [*NEW]
   return root, commands
+
+
+STAGES = [
+  'prepare',
+  'train',
+  'score',
+  'import_scores',
+  'enhance',
+  'audit',
+  'evaluate',
+  'embed',
+  'export',
+  'describe',
+]
+FILES = [
+  ('frame_labels', '--output_tsv=framed.tsv'),
+  ('report', '--output=page.html'),
+  ('review', '--output=page.html'),
+  ('tag', '--output_npz=scores.npz'),
+  ('tag', '--output_csv=scores.csv'),
+  ('tag', '--events=events.tsv'),
+  ('inspect', '--output=clip.png'),
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('fault', ['kill', 'full'])
-@pytest.mark.parametrize(
-  'stage',
-  [
-    'prepare',
-    'train',
-    'score',
-    'import_scores',
-    'enhance',
-    'audit',
-    'evaluate',
-    'embed',
-    'export',
-    'describe',
-  ],
-)
+@pytest.mark.parametrize('stage', STAGES)
 def test_every_stage_goes_on_to_the_same_bytes(chain, stage, fault, tmp_path):
   root, commands = chain
   runner, out = faults.Faults(tmp_path / 'hooks'), tmp_path / 'out'
@@ -149,27 +206,95 @@ def test_every_stage_goes_on_to_the_same_bytes(chain, stage, fault, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('fault', ['kill', 'full'])
-@pytest.mark.parametrize(
-  ('stage', 'output'),
-  [
-    ('frame_labels', '--output_tsv=framed.tsv'),
-    ('report', '--output=page.html'),
-    ('review', '--output=page.html'),
-  ],
-)
+@pytest.mark.parametrize(('stage', 'output'), FILES)
 def test_files_are_the_old_or_the_new(chain, stage, output, fault, tmp_path):
   runner, out = faults.Faults(tmp_path / 'hooks'), tmp_path / 'out'
   flag, name = output.split('=')
   command = (stage, *chain[1][stage], f'{flag}={out}/{name}')
   out.mkdir()
   changes = runner.count(*command, under=out)
-  new = (out / name).read_bytes()
+  new = faults.content(out)[name]
   for at in range(1, changes + 1):
     (out / name).write_text('old')
     _, where = end_by_a_fault(runner, command, out, fault, at)
-    assert (out / name).read_bytes() in (b'old', new), where
+    found = (out / name).read_bytes()
+    assert found == b'old' or faults.content(out)[name] == new, where
     run_stage_ok(*command)
-    assert (out / name).read_bytes() == new, where
+    assert faults.content(out)[name] == new, where
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fault', ['kill', 'full'])
+@pytest.mark.parametrize(
+  ('stage', 'old', 'new'),
+  [
+    ('enhance', '--discard_percent=0,20', '--discard_percent=0,40'),
+    ('evaluate', '--bootstrap=20', '--bootstrap=50'),
+    ('train', '--steps=2', '--steps=6'),
+  ],
+)
+def test_overwriting_any_stage_loses_nothing(chain, stage, old, new, fault, tmp_path):
+  flags = chain[1][stage]
+  replacement = Replacement.of(
+    tmp_path, (stage, *flags, old), (stage, *flags, new, '--overwrite')
+  )
+  for at in few_of(replacement.changes, stage):
+    replacement.run_to(fault, at, tmp_path / str(at))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('fault', ['kill', 'full'])
+def test_bringing_a_model_up_to_date_loses_nothing(chain, fault, tmp_path):
+  root, commands = chain
+  sounds = tmp_path / 'sounds'
+  shutil.copytree(root / 'sounds', sounds)
+  command = ('finetune', f'--sounds={sounds}', *commands['finetune'][1:])
+
+  def add():
+    one = next((sounds / 'low').iterdir())
+    shutil.copy(one, one.with_name(f'again{one.suffix}'))
+
+  replacement = Replacement.of(tmp_path, command, command, add)
+  for at in few_of(replacement.changes, fault):
+    replacement.run_to(fault, at, tmp_path / str(at))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ('stage', 'output'),
+  [(stage, '--output_dir=out') for stage in (*STAGES, 'soundscapes', 'finetune')]
+  + FILES,
+)
+def test_a_disk_that_gets_full_is_one_line_that_says_where(
+  chain, stage, output, tmp_path
+):
+  """Also where it gets full in the midst of a file, whatever library writes it."""
+  place, (flag, name) = tmp_path / 'disk', output.split('=')
+  command = (stage, *chain[1][stage], f'{flag}={place}/{name}')
+  large = 1 << 28
+  with faults.disk(place, large):
+    run_stage_ok(*command)
+    new, size = made_by(stage, place), faults.used(place)
+  pages = size // 4096
+  for number in sorted({1, pages // 3, 2 * pages // 3, pages - 1} - {0}):
+    with faults.disk(place, number * 4096):
+      done = run_stage(*command)
+      where = f'{stage}: {number} of {pages} pages: {done.stderr}'
+      assert done.returncode == 1 or pages == 1, where
+      assert 'Traceback' not in done.stderr, where
+      errors = [line for line in done.stderr.split('\n') if line.startswith('error: ')]
+      assert len(errors) == 1, where
+      assert str(place / name) in errors[0], where
+      assert 'No space left on device' in errors[0] or 'disk full' in errors[0], where
+      faults.enlarge(place, large)
+      run_stage_ok(*command)
+      assert made_by(stage, place) == new, where
+
+
+def few_of(changes, name):
+  """Four changes at random, and the first and the last."""
+  middle = random.Random(name).sample(range(2, changes), 4)
+  return [1, *sorted(middle), changes]
 
 
 def some_of(changes, stage, fault):

@@ -6,10 +6,13 @@ import stat
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from audioset_ml import folders
+from audioset_ml import error_messages, folders
 from audioset_ml.errors import InputError
+from audioset_ml.models.score_spool import Spool
+from tests import faults
 from tests.stages import ROOT, run_stage
 
 
@@ -67,6 +70,74 @@ def test_what_fails_half_way_leaves_the_old(tmp_path):
     fail_half_way()
   assert path.read_text() == 'old'
   assert os.listdir(tmp_path) == ['kept']
+
+
+@pytest.mark.parametrize(
+  'write',
+  [
+    lambda file: file.write(b'less than a buffer'),
+    lambda file: file.write(bytes(1 << 20)),
+    lambda file: np.save(file, np.zeros(1 << 20)),
+  ],
+)
+def test_a_full_disk_is_an_error_that_names_the_file(write, tmp_path):
+  path = tmp_path / 'disk/new'
+  with faults.disk(path.parent, 4096):
+    (path.parent / 'other').write_bytes(bytes(4096))
+    with (
+      pytest.raises(OSError, match=r'full|No space') as raised,
+      folders.whole_file(path) as file,
+    ):
+      write(file)
+    assert raised.value.filename == str(path)
+    assert raised.value.strerror
+    assert os.listdir(path.parent) == ['other']
+
+
+def test_a_full_disk_of_temporary_files_is_told_from_that_of_the_output(tmp_path):
+  with faults.disk(tmp_path / 'disk', 4096):
+    spool = Spool(tmp_path / 'disk/spool')
+    with (
+      pytest.raises(OSError, match='full') as raised,
+      folders.whole_file(tmp_path / 'scores.npz'),
+    ):
+      spool.add(np.zeros((1000, 1000)))
+    spool.close()
+  assert raised.value.filename == f'{tmp_path}/disk/spool'
+
+
+def test_soundscapes_on_a_full_disk_are_one_line_that_says_where(tmp_path):
+  out = tmp_path / 'disk/out'
+  for workers in (1, 2):
+    with faults.disk(out.parent, 1 << 18):
+      clips = ('--train_clips=9', '--eval_clips=1', f'--num_workers={workers}')
+      done = run_stage('soundscapes', *clips, f'--output_dir={out}')
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(f'error: {out}/audio/')
+    assert 'No space left on device' in line
+
+
+def test_what_names_no_file_gets_the_name_of_the_output(tmp_path):
+  setup = """
+import errno, os, sys
+def refuse(event, arguments):
+  if event == 'open' and str(arguments[0]).endswith('truth/drop_rates.csv'):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+sys.addaudithook(refuse)
+"""
+  clips = ('--train_clips=1', '--eval_clips=1', '--num_workers=1')
+  out = tmp_path / 'out'
+  done = run_stage('soundscapes', *clips, f'--output_dir={out}', setup=setup)
+  assert done.returncode == 1
+  said = f'error: {out}: cannot be finished (No space left on device)\n'
+  assert done.stderr == said
+
+
+def test_errors_say_the_path_first_and_no_operation():
+  assert error_messages.of(OSError(errno.EPERM, 'no', 'a\nb')).startswith('a\\nb: ')
+  error = ValueError('{{function_node __wrapped__Save}} a/b.index; No space left')
+  assert error_messages.of(error) == 'a/b.index; No space left'
 
 
 WRITE_OFTEN = """

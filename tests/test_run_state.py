@@ -34,7 +34,7 @@ def killed_at(monkeypatch):
     return call
 
   for owner, names in (
-    (os, ('replace', 'fsync')),
+    (os, ('replace', 'fsync', 'link')),
     (pathlib.Path, ('rename', 'mkdir', 'unlink', 'write_text')),
   ):
     for name in names:
@@ -115,6 +115,53 @@ def test_a_kill_while_the_old_content_is_brought_back_loses_none_of_it(
       killed_at(0)
       assert number > 3
       return
+
+
+def bring_up_to_date(path, text):
+  """As `finish`, of the same flags: 'model' is made anew, and 'logs' are kept."""
+  if run_state.enter(path, 'train', OLD, {}, overwrite=False):
+    (path / 'model').unlink(missing_ok=True)
+  else:
+    run_state.reopen(path)
+    (path / 'model').unlink()
+  (path / 'model').write_text(text)
+  if text == 'fails':
+    raise OSError(text)
+  folders.write_json(path / folders.RUN_FILE, {'stage': 'train', 'inputs': {}})
+  run_state.forget_replaced(path)
+
+
+def test_a_kill_while_a_run_is_brought_up_to_date_loses_none_of_it(tmp_path, killed_at):
+  for number in itertools.count(1):
+    path = tmp_path / str(number)
+    path.mkdir()
+    finish(path, OLD, 'old')
+    logs = (path / 'logs/events').stat()
+    names = {entry.name for entry in path.iterdir()}
+    killed_at(number)
+    try:
+      bring_up_to_date(path, 'new')
+    except Killed:
+      killed_at(0)
+    else:
+      killed_at(0)
+      assert content_of(path) == ['new', 'old', 'old']
+      assert os.path.samestat((path / 'logs/events').stat(), logs)
+      assert {entry.name for entry in path.iterdir()} == names
+      assert number > 8
+      return
+    is_whole = folders.is_finished(path)
+    assert not is_whole or content_of(path)[0] in ('old', 'new')
+    # The same command that fails brings the old back, and one that doesn't is the new.
+    if not is_whole:
+      with pytest.raises(OSError, match='fails'):
+        bring_up_to_date(path, 'fails')
+      run_state.restore(path)
+      assert content_of(path) == ['old'] * 3
+      assert folders.is_finished(path)
+    bring_up_to_date(path, 'new')
+    assert content_of(path) == ['new', 'old', 'old']
+    assert {entry.name for entry in path.iterdir()} == names
 
 
 def test_another_command_after_a_kill_never_takes_what_was_set_aside(

@@ -133,7 +133,8 @@ class _Chain:
   def _forget_folds(self, folds: int) -> None:
     """Deletes models of folds that there are no more."""
     for folder in (self._path / 'folds').glob('*'):
-      if int(folder.name) > folds:
+      # What else lies there is not ours.
+      if folder.name.isdecimal() and int(folder.name) > folds:
         paths.delete_tree(folder)
 
   def _write_labels(self) -> None:

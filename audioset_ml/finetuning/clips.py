@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import itertools
 import math
 import os
@@ -184,11 +185,13 @@ def _write_cuts(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
 
   pieces = _pieces(clips[0].recording.path, [round(SAMPLE_RATE * c.end) for c in clips])
   for clip, samples in zip(clips, pieces, strict=True):
-    with folders.whole_file(folder / clip.file) as file:
-      # 24 bits add no noise that features could show. Beyond ±1, which decoders of
-      # lossy formats exceed at times, any player cuts off as well.
-      clipped = np.clip(samples, -1, 1)
-      soundfile.write(file, clipped, SAMPLE_RATE, format='FLAC', subtype='PCM_24')
+    # In memory first: libsndfile says of a full disk neither so nor where.
+    coded = io.BytesIO()
+    # 24 bits add no noise that features could show. Beyond ±1, which decoders of
+    # lossy formats exceed at times, any player cuts off as well.
+    clipped = np.clip(samples, -1, 1)
+    soundfile.write(coded, clipped, SAMPLE_RATE, format='FLAC', subtype='PCM_24')
+    folders.write_atomically(folder / clip.file, coded.getvalue())
 
 
 def _pieces(path: pathlib.Path, ends: Sequence[int]) -> Iterator[np.ndarray]:

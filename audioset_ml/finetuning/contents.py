@@ -136,9 +136,9 @@ def read_recordings(
   folder: pathlib.Path,
 ) -> tuple[Contents, dict[str, tuple[str, ...]]]:
   """What `write_recordings` wrote: contents, and what was said, by name; both empty
-  where it has written nothing."""
+  where it has written nothing, or what can't be read."""
   try:
-    text = (folder / RECORDINGS_FILE).read_text()
+    text = (folder / RECORDINGS_FILE).read_text(encoding='utf-8')
     rows = list(csv.DictReader(io.StringIO(text)))
     contents = {
       row['file']: Content(
@@ -163,10 +163,14 @@ def _said(one: Recording) -> tuple[str, ...]:
 def changes_since(
   folder: pathlib.Path, recordings: Sequence[Recording], contents: Contents
 ) -> list[str]:
-  """What is other in recordings than when a run last looked; nothing without one."""
+  """What is other in recordings than when a run last looked; nothing without one.
+
+  Of a finished run that no longer says what there was, that is told: anything may be.
+  """
   before, said = read_recordings(folder)
   if not before:
-    return []
+    lost = f'{RECORDINGS_FILE} of {folder} is lost or damaged'
+    return [lost] if folders.is_finished(folder) else []
   new = {one.name: one for one in recordings}
   both = [name for name in new if name in before]
   lines = [

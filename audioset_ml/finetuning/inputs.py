@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError, counted
+from audioset_ml.errors import InputError, counted, printable
 from audioset_ml.finetuning import clips as clips_
 from audioset_ml.finetuning import contents as contents_
 from audioset_ml.finetuning import division, grouping, recordings, slips, sound_table
@@ -19,6 +19,7 @@ class Inputs:
   """What there is to learn from.
 
   Attributes:
+    sounds: the folder or table that names the recordings.
     listed: all recordings that there are, unusable ones among them.
     contents: what is in them.
     skipped: what is wrong with those that are left out.
@@ -29,6 +30,7 @@ class Inputs:
     notes: what a user should know.
   """
 
+  sounds: str
   listed: tuple[recordings.Recording, ...]
   contents: contents_.Contents
   skipped: tuple[str, ...]
@@ -130,6 +132,7 @@ def _inputs_of(
     )
   notes += _notes_on(clips, parts, config)
   return Inputs(
+    sounds=config.sounds,
     listed=found.recordings,
     contents=contents,
     skipped=tuple(skipped),
@@ -173,19 +176,13 @@ def _notes_on(
   return notes
 
 
-def changes(config: FinetuneConfig, output_dir: pathlib.Path) -> str:
+def changes(inputs: Inputs, output_dir: pathlib.Path) -> str:
   """What has changed since an earlier run looked at the recordings; '' for nothing."""
-  known, _ = contents_.read_recordings(output_dir)
-  if not known:
-    return ''
-  listed = find(config).recordings
-  contents = contents_.look_into(listed, known)
-  lines = contents_.changes_since(output_dir, listed, contents)
+  lines = contents_.changes_since(output_dir, inputs.listed, inputs.contents)
   if not lines:
     return ''
-  return '\n  '.join(
-    [f'{config.sounds} has changed; what depends on it is made anew:', *lines]
-  )
+  head = f'{printable(inputs.sounds)} has changed; what depends on it is made anew:'
+  return '\n  '.join([head, *map(printable, lines)])
 
 
 def write(inputs: Inputs, output_dir: pathlib.Path) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from audioset_ml import paths
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError, counted
+from audioset_ml.errors import InputError, counted, has_control, printable
 
 ENDINGS = ' '.join(AUDIO_SUFFIXES)
 _SHOWN = 5  # of many wrong files or rows
@@ -61,7 +61,8 @@ def in_subfolders(source: pathlib.Path) -> Found:
   What is no sound by its ending, or lies in no subfolder, is left out and mentioned.
 
   Raises:
-    InputError: there are no two subfolders, or one holds no sounds.
+    InputError: there are no two subfolders, one holds no sounds, or names hold control
+      characters.
   """
   here = [path for path in sorted(source.iterdir()) if not _is_hidden(path, source)]
   classes = [path for path in here if path.is_dir()]
@@ -81,6 +82,7 @@ def in_subfolders(source: pathlib.Path) -> Found:
     ]
     files = [path for path in files if not _is_hidden(path, source)]
     sounds = sorted(path for path in files if is_sound_name(path))
+    _require_plain([folder, *sounds], source)
     if not sounds:
       raise InputError(
         f'{folder}: no sound files in it ({ENDINGS}); add some or remove the folder'
@@ -104,6 +106,13 @@ def in_subfolders(source: pathlib.Path) -> Found:
       f'{some(outside)}'
     )
   return Found(tuple(recordings), notes=tuple(notes))
+
+
+def _require_plain(files: Sequence[pathlib.Path], source: pathlib.Path) -> None:
+  """Raises InputError if names hold what changes terminals or ends lines of tables."""
+  for path in files:
+    if found := has_control(path.relative_to(source).as_posix()):
+      raise InputError(f'{printable(path)}: its name holds {found}; rename it')
 
 
 def _is_hidden(path: pathlib.Path, source: pathlib.Path) -> bool:

@@ -1,7 +1,7 @@
 """The steps of a run: folders inside its own, as the stages write them.
 
 A step that has finished with the same settings and inputs is not done again; one that
-was killed goes on; one of others is done anew.
+was killed goes on; one of others, or whose files are damaged, is done anew.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from typing import Any
 
 from audioset_ml import folders, paths, run_state
 from audioset_ml.errors import InputError
+from audioset_ml.input_files import fault_of_form
 
 Work = Callable[[pathlib.Path], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -42,7 +43,9 @@ def step(
   path.mkdir(parents=True, exist_ok=True)
   try:
     is_due = run_state.enter(path, stage, flags, inputs, overwrite=False)
-  except InputError:  # of other settings or inputs
+    if not is_due:
+      _require_whole(path, stage)
+  except InputError:  # of other settings or inputs, or damaged
     (path / folders.RUN_FILE).unlink(missing_ok=True)  # before all that it speaks of
     paths.delete_tree(path)
     path.mkdir()
@@ -50,8 +53,39 @@ def step(
   if is_due:
     start = time.time()
     counts, details = work(path)
-    run_state.finish(path, stage, inputs, None, start, {'counts': counts, **details})
+    details = {'counts': counts, **details, 'files': _sizes(path)}
+    run_state.finish(path, stage, inputs, None, start, details)
   return folders.read_run(path, stage)['counts']
+
+
+def _sizes(path: pathlib.Path) -> dict[str, int]:
+  """The sizes of a folder's own files by their names (bytes); links are none."""
+  files = [
+    pathlib.Path(parent) / name
+    for parent, names in paths.walk(path)
+    for name in names
+    if not name.startswith('.')
+  ]
+  return {
+    file.relative_to(path).as_posix(): file.stat().st_size
+    for file in files
+    if not file.is_symlink()
+  }
+
+
+def _require_whole(path: pathlib.Path, stage: str) -> None:
+  """Raises InputError unless a finished step's files are there, and as long as then.
+
+  A step that an older version finished does not say how long they were.
+  """
+  run_json = folders.read_run(path, stage)
+  form = {'counts': dict, 'files?': {'*': int}}
+  if fault := fault_of_form(run_json, form):
+    raise InputError(f'{path}: {fault}')
+  there = _sizes(path)
+  for name, size in run_json.get('files', {}).items():
+    if there.get(name) != size:
+      raise InputError(f'{path}: {name} is damaged')
 
 
 def digest(*values: Any) -> str:
@@ -61,5 +95,5 @@ def digest(*values: Any) -> str:
 
 def write_if_other(path: pathlib.Path, text: str) -> None:
   """Writes a file unless it holds the same: steps go by its time of change."""
-  if not path.is_file() or path.read_text() != text:
+  if not path.is_file() or path.read_bytes() != text.encode():
     folders.write_atomically(path, text)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audioset_ml.errors import counted
+from audioset_ml.errors import counted, printable
 from audioset_ml.finetuning.division import TRAIN
 from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.recordings import some
@@ -42,7 +42,7 @@ def inputs_text(inputs: Inputs) -> str:
       f'{len(inputs.clips) - len(tested)} to train on'
     )
   lines += _class_lines(inputs)
-  return '\n'.join([*lines, *inputs.notes])
+  return '\n'.join(map(printable, [*lines, *inputs.notes]))
 
 
 def _class_lines(inputs: Inputs) -> list[str]:
@@ -84,7 +84,7 @@ def results_text(results: Results, inputs: Inputs) -> str:
   lines += [f'  {line}' for line in comparison_lines(results, inputs)]
   if more := _more_lines(results):
     lines += ['', *more]
-  return '\n'.join(lines)
+  return '\n'.join(map(printable, lines))
 
 
 def headline(results: Results) -> str:

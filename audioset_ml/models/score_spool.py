@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 
+from audioset_ml import folders
 from audioset_ml.errors import printable
 
 _BYTES_AT_ONCE = 1 << 24
@@ -27,7 +28,9 @@ class Spool:
 
   def add(self, rows: np.ndarray) -> None:
     """Appends rows. Shape [rows, columns]."""
-    np.ascontiguousarray(rows, np.float32).tofile(self._file)
+    # The disk of temporary files may be full where that of the outputs is not.
+    with folders.errors_naming(self._path):
+      np.ascontiguousarray(rows, np.float32).tofile(self._file)
     self.shape = (self.shape[0] + len(rows), rows.shape[1])
 
   def columns(self, chosen: list[int]) -> np.ndarray:
@@ -45,7 +48,8 @@ class Spool:
 
   def copy_to(self, archive: zipfile.ZipFile, name: str) -> None:
     """Writes it as an array of an `.npz` file."""
-    self._file.flush()
+    with folders.errors_naming(self._path):
+      self._file.flush()
     header = {'descr': '<f4', 'fortran_order': False, 'shape': self.shape}
     with archive.open(f'{name}.npy', 'w', force_zip64=True) as file:
       np.lib.format.write_array_header_1_0(file, header)

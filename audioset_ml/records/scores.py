@@ -78,7 +78,8 @@ class ClipPatchScores:
 
 def write_scores(output_dir: str | os.PathLike, scores: ClipScores) -> None:
   """Writes scores into a folder."""
-  np.save(pathlib.Path(output_dir) / SCORES_FILE, scores.values)
+  with folders.whole_file(pathlib.Path(output_dir) / SCORES_FILE) as file:
+    np.save(file, scores.values)
   write_rows(output_dir, scores.clip_ids, scores.class_map)
 
 

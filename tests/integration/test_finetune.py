@@ -15,6 +15,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
+from tests import faults
 from tests.small_embeddings import write_network
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
 
@@ -120,6 +121,102 @@ def test_a_folder_becomes_a_model_and_what_is_added_to_it_is_noticed(
   )
   assert scores_of(out / 'exported', tones / 'owl/hoot0_0.wav').shape == (3,)
   assert 'finished already' in run_stage_ok('finetune', *flags)
+
+
+def test_a_run_that_fails_to_be_brought_up_to_date_stays_as_it_was(
+  tones, network, tmp_path
+):
+  out = tmp_path / 'out'
+  flags = [f'--sounds={tones}', f'--model={network}', GROUPS, '--steps=3']
+  flags += ['--folds=2', f'--output_dir={out}']
+  run_stage_ok('finetune', *flags)
+  before = faults.content(out)
+  broken = tones / 'low hum/broken.wav'
+  broken.write_text('no sound')
+  failed = run_stage('finetune', *flags)
+  assert failed.returncode == 1
+  assert 'broken.wav' in failed.stderr
+  assert faults.content(out) == before
+  # Something that fails only after much was made anew.
+  broken.unlink()
+  write_tone(tones / 'low hum/low9_0.wav', 210.0, 99, 1)
+  for setup, told in (
+    (_FULL_ONCE.format(file=f'{out}/predictions.csv'), 'predictions.csv: cannot be us'),
+    (_NO_TRAINING, 'error: the loss is NaN'),
+  ):
+    failed = run_stage('finetune', *flags, setup=setup)
+    assert failed.returncode == 1, failed.stderr
+    assert told in failed.stderr
+    assert '1 recordings added' in failed.stdout
+    assert faults.content(out) == before
+  assert '1 recordings added' in run_stage_ok('finetune', *flags)
+  assert faults.content(out) != before
+  assert not list(out.glob('.*d*'))
+
+
+_FULL_ONCE = """
+import errno, os, sys
+left = [{file!r}]
+def refuse(event, arguments):
+  if event == 'os.rename' and os.fsdecode(arguments[1]) in left:
+    left.clear()
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+sys.addaudithook(refuse)
+"""
+_NO_TRAINING = """
+from audioset_ml import errors
+from audioset_ml.training import loop
+def train(*arguments, **more):
+  raise errors.UnfinishedError('the loss is NaN')
+loop.train = train
+"""
+
+
+def test_what_is_damaged_in_a_run_is_made_anew(tones, network, tmp_path):
+  out = tmp_path / 'out'
+  flags = [f'--sounds={tones}', f'--model={network}', GROUPS, '--steps=3']
+  flags += ['--folds=2', f'--output_dir={out}']
+  run_stage_ok('finetune', *flags)
+  before = faults.content(out)
+  # Of a finished run: what it knew of the recordings, one of which is new.
+  (out / 'recordings.csv').write_text('file,state\n')
+  added = tones / 'low hum/low9_0.wav'
+  write_tone(added, 210.0, 99, 1)
+  printed = run_stage_ok('finetune', *flags)
+  assert 'recordings.csv of ' in printed
+  assert 'is lost or damaged' in printed
+  assert 'low9_0.wav' in (out / 'recordings.csv').read_text()
+  # Of an unfinished one: anything.
+  added.unlink()
+  (out / 'run.json').unlink()
+  (out / 'evaluated_clips.txt').write_bytes(b'\xff\xfe\0')
+  (out / 'folds/.DS_Store').write_text('')
+  run_stage_ok('finetune', *flags)
+  (out / 'folds/.DS_Store').unlink()
+  for shard in (out / 'records').glob('*.tfrecord'):
+    shard.write_bytes(b'')
+  (out / 'run.json').unlink()
+  run_stage_ok('finetune', *flags)
+  after = faults.content(out)
+  assert after.keys() == before.keys()
+  same = ('results.json', 'predictions.csv', 'recordings.csv')
+  shards = [name for name in before if name.endswith('.tfrecord')]
+  for name in (*same, *shards):
+    assert after[name] == before[name], name
+
+
+def test_names_that_change_a_terminal_are_refused(tones, tmp_path):
+  flags = [f'--sounds={tones}', '--method=from_scratch', f'--output_dir={tmp_path}/out']
+  sound = tones / 'low hum/low0_0.wav'
+  for renamed in (sound.with_name('lo\nw.wav'), tones / 'm\x1b[31mid'):
+    old = sound if renamed.suffix else sound.parent
+    old.rename(renamed)
+    failed = run_stage('finetune', *flags, '--dry_run')
+    assert failed.returncode == 1
+    assert 'its name holds the control character' in failed.stderr
+    assert failed.stderr.count('\n') == 1
+    assert '\x1b' not in failed.stderr + failed.stdout
+    renamed.rename(old)
 
 
 @pytest.mark.slow
