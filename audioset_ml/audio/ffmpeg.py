@@ -84,7 +84,9 @@ class Stream:
     if context.name == 'flac':  # else damaged frames are decoded to noise
       context.options = {'err_detect': 'crccheck+explode'}
     self.layout = 'ambisonic' if content.is_ambisonic else context.layout.name
-    self.is_float = context.name.startswith('pcm_f')
+    is_wavpack = context.name == 'wavpack'  # lossless, of integers or floats
+    is_float = is_wavpack and context.format and context.format.name.startswith('flt')
+    self.is_float = bool(is_float) or context.name.startswith('pcm_f')
     self._losses = Losses(container, content)
 
   @property
@@ -164,7 +166,7 @@ class Stream:
       except av.error.EOFError:
         continue
       except _ERRORS:
-        self._losses.add_damage()
+        self._losses.add_damage(bytes(packet))
         continue
       yield from (one for one in frames if one.samples and one.sample_rate)
 

@@ -2,7 +2,7 @@
 
 import av
 
-from audioset_ml.audio.coded_frames import FrameWatch
+from audioset_ml.audio.coded_frames import FrameWatch, frame_size
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import Content
 
@@ -10,7 +10,7 @@ from audioset_ml.audio.sound_file import Content
 # a note (s). Of other formats it is a guess.
 _SHORTFALL_SECONDS = {
   **dict.fromkeys(('flac', 'w64', 'aiff', 'caf', 'ape', 'tta'), 0.02),
-  **dict.fromkeys(('mov', 'matroska', 'asf'), 0.1),
+  **dict.fromkeys(('mov', 'matroska', 'asf', 'flv'), 0.1),
   'ogg': 0.1,  # by its last page
   'mp3': 0.05,  # with a Xing or VBRI frame, of which some count themselves
 }
@@ -21,10 +21,13 @@ _ENDS_SAMPLES = 3500
 _GAP_SECONDS, _UNEVEN_SECONDS = 0.005, 0.05
 _COUNT_SAMPLES = 'flac', 'mp3', 'aac', 'wav'
 _FROM_ZERO = 'ogg', 'mov', 'matroska'  # unless they are cut out of others
-_BARE_FRAMES = 'mp3', 'aac'  # without time stamps in the file
+_BARE_FRAMES = 'mp3', 'aac', 'ac3'  # without time stamps in the file
+# Opus at rest sends nothing for up to 0.4 s (discontinuous transmission).
+_PAUSE_SECONDS = 0.42
 # How much silence stands for what is missing, besides as much as the sound before (s):
 # a wrong time stamp would fill the memory.
 _MOST_SILENCE = 60.0
+_HEADER_OF_PCM = 'w64', 'aiff'  # which FFmpeg takes for the length of coded sound too
 _UNREAD_SHARE = 0.1  # of a file of sound alone, behind the last packet
 _IN_ORDER = 'matroska', 'flac', 'w64', 'aiff', 'caf', 'au'  # nothing large behind it
 
@@ -39,9 +42,11 @@ class Losses:
     self._stream = container.streams.audio[0]
     self._tick = float(self._stream.time_base or 0)
     self._frames, self._damaged = FrameWatch(), 0
+    self._strays = 0  # packets that are no frames, as tags behind the last one are
     self._is_after_damage = False
     # Seconds: decoded, missing, of that filled with silence, and in bare frames.
     self._seconds = self._missing = self._filled = self._coded = 0.0
+    self._pauses = 0.0  # seconds of missing that coders leave out
     self._rate = 0  # of the last frame (Hz)
     self._starts = 0.0  # when the first frame does (s)
     self._waits = 0.0  # how much later than the file's pictures that is (s)
@@ -56,9 +61,12 @@ class Losses:
     self._last = max(self._last, packet.pos or 0)
     self._end = max(self._end, (packet.pos or 0) + packet.size)
 
-  def add_damage(self) -> None:
+  def add_damage(self, packet: bytes) -> None:
     """The packet could not be decoded."""
-    self._damaged += 1
+    if self._form in _BARE_FRAMES and not frame_size(packet):
+      self._strays += 1
+    else:
+      self._damaged += 1
     self._is_after_damage = True
 
   def add_frame(self, frame: av.AudioFrame) -> float:
@@ -69,6 +77,7 @@ class Losses:
     """
     seconds, gap = frame.samples / frame.sample_rate, 0.0
     is_first = not self._seconds
+    self._damaged, self._strays = self._damaged + self._strays, 0
     self._seconds, self._rate = self._seconds + seconds, frame.sample_rate
     if frame.pts is None:
       self._due = None if self._due is None else self._due + seconds
@@ -84,11 +93,20 @@ class Losses:
     if self._due is not None and start - self._due > limit:
       gap = start - self._due
       self._missing += 0 if is_first else gap
+      if not is_first and self._may_pause(gap):
+        self._pauses += gap
       if self._filled + gap > _MOST_SILENCE + self._seconds:
         gap = 0.0
       self._filled += gap
     self._due, self._is_after_damage = start + seconds, False
     return gap
+
+  def _may_pause(self, gap: float) -> bool:
+    """Whether a gap (s) is where Opus rested; in Ogg and others it sends on."""
+    is_opus = self._form == 'matroska' and self._stream.codec_context.name.endswith(
+      'opus'
+    )
+    return is_opus and not self._is_after_damage and gap < _PAUSE_SECONDS
 
   def notes(self, goes_on: bool) -> list[str]:
     """What is lacking, for people, when all is decoded; or what another reader will."""
@@ -103,9 +121,11 @@ class Losses:
     elif places := self._frames.damages:
       plural = 's' if places > 1 else ''
       found.append(Loss(f'{places} place{plural} with damaged frames'))
-    if self._missing:
-      silent = ', and silent' if self._filled else ''
-      found.append(Loss(f'{self._missing:.2f} s are missing in it{silent}'))
+    silent = ', and silent' if self._filled else ''
+    if self._pauses:
+      found.append(f'{self._pauses:.2f} s are pauses of its coder{silent}')
+    if (missing := self._missing - self._pauses) > 1e-6:
+      found.append(Loss(f'{missing:.2f} s are missing in it{silent}'))
     left_out = self._coded - self._seconds - self._missing
     if left_out * (self._stream.sample_rate or 0) > _ENDS_SAMPLES:
       found.append(f'its header leaves out {left_out:.2f} s at its ends')
@@ -123,7 +143,8 @@ class Losses:
       is_unread = size - self._end > _UNREAD_SHARE * size
     if is_unread and len(self._container.streams) == 1:
       return [Loss(f'{size - self._end} bytes at its end are not read')]
-    if name not in _SHORTFALL_SECONDS:
+    is_coded = not self._stream.codec_context.name.startswith('pcm_')
+    if name not in _SHORTFALL_SECONDS or (name in _HEADER_OF_PCM and is_coded):
       return []
     if name == 'mp3':  # of whose length FFmpeg makes a guess, if something follows
       samples = 1152 if self._rate >= 32_000 else 576
@@ -135,7 +156,14 @@ class Losses:
       promised = (self._container.duration or 0) / 1e6 - self._starts
     else:
       return []
-    if promised <= self._seconds + self._missing + _SHORTFALL_SECONDS[name]:
+    # By time stamps too: of clocks that drift, and Ogg, whose length counts from 0.
+    there = self._seconds + self._missing
+    if name != 'mp3' and self._due is not None:
+      there = max(there, self._due - (0.0 if name == 'ogg' else self._starts))
+    limit = _SHORTFALL_SECONDS[name]
+    if name == 'matroska' and self._stream.codec_context.name.startswith('mp3'):
+      limit += 1152 / self._rate  # the coder's delay, which it counts
+    if promised <= there + limit:
       return []
     note = f'its header says {promised:.2f} s, {self._seconds:.2f} s are there'
     # Cutters leave the header of the whole; of a file cut off, half a frame is left.
@@ -149,7 +177,7 @@ class Losses:
   @property
   def damaged(self) -> int:
     """How many packets could not be decoded."""
-    return self._damaged
+    return self._damaged + self._strays
 
 
 def packets(number: int) -> str:

@@ -14,6 +14,7 @@ _STRETCH = 4096  # samples, a tenth of a second or so
 # that a few clicks at a full scale of 1 haven't got, however loud they are.
 _MAX_PEAK, _MAX_ABOVE = 8.0, 0.01
 _INTEGER_BITS = (16, 24, 32)
+_LOUD = 256.0  # up to here they are loud, rather than 16-bit integers of -42 dB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +109,8 @@ class Survey:
 
   def _choose_scale(self) -> tuple[float, str]:
     is_scaled = self._above > _MAX_ABOVE * self._number
+    if is_scaled and self._peak <= _LOUD:
+      return 1 / self._peak, f'floats up to {self._peak:.4g}: divided by their peak'
     for bits in _INTEGER_BITS:
       full = 2.0 ** (bits - 1)
       # Above full scale, too: resampled sound overshoots.

@@ -9,14 +9,13 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from audioset_ml.audio import archives, wav_sizes
+from audioset_ml.audio import archives, claimed_sizes, wav_sizes
 from audioset_ml.audio.notes import Loss
 from audioset_ml.errors import AudioError, printable
 from audioset_ml.paths import as_path, is_remote
 
 _CHUNK = 1 << 20
 _END_BYTES = 1 << 16  # the largest Ogg page
-_EBML, _SEGMENT = bytes.fromhex('1a45dfa3'), bytes.fromhex('18538067')
 # In an MP3 file's first frame; the low bit before the number says that it is there.
 _MP3_FRAMES = re.compile(
   rb'(?:Xing|Info)\0\0\0[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})|VBRI.{10}(.{4})',
@@ -104,8 +103,8 @@ class Content:
     notes: what is odd in the file.
     frames: how many frames an MP3 file says to have; 0 if it doesn't say.
     is_ambisonic: whether it says, in WAV's way, that its channels are ambisonic.
-    last_page: where the last page of an Ogg file is that holds anything; None if there
-      is none that is whole, or of other files.
+    last_page: where the last page of an Ogg file is in which a packet begins; None if
+      it isn't whole or holds none, or of other files.
   """
 
   view: 'View'
@@ -130,9 +129,9 @@ class Content:
         notes += (Loss('its last Ogg page is not whole; it is cut off or damaged'),)
       elif not page[5] & 4:
         notes += ('the end of the Ogg stream is not marked; it may be cut off',)
-      elif any(page[27 : 27 + page[26]]):
+      elif any(page[27 : 27 + page[26]]) and not _is_rest(page):
         last_page = place
-    if lacking := _lacks_of_matroska(view, start):
+    if lacking := claimed_sizes.lacking_bytes(view):
       notes += (Loss(f'its header says that {lacking} bytes more follow'),)
     count = _MP3_FRAMES.search(start)
     frames = int.from_bytes(count[1] or count[2]) if count else 0
@@ -197,6 +196,11 @@ def _last_ogg_page(view: View) -> tuple[int, bytes]:
   return first + last, end[last:] if last >= 0 else b''
 
 
+def _is_rest(page: bytes) -> bool:
+  """Whether all that a page holds is the rest of a packet of the page before."""
+  return bool(page[5] & 1) and all(size == 255 for size in page[27 : 26 + page[26]])
+
+
 def _is_whole(page: bytes) -> bool:
   """Whether a page is; FFmpeg passes over one whose checksum is wrong."""
   if len(page) < 27:
@@ -206,22 +210,6 @@ def _is_whole(page: bytes) -> bool:
     return False
   unsigned = page[:22] + bytes(4) + page[26:size]
   return _ogg_checksum(unsigned) == int.from_bytes(page[22:26], 'little')
-
-
-def _lacks_of_matroska(view: View, start: bytes) -> int:
-  """How many bytes a Matroska or WebM file lacks of its large element (RFC 8794)."""
-  place = start.find(_SEGMENT) if start.startswith(_EBML) else -1
-  if place < 0:
-    return 0
-  place += len(_SEGMENT)
-  first = start[place : place + 1]
-  length = 9 - first[0].bit_length() if first else 9
-  if length > 8:
-    return 0
-  size = int.from_bytes(start[place : place + length]) - (1 << 7 * length)
-  if size == (1 << 7 * length) - 1:  # unknown, of a live recording
-    return 0
-  return max(0, place + length + size - view.size)
 
 
 _MIRRORED = bytes(int(f'{byte:08b}'[::-1], 2) for byte in range(256))
