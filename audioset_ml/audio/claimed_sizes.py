@@ -35,6 +35,10 @@ def lacking_bytes(file: BinaryIO) -> int:
 
 def _end(file: BinaryIO, start: bytes) -> int:
   """Where the file should end; 0 if that isn't known."""
+  if start.startswith(b'RIFX'):
+    return _closed(start[4:8], 'big', 8)
+  if start.startswith(b'dns.'):
+    return _closed(start[8:12], 'little', int.from_bytes(start[4:8], 'little'))
   if start.startswith(b'.snd'):
     return _closed(start[8:12], 'big', int.from_bytes(start[4:8]))
   if start.startswith(b'FORM') and start[8:12] in (b'AIFF', b'AIFC'):

@@ -29,7 +29,8 @@ AUDIO_SUFFIXES = (
   '.amr', '.wma', '.aif', '.aiff', '.aifc', '.au', '.snd', '.caf', '.w64', '.rf64',
   '.bwf', '.amb', '.ac3', '.ape', '.wv', '.tta', '.mp2', '.mpc', '.spx', '.weba',
   '.gsm', '.voc', '.dsf', '.sph', '.avi', '.flv', '.f4v', '.m4v', '.ogv', '.wmv',
-  '.3g2', '.ts', '.mts', '.m2ts', '.mpg', '.mpeg', '.vob',
+  '.3g2', '.ts', '.mts', '.m2ts', '.mpg', '.mpeg', '.vob', '.wave', '.mpga', '.eac3',
+  '.ec3', '.dts', '.tak', '.shn', '.oma', '.rm', '.iff', '.8svx', '.qt',
 )  # fmt: skip
 _KEPT_SAMPLES = 1 << 23  # of all channels: half a minute of 5.1, 90 s of stereo
 _LARGEST = 2.0**32  # a float sample, of 32-bit integers without a scale

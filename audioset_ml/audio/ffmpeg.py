@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import av
 import numpy as np
 
-from audioset_ml.audio import sound_file
+from audioset_ml.audio import claimed_sizes, libsndfile, sound_file
 from audioset_ml.audio.losses import Losses, packets
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
@@ -49,7 +49,11 @@ def opened(file: SoundFile, place: int = 0) -> Iterator['Stream']:
     AudioError: it has none, or isn't sound at all.
   """
   with file.open() as source:
-    content = sound_file.Content.of(source, place)
+    plain = None if place else libsndfile.translated(source, file.name)
+    content = sound_file.Content.of(plain or source, place)
+    if plain and (lacking := claimed_sizes.lacking_bytes(source)):
+      notes = (Loss(f'its header says that {lacking} bytes more follow'),)
+      content = dataclasses.replace(content, notes=notes)
     if content.notes and _was_text(content.view):
       raise AudioError(f'{file.name}: copied as if it were text, with other line ends')
     with _container(content.view, file.name) as container:
@@ -58,7 +62,9 @@ def opened(file: SoundFile, place: int = 0) -> Iterator['Stream']:
         raise AudioError(f'{file.name}: has no audio stream ({kind})')
       if container.streams.audio[0].codec_context is None:
         raise AudioError(f'{file.name}: its audio codec is unknown to FFmpeg')
-      yield Stream(container, file.name, content, place)
+      stream = Stream(container, file.name, content, place)
+      stream.is_translated = plain is not None
+      yield stream
 
 
 class Stream:
@@ -67,6 +73,8 @@ class Stream:
   Attributes:
     layout: FFmpeg's name of the channel layout.
     is_float: whether the stored samples are floating-point numbers.
+    is_translated: whether it isn't the file itself that is decoded, as libsndfile reads
+      it.
     notes: what was odd; complete when `blocks` has ended.
     rest: then, where the next one begins; None for nowhere. FFmpeg doesn't read on in
       an Ogg file where streams of different forms follow each other.
@@ -86,6 +94,7 @@ class Stream:
     self.layout = 'ambisonic' if content.is_ambisonic else context.layout.name
     is_wavpack = context.name == 'wavpack'  # lossless, of integers or floats
     is_float = is_wavpack and context.format and context.format.name.startswith('flt')
+    self.is_translated = False
     self.is_float = bool(is_float) or context.name.startswith('pcm_f')
     self._losses = Losses(container, content)
 
@@ -94,6 +103,8 @@ class Stream:
     """How the samples are stored, in the words of tensorflow-io's decoders."""
     context, form = self._stream.codec_context, self._container.format.name
     codec = context.name
+    if self.is_translated:
+      return Encoding('other')
     if form == 'wav' and codec.startswith(('pcm_s', 'pcm_u', 'pcm_f')):
       digits = ''.join(filter(str.isdigit, codec))
       return Encoding('wav', int(digits), self.is_float)
@@ -113,7 +124,7 @@ class Stream:
     that what follows stays where it was.
 
     Raises:
-      AudioError: nothing could be decoded.
+      AudioError: nothing could be decoded, or less than could not.
     """
     waiting, form = av.AudioFifo(), None
     for frame in self._frames():
@@ -135,6 +146,10 @@ class Stream:
         what = f'nothing of it can be decoded, {packets(damaged)}'
       raise AudioError(f'{self._name}: {what}')
     yield self._block(waiting, form[0])
+    if self._losses.is_mostly_damage:
+      damaged = packets(self._losses.damaged)
+      told = f'{damaged}, more than can be decoded: what can may be noise'
+      raise AudioError(f'{self._name}: {told}')
     for note in self._losses.notes(goes_on=self.rest is not None):
       self._note(note)
 
@@ -187,8 +202,6 @@ def _container(view: sound_file.View, name: str):
   start = view.read(64)
   if start.startswith(b'RIFF'):  # else each WAV is searched for DTS first, for 15 ms
     options['max_probe_packets'] = '1'
-  if start.startswith(b'RIFX'):  # of which FFmpeg makes noise
-    raise AudioError(f'{name}: WAV with big-endian numbers (RIFX) is not read')
   if _is_mp3(start):  # of one frame, say, which is too little to be recognized by
     formats.append('mp3')
   for form in formats:

@@ -42,6 +42,7 @@ class Losses:
     self._stream = container.streams.audio[0]
     self._tick = float(self._stream.time_base or 0)
     self._frames, self._damaged = FrameWatch(), 0
+    self._decoded = 0  # frames
     self._strays = 0  # packets that are no frames, as tags behind the last one are
     self._is_after_damage = False
     # Seconds: decoded, missing, of that filled with silence, and in bare frames.
@@ -77,6 +78,7 @@ class Losses:
     """
     seconds, gap = frame.samples / frame.sample_rate, 0.0
     is_first = not self._seconds
+    self._decoded += 1
     self._damaged, self._strays = self._damaged + self._strays, 0
     self._seconds, self._rate = self._seconds + seconds, frame.sample_rate
     if frame.pts is None:
@@ -178,6 +180,11 @@ class Losses:
   def damaged(self) -> int:
     """How many packets could not be decoded."""
     return self._damaged + self._strays
+
+  @property
+  def is_mostly_damage(self) -> bool:
+    """Whether more packets could not be decoded than frames were, tags apart."""
+    return self._damaged > self._decoded
 
 
 def packets(number: int) -> str:

@@ -3,14 +3,16 @@
 import glob
 import os
 import re
+import sys
 from collections.abc import Sequence
 
 from audioset_ml import folders, paths
 from audioset_ml.audio import decoding, ffmpeg
 from audioset_ml.audio.sound_file import SoundFile
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.errors import AudioError, InputError, counted, printable
 from audioset_ml.labels.clip_ids import normal
 
+_SHOWN = 3  # files in a note
 NAME = '{}'  # in the name of an output, stands for that of the sound
 STRONG, AUDACITY, CSV = '.tsv', '.txt', '.csv'
 EVENT_ENDINGS = (STRONG, AUDACITY, CSV)
@@ -61,20 +63,33 @@ def find_sounds(arguments: Sequence[str]) -> tuple[list[str], list[AudioError]]:
 
 
 def _sounds_in(folder: str) -> list[str]:
-  files = [
+  """The sounds in a folder; the files that are none by their endings are told of."""
+  there = [
     os.path.join(parent, name)
     for parent, names in paths.walk(folder)
     for name in names
-    if os.path.splitext(name)[1].lower() in decoding.AUDIO_SUFFIXES
-    and not name.lower().endswith(_OF_PAGES)
+    if not name.lower().endswith(_OF_PAGES)
     and not any(
       paths.is_clutter(part)
       for part in (*os.path.relpath(parent, folder).split(os.sep), name)
     )
   ]
+  files = [path for path in there if ending_of(path) in decoding.AUDIO_SUFFIXES]
   if not files:
     raise AudioError(f'{folder}: a folder without sound files')
+  others = sorted(path for path in set(there) - set(files) if not _is_hidden(path))
+  if others:
+    more = f' and {len(others) - _SHOWN} more' if len(others) > _SHOWN else ''
+    named = ', '.join(
+      printable(os.path.relpath(path, folder)) for path in others[:_SHOWN]
+    )
+    left_out = f'{counted(len(others), "file")} whose ending is none of sounds'
+    print(f'note: {folder}: left out: {left_out}: {named}{more}', file=sys.stderr)
   return files
+
+
+def _is_hidden(path: str) -> bool:
+  return os.path.basename(path).startswith('.')
 
 
 def require_sound(path: str) -> None:

@@ -68,12 +68,37 @@ def test_sizes_of_64_bits_that_nobody_needs():
   assert sound.notes == ()
 
 
-def test_big_endian_wav_is_no_noise():
-  fmt = struct.pack('>HHIIHH', 1, 1, RATE, 2 * RATE, 2, 16)
-  parts = b'WAVEfmt ' + struct.pack('>I', 16) + fmt + b'data'
-  data = b'RIFX' + struct.pack('>I', 4036) + parts + struct.pack('>I', 4000)
-  with pytest.raises(AudioError, match='big-endian'):
-    read(data + bytes(4000))
+@pytest.mark.parametrize(
+  ('form', 'subtype', 'endian', 'exact'),
+  [
+    ('WAV', 'PCM_16', 'BIG', 1e-4),
+    ('WAV', 'FLOAT', 'BIG', 0),
+    ('AU', 'PCM_16', 'LITTLE', 1e-4),
+    ('WAV', 'G721_32', 'FILE', 0.1),
+    ('WAV', 'NMS_ADPCM_32', 'FILE', 0.1),
+  ],
+)
+def test_what_ffmpeg_makes_noise_of(form, subtype, endian, exact):
+  file = io.BytesIO()
+  soundfile.write(file, MONO, RATE, subtype, endian, form)
+  sound = read(file.getvalue())
+  assert len(sound.waveform) == pytest.approx(len(MONO), abs=200)
+  np.testing.assert_allclose(sound.waveform[99 : len(MONO)], MONO[99:], atol=exact)
+  assert sound.notes == ()
+  data = file.getvalue()
+  if endian != 'FILE':
+    half = read(data[: len(data) // 2])
+    assert isinstance(half.notes[0], Loss)
+  with pytest.raises(AudioError, match='clip: '):
+    read(data[:20])
+
+
+def test_more_damage_than_sound_is_no_sound():
+  data = bytearray(encode(tone(10.0), 'flac_16'))
+  for place in range(len(data) // 4, len(data), 400):  # in each frame
+    data[place] ^= 1
+  with pytest.raises(AudioError, match='more than can be decoded'):
+    read(bytes(data))
 
 
 @pytest.mark.parametrize(

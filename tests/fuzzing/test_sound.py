@@ -15,13 +15,16 @@ from tests.fuzzing.campaign import Original
 SECONDS = 2.0
 TOLERANCE = 0.15  # s; less may be lost without a note
 # Which can't tell when they are cut off between two frames, or that a frame whose
-# header says so swallows those behind it; and coded WAV, which says its sample rate
-# once. `prepare` notes that a sound is shorter than its clip by half a second.
-_CANNOT_TELL = 'mp3', 'adts', 'asf', 'wav'
+# header says so swallows those behind it; and those which say their sample rate, or
+# their length, once. `prepare` notes that a sound is shorter than its clip by half a
+# second.
+_CANNOT_TELL = 'mp3', 'mp2', 'adts', 'asf', 'wav', 'au', 'w64', 'caf', 'voc', 'flv'
 _CODED_BY_FFMPEG = (
   ('wav', 'pcm_mulaw'), ('wav', 'adpcm_ms'), ('wav', 'adpcm_ima_wav'), ('ipod', 'aac'),
   ('adts', 'aac'), ('webm', 'libopus'), ('matroska', 'aac'), ('aiff', 'pcm_s16be'),
-  ('asf', 'wmav2'),
+  ('asf', 'wmav2'), ('au', 'pcm_s16be'), ('w64', 'pcm_s16le'), ('caf', 'pcm_s16le'),
+  ('voc', 'pcm_u8'), ('avi', 'pcm_s16le'), ('flv', 'libmp3lame'), ('mp2', 'mp2'),
+  ('ac3', 'ac3'),
 )  # fmt: skip
 
 
@@ -34,7 +37,7 @@ def originals() -> list[Original]:
   for container, codec in _CODED_BY_FFMPEG:
     if codec not in av.codecs_available:
       continue
-    rate = 48_000 if codec == 'libopus' else 16_000
+    rate = {'libopus': 48_000, 'ac3': 48_000, 'libmp3lame': 22_050}.get(codec, 16_000)
     data = encode_with_av(container, codec, rate=rate)
     found.append(Original(f'{container}_{codec}', data, context=container))
   return found

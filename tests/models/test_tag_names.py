@@ -41,6 +41,16 @@ def test_files_folders_and_patterns(folder, arguments, found):
   assert find_sounds(arguments) == (found, [])
 
 
+def test_what_a_folder_holds_besides_is_told(tmp_path, capsys):
+  soundfile.write(tmp_path / 'a.wav', np.zeros(100), 16_000)
+  for name in ('b.txt', 'c.csv', '.hidden'):
+    (tmp_path / name).write_text('')
+  find_sounds([str(tmp_path)])
+  assert (
+    '2 files whose ending is none of sounds: b.txt, c.csv\n' in capsys.readouterr().err
+  )
+
+
 def test_all_that_is_wrong_is_told(folder):
   found, errors = find_sounds(['gone.wav', 'empty', 'a', '*.ogg', 'wrong.wav'])
   assert found == ['a/one.wav', 'a/deep/two.FLAC']
