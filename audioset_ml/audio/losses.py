@@ -27,6 +27,12 @@ _PAUSE_SECONDS = 0.42
 # How much silence stands for what is missing, besides as much as the sound before (s):
 # a wrong time stamp would fill the memory.
 _MOST_SILENCE = 60.0
+# Samples that FFmpeg leaves out of whole files: the coder's delay, which Matroska's
+# length counts; the last packet's rest, once more.
+_UNCOUNTED = {
+  **dict.fromkeys((('matroska', 'mp3'), ('matroska', 'mp3float')), 1152),
+  ('caf', 'alac'): 4096,
+}
 _HEADER_OF_PCM = 'w64', 'aiff'  # which FFmpeg takes for the length of coded sound too
 _UNREAD_SHARE = 0.1  # of a file of sound alone, behind the last packet
 _IN_ORDER = 'matroska', 'flac', 'w64', 'aiff', 'caf', 'au'  # nothing large behind it
@@ -162,9 +168,8 @@ class Losses:
     there = self._seconds + self._missing
     if name != 'mp3' and self._due is not None:
       there = max(there, self._due - (0.0 if name == 'ogg' else self._starts))
-    limit = _SHORTFALL_SECONDS[name]
-    if name == 'matroska' and self._stream.codec_context.name.startswith('mp3'):
-      limit += 1152 / self._rate  # the coder's delay, which it counts
+    codec = self._stream.codec_context.name
+    limit = _SHORTFALL_SECONDS[name] + _UNCOUNTED.get((name, codec), 0) / self._rate
     if promised <= there + limit:
       return []
     note = f'its header says {promised:.2f} s, {self._seconds:.2f} s are there'

@@ -107,7 +107,13 @@ def test_the_last_packet_of_an_ogg_file_on_two_pages():
 
 
 @pytest.mark.parametrize(
-  ('form', 'subtype'), [('W64', 'MS_ADPCM'), ('AIFF', 'GSM610'), ('AIFF', 'IMA_ADPCM')]
+  ('form', 'subtype'),
+  [
+    ('W64', 'MS_ADPCM'),
+    ('AIFF', 'GSM610'),
+    ('AIFF', 'IMA_ADPCM'),
+    ('CAF', 'ALAC_16'),
+  ],
 )
 def test_headers_of_coded_sound_promise_nothing_absurd(form, subtype):
   data = by_libsndfile(form, subtype)
