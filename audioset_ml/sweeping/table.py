@@ -51,6 +51,8 @@ class SweepTable:
       axes = tuple(columns[1 : columns.index(STATUS)])
       # As they stand: an axis may have the value `None` or `null`.
       table = folders.read_csv(file, ('trial', *axes, STATUS, MESSAGE))
+      if list(table.columns) != columns or MESSAGE not in columns:
+        raise ValueError(f'its columns are not named as `sweep` does: {columns}')
     except (OSError, ValueError) as error:
       raise RecordError(f'{file}: no table of `sweep` ({error})') from error
     is_finished = table[STATUS] == 'finished'

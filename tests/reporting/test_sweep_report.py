@@ -478,6 +478,23 @@ def test_an_axis_of_numbers_with_another_value_is_told(tmp_path, axes, value):
     write_sweep_report([folder], tmp_path / 'out')
 
 
+@pytest.mark.parametrize(
+  ('old', 'new'), [('status', 'status '), ('message', 'text'), ('trial', 'name')]
+)
+def test_columns_that_sweep_does_not_name_so_are_told(students, old, new):
+  path = students / 'results.csv'
+  path.write_text(path.read_text().replace(old, new, 1))
+  with pytest.raises(RecordError, match='no table of `sweep`'):
+    SweepTable.read(students)
+
+
+def test_a_table_that_a_spreadsheet_has_saved_is_read(students):
+  path = students / 'results.csv'
+  whole = SweepTable.read(students)
+  path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
+  pd.testing.assert_frame_equal(SweepTable.read(students).table, whole.table)
+
+
 @pytest.mark.parametrize('value', ['x', 'inf'])
 @pytest.mark.parametrize(
   'column', ['evaluate/weak/d_prime', 'audit/percent/discard_3/recall']
