@@ -18,6 +18,11 @@ from audioset_ml.input_files import unreadable
 
 Shape = Sequence[int | None]
 
+# Names of clips, padded to the longest, which pack to nearly nothing: one may have
+# 4,000 characters, as a path, and those of two million clips hardly take a gigabyte.
+_MOST_OF_A_TEXT = 4 * 4096
+_MOST_OF_TEXTS = 1 << 31
+
 
 def load_array(
   path: str | os.PathLike,
@@ -82,8 +87,16 @@ class Arrays:
     def load() -> np.ndarray:
       found, kind = self.headers[name]
       _require(name, found, kind, shape, kinds)
-      if (size := math.prod(found) * kind.itemsize) > self._most:
-        raise ValueError(f'{name} would take {size} bytes, more than {self._most}')
+      most = self._most
+      if kind.kind in 'US':
+        most = min(most, _MOST_OF_TEXTS)
+        if kind.itemsize > _MOST_OF_A_TEXT:
+          raise ValueError(
+            f'{name} holds texts of {kind.itemsize} bytes each, more than '
+            f'{_MOST_OF_A_TEXT}'
+          )
+      if (size := math.prod(found) * kind.itemsize) > most:
+        raise ValueError(f'{name} would take {size} bytes, more than {most}')
       with zipfile.ZipFile(self._path) as archive, archive.open(f'{name}.npy') as file:
         return np.lib.format.read_array(file, allow_pickle=False)
 

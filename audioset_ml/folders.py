@@ -292,7 +292,7 @@ def read_csv(
 
   # Not by pandas, which takes a minute to name 20,000 columns without names, and the
   # first cells of a row that is too long for its name.
-  with open(path, newline='', encoding='utf-8') as file:
+  with open(path, newline='', encoding='utf-8-sig') as file:
     try:
       rows = csv.reader(file)
       columns = next(rows, [])

@@ -46,11 +46,12 @@ def main(_) -> None:
   ) as folder:
     from audioset_ml.records.folder import RecordsFolder
     from audioset_ml.records.foreign_scores import read_foreign_scores
-    from audioset_ml.records.scores import write_scores
+    from audioset_ml.records.scores import describe_files, write_scores
 
     records = RecordsFolder.open(FLAGS.records)
     scores, unused = read_foreign_scores(FLAGS.scores, records, *more)
     write_scores(folder.path, scores)
+    folder.details = describe_files(folder.path)
     folder.counts = {'clips': len(scores.clip_ids), 'rows_of_other_clips': unused}
   print(
     f'{folder.path}: scores of {folder.counts["clips"]} clips; {unused} rows were of '

@@ -8,16 +8,18 @@ import codecs
 import csv
 import io
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from audioset_ml.errors import InputError, shown
+from audioset_ml.errors import InputError, brief, shown
 from audioset_ml.paths import as_path
 
 _SEPARATOR_LINE = re.compile(rb'\A"?sep=[,;\t]"?(?=\r?\n)')
 _TOLD_BY = 64  # bytes from which UTF-16 is told
+_DIGITS = len(str(-(1 << 63)))  # of the longest integer that JSON may hold
 
 
 def read_text(
@@ -96,12 +98,42 @@ def read_json(
   """
   text = read_text(path, what, remedy, error)
   try:
-    content = json.loads(text)
+    content = parse_json(text)
   except (ValueError, RecursionError) as reason:
     raise unreadable(path, what, f'not JSON: {reason}', remedy, error) from reason
   if form is not None and (fault := fault_of_form(content, form)):
     raise unreadable(path, what, fault, remedy, error)
   return content
+
+
+def parse_json(text: str | bytes) -> Any:
+  """The content of JSON, without numbers that it can't have or that nobody can use.
+
+  Raises:
+    ValueError: it is no JSON; or holds NaN, infinity, a number too large for a float or
+      an integer of more than 64 bits.
+    RecursionError: it is nested too deeply.
+  """
+  return json.loads(
+    text, parse_constant=_no_number, parse_int=_integer, parse_float=_finite
+  )
+
+
+def _no_number(text: str) -> None:
+  raise ValueError(f'{text} is no number of JSON')
+
+
+def _integer(text: str) -> int:
+  # No longer text is made a number: that takes time, and Python refuses it at last.
+  if len(text) > _DIGITS or not -(1 << 63) <= int(text) < 1 << 64:
+    raise ValueError(f'{brief(text)} is an integer of more than 64 bits')
+  return int(text)
+
+
+def _finite(text: str) -> float:
+  if not math.isfinite(number := float(text)):
+    raise ValueError(f'{brief(text)} is too large for a number')
+  return number
 
 
 def fault_of_form(content: Any, form: Any, name: str = 'its content') -> str:

@@ -10,7 +10,7 @@ about five minutes on two cores. Stopped and started again, it goes on where it 
   python -m audioset_ml.quickstart --output_dir=quickstart
 """
 
-import json
+import math
 import pathlib
 import shlex
 import signal
@@ -20,6 +20,7 @@ import time
 from absl import flags
 
 from audioset_ml import stage
+from audioset_ml.input_files import read_json
 from audioset_ml.sweeping.launching import Launcher
 
 FLAGS = flags.FLAGS
@@ -35,6 +36,12 @@ flags.DEFINE_string('discard_percent', '3', 'Percentage of negatives to ignore.'
 flags.DEFINE_integer('seed', 1, 'Of the clips and the training.')
 
 _STUDENTS = ('baseline', 'masked')
+# What is read of the comparison's metrics.json and of the audit's run.json, which says
+# no precision of no flags, and no recall where nothing is missing.
+_GAIN = dict.fromkeys(('baseline', 'model', 'difference'), float)
+_COMPARED = {'comparison': {'weak': {'*': {**_GAIN, 'interval?': (list, None)}}}}
+_AUDITED = dict.fromkeys(('flagged', 'truly_missing', 'missing'), float)
+_AUDITED |= {'precision?': float, 'recall?': float}
 # Added to the seed for validation clips, far from the seeds that one tries in turn.
 _VALIDATION_SEED = 1000
 
@@ -209,22 +216,27 @@ def run_stage(
 
 def summarize(root: pathlib.Path, seconds: float) -> str:
   """The table of results, and where everything lies."""
-  metrics = json.loads((root / 'masked_evaluation/metrics.json').read_text())
-  counts = json.loads((root / 'audit/run.json').read_text())['counts']
-  audit = counts[f'label_sets/{label_set_dir(root).name}']
+  remedy = 'run quickstart with --overwrite'
+  metrics = read_json(root / 'masked_evaluation/metrics.json', _COMPARED, remedy=remedy)
+  name = f'label_sets/{label_set_dir(root).name}'
+  run_json = read_json(
+    root / 'audit/run.json', {'counts': {name: _AUDITED}}, remedy=remedy
+  )
+  audit = run_json['counts'][name]
+  precision, recall = (audit.get(one, math.nan) for one in ('precision', 'recall'))
   lines = [f'{"":10}{"baseline":>10}{"masked":>10}{"gain":>10}  95 % interval']
   for metric in ('d_prime', 'lwlrap', 'map'):
     found = metrics['comparison']['weak'].get(metric)
     if found is not None:
       values = f'{found["baseline"]:10.3f}{found["model"]:10.3f}'
-      ends = found['interval'] or ()
+      ends = found.get('interval') or ()
       interval = ', '.join(f'{end:+.3f}' for end in ends)
       lines.append(f'{metric:10}{values}{found["difference"]:+10.3f}  [{interval}]')
   lines += [
     '',
     f'{audit["flagged"]:.0f} labels were ignored ({FLAGS.discard_percent} % of the '
     f'implicit negatives of each class); {audit["truly_missing"]:.0f} of them',
-    f'({audit["precision"]:.0%}) are truly missing. They are {audit["recall"]:.0%} of '
+    f'({precision:.0%}) are truly missing. They are {recall:.0%} of '
     f'the {audit["missing"]:.0f} labels that are missing.',
     'Both students start from the teacher to save time; in the paper (ML20) they start',
     'from random weights. One run, one seed: README tells the spread between seeds.',

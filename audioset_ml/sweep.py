@@ -29,6 +29,7 @@ from absl import flags
 
 from audioset_ml import folders, run_state, stage
 from audioset_ml.errors import InputError
+from audioset_ml.input_files import read_text
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', None, 'Folder to write.', required=True)
@@ -102,7 +103,7 @@ def _require_ours(path: pathlib.Path) -> None:
   flags_file = path / run_state.FLAGS_FILE
   names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
   if names - run_state.APART and not (
-    flags_file.is_file() and 'audioset_ml.sweep ' in flags_file.read_text()
+    flags_file.is_file() and 'audioset_ml.sweep ' in read_text(flags_file)
   ):
     raise InputError(f'{path}: holds files that no sweep wrote; choose another folder')
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from absl import app, flags
 
 from audioset_ml import flag_help, folders, stage
-from audioset_ml.errors import AudioError, InputError, counted, printable
+from audioset_ml.errors import AudioError, InputError, brief, counted, printable
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
@@ -211,7 +211,9 @@ def _require_flags() -> None:
   """Raises for flags that don't go together or can't be."""
   one = _one_threshold()
   if one is not None and not 0 < one <= 1:
-    raise app.UsageError(f'--threshold={FLAGS.threshold} is not above 0 and up to 1')
+    raise app.UsageError(
+      f'--threshold={brief(FLAGS.threshold)} is not above 0 and up to 1'
+    )
   if FLAGS.events or FLAGS.timeline:
     _require_endings()
     return

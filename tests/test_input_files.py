@@ -74,6 +74,13 @@ def test_wrong_json_is_named(tmp_path):
     path.write_bytes(text.encode('latin-1'))
     with pytest.raises(InputError, match=r'run\.json: cannot be read .*; make it anew'):
       read_json(path, remedy='make it anew')
+  for value in ('NaN', '[-Infinity]', '1e400', f'{1 << 64}', f'-{(1 << 63) + 1}'):
+    path.write_text(f'{{"a": {value}}}')
+    with pytest.raises(InputError, match=r'run\.json: cannot be read \(not JSON: '):
+      read_json(path)
+  numbers = [(1 << 64) - 1, -(1 << 63), 1e308, -0.0]
+  path.write_text(json.dumps(numbers))
+  assert read_json(path) == numbers
   path.write_text(json.dumps({'a': 'x' * 10_000}))
   with pytest.raises(InputError) as caught:
     read_json(path, {'a': int})
@@ -122,6 +129,21 @@ def test_arrays_that_nobody_asks_for_stay_packed(tmp_path):
     arrays.read('big')
   with pytest.raises(InputError, match=r'a holds float32 \[2\], not floats \[3\]'):
     arrays.read('a', (3,))
+
+
+def test_texts_that_pack_to_nothing_are_refused(tmp_path, monkeypatch):
+  path = tmp_path / 'arrays.npz'
+  with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr('long.npy', npy((2,), '<U8192', bytes(2 * 4 * 8192)))
+    archive.writestr('ids.npy', npy((2,), '<U11', bytes(2 * 4 * 11)))
+    archive.writestr('many.npy', npy((3,), '<U11', bytes(3 * 4 * 11)))
+  arrays = Arrays(path)
+  monkeypatch.setattr('audioset_ml.array_files._MOST_OF_TEXTS', 100)
+  assert arrays.read('ids', (2,), 'US').tolist() == ['', '']
+  with pytest.raises(InputError, match='long holds texts of 32768 bytes each'):
+    arrays.read('long', (2,), 'US')
+  with pytest.raises(InputError, match='many would take 132 bytes, more than 100'):
+    arrays.read('many', None, 'US')
 
 
 def test_messages_are_printable_and_end():

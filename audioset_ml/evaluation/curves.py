@@ -14,6 +14,8 @@ COLUMNS = {
   files.CURVES_FILE: ['mid', 'curve', 'negatives', 'x', 'y', 'threshold'],
   files.RELIABILITY_FILE: ['low', 'high', 'labels', 'mean_score', 'share_present'],
 }
+# Those of them that are no numbers.
+TEXTS = ('mid', 'curve', 'negatives')
 # Points of a curve that are kept; more can't be seen.
 _POINTS = 400
 _BINS = 10

@@ -88,8 +88,8 @@ def evaluate_detection(
   classes = sorted({index_of[mid] for mid in grouped['label'].unique()})
   grouped = {mid: table for mid, table in grouped.groupby('label')}
   for clip_id, values in patch_scores.items():
-    if np.isnan(values).any():
-      raise InputError(f'a score of a patch of {clip_id} is NaN')
+    if not (values < np.inf).all():
+      raise InputError(f'a score of a patch of {clip_id} is NaN or infinite')
   durations = {clip_id: float(seconds[clip_id]) for clip_id in patch_scores}
   rocs, rows = {}, []
   bar = progress_bar(total=len(classes), desc='detection', unit='class', leave=False)

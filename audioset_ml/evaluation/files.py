@@ -200,17 +200,30 @@ def _fault_of_classes(per_class: pd.DataFrame, classes: int) -> str:
 
 
 def read_table(
-  path: str | os.PathLike, file: str, columns: Sequence[str] = ()
+  path: str | os.PathLike,
+  file: str,
+  columns: Sequence[str] = (),
+  texts: Sequence[str] = ('mid', 'display_name'),
 ) -> pd.DataFrame | None:
-  """A further CSV of an evaluation's folder; None if it has none.
+  """A further CSV of a folder; None if it has none.
+
+  Args:
+    path: the folder.
+    file: the CSV's name.
+    columns: that it must have.
+    texts: those that hold text; all others of `columns` must hold numbers.
 
   Raises:
-    RecordError: it can't be read, or lacks some of these columns.
+    RecordError: it can't be read, or lacks some of these columns, or numbers in them.
   """
   try:
-    table = folders.read_csv(pathlib.Path(path) / file)
+    table = folders.read_csv(pathlib.Path(path) / file, texts)
     if lacking := set(columns) - set(table):
       raise ValueError(f'no column {min(lacking)}')
+    for column in columns:
+      is_number = column not in texts and len(table)
+      if is_number and not pd.api.types.is_numeric_dtype(table[column]):
+        raise ValueError(f'in the column {column} is what is no number')
     return table
   except FileNotFoundError:
     return None

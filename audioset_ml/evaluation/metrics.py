@@ -139,13 +139,20 @@ def lwlrap(
   return ranked.lwlrap(weights[ranked.examples, ranked.classes])
 
 
-def require_ranked(scores: np.ndarray) -> None:
-  """Raises InputError, naming the place, if a score is NaN: it has no rank."""
+def require_ranked(scores: np.ndarray, finite: bool = False) -> None:
+  """Raises InputError, naming the place, if a score is NaN: it has no rank.
+
+  Args:
+    scores: shape [examples, classes].
+    finite: whether +infinity, which no model gives, is an error, too.
+  """
   for first in range(0, len(scores), _ROWS_AT_ONCE):
-    nan = np.isnan(scores[first : first + _ROWS_AT_ONCE])
-    if nan.any():
-      row, column = np.argwhere(nan)[0]
-      raise InputError(f'the score of example {first + row}, class {column} is NaN')
+    here = scores[first : first + _ROWS_AT_ONCE]
+    wrong = ~(here < np.inf) if finite else np.isnan(here)
+    if wrong.any():
+      row, column = np.argwhere(wrong)[0]
+      what = 'NaN' if np.isnan(here[row, column]) else 'infinite'
+      raise InputError(f'the score of example {first + row}, class {column} is {what}')
 
 
 def _class_ranks(

@@ -104,7 +104,7 @@ def evaluate_records(
   if inputs.baseline is not None:
     _compare(config, inputs.baseline, model)
   files.write_evaluation(model)
-  return model.metrics, describe_scores(config, scores)
+  return model.metrics, describe_scores(config, scores, output)
 
 
 def forget_candidates(output_dir: str | os.PathLike) -> None:

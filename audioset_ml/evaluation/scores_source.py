@@ -13,6 +13,7 @@ from audioset_ml.records.scores import (
   PATCH_OFFSETS_FILE,
   PATCH_SCORES_FILE,
   ClipScores,
+  describe_files,
   has_patch_scores,
   load_scores,
   read_scores,
@@ -87,9 +88,11 @@ def keep_scores(scores: ClipScores, folder: pathlib.Path) -> None:
         shutil.copyfile(source, target)
 
 
-def describe_scores(config: EvaluateConfig, scores: ClipScores) -> dict[str, Any]:
-  """What run.json says of the scores, as `score`'s does."""
-  found: dict[str, Any] = {}
+def describe_scores(
+  config: EvaluateConfig, scores: ClipScores, folder: pathlib.Path
+) -> dict[str, Any]:
+  """What run.json says of the scores, kept in a folder, as `score`'s does."""
+  found = describe_files(folder)
   if scores.frames is not None:
     found |= scores.frames.to_run()
   if config.models:

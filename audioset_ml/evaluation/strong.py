@@ -83,7 +83,7 @@ def evaluate_strong(
   shape = (len(labels.clips), len(class_map))
   if scores.shape != shape:
     raise InputError(f'scores have shape {scores.shape}, but the labels are of {shape}')
-  metrics.require_ranked(scores)
+  metrics.require_ranked(scores, finite=True)
   counts, values, replicates = _class_values(scores, labels, weights)
   summary = {name: mean_over_classes(values[name]) for name in _VALUES}
   found = {name: json_number(value) for name, value in summary.items()}

@@ -66,7 +66,8 @@ def evaluate_weak(
       for none.
 
   Raises:
-    InputError: shapes differ, a score is NaN, or no clip has a positive label.
+    InputError: shapes differ, a score is NaN or infinite, or no clip has a positive
+      label.
   """
   _check(scores, labels, class_map)
   states = labels.dense()
@@ -113,12 +114,13 @@ def _check(scores: np.ndarray, labels: LabelTable, class_map: ClassMap) -> None:
     raise InputError(
       f'the class map has {len(class_map)} classes, but the labels {labels.num_classes}'
     )
-  nan = np.isnan(scores)
-  if nan.any():
-    row, column = np.argwhere(nan)[0]
+  wrong = ~(scores < np.inf)
+  if wrong.any():
+    row, column = np.argwhere(wrong)[0]
+    what = 'NaN' if np.isnan(scores[row, column]) else 'infinite'
     raise InputError(
       f'the score of clip {labels.clip_ids[row]}, class {class_map.mids[column]} is '
-      'NaN: it has no rank (did the training diverge?)'
+      f'{what}: it has no rank (did the training diverge?)'
     )
 
 

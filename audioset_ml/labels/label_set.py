@@ -2,21 +2,22 @@
 
 A folder with `flagged.npy` (a bit a label, `numpy.packbits` over the classes: 135 MB
 for two million clips of AudioSet), `clip_ids.txt`, `class_map.csv`, `summary.csv`
-(ML20's Table III for every class) and `label_set.json`, written last.
+(ML20's Table III for every class) and `label_set.json`, written last, with digests of
+the ids and flags and of the class map.
 """
 
 import dataclasses
 import hashlib
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioset_ml import folders
+from audioset_ml import folders, hashing
 from audioset_ml.array_files import load_array
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, shown
 from audioset_ml.input_files import read_json, read_lines
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.unmarked import has_class
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = folders.LABEL_SET_FILE
 _FLAGS = 'flagged.npy'
+_CLASS_MAP = 'class_map.csv'
+_CLIP_IDS = 'clip_ids.txt'
+_FORM = {'flagged_as': str, 'digest?': str, 'class_map_sha256?': str}
 # What becomes of flagged labels in training.
 FLAGGED_AS = ('ignored', 'positive', 'soft')
 
@@ -64,16 +68,16 @@ class LabelSet:
     """Reads a label set that `LabelSetWriter` wrote.
 
     Raises:
-      LabelError: it is missing, unfinished or inconsistent.
+      LabelError: it is missing, unfinished, inconsistent or not as it was written.
     """
     require_label_set(path)
     folder = pathlib.Path(path)
     what, remedy = 'a damaged label set:', 'make it again with `enhance --overwrite`'
     wrong = {'what': what, 'remedy': remedy, 'error': LabelError}
-    clip_ids = read_lines(folder / 'clip_ids.txt', **wrong)
-    description = read_json(folder / _DESCRIPTION, {'flagged_as': str}, **wrong)
+    clip_ids = read_lines(folder / _CLIP_IDS, **wrong)
+    description = read_json(folder / _DESCRIPTION, _FORM, **wrong)
     flagged_as = description['flagged_as']
-    class_map = ClassMap.read(folder / 'class_map.csv')
+    class_map = ClassMap.read(folder / _CLASS_MAP)
     shape = (len(clip_ids), -(-len(class_map) // 8))
     packed = load_array(
       folder / _FLAGS, shape, 'u', memory_map=False, remedy=remedy, error=LabelError
@@ -81,7 +85,21 @@ class LabelSet:
     if packed.dtype != np.uint8:
       raise LabelError(f'{path}/{_FLAGS}: holds {packed.dtype}, not uint8; {remedy}')
     if flagged_as not in FLAGGED_AS:
-      raise LabelError(f'{path}/{_DESCRIPTION}: flagged_as is {flagged_as!r}')
+      raise LabelError(f'{path}/{_DESCRIPTION}: flagged_as is {shown(flagged_as)}')
+    # Other ids, flags or classes of the same number would be taken for these. Sets of
+    # older versions say less.
+    digest = _digest(clip_ids, packed.T).hexdigest()
+    if description.get('digest', digest) != digest:
+      raise LabelError(
+        f'{path}: its {_CLIP_IDS} or its {_FLAGS} is not what was written with '
+        f'{_DESCRIPTION} (another digest); {remedy}'
+      )
+    digest = hashing.file_digest(folder / _CLASS_MAP)
+    if description.get('class_map_sha256', digest) != digest:
+      raise LabelError(
+        f'{path}: its {_CLASS_MAP} is not what was written with {_DESCRIPTION} '
+        f'(another digest); {remedy}'
+      )
     return cls(str(path), clip_ids, class_map, packed, flagged_as, description)
 
 
@@ -116,9 +134,8 @@ class LabelSetWriter:
     self._folder = pathlib.Path(path)
     self._folder.mkdir(parents=True, exist_ok=True)
     (self._folder / _DESCRIPTION).unlink(missing_ok=True)
-    ids = ''.join(f'{clip_id}\n' for clip_id in clip_ids)
-    (self._folder / 'clip_ids.txt').write_text(ids)
-    class_map.write(self._folder / 'class_map.csv')
+    (self._folder / _CLIP_IDS).write_text(_text(clip_ids), 'utf-8')
+    class_map.write(self._folder / _CLASS_MAP)
     self._file = open(self._folder / _FLAGS, 'wb')  # noqa: SIM115  until `finish`
     # Column by column, as the thresholds are found.
     header = {
@@ -127,7 +144,7 @@ class LabelSetWriter:
       'shape': (len(clip_ids), -(-len(class_map) // 8)),
     }
     np.lib.format.write_array_header_1_0(self._file, header)
-    self._digest = hashlib.blake2b(ids.encode(), digest_size=16)
+    self._digest = _digest(clip_ids)
 
   def add(self, column: np.ndarray) -> None:
     """The bits of the next eight classes, the first highest. Shape [clips], uint8."""
@@ -145,9 +162,25 @@ class LabelSetWriter:
     self.close()
     summary.to_csv(self._folder / 'summary.csv', index=False, lineterminator='\n')
     # What tells it from another one of the same name; see `folders.fingerprint`.
-    content = {**description, 'digest': self._digest.hexdigest()}
+    content = {
+      **description,
+      'digest': self._digest.hexdigest(),
+      'class_map_sha256': hashing.file_digest(self._folder / _CLASS_MAP),
+    }
     folders.write_json(self._folder / _DESCRIPTION, content)
 
   def close(self) -> None:
     """Closes the file, finished or not."""
     self._file.close()
+
+
+def _text(clip_ids: Iterable[str]) -> str:
+  return ''.join(f'{clip_id}\n' for clip_id in clip_ids)
+
+
+def _digest(clip_ids: Iterable[str], columns: Iterable[np.ndarray] = ()) -> Any:
+  """The hash of ids and of columns of bits, that more columns can be added to."""
+  digest = hashlib.blake2b(_text(clip_ids).encode(), digest_size=16)
+  for column in columns:
+    digest.update(np.ascontiguousarray(column).data)
+  return digest

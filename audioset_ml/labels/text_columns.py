@@ -16,6 +16,8 @@ from audioset_ml.paths import as_path, read_byte_lines
 _UTF_16_MARKS = (b'\xff\xfe', b'\xfe\xff')
 _NO_TEXT = 'not UTF-8 or UTF-16; save it as CSV UTF-8'
 NUMBER = r'[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?'
+# Of a line: a clip with all of AudioSet's labels has 6,000.
+_MOST_BYTES = 1_000_000
 # Later than any recording: more would not fit whole milliseconds in 64 bits.
 _MOST_SECONDS = 1e9
 
@@ -72,7 +74,8 @@ def read_lines(path: str | os.PathLike) -> pd.Series:
   """A text file's lines that aren't empty, by their number from 1.
 
   Raises:
-    LabelError: the file can't be read or is neither UTF-8 nor UTF-16.
+    LabelError: the file can't be read, is neither UTF-8 nor UTF-16, or has an endless
+      line.
   """
   try:
     data = as_utf_8(as_path(path).read_bytes())
@@ -88,6 +91,13 @@ def read_lines(path: str | os.PathLike) -> pd.Series:
   offsets = np.concatenate([[0], ends])
   if offsets[-1] < len(data):
     offsets = np.append(offsets, len(data))
+  lengths = np.diff(offsets)
+  if (lengths > _MOST_BYTES).any():
+    row = int(np.argmax(lengths > _MOST_BYTES))
+    raise LabelError(
+      f'{path}, row {row + 1}: a line of {lengths[row]:,} bytes, more than any row of '
+      f'labels has ({_MOST_BYTES:,}); is a line end missing, or is it another file?'
+    )
   lines = pa.LargeStringArray.from_buffers(
     len(offsets) - 1, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(data)
   )

@@ -61,7 +61,7 @@ def flag_labels(
       for all of it. Shape [classes, classes].
 
   Raises:
-    InputError: scores and labels have different shapes, or a score is NaN.
+    InputError: scores and labels have different shapes, or a score is NaN or infinite.
   """
   shape = (len(labels.clip_ids), labels.num_classes)
   if scores.shape != shape:
@@ -78,8 +78,9 @@ def flag_labels(
         name = class_map.mids[one.index], class_map.names[one.index]
         counts = {'mid': name[0], 'display_name': name[1], **counts}
         try:
-          if np.isnan(row).any():
-            raise InputError('a score is NaN: it has no rank')
+          if not (row < np.inf).all():
+            what = 'NaN' if np.isnan(row).any() else 'infinite'
+            raise InputError(f'a score is {what}: it has no rank')
           selections = rule.select(one)
         except InputError as error:
           raise InputError(f'class {name[0]} ({name[1]}): {error}') from None

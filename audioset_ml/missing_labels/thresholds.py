@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, shown
 
 # Those of ML20's experiments (section IV).
 ML20_PERCENTS = ('0', '0.1', '0.2', '0.4', '0.6', '0.8')
@@ -28,7 +28,7 @@ def parse_number(text: str, what: str = 'value') -> Decimal:
   except InvalidOperation:
     number = Decimal('NaN')
   if not number.is_finite():
-    raise InputError(f'{what} {text!r} is not a number')
+    raise InputError(f'{what} {shown(text)} is not a number')
   return number
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from audioset_ml import folders, paths
 from audioset_ml.errors import ModelError, RecordError
-from audioset_ml.input_files import read_json
+from audioset_ml.input_files import read_json, read_text
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records import folder, shard_runs
 from audioset_ml.records.folder import RecordsFolder
@@ -192,6 +192,11 @@ def embed(
     raise RecordError(f'{output_dir}: records cannot be written over themselves')
   records = RecordsFolder.open(config.records)
   old = folders.read_run(config.records, folder.WRITTEN_BY)
+  texts = {
+    name: read_text(records.path / name)
+    for name in (folder.NOTES_FILE, folder.SKIPPED_FILE)
+    if (records.path / name).exists()
+  }
   _opened.cache_clear()  # a model may have been trained anew
   frames = _opened(config)[1]
   parts_dir = output_dir / _PARTS
@@ -211,9 +216,8 @@ def embed(
   ]
   folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
   records.class_map.write(output_dir / folder.CLASS_MAP_FILE)
-  for name in (folder.NOTES_FILE, folder.SKIPPED_FILE):
-    if (records.path / name).exists():
-      folders.write_atomically(output_dir / name, (records.path / name).read_text())
+  for name, text in texts.items():
+    folders.write_atomically(output_dir / name, text)
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):
     if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed

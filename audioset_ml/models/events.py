@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, brief
 from audioset_ml.labels.class_map import ClassMap
 
 
@@ -148,8 +148,8 @@ def read_thresholds(
     Thresholds, infinite where there is none. Shape [classes]. And how many there are.
 
   Raises:
-    InputError: the file can't be read or says nothing of these classes, or a threshold
-      is not a number from 0 to 1.
+    InputError: the file can't be read, names a class twice or says nothing of these
+      classes, or a threshold is not a number from 0 to 1.
   """
   try:
     table = folders.read_csv(path)
@@ -159,12 +159,18 @@ def read_thresholds(
     raise InputError(f'{path}: has no column {" and no ".join(sorted(lacking))}')
   thresholds = np.full(len(class_map), np.inf)
   values = pd.to_numeric(table['threshold'], errors='coerce')
+  if (twice := table['mid'].duplicated()).any():
+    row = int(np.flatnonzero(twice)[0])
+    raise InputError(
+      f'{path}, row {row + 2}: the class {brief(str(table["mid"].iloc[row]))} stands '
+      'there a second time'
+    )
   wrong = (values.isna() & table['threshold'].notna()) | (values < 0) | (values > 1)
   if wrong.any():
     row = int(np.flatnonzero(wrong)[0])
     raise InputError(
-      f'{path}, row {row + 2}: the threshold {table["threshold"].iloc[row]} is no '
-      'number from 0 to 1'
+      f'{path}, row {row + 2}: the threshold '
+      f'{brief(str(table["threshold"].iloc[row]))} is no number from 0 to 1'
     )
   known = table['mid'].isin(class_map.index_of) & values.notna()
   for mid, value in zip(table['mid'][known], values[known], strict=True):

@@ -192,6 +192,7 @@ def score(
     counts['patches'] = len(patches)
   details = {
     **records.frames.to_run(),
+    **scores.describe_files(output_dir),
     'teachers': [describe_model(model) for model in config.models],
   }
   return counts, details

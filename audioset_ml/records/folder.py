@@ -14,7 +14,6 @@ from audioset_ml.errors import InputError, RecordError, shown
 from audioset_ml.input_files import fault_of_form, read_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.paths import Path, as_path, is_remote
-from audioset_ml.progress import progress_bar
 from audioset_ml.records.frames import FrameFormat
 
 CLASS_MAP_FILE = 'class_map.csv'
@@ -165,22 +164,16 @@ class RecordsFolder:
       RecordError: a shard is not what was written.
     """
     known = [
-      shard
+      as_path(shard)
       for shard in self.shards
       if as_path(shard).name in self.checksums and (remote or not is_remote(shard))
     ]
-    states = [folders.file_state(shard) for shard in known]
-    sizes = [folders.file_size(as_path(shard)) for shard in known]
-    with progress_bar(
-      total=sum(sizes), desc='checksums', unit='B', unit_scale=True, delay=2
-    ) as bar:
-      for shard, state, size in zip(known, states, sizes, strict=True):
-        if _checksum(shard, state) != self.checksums[as_path(shard).name]:
-          raise RecordError(
-            f'{shard}: is not as it was written (its SHA-256 is another than '
-            f'{folders.RUN_FILE} says); prepare the records again'
-          )
-        bar.update(size)
+    for shard, digest in hashing.file_digests(known):
+      if digest != self.checksums[shard.name]:
+        raise RecordError(
+          f'{shard}: is not as it was written (its SHA-256 is another than '
+          f'{folders.RUN_FILE} says); prepare the records again'
+        )
     return len(known)
 
   def require_like(self, other: 'RecordsFolder') -> None:
@@ -251,13 +244,6 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
         'prepare the records again'
       )
   return run_json, shards
-
-
-@functools.cache
-def _checksum(path: str, state: str) -> str:
-  """The checksum of a file in a state (its size and time of change)."""
-  del state
-  return hashing.file_digest(as_path(path))
 
 
 def frames_of(run_json: dict[str, Any], path: str | os.PathLike) -> FrameFormat:

@@ -74,10 +74,12 @@ def read_foreign_scores(
     )
   order = [row_of[clip_id] for clip_id in wanted]
   values = file.scores()[order].astype(np.float32, copy=False)
-  if np.isnan(values).any():
-    row, column = np.argwhere(np.isnan(values))[0]
+  if not (values < np.inf).all():
+    row, column = np.argwhere(~(values < np.inf))[0]
+    what = 'NaN' if np.isnan(values[row, column]) else 'infinite'
     raise RecordError(
-      f'{path}: the score of {records.clip_ids[row]}, {class_map.names[column]}, is NaN'
+      f'{path}: the score of {records.clip_ids[row]}, {class_map.names[column]}, is '
+      f'{what}'
     )
   if class_mapping_path:
     mapping = ClassMapping.read(class_mapping_path, records.class_map, class_map)

@@ -60,7 +60,7 @@ def read_clips(
     clip_ids: clips that they have.
 
   Raises:
-    RecordError: a shard is damaged, or lacks a clip.
+    RecordError: a shard is damaged, not as it was written, or lacks a clip.
   """
   # Imported here: who asks for a clip that there isn't is told so at once.
   from audioset_ml.records.dataset import damage_named
@@ -69,6 +69,8 @@ def read_clips(
   by_shard: dict[int, set[str]] = {}
   for clip_id in clip_ids:
     by_shard.setdefault(rows[clip_id].shard, set()).add(clip_id)
+  read = tuple(records.shards[shard] for shard in sorted(by_shard))
+  dataclasses.replace(records, shards=read).verify()
   for shard, wanted in sorted(by_shard.items()):
     with damage_named(records.shards[shard]):
       for record in _find_records(records.shards[shard], wanted, records.frames):

@@ -3,19 +3,23 @@
 On request also the scores of each clip's patches, which overlap by half: those of clip
 i are the rows `patch_offsets[i]` to `patch_offsets[i + 1]` of `patch_scores.npy`
 (float16 of `score`, float32 of `evaluate`).
+
+run.json holds the files' sizes and SHA-256, against which they are held when they are
+opened: scores of other clips or another model would be taken for these.
 """
 
 import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from audioset_ml import folders
+from audioset_ml import folders, hashing
 from audioset_ml.array_files import Shape, load_array
 from audioset_ml.errors import RecordError
-from audioset_ml.input_files import read_lines
+from audioset_ml.input_files import fault_of_form, read_lines
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.frames import FrameFormat
@@ -24,6 +28,13 @@ SCORES_FILE = 'scores.npy'
 CLIP_IDS_FILE = 'clip_ids.txt'
 PATCH_SCORES_FILE = 'patch_scores.npy'
 PATCH_OFFSETS_FILE = 'patch_offsets.npy'
+SCORE_FILES = 'score_files'  # in run.json: their sizes and checksums
+_CLIP_FILES = SCORES_FILE, CLIP_IDS_FILE, CLASS_MAP_FILE
+_PATCH_FILES = PATCH_SCORES_FILE, PATCH_OFFSETS_FILE
+_RUN_FORM = {f'{SCORE_FILES}?': {'*': {'bytes': int, 'sha256?': str}}}
+# Of a larger file the size alone is held: the patches of two million clips are 80 GB,
+# which takes minutes to read. Their clip scores are 4 GB.
+_MOST_HASHED = 1 << 33
 _REMEDY = 'score again with --overwrite'
 WRITTEN_BY = ('score', 'import_scores', 'evaluate')
 
@@ -38,6 +49,7 @@ class ClipScores:
     class_map: the classes.
     values: shape [clips, classes], float32; a memory map when read from disk.
     frames: what was scored; None where it isn't known, as of scores from elsewhere.
+    files: sizes and checksums of the files, by name, as far as run.json says.
   """
 
   path: str
@@ -45,6 +57,7 @@ class ClipScores:
   class_map: ClassMap
   values: np.ndarray
   frames: FrameFormat | None = None
+  files: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
   def require_of(self, records: RecordsFolder) -> None:
     """Raises RecordError unless they are of these records' clips and classes."""
@@ -93,18 +106,58 @@ def write_rows(
   class_map.write(folder / CLASS_MAP_FILE)
 
 
+def describe_files(output_dir: str | os.PathLike) -> dict[str, Any]:
+  """What run.json says of the files of scores, for `read_scores`."""
+  folder = pathlib.Path(output_dir)
+  found = {}
+  for name in (*_CLIP_FILES, *_PATCH_FILES):
+    if not (folder / name).is_file():
+      continue
+    found[name] = {'bytes': folders.file_size(folder / name)}
+    if found[name]['bytes'] <= _MOST_HASHED:
+      found[name]['sha256'] = hashing.file_digest(folder / name)
+  return {SCORE_FILES: found}
+
+
+def _require_as_written(scores: ClipScores, names: Sequence[str]) -> None:
+  """Raises RecordError if files are other ones than run.json says."""
+  folder = pathlib.Path(scores.path)
+  known = [folder / name for name in names if name in scores.files]
+  for file in known:
+    written = scores.files[file.name]['bytes']
+    if (size := folders.file_size(file)) != written:
+      raise RecordError(
+        f'{file}: has {size:,} bytes, but {written:,} were written; {_REMEDY}'
+      )
+  hashed = [file for file in known if 'sha256' in scores.files[file.name]]
+  for file, digest in hashing.file_digests(hashed):
+    if digest != scores.files[file.name]['sha256']:
+      raise RecordError(
+        f'{file}: is not as it was written (its SHA-256 is another than '
+        f'{folders.RUN_FILE} says); {_REMEDY}'
+      )
+
+
 def read_scores(
   path: str | os.PathLike, written_by: str | Sequence[str] = WRITTEN_BY
 ) -> ClipScores:
   """Opens a finished folder of scores without reading them into memory.
 
+  They are held against the checksums in run.json, once in a process; those of older
+  versions have none.
+
   Raises:
     InputError: there is none.
-    RecordError: its files don't belong together.
+    RecordError: its files don't belong together, or are not what was written.
   """
   run_json = folders.read_run(path, written_by)
+  if fault := fault_of_form(run_json, _RUN_FORM):
+    raise RecordError(f'{path}/{folders.RUN_FILE}: cannot be read ({fault}); {_REMEDY}')
   known = 'front_end' in run_json or 'frames' in run_json
-  return load_scores(path, frames_of(run_json, path) if known else None)
+  scores = load_scores(path, frames_of(run_json, path) if known else None)
+  scores = dataclasses.replace(scores, files=run_json.get(SCORE_FILES, {}))
+  _require_as_written(scores, _CLIP_FILES)
+  return scores
 
 
 def models_of(path: str | os.PathLike) -> list[str]:
@@ -149,6 +202,7 @@ def read_patch_scores(scores: ClipScores) -> ClipPatchScores:
     raise RecordError(
       f'{path}: {PATCH_OFFSETS_FILE} does not fit {PATCH_SCORES_FILE}; score again'
     )
+  _require_as_written(scores, _PATCH_FILES)
   return ClipPatchScores(values, offsets)
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from audioset_ml.evaluation import files
-from audioset_ml.evaluation.curves import COLUMNS
+from audioset_ml.evaluation.curves import COLUMNS, TEXTS
 from audioset_ml.reporting import style
 
 FIGURES_DIR = 'figures'
@@ -243,7 +243,7 @@ def _tables(
   columns = COLUMNS[file]
   found = {}
   for name, model in models.items():
-    table = files.read_table(model.path, file, columns)
+    table = files.read_table(model.path, file, columns, TEXTS)
     # Each model keeps its place, and thereby its colour, in all figures.
     found[name] = pd.DataFrame(columns=columns) if table is None else table
   return found

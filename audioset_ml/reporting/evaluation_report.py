@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from audioset_ml import folders
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import comparison, files
+from audioset_ml.input_files import read_text
 from audioset_ml.reporting import evaluation_figures, report_summary, style
 from audioset_ml.reporting.class_data import (
   CLASS_VALUES,
@@ -199,7 +200,7 @@ def _model(name: str, model: files.EvaluatedModel) -> dict[str, Any]:
     'notes': notes_of(model.metrics),
     'bootstrap': model.metrics.get('bootstrap'),
     'selection': model.metrics.get('selection'),
-    'flags': flags.read_text() if flags.is_file() else '',
+    'flags': read_text(flags) if flags.is_file() else '',
     'finished': run['finished'],
     'version': run['version'],
   }

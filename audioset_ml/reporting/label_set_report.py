@@ -25,6 +25,8 @@ _AUDITED = re.compile(
 )
 _MAIN = 'audit'
 _DISCARD = 'percent/discard_'
+# Not those of other rules, such as discard_chosen.
+_ON_SCALE = re.compile(rf'{_MAIN}/{_DISCARD}(?P<percent>\d+(\.\d+)?)/recall')
 
 
 def audited(table: SweepTable) -> pd.DataFrame:
@@ -33,18 +35,24 @@ def audited(table: SweepTable) -> pd.DataFrame:
   Returns:
     The axes, audit (its stage's name, where there are several), folder, label_set, and
     precision, recall, flagged, truly_missing, missing.
+
+  Raises:
+    RecordError: one of these is no number.
   """
-  audits = {found['audit'] for found in map(_AUDITED.fullmatch, table.table) if found}
+  matches = {one: _AUDITED.fullmatch(one) for one in table.table}
+  columns = {one: found for one, found in matches.items() if found}
+  audits = {found['audit'] for found in columns.values()}
+  numbers = table.require_numbers(*columns)
   rows: dict[tuple, dict] = {}
   for number, trial in table.table.iterrows():
-    for column, found in ((one, _AUDITED.fullmatch(one)) for one in table.table):
-      if found and not pd.isna(trial[column]):
+    for column, found in columns.items():
+      if not pd.isna(numbers[column][number]):
         key = (number, found['audit'], found['folder'], found['set'])
         start = {axis: trial[axis] for axis in table.axes}
         if len(audits) > 1:
           start['audit'] = found['audit']
         row = rows.setdefault(key, {**start, 'folder': key[2], 'label_set': key[3]})
-        row[found['rate']] = trial[column]
+        row[found['rate']] = numbers[column][number]
   return pd.DataFrame(rows.values())
 
 
@@ -59,7 +67,8 @@ def audit_means(found: pd.DataFrame) -> pd.DataFrame:
     row = dict(zip(keys, key, strict=True))
     for rate in rates:
       digits = 0 if rate == 'flagged' else 3
-      row[rate] = Mean.of(rows_of[rate].dropna()).text(digits)
+      values = rows_of[rate].dropna() if rate in rows_of else ()  # none flagged, say
+      row[rate] = Mean.of(values).text(digits)
     rows.append(row)
   return pd.DataFrame(rows)
 
@@ -71,11 +80,7 @@ def flags_figure(table: SweepTable) -> Figure:
   axes = figure.subplots()
   percent_axis(axes)
   percents = sorted(
-    float(found['set'].removeprefix('discard_'))
-    for found in map(_AUDITED.fullmatch, table.table)
-    if found and found['audit'] == _MAIN
-    if f'{found["folder"]}/{found["set"]}'.startswith(_DISCARD)
-    if found['rate'] == 'recall'
+    float(found['percent']) for found in map(_ON_SCALE.fullmatch, table.table) if found
   )
   for number, line in enumerate(table.lines(PERCENT)):
     for rate, face in (('precision', None), ('recall', 'white')):

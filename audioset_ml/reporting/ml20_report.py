@@ -12,9 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from audioset_ml import folders
 from audioset_ml.evaluation.comparison import group_table
-from audioset_ml.evaluation.files import COMPARISON_FILE
+from audioset_ml.evaluation.files import COMPARISON_FILE, read_table
 from audioset_ml.reporting.sweep_figures import (
   IMPLICIT,
   Panel,
@@ -35,6 +34,8 @@ PERCENT = 'percent'
 _METRICS = {'d′': 'd_prime', f'd′{IMPLICIT}': 'd_prime_implicit', 'lωlrap': 'lwlrap'}
 _EVALUATION = re.compile(r'(?P<label>\w+)/weak/lwlrap')
 _MAIN, _BASELINE = 'evaluate', 'baseline'
+_TEXTS = ('mid', 'display_name', 'label_set', 'value')
+_COMPARED = ('group', 'lwlrap_baseline', 'lwlrap_model', 'lwlrap_difference')
 _CHOSEN = f'{_MAIN}/selection/value_on_validation'
 LABEL = 'top-scored implicit negatives that are discarded (%)'
 
@@ -178,20 +179,23 @@ def table_3(table: SweepTable) -> pd.DataFrame | None:
   Of the first label set that flags anything, the classes with the fewest and the most
   explicit labels.
   """
+  columns = ['display_name', 'label_set', 'total', 'explicit', 'implicit', 'flagged']
   for path in _files(table, '*/table_iii.csv')[:1]:
-    rows = folders.read_csv(path, ('mid', 'display_name', 'value'))
+    rows = read_table(path.parent, path.name, columns, _TEXTS)
     flagged = rows.groupby('label_set', sort=False)['flagged'].sum()
-    rows = rows[rows['label_set'] == flagged[flagged > 0].index[0]]
-    rows = rows.sort_values('explicit', kind='stable').iloc[[0, -1]]
-    columns = ['display_name', 'label_set', 'total', 'explicit', 'implicit', 'flagged']
-    return rows[columns]
+    if (flagged > 0).any():
+      rows = rows[rows['label_set'] == flagged[flagged > 0].index[0]]
+      return rows.sort_values('explicit', kind='stable').iloc[[0, -1]][columns]
   return None
 
 
 def comparisons(table: SweepTable) -> pd.DataFrame | None:
   """The classes of all trials that were compared with a baseline; None of none."""
-  found = [folders.read_csv(path) for path in _files(table, f'*/{COMPARISON_FILE}')]
-  found = [one for one in found if 'lwlrap_baseline' in one]
+  found = []
+  for path in _files(table, f'*/{COMPARISON_FILE}'):
+    one = read_table(path.parent, path.name, ['group'], ['group'])
+    if 'lwlrap_baseline' in one:
+      found.append(read_table(path.parent, path.name, _COMPARED, ['group']))
   return pd.concat(found, ignore_index=True) if found else None
 
 

@@ -11,8 +11,8 @@ import pathlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from audioset_ml import folders
 from audioset_ml.errors import RecordError
+from audioset_ml.evaluation.files import read_table
 from audioset_ml.reporting.description import LABELS_FILE
 from audioset_ml.reporting.label_figures import prior_scatter
 from audioset_ml.reporting.sweep_figures import (
@@ -42,6 +42,10 @@ _VALUES = {
 # Where each trial's checkpoint was chosen on validation clips: its value there.
 _VALIDATED = 'evaluate/selection/value_on_validation'
 _MIN_BOTH, _SHOWN = 10, 5
+# Columns of what `describe` writes.
+_TEXTS = ('mid', 'display_name', 'label', 'other', 'weak_name', 'strong_name')
+_PRIORS = ('weak_prior', 'strong_prior')
+_RATIOS = ('odds_ratio', 'low', 'high', 'both')
 CLIPS, LABELS, MU, SHARE, START = 'clips', 'labels', 'mu', 'share', 'start'
 _AT_ZERO = {'strong': 'more weak', 'strong_masked': 'masked weak'}
 _STEPS = (
@@ -248,7 +252,10 @@ def points(table: SweepTable, x: str, mixing: SweepTable | None = None) -> pd.Da
 
 def figure_2(description_dir: str | os.PathLike) -> Figure:
   """SL21's Fig. 2, the classes' priors, from a folder that `describe` wrote."""
-  return prior_scatter(_read(description_dir, 'classes.csv'))
+  classes = _read(description_dir, 'classes.csv', 'display_name', *_PRIORS)
+  if not (classes[[*_PRIORS]] > 0).any(axis=None):
+    raise RecordError(f'{description_dir}/classes.csv: no class has any labels')
+  return prior_scatter(classes)
 
 
 def odds_ratios(description_dir: str | os.PathLike) -> pd.DataFrame:
@@ -260,9 +267,10 @@ def odds_ratios(description_dir: str | os.PathLike) -> pd.DataFrame:
   Infinite where one label never comes without the other (the interval adds half a
   clip)."""
   if (pathlib.Path(description_dir) / LABELS_FILE).is_file():
-    asked = _read(description_dir, LABELS_FILE).rename(columns={'other': 'with'})
-    return asked.round(2)
-  pairs = _read(description_dir, 'odds_ratios.csv')
+    asked = _read(description_dir, LABELS_FILE, 'label', 'other', *_RATIOS)
+    return asked.rename(columns={'other': 'with'}).round(2)
+  sides = [f'{kind}_{what}' for kind in ('weak', 'strong') for what in ('name', 'only')]
+  pairs = _read(description_dir, 'odds_ratios.csv', *sides, *_RATIOS)
   pairs, found = pairs[pairs['both'] >= _MIN_BOTH], []
   for given, other in (('weak', 'strong'), ('strong', 'weak')):
     # Of a pair's clips, those with the one label: all that have it.
@@ -277,11 +285,8 @@ def odds_ratios(description_dir: str | os.PathLike) -> pd.DataFrame:
   return pd.concat(found, ignore_index=True) if found else pairs.head(0)
 
 
-def _read(folder: str | os.PathLike, file: str) -> pd.DataFrame:
-  path = pathlib.Path(folder) / file
-  try:
-    return folders.read_csv(path, ('mid', 'display_name', 'label', 'with'))
-  except (OSError, ValueError) as error:
-    raise RecordError(
-      f'{path}: cannot be read; `describe` writes it ({error})'
-    ) from error
+def _read(folder: str | os.PathLike, file: str, *columns: str) -> pd.DataFrame:
+  table = read_table(folder, file, columns, _TEXTS)
+  if table is None:
+    raise RecordError(f'{folder}/{file}: there is none; `describe` writes it')
+  return table

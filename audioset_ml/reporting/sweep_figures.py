@@ -111,7 +111,11 @@ def draw_lines(
     prepare: what is done to each panel, to set its scale.
     marked: whether a square marks each line's first point, the baseline.
     levels: by column of results.csv.
+
+  Raises:
+    RecordError: a value of the axis is no number.
   """
+  table.require_numbers(x)
   levels = levels or {}
   rows, columns = len(panels), max(map(len, panels))
   figure = style.new_figure(3.5 * columns, 2.15 * rows + 0.3)

@@ -147,9 +147,11 @@ def _ml20(
     if ml20_report.PERCENT in sweep.axes:
       figures['ml20_figure_2'] = ml20_report.figure_2(sweep)
       tables['ml20_figure_2'] = ml20_report.figure_2_points(sweep)
-      tables['ml20_table_2'] = ml20_report.table_2(sweep)
-      figures['ml20_relative'] = relative_gains.relative_figure(sweep)
-      tables['ml20_relative'] = relative_gains.relative_gains(sweep).round(2)
+      if len(best := ml20_report.table_2(sweep)):
+        tables['ml20_table_2'] = best
+      if len(relative := relative_gains.relative_gains(sweep)):
+        figures['ml20_relative'] = relative_gains.relative_figure(sweep)
+        tables['ml20_relative'] = relative.round(2)
     if (axis := label_set_report.baseline_axis(sweep)) is not None:
       figures[f'by_{axis}'] = label_set_report.gains_figure(sweep, axis)
       tables[f'by_{axis}'] = label_set_report.gains_table(sweep, axis)

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.stats
 
 from audioset_ml import folders
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import RecordError, brief, shown
 from audioset_ml.input_files import read_cells
 from audioset_ml.sweeping.results import MESSAGE, RESULTS_FILE, STATUS
 
@@ -51,6 +51,8 @@ class SweepTable:
       axes = tuple(columns[1 : columns.index(STATUS)])
       # As they stand: an axis may have the value `None` or `null`.
       table = folders.read_csv(file, ('trial', *axes, STATUS, MESSAGE))
+      if list(table.columns) != columns or MESSAGE not in columns:
+        raise ValueError(f'its columns are not named as `sweep` does: {columns}')
     except (OSError, ValueError) as error:
       raise RecordError(f'{file}: no table of `sweep` ({error})') from error
     is_finished = table[STATUS] == 'finished'
@@ -86,7 +88,8 @@ class SweepTable:
     """A value at a point of the grid, by seed.
 
     Raises:
-      RecordError: the sweep has no such value, or trials with the same seed.
+      RecordError: the sweep has no such value or one that is no number, or trials with
+        the same seed.
     """
     if value not in self.table:
       raise RecordError(f'{self.path}: has no column {value}')
@@ -94,8 +97,28 @@ class SweepTable:
     seeds = rows[SEED] if SEED in self.axes else pd.Series('', rows.index)
     if seeds.duplicated().any():
       raise RecordError(f'{self.path}: several trials of {point} have the same seed')
-    found = pd.Series(rows[value].to_numpy(float), index=seeds.to_numpy())
-    return found.dropna()
+    numbers = self.require_numbers(value)[value].loc[rows.index]
+    return numbers.set_axis(seeds.to_numpy()).astype(float).dropna()
+
+  def require_numbers(self, *columns: str) -> pd.DataFrame:
+    """Values, or axes, of all trials as numbers; NaN of none.
+
+    Raises:
+      RecordError: one is no number, or is infinite.
+    """
+    found = {}
+    for column in columns:
+      texts = self.table[column]
+      numbers = pd.to_numeric(texts, errors='coerce').astype(float)
+      wrong = (numbers.isna() & texts.notna()) | np.isinf(numbers)
+      if wrong.any():
+        trial, text = self.table['trial'][wrong].iloc[0], texts[wrong].iloc[0]
+        raise RecordError(
+          f'{self.path}: {brief(column)} of {brief(trial)} is {shown(text)}, but must '
+          'be a number'
+        )
+      found[column] = numbers
+    return pd.DataFrame(found, self.table.index)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,28 +1,30 @@
 """Which worker of a job this process is; asks no TensorFlow."""
 
-import json
 import os
+import re
 
-from audioset_ml.errors import InputError
-from audioset_ml.input_files import fault_of_form
+from audioset_ml.errors import InputError, shown
+from audioset_ml.input_files import fault_of_form, parse_json
 
 
 def worker_index() -> int:
   """This worker's number, from TF_CONFIG or from SLURM.
 
   Raises:
-    InputError: nothing tells, or TF_CONFIG is wrong.
+    InputError: nothing tells, or what does is wrong.
   """
   text = os.environ.get('TF_CONFIG')
-  if not text and os.environ.get('SLURM_PROCID'):
-    return int(os.environ['SLURM_PROCID'])
+  if not text and (number := os.environ.get('SLURM_PROCID')):
+    if not re.fullmatch('[0-9]{1,9}', number):
+      raise InputError(f'SLURM_PROCID is {shown(number)}, but must be a whole number')
+    return int(number)
   if not text:
     raise InputError(
       'strategy=multi_worker needs TF_CONFIG (or a job of SLURM), which tells the '
       'workers of each other'
     )
   try:
-    cluster = json.loads(text)
+    cluster = parse_json(text)
     if fault := fault_of_form(cluster, {'cluster': {'worker': [str]}, 'task': dict}):
       raise ValueError(fault)
     workers, index = cluster['cluster']['worker'], int(cluster['task']['index'])

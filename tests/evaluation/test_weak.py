@@ -114,7 +114,7 @@ def test_whatever_an_unsure_label_scores_changes_nothing():
   weights = bootstrap.clip_weights(40, 50, 0)
   found = evaluate_weak(scores, table, CLASS_MAP, weights)
   unsure = states == LabelState.UNSURE
-  for value in (-np.inf, 0.5, np.inf):
+  for value in (-np.inf, 0.5, 1e30):
     other = evaluate_weak(np.where(unsure, value, scores), table, CLASS_MAP, weights)
     assert other.summary == found.summary
     assert other.intervals() == found.intervals()
@@ -186,6 +186,7 @@ def test_perfect_scores_stay_finite():
   [
     (np.zeros((2, 2)), r'scores have shape \(2, 2\), but the labels \(1, 3\)'),
     (np.array([[0.0, np.nan, 0.0]]), 'clip clip0_0, class /m/b is NaN'),
+    (np.array([[0.0, np.inf, 0.0]]), 'clip clip0_0, class /m/b is infinite'),
   ],
 )
 def test_wrong_scores_are_an_error(scores, message):

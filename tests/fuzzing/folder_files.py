@@ -1,11 +1,13 @@
 """Whole folders of every kind that stages read, and how tests read them again.
 
 Each `read_…` gives sizes and sums that a loss would change; what is read of a damaged
-file must be as large as before, or the file is refused.
+file must be as large as before, or the file is refused. Of folders that hold digests of
+their content, it gives the content's (text), which must be the same.
 """
 
 import json
 import pathlib
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,7 +38,8 @@ def write_folders(root: pathlib.Path, records_dir: pathlib.Path) -> None:
   )
   np.save(root / 'scores' / scores.PATCH_SCORES_FILE, np.repeat(values, 2, axis=0))
   np.save(root / 'scores' / scores.PATCH_OFFSETS_FILE, np.arange(0, 2 * clips + 1, 2))
-  _write_run(root / 'scores', 'score', records)
+  files = scores.describe_files(root / 'scores')
+  _write_run(root / 'scores', 'score', records, files)
   np.savez_compressed(
     root / 'foreign.npz', scores=values, clip_ids=np.array(records.clip_ids)
   )
@@ -46,6 +49,32 @@ def write_folders(root: pathlib.Path, records_dir: pathlib.Path) -> None:
   writer.finish(pd.DataFrame({'mid': ['x']}), {'flagged_as': 'ignored', 'name': 'x'})
   write_evaluation(root / 'evaluation', records)
   _write_run(root / 'evaluation', 'evaluate', records)
+  write_sweep(root / 'sweep')
+  write_description(root / 'description')
+  thresholds = {'mid': records.class_map.mids, 'threshold': [0.5] * classes}
+  pd.DataFrame(thresholds).to_csv(root / 'thresholds.csv', index=False)
+
+
+def write_sweep(folder: pathlib.Path) -> None:
+  rows = [
+    {'trial': f'{seed}-{percent}', 'seed': seed, 'percent': percent}
+    | {'status': 'finished', 'seconds': 1.5, 'message': ''}
+    | {'evaluate/weak/d_prime': 1.5 + percent, 'evaluate/weak/lwlrap': 0.5}
+    | {'audit/percent/discard_3/recall': 0.5}
+    for seed in (1, 2)
+    for percent in (0, 1, 3)
+  ]
+  folder.mkdir()
+  pd.DataFrame(rows).to_csv(folder / 'results.csv', index=False)
+
+
+def write_description(folder: pathlib.Path) -> None:
+  names = {'weak_name': ['A', 'B'], 'strong_name': ['B', 'A']}
+  counts = {name: [20, 30] for name in ('both', 'weak_only', 'strong_only')}
+  ratios = {name: [1.5, 2.5] for name in ('odds_ratio', 'low', 'high')}
+  folder.mkdir()
+  table = pd.DataFrame({**names, **counts, **ratios})
+  table.to_csv(folder / 'odds_ratios.csv', index=False)
 
 
 def write_evaluation(folder: pathlib.Path, records: RecordsFolder) -> None:
@@ -75,9 +104,11 @@ def write_evaluation(folder: pathlib.Path, records: RecordsFolder) -> None:
   files.write_evaluation(model)
 
 
-def _write_run(folder: pathlib.Path, stage: str, records: RecordsFolder) -> None:
+def _write_run(
+  folder: pathlib.Path, stage: str, records: RecordsFolder, more: dict | None = None
+) -> None:
   content = {'stage': stage, 'version': '1', 'inputs': {'model': ['m'], 'records': 'r'}}
-  content |= {'counts': {'clips': 12}} | records.frames.to_run()
+  content |= {'counts': {'clips': 12}} | records.frames.to_run() | (more or {})
   folders.write_json(folder / folders.RUN_FILE, content)
 
 
@@ -100,7 +131,8 @@ def read_scores(folder: pathlib.Path) -> Sequence:
   scores.models_of(folder)
   patches = scores.read_patch_scores(found)
   total = sum(len(patches.of(row)) for row in range(len(found.clip_ids)))
-  return (*found.values.shape, len(found.clip_ids), total, len(found.class_map))
+  content = _digest(found.values, patches.values, found.clip_ids, found.class_map)
+  return (*found.values.shape, len(found.clip_ids), total, content)
 
 
 def read_foreign(path: pathlib.Path) -> Sequence:
@@ -112,7 +144,44 @@ def read_foreign(path: pathlib.Path) -> Sequence:
 
 def read_label_set(folder: pathlib.Path) -> Sequence:
   found = LabelSet.read(folder)
-  return *found.packed.shape, len(found.clip_ids), len(found.class_map)
+  content = _digest(found.packed, found.clip_ids, found.class_map)
+  return *found.packed.shape, len(found.clip_ids), content
+
+
+def read_sweep(folder: pathlib.Path) -> Sequence:
+  from audioset_ml.reporting import label_set_report, ml20_report
+  from audioset_ml.sweeping.table import SweepTable
+
+  table = SweepTable.read(folder)
+  label_set_report.audited(table)
+  if ml20_report.PERCENT in table.axes:
+    table.require_numbers(ml20_report.PERCENT)
+    ml20_report.figure_2_points(table)
+    ml20_report.table_2(table)
+  return ()
+
+
+def read_description(folder: pathlib.Path) -> Sequence:
+  from audioset_ml.reporting import sl21_report
+
+  sl21_report.odds_ratios(folder)
+  return ()
+
+
+def read_thresholds(path: pathlib.Path) -> Sequence:
+  from audioset_ml.models import events
+
+  class_map = RecordsFolder.open(path.parent / 'records').class_map
+  events.read_thresholds(path, class_map)
+  return ()
+
+
+def _digest(*values) -> str:
+  """What no damage may change without a word, where digests are held."""
+  parts = [
+    v.tobytes() if isinstance(v, np.ndarray) else repr(v).encode() for v in values
+  ]
+  return f'{zlib.crc32(b"".join(parts)):08x}'
 
 
 def read_evaluation(folder: pathlib.Path) -> Sequence:

@@ -17,7 +17,8 @@ _VALUES = (
   'None', 'null', 'true', '#NAME?', 'PRESENT', '/m/09x0r', '/m/nothing', '🦉',
 )  # fmt: skip
 _JSON_VALUES = (
-  None, True, 0, -1, 1.5, 10**30, '', 'text', '../..', [], {}, [[]], [None], {'a': {}},
+  None, True, 0, -1, 1.5, 10**30, 10**400, float('nan'), float('inf'), -float('inf'),
+  '', 'text', '../..', [], {}, [[]], [None], {'a': {}},
 )  # fmt: skip
 
 

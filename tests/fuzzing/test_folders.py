@@ -24,6 +24,9 @@ _LIGHT = (
     'replicates.npz': 'binary',
   }),
   ('started', 'read_started', {'.inputs.json': 'json', 'run.json': 'json'}),
+  ('sweep', 'read_sweep', {'results.csv': 'text'}),
+  ('description', 'read_description', {'odds_ratios.csv': 'text'}),
+  ('thresholds.csv', 'read_thresholds', {'': 'text'}),
   ('foreign.npz', 'read_foreign', {'': 'binary'}),
   ('foreign.npy', 'read_foreign', {'': 'binary'}),
 )  # fmt: skip
@@ -58,7 +61,10 @@ def examine(root: pathlib.Path, context):
 def judge(whole, found) -> str:
   if tuple(found) == tuple(whole):
     return ''
-  is_less = any(now < then for now, then in zip(found, whole, strict=True))
+  is_less = any(
+    now != then if isinstance(then, str) else now < then
+    for now, then in zip(found, whole, strict=True)
+  )
   return f'{found} instead of {whole}, without a word' if is_less else ':more'
 
 

@@ -1,6 +1,7 @@
 """The `embed` entry point: a network's embeddings as records."""
 
 import json
+import shutil
 import signal
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from audioset_ml.errors import InputError
 from audioset_ml.models import layers  # noqa: F401  registers the layers
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.embed_stage import EmbedConfig, embed
@@ -103,6 +105,17 @@ def test_killed_it_goes_on_to_the_same_bytes(
   run_stage_ok('embed', *flags)
   assert any(path.stat().st_mtime_ns == changed for path, changed in before.items())
   assert tables_and_shards(out) == tables_and_shards(embedded.path)
+
+
+@pytest.mark.parametrize('name', ['skipped.csv', 'notes.csv'])
+def test_tables_that_are_no_text_are_told_first(small_records, tmp_path, name):
+  records = tmp_path / 'records'
+  shutil.copytree(small_records, records)
+  (records / name).write_bytes(b'clip_id,\xff\n')
+  (tmp_path / 'out').mkdir()
+  config = EmbedConfig(str(tmp_path / 'no.keras'), str(records))
+  with pytest.raises(InputError, match=f'{name}: cannot be read'):
+    embed(config, tmp_path / 'out')
 
 
 def test_embeddings_that_float16_cannot_hold(network, small_records, tmp_path):

@@ -235,6 +235,18 @@ def test_scores_of_clips_alone_give_weak_values_and_a_note(
     evaluate(dataclasses.replace(alone, detection=True))
 
 
+def test_scores_that_an_evaluation_keeps_are_held_against_their_digests(
+  config, evaluate, tmp_path
+):
+  folder, _ = evaluate(config)
+  again = dataclasses.replace(config, scores=(str(folder),))
+  evaluate(again)
+  values = np.load(folder / 'scores.npy')
+  np.save(folder / 'scores.npy', values[::-1])
+  with pytest.raises(InputError, match=r'scores\.npy: is not as it was written'):
+    evaluate(again)
+
+
 def test_a_class_that_the_model_lacks_is_noted(config, scores, evaluate, tmp_path):
   def without_a_class(folder):
     values = np.load(folder / 'scores.npy')

@@ -3,10 +3,13 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from tests.stages import (
+  ROOT,
   children_of,
   is_alive,
   run_stage,
@@ -54,6 +57,43 @@ def test_quickstart_is_resumed_and_prints_its_table(tmp_path):
   again = run_stage_ok('train', f'--flagfile={out}/teacher/flags.txt')
   assert f'{out}/teacher: finished already with the same flags' in again
   assert '"masked"' in (out / 'report.html').read_text()
+
+
+_SUMMARIZE = """
+import pathlib, sys
+from audioset_ml import errors, quickstart
+quickstart.FLAGS(['quickstart'])
+try:
+  print(quickstart.summarize(pathlib.Path(sys.argv[1]), 1.0))
+except errors.InputError as error:
+  print('error:', error)
+"""
+
+
+def test_damaged_results_are_named(tmp_path):
+  compared = {'baseline': 0.5, 'model': 0.75, 'difference': 0.25, 'interval': None}
+  metrics = {'comparison': {'weak': {'map': compared}}}
+  nothing_flagged = {'flagged': 0, 'truly_missing': 0, 'missing': 9, 'recall': 0.0}
+  run_json = {'counts': {'label_sets/discard_3': nothing_flagged}}
+
+  def summarized(metrics, run_json):
+    for name, text in (
+      ('masked_evaluation/metrics.json', metrics),
+      ('audit/run.json', run_json),
+    ):
+      (tmp_path / name).parent.mkdir(exist_ok=True)
+      (tmp_path / name).write_text(text)
+    command = [sys.executable, '-c', _SUMMARIZE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout
+
+  whole = json.dumps(metrics), json.dumps(run_json)
+  assert summarized(*whole).split()[6:10] == ['map', '0.500', '0.750', '+0.250']
+  for damaged in ('{', '[]', '{"counts": {}}'):
+    said = summarized(damaged, whole[1])
+    assert said.startswith(f'error: {tmp_path}/masked_evaluation/metrics.json: cannot')
+    said = summarized(whole[0], damaged)
+    assert said.startswith(f'error: {tmp_path}/audit/run.json: cannot')
 
 
 @pytest.mark.parametrize('percent', ['abc', '1,3', '100'])

@@ -94,6 +94,18 @@ def test_a_folder_of_scores_tells_its_teacher(by_one, models, small_records):
   assert not (by_one / '.parts').exists()
 
 
+def test_the_files_of_scores_are_held_against_their_digests(by_one, tmp_path):
+  shutil.copytree(by_one, tmp_path / 'copy')
+  assert set(score_files.read_scores(tmp_path / 'copy').files) == {
+    'class_map.csv', 'clip_ids.txt', 'patch_offsets.npy', 'patch_scores.npy',
+    'scores.npy',
+  }  # fmt: skip
+  path = tmp_path / 'copy' / 'patch_scores.npy'
+  np.save(path, np.load(path)[::-1])
+  with pytest.raises(InputError, match=r'patch_scores\.npy: is not as it was written'):
+    score_files.read_patch_scores(score_files.read_scores(tmp_path / 'copy'))
+
+
 def test_killed_and_started_again_gives_the_same_bytes(
   by_one, models, small_records, tmp_path
 ):

@@ -164,6 +164,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
   assert [path.name for path in tmp_path.iterdir()] == ['thesis.txt']
 
 
+def test_flags_that_are_no_text_are_told(tmp_path):
+  (tmp_path / 'flags.txt').write_bytes(b'audioset_ml.sweep \xff\n')
+  done = run_stage('sweep', *flags(tmp_path))
+  assert done.returncode == 1
+  assert done.stderr.startswith(f'error: {tmp_path}/flags.txt: cannot be read')
+
+
 def test_a_sweep_that_was_killed_goes_on(tmp_path):
   out = tmp_path / 'out'
   arguments = flags(out, seeds='1,2,3')

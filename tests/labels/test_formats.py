@@ -69,6 +69,14 @@ def test_a_wrong_strong_row_is_named(tmp_path, row, message):
     formats.read_strong_tsv(path, CLASS_MAP, clip_seconds=10)
 
 
+def test_an_endless_line_is_named(tmp_path):
+  path = tmp_path / 'strong.tsv'
+  header = '\t'.join(formats.STRONG_COLUMNS)
+  path.write_text(f'{header}\nclip_0\t0\t1\t/m/a\n' + 'x' * 1_000_001)
+  with pytest.raises(LabelError, match=r'row 3: a line of 1,000,001 bytes'):
+    formats.read_strong_tsv(path)
+
+
 def test_clips_may_differ_in_length(tmp_path):
   rows = ['a_0\t0\t3\t/m/a', 'b_0\t0\t3\t/m/a', 'c_0\t0\t3\t/m/a']
   path = write_rows(tmp_path / 'strong.tsv', formats.STRONG_COLUMNS, *rows)

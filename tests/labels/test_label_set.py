@@ -1,3 +1,6 @@
+import hashlib
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,3 +68,48 @@ def test_one_that_was_begun_anew_is_unfinished(tmp_path):
   LabelSetWriter(tmp_path / 'set', ['a_0'], CLASS_MAP).close()
   with pytest.raises(LabelError, match='no label set'):
     LabelSet.read(tmp_path / 'set')
+
+
+def _swap_ids(folder):
+  ids = (folder / 'clip_ids.txt').read_text().split()
+  (folder / 'clip_ids.txt').write_text('\n'.join(ids[::-1]) + '\n')
+
+
+def _swap_classes(folder):
+  path = folder / 'class_map.csv'
+  path.write_text(path.read_text().replace('/m/1,', '/m/x,').replace('/m/2,', '/m/1,'))
+
+
+def _take_other_flags(folder):
+  flags = np.load(folder / 'flagged.npy')
+  np.save(folder / 'flagged.npy', np.asfortranarray(flags[::-1]))
+
+
+@pytest.mark.parametrize(
+  ('change', 'named'),
+  [
+    (_swap_ids, 'clip_ids.txt'),
+    (_swap_classes, 'class_map.csv'),
+    (_take_other_flags, 'flagged.npy'),
+  ],
+)
+def test_files_of_another_set_are_told(tmp_path, change, named):
+  write(tmp_path / 'set', np.random.default_rng(0).random((5, 11)) < 0.3)
+  change(tmp_path / 'set')
+  with pytest.raises(LabelError, match=f'its .*{named} .*is not what was written'):
+    LabelSet.read(tmp_path / 'set')
+
+
+def test_sets_of_older_versions_are_read(tmp_path):
+  flagged = np.random.default_rng(0).random((5, 11)) < 0.3
+  write(tmp_path / 'set', flagged)
+  path = tmp_path / 'set' / 'label_set.json'
+  content = json.loads(path.read_text())
+  # Of the ids and the bits, column by column.
+  ids = (tmp_path / 'set' / 'clip_ids.txt').read_bytes()
+  bits = np.packbits(flagged, axis=1).tobytes(order='F')
+  assert content['digest'] == hashlib.blake2b(ids + bits, digest_size=16).hexdigest()
+  for key in ('class_map_sha256', 'digest'):
+    del content[key]
+    path.write_text(json.dumps(content))
+    assert np.array_equal(LabelSet.read(tmp_path / 'set').flagged(), flagged)

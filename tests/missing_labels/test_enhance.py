@@ -126,6 +126,9 @@ def test_nan_is_refused_whatever_the_rule(rule):
   scores[1, 2] = np.nan
   with pytest.raises(InputError, match=r'class /m/2 \(x\): a score is NaN'):
     flagged_by(build_rule(rule, ['1']), scores, np.zeros((2, 3), np.int8))
+  scores[1, 2] = np.inf
+  with pytest.raises(InputError, match=r'class /m/2 \(x\): a score is infinite'):
+    flagged_by(build_rule(rule, ['1']), scores, np.zeros((2, 3), np.int8))
 
 
 def test_scores_of_another_shape_are_refused():

@@ -97,6 +97,8 @@ def test_thresholds_of_classes_are_read(tmp_path):
     ('mid,score\n/m/a,1\n', 'no column threshold'),
     ('mid,threshold\n/m/a,much\n', 'row 2: the threshold much is no'),
     ('mid,threshold\n/m/b,.5\n/m/a,1.5\n', 'row 3: the threshold 1.5'),
+    ('mid,threshold\n/m/a,.5\n/m/b,.5\n/m/a,.4\n', 'row 4: the class /m/a stands'),
+    (f'mid,threshold\n/m/a,{"9" * 5000}\n', r'row 2: the threshold .{,130} is no'),
     ('mid,threshold\n/m/x,.5\n', "any of the model's classes"),
     ('', 'cannot be read'),
   ],

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import numpy as np
@@ -20,8 +21,9 @@ def records(small_records):
 
 @pytest.fixture
 def copied(small_records, tmp_path):
-  """A copy of the records that a test may spoil."""
-  return RecordsFolder.open(shutil.copytree(small_records, tmp_path / 'copied'))
+  """A copy of the records that a test may spoil: as of old ones, no checksum tells."""
+  opened = RecordsFolder.open(shutil.copytree(small_records, tmp_path / 'copied'))
+  return dataclasses.replace(opened, checksums={})
 
 
 def log_mel_of(waveform):
@@ -103,6 +105,30 @@ def test_only_the_shard_of_the_clip_is_read(copied):
     inspection.read_clip(copied, other)
   with pytest.raises(RecordError, match='damaged'):
     inspection.read_first_labels(copied, 100)
+
+
+def test_clips_whose_features_were_exchanged_are_not_shown(small_records, tmp_path):
+  copied = RecordsFolder.open(shutil.copytree(small_records, tmp_path / 'copied'))
+  first, second, *_ = copied.clip_ids
+  assert copied.read_clips()[first].shard == copied.read_clips()[second].shard == 0
+  kept = {}
+
+  def keep(example):
+    kept[schema.clip_id_of(example)] = example.features.feature['log_mel']
+    return example.SerializeToString()
+
+  def exchange(example):
+    other = {first: second, second: first}.get(schema.clip_id_of(example))
+    if other:
+      example.features.feature['log_mel'].CopyFrom(kept[other])
+    return example.SerializeToString()
+
+  rewrite(copied.shards[0], keep)
+  rewrite(copied.shards[0], exchange)
+  with pytest.raises(RecordError, match='is not as it was written'):
+    inspection.read_clip(copied, first)
+  # The other shards are of no concern.
+  assert inspection.read_clip(copied, copied.clip_ids[-1]).frames.size
 
 
 def test_shards_that_lack_their_clips_are_told(copied):

@@ -232,6 +232,14 @@ def test_wrong_names_are_errors(evaluations, tmp_path, names, baseline, message)
     )
 
 
+def test_flags_that_are_no_text_are_told(tmp_path):
+  folder = write_evaluation(tmp_path / 'evaluation', seed=1, gain=0.1, clips=20)
+  (folder / 'flags.txt').write_bytes(b'--records=\xff\n')
+  models = report.read_models([str(folder)])
+  with pytest.raises(InputError, match=r'flags\.txt: cannot be read'):
+    report.write_report(models, report.ReportConfig(), tmp_path / 'report.html')
+
+
 def test_names_tell_folders_apart(tmp_path):
   for parent in ('a', 'b'):
     write_evaluation(tmp_path / parent / 'evaluation', seed=1, gain=0.1, clips=20)

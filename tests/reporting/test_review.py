@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audioset_ml import hashing
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import InputError
 from audioset_ml.labels import formats
@@ -394,6 +395,10 @@ def test_a_text_cannot_break_the_page(flagged, plain_records, small_data, tmp_pa
     *(shutil.copytree(flagged, tmp_path / 'flagged')).rglob('class_map.csv'),
   ):
     file.write_text(file.read_text().replace('High', '</script><b>High'))
+  for file in (tmp_path / 'flagged').rglob('label_set.json'):
+    digest = hashing.file_digest(file.with_name('class_map.csv'))
+    content = json.loads(file.read_text()) | {'class_map_sha256': digest}
+    file.write_text(json.dumps(content))
   output = tmp_path / 'review.html'
   run_stage_ok('review', *page_flags(tmp_path / 'flagged', records, small_data, output))
   with chromium(tmp_path) as browser:

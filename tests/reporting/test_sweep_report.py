@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, RecordError
 from audioset_ml.reporting import (
   label_set_report,
   ml20_report,
@@ -456,6 +456,121 @@ def test_a_baseline_of_nothing_has_no_relative_gain(tmp_path):
   )
   table = ml20_report.table_2(SweepTable.read(folder))
   assert table['relative'].tolist() == ['', '']
+
+
+@pytest.mark.parametrize('value', ['none', '', 'nan', 'inf', '1 %'])
+@pytest.mark.parametrize(
+  'axes',
+  [
+    {'percent': ('0', '1')},
+    {'labels': ('strong',), 'mu': ('0', '1')},
+    {'labels': ('strong',), 'share': ('0.1', '1')},
+  ],
+)
+def test_an_axis_of_numbers_with_another_value_is_told(tmp_path, axes, value):
+  axes = {'seed': SEEDS[:1], **axes}
+  *_, name = axes
+  axes[name] = (*axes[name], value)
+  folder = write_results(tmp_path / 'odd', axes, lambda _: metrics(1))
+  with pytest.raises(
+    RecordError, match=rf"results\.csv: {name} of .* is '{value}', but must be a number"
+  ):
+    write_sweep_report([folder], tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+  ('old', 'new'), [('status', 'status '), ('message', 'text'), ('trial', 'name')]
+)
+def test_columns_that_sweep_does_not_name_so_are_told(students, old, new):
+  path = students / 'results.csv'
+  path.write_text(path.read_text().replace(old, new, 1))
+  with pytest.raises(RecordError, match='no table of `sweep`'):
+    SweepTable.read(students)
+
+
+def test_a_table_that_a_spreadsheet_has_saved_is_read(students):
+  path = students / 'results.csv'
+  whole = SweepTable.read(students)
+  path.write_bytes(b'\xef\xbb\xbf' + path.read_bytes())
+  pd.testing.assert_frame_equal(SweepTable.read(students).table, whole.table)
+
+
+@pytest.mark.parametrize('value', ['x', 'inf'])
+@pytest.mark.parametrize(
+  'column', ['evaluate/weak/d_prime', 'audit/percent/discard_3/recall']
+)
+def test_a_metric_that_is_no_number_is_told(students, tmp_path, column, value):
+  path = students / 'results.csv'
+  table = pd.read_csv(path, dtype=str)
+  table.loc[5, column] = value
+  table.to_csv(path, index=False)
+  with pytest.raises(RecordError, match=f"{column} of .* is '{value}', but must be"):
+    write_sweep_report([students], tmp_path / 'out')
+
+
+def test_without_a_baseline_nothing_is_compared_with_it(tmp_path):
+  axes = {'seed': SEEDS[:1], 'percent': ('1', '3')}
+  folder = write_results(tmp_path / 'students', axes, lambda _: metrics(1))
+  names = {path.stem for path in write_sweep_report([folder], tmp_path / 'out')}
+  assert 'ml20_figure_2' in names
+  assert not names & {'ml20_table_2', 'ml20_relative'}
+
+
+@pytest.fixture
+def audited(tmp_path):
+  """A sweep of label sets alone, of which one has no percentage."""
+  rates = {
+    f'audit/percent/{name}/{rate}': 0.5
+    for name in ('discard_3', 'discard_chosen')
+    for rate in ('precision', 'recall', 'flagged')
+  }
+  return write_results(tmp_path / 'audited', {'seed': SEEDS}, lambda _: rates)
+
+
+def test_a_rule_that_has_no_percentage_is_in_the_table_of_flags(audited, tmp_path):
+  write_sweep_report([audited], tmp_path / 'out')
+  flags = pd.read_csv(tmp_path / 'out' / 'flags.csv')
+  assert set(flags['label_set']) == {'discard_3', 'discard_chosen'}
+
+
+@pytest.mark.parametrize(
+  ('name', 'text', 'message'),
+  [
+    ('table_iii.csv', 'display_name\nDog\n', 'no column'),
+    ('table_iii.csv', '\xff', 'cannot be read'),
+    ('comparison.csv', 'group,lwlrap_baseline\nlarge,1\n', 'no column'),
+    ('comparison.csv', '\xff', 'cannot be read'),
+  ],
+)
+def test_damaged_tables_of_trials_are_told(audited, tmp_path, name, text, message):
+  folder = audited / 'seed_1' / 'stage'
+  folder.mkdir(parents=True)
+  (folder / name).write_bytes(text.encode('latin-1'))
+  with pytest.raises(RecordError, match=rf'{name}: .*{message}'):
+    write_sweep_report([audited], tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+  ('name', 'text', 'message'),
+  [
+    ('classes.csv', 'mid,display_name\n/m/a,A\n', 'no column'),
+    ('classes.csv', 'display_name,weak_prior,strong_prior\nA,x,1\n', 'no number'),
+    ('classes.csv', 'display_name,weak_prior,strong_prior\nA,,\n', 'no class has any'),
+    ('odds_ratios.csv', 'both\n1\n', 'no column'),
+    ('odds_ratios.csv', '', 'cannot be read'),
+  ],
+)
+def test_damaged_tables_of_a_description_are_told(
+  students, tmp_path, name, text, message
+):
+  folder = tmp_path / 'description'
+  folder.mkdir()
+  (folder / 'classes.csv').write_text(
+    'display_name,weak_prior,strong_prior\nA,0.5,0.1\n'
+  )
+  (folder / name).write_text(text)
+  with pytest.raises(RecordError, match=rf'{name}: .*{message}'):
+    write_sweep_report([students], tmp_path / 'out', folder)
 
 
 def test_a_sweep_of_something_else_is_named(tmp_path):

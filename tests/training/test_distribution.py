@@ -212,3 +212,7 @@ def test_slurm_tells_a_worker_its_number(monkeypatch):
   monkeypatch.delenv('TF_CONFIG', raising=False)
   monkeypatch.setenv('SLURM_PROCID', '3')
   assert worker_index() == 3
+  for number in ('abc', '-1', '9' * 5000):
+    monkeypatch.setenv('SLURM_PROCID', number)
+    with pytest.raises(InputError, match=r'SLURM_PROCID is .*, but must be a whole'):
+      worker_index()
