@@ -53,7 +53,7 @@ def write_download(audio):
   (audio / 'random_bytes_0.wav').write_bytes(header + noise)
   (audio / 'text_0.wav').write_text('<html>429 Too Many Requests</html>')
   nan = sound().astype(np.float32)
-  nan[100] = np.nan
+  nan[100:] = np.nan  # of a few, silence is made
   write(audio / 'nan_0.wav', nan, 16_000, subtype='FLOAT')
   write(audio / '0.1_s_0.wav', sound(seconds=0.1), 16_000)
   write(audio / 'no_samples_0.wav', sound(seconds=0), 16_000)
