@@ -9,6 +9,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from audioset_ml import folders, paths
@@ -107,7 +108,8 @@ def write_plans(
       source = sources.get(clip.clip_id, '')
       state = states.get(clip.clip_id, '')
       unmarked = [clip.unmarked.hex()] if clip.unmarked else []
-      clips.append([*_to_json(clip), seconds[row], source, state, *unmarked])
+      length = None if math.isnan(seconds[row]) else seconds[row]
+      clips.append([*_to_json(clip), length, source, state, *unmarked])
     plan = json.dumps(clips).encode()
     content = plan + settings.encode() + str(len(members)).encode()
     digest = hashlib.blake2b(content, digest_size=8).hexdigest()
@@ -129,7 +131,8 @@ def read_plan(parts_dir: paths.Path, task: ShardTask) -> Iterator[PlannedClip]:
       tuple(StrongEvent(*event) for event in strong),
       bytes.fromhex(*unmarked) if unmarked else b'',
     )
-    yield PlannedClip(labels, seconds, source, state)
+    length = math.nan if seconds is None else seconds
+    yield PlannedClip(labels, length, source, state)
 
 
 def file_states(files: Mapping[str, str]) -> dict[str, str]:

@@ -43,6 +43,8 @@ def test_long_helps_are_in_groups(run):
     'Example:',
     'Where it goes:',
     'What to train on:',
+    'The loss:',
+    'Soft targets:',
     'Augmentation:',
     'The network, and where it starts:',
     'Optimisation:',

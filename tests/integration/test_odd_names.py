@@ -112,6 +112,13 @@ def test_recordings_may_have_odd_names(classes, tmp_path):
 def test_fine_tuning_takes_odd_names(classes, tmp_path):
   flags = ('--method=from_scratch', '--dry_run', f'--output_dir={tmp_path}/out')
   done = run_stage('finetune', f'--sounds={classes}', *flags)
+  assert done.returncode == 1
+  assert 'its name holds the control character \\n; rename it' in done.stderr
+  street = STREET.replace('\n', '')
+  (classes / STREET).rename(classes / street)
+  for path in classes.glob(f'*/{STREET}*.wav'):
+    path.rename(path.with_name(path.name.replace('\n', '')))
+  done = run_stage('finetune', f'--sounds={classes}', *flags)
   assert done.returncode == 0, done.stderr
   assert '12 recordings (0.3 minutes) of 2 classes' in done.stdout
 

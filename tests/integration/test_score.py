@@ -372,6 +372,10 @@ def test_another_stages_folder_is_never_replaced(by_one, models, small_records):
   flags = (f'--scores={by_one}', f'--records={small_records}', '--overwrite')
   done = run_stage('enhance', *flags, f'--output_dir={by_one}')
   assert done.returncode == 1
+  assert '--scores is --output_dir' in done.stderr
+  flags = (f'--model={models[0]}', *flags[1:])
+  done = run_stage('embed', *flags, f'--output_dir={by_one}')
+  assert done.returncode == 1
   assert 'was written by `score`; choose another --output_dir' in done.stderr
   assert (by_one / 'scores.npy').exists()
 
