@@ -130,8 +130,8 @@ sys.addaudithook(refuse)
   out = tmp_path / 'out'
   done = run_stage('soundscapes', *clips, f'--output_dir={out}', setup=setup)
   assert done.returncode == 1
-  said = f'error: {out}: cannot be finished (No space left on device)\n'
-  assert done.stderr == said
+  said = f'error: {out}: cannot be finished (No space left on device)'
+  assert done.stderr.splitlines()[-1] == said  # on a slow machine below a bar
 
 
 def test_errors_say_the_path_first_and_no_operation():
