@@ -27,7 +27,7 @@ def run_stage(
 ) -> subprocess.CompletedProcess:
   """Runs `python -m audioset_ml.<stage>` to its end.
 
-  Where interpreter, modules and environment are the tests' own, in a process that need
+  Where interpreter, modules and variables are the tests' own, in a process that need
   not import TensorFlow anew.
 
   Args:
@@ -42,8 +42,9 @@ def run_stage(
   """
   command = _command(stage, arguments, python)
   environment = {**_environment(modules), **(variables or {})}
-  if python == sys.executable and _WARM_STAGES.fits(environment):
-    return _WARM_STAGES.run(command[2:], str(folder or os.getcwd()), seconds, setup)
+  if python == sys.executable and modules is None and not variables:
+    place = str(folder or os.getcwd())
+    return _WARM_STAGES.run(command[2:], place, environment, seconds, setup)
   assert not setup, 'only warm processes have code that runs before'
   return subprocess.run(
     command,

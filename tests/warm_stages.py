@@ -24,36 +24,40 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 _PACKAGES = ('pandas', 'tensorflow', 'apache_beam')
 # pytest's own, which a stage doesn't read.
 _CHANGING = ('PYTEST_CURRENT_TEST',)
+_MOST_SERVERS = 3
 
 
 class WarmStages:
-  """Runs stages; its process is started when it is first wanted."""
+  """Runs stages; a process for each environment is started when it is first wanted.
+
+  Libraries and tests change the environment now and then, so that there are several.
+  """
 
   def __init__(self):
-    self._server: subprocess.Popen | None = None
-    self._environment: dict[str, str] = {}
-
-  def fits(self, environment: dict[str, str]) -> bool:
-    """Whether a stage of this environment can be run: of that of the first stage."""
-    own = {name: environment[name] for name in environment if name not in _CHANGING}
-    if self._server is None:
-      self._start(own)
-    return own == self._environment
+    self._servers: dict[frozenset, subprocess.Popen] = {}
+    atexit.register(self._stop)
 
   def run(
-    self, command: list[str], folder: str, seconds: float, setup: str = ''
+    self,
+    command: list[str],
+    folder: str,
+    environment: dict[str, str],
+    seconds: float,
+    setup: str = '',
   ) -> subprocess.CompletedProcess:
     """Runs a stage to its end.
 
     Args:
       command: the stage's module and its flags.
       folder: where it runs.
+      environment: its environment.
       seconds: how long it may take.
       setup: Python code that its process runs before.
 
     Raises:
       subprocess.TimeoutExpired: it took longer, and was killed.
     """
+    server = self._server(environment)
     with tempfile.TemporaryDirectory() as place:
       outputs = [os.path.join(place, name) for name in ('stdout', 'stderr')]
       order = {
@@ -62,38 +66,49 @@ class WarmStages:
         'outputs': outputs,
         'setup': setup,
       }
-      print(json.dumps(order), file=self._server.stdin, flush=True)
-      process = self._answer()
+      print(json.dumps(order), file=server.stdin, flush=True)
+      process = _answer(server)
       timer = threading.Timer(seconds, os.kill, (process, signal.SIGKILL))
       timer.start()
-      status = self._answer()
+      status = _answer(server)
       is_late = not timer.is_alive()
       timer.cancel()
-      out, err = (pathlib.Path(name).read_text() for name in outputs)
+      out, err = (pathlib.Path(name).read_text(errors='replace') for name in outputs)
     if is_late:
       raise subprocess.TimeoutExpired(command, seconds, out, err)
     return subprocess.CompletedProcess(command, status, out, err)
 
-  def _start(self, environment: dict[str, str]) -> None:
-    self._environment = environment
-    self._server = subprocess.Popen(
-      [sys.executable, '-m', 'tests.warm_stages'],
-      cwd=ROOT,
-      env=environment,
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      text=True,
-    )
-    atexit.register(self._stop)
+  def _server(self, environment: dict[str, str]) -> subprocess.Popen:
+    own = {name: environment[name] for name in environment if name not in _CHANGING}
+    key = frozenset(own.items())
+    if key not in self._servers:
+      if len(self._servers) == _MOST_SERVERS:
+        _end(self._servers.pop(next(iter(self._servers))))
+      self._servers[key] = subprocess.Popen(
+        [sys.executable, '-m', 'tests.warm_stages'],
+        cwd=ROOT,
+        env=own,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+      )
+    self._servers[key] = self._servers.pop(key)  # the last one used
+    return self._servers[key]
 
   def _stop(self) -> None:
-    self._server.stdin.close()  # which ends it
-    self._server.wait()
+    for server in self._servers.values():
+      _end(server)
 
-  def _answer(self) -> int:
-    answer = self._server.stdout.readline()
-    assert answer, 'the process that runs stages has ended'
-    return int(answer)
+
+def _answer(server: subprocess.Popen) -> int:
+  answer = server.stdout.readline()
+  assert answer, 'the process that runs stages has ended'
+  return int(answer)
+
+
+def _end(server: subprocess.Popen) -> None:
+  server.stdin.close()  # which ends it
+  server.wait()
 
 
 def serve() -> None:
