@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from audioset_ml import folders
 from audioset_ml.paths import Path
@@ -41,12 +41,13 @@ def file_digests(files: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     total=sum(sizes), desc='checksums', unit='B', unit_scale=True, delay=2
   ) as bar:
     for file, state, size in zip(files, states, sizes, strict=True):
-      yield file, _digest_in_state(file, state)
+      yield file, digest_in_state(file, state)
       bar.update(size)
 
 
 @functools.cache
-def _digest_in_state(file: Path, state: str) -> str:
-  """The digest of a file in a state (its size and time of change)."""
+def digest_in_state(file: Path, state: Hashable) -> str:
+  """The digest of a file in a state, such as its size and time of change; read once in
+  a process as long as that stays as it is."""
   del state
   return file_digest(file)

@@ -4,7 +4,6 @@ run.json names them as `model_files`, relative to the folder; that of an older v
 doesn't, and its folder is taken as it is. Needs no TensorFlow.
 """
 
-import functools
 import json
 import os
 import pathlib
@@ -102,12 +101,5 @@ def _digest_unlike(path: pathlib.Path, file: Mapping[str, Any]) -> str:
     return 'no file'
   if status.st_size != file['bytes']:
     return f'{status.st_size} bytes'
-  digest = _digest(path, status.st_mtime_ns, status.st_ctime_ns)
+  digest = hashing.digest_in_state(path, (status.st_mtime_ns, status.st_ctime_ns))
   return '' if digest == file['sha256'] else digest
-
-
-@functools.lru_cache(maxsize=1024)
-def _digest(path: pathlib.Path, changed_at: int, moved_at: int) -> str:
-  """A file's checksum, read once in a process as long as it stays as it is."""
-  del changed_at, moved_at
-  return hashing.file_digest(path)

@@ -29,7 +29,7 @@ from audioset_ml.errors import InputError, RecordError, brief, shown
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection
 from audioset_ml.evaluation.result import Evaluation, Replicates
-from audioset_ml.input_files import read_json
+from audioset_ml.input_files import fault_of_form, read_json, unreadable
 
 METRICS_FILE = 'metrics.json'
 PER_CLASS_FILE = 'per_class.csv'
@@ -167,7 +167,8 @@ def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
       f'{path}: {METRICS_FILE} has schema {brief(str(version))}, but {SCHEMA_VERSION} '
       'is needed; evaluate again'
     )
-  content = read_json(folder / METRICS_FILE, _METRICS_FORM, **wrong)
+  if fault := fault_of_form(content, _METRICS_FORM):
+    raise unreadable(folder / METRICS_FILE, reason=fault, **wrong)
   sections = [content[name] for name in ('weak', 'strong') if name in content]
   try:
     if not sections:

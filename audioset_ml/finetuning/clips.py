@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import io
 import itertools
 import math
 import os
@@ -181,17 +180,14 @@ def _write_audio(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
 
 def _write_cuts(folder: pathlib.Path, clips: Sequence[Clip]) -> None:
   """Writes the clips of one recording, in the memory of one of them."""
-  import soundfile
+  from audioset_ml.audio.flac_files import write_flac
 
   pieces = _pieces(clips[0].recording.path, [round(SAMPLE_RATE * c.end) for c in clips])
   for clip, samples in zip(clips, pieces, strict=True):
-    # In memory first: libsndfile says of a full disk neither so nor where.
-    coded = io.BytesIO()
     # 24 bits add no noise that features could show. Beyond ±1, which decoders of
     # lossy formats exceed at times, any player cuts off as well.
     clipped = np.clip(samples, -1, 1)
-    soundfile.write(coded, clipped, SAMPLE_RATE, format='FLAC', subtype='PCM_24')
-    folders.write_atomically(folder / clip.file, coded.getvalue())
+    write_flac(folder / clip.file, clipped, SAMPLE_RATE, 'PCM_24')
 
 
 def _pieces(path: pathlib.Path, ends: Sequence[int]) -> Iterator[np.ndarray]:

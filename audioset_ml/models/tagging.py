@@ -10,7 +10,7 @@ from audioset_ml.errors import AudioError, printable
 from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.sound_scores import ScoredBlock, SoundScores
 
-SILENCE = 'Silence'
+_SILENCE = 'Silence'
 
 
 @dataclasses.dataclass
@@ -125,6 +125,11 @@ def tag_files(
     yield tags
 
 
+def silences(names: Sequence[str]) -> list[int]:
+  """The classes that go by their mean, of those with these names: see `describe`."""
+  return [index for index, name in enumerate(names) if name == _SILENCE]
+
+
 def describe(
   tags: FileTags,
   names: Sequence[str],
@@ -139,7 +144,7 @@ def describe(
   says nothing of it: that class goes by its mean.
   """
   scores, means = tags.clip_scores(pooling), tags.clip_scores('mean')
-  silence = [index for index, name in enumerate(names) if name == SILENCE]
+  silence = silences(names)
   lines = [f'{printable(tags.path)}: {clock(tags.seconds)}']
   width = len(clock(tags.seconds))
   for index in tags.top(number, pooling, least, silence):

@@ -146,8 +146,8 @@ class _Search:
       names += [normal(file)]
     if said and rank is not None and not self._is_clear(names[0], normal(said)):
       names = [normal(said)]
-    elif rank is not None and not self._fits(names):
-      names = [normal(_INNER_ENDINGS.sub('', stem))]
+    elif rank is not None and (inner := _INNER_ENDINGS.sub('', stem)) != stem:
+      names = names if self._fits(names) else [normal(inner)]
     fits = False
     for matches in self._matches:
       for name in names:

@@ -12,7 +12,7 @@ from audioset_ml.models.score_spool import Spools
 from audioset_ml.models.sound_scores import ScoredBlock
 from audioset_ml.models.tag_names import NAME, ending_of, output_of
 from audioset_ml.models.tag_outputs import events_of
-from audioset_ml.models.tagging import SILENCE, FileTags
+from audioset_ml.models.tagging import FileTags, silences
 from audioset_ml.reporting import style
 from audioset_ml.reporting.timeline_data import MAX_COLUMNS, Spectrogram, Timeline
 from audioset_ml.reporting.timeline_figure import draw_timeline
@@ -61,8 +61,7 @@ class Timelines:
     self._spools.close()
 
   def _timeline(self, tags: FileTags) -> Timeline:
-    names = self._class_map.names
-    silence = [index for index, name in enumerate(names) if name == SILENCE]
+    silence = silences(self._class_map.names)
     classes = tags.top(self._number, self._pooling, by_mean=silence)
     place = {index: row for row, index in enumerate(classes)}
     spool = self._spools['scores']

@@ -7,14 +7,13 @@ This module imports no pandas, which would double the processes' time to start.
 
 import contextlib
 import dataclasses
-import io
 import pathlib
 from collections.abc import Callable, Sequence
 
-import soundfile
 import tqdm
 
-from audioset_ml import folders, worker_processes
+from audioset_ml import worker_processes
+from audioset_ml.audio.flac_files import write_flac
 from audioset_ml.synthesis import mixing
 from audioset_ml.synthesis.config import SAMPLE_RATE, SoundscapeConfig
 from audioset_ml.synthesis.planning import Clip, random_states
@@ -47,10 +46,7 @@ class Renderer:
       return
     _, _, rng = random_states(self.config.seed, clip.split, clip.index)
     waveform = mixing.render_clip(rng, self.config, self.sounds, clip.events)
-    # In memory first: libsndfile says of a full disk neither so nor where.
-    coded = io.BytesIO()
-    soundfile.write(coded, waveform, SAMPLE_RATE, format='FLAC', subtype='PCM_16')
-    folders.write_atomically(path, coded.getvalue())
+    write_flac(path, waveform, SAMPLE_RATE, 'PCM_16')
 
 
 def render_all(

@@ -24,9 +24,9 @@ class Asymmetric(NegativeLoss):
     clip: m.
   """
 
-  gamma_positive: float = 0.0
-  gamma_negative: float = 4.0
-  clip: float = 0.05
+  gamma_positive: float
+  gamma_negative: float
+  clip: float
 
   def positive(self, logits):
     return weighted(tf.nn.softplus(-logits), -logits, self.gamma_positive)
@@ -56,10 +56,10 @@ class ClassAwareSelective(NegativeLoss):
     frequent: the classes with a prior above η; None for none. Shape [classes], bool.
   """
 
-  gamma_positive: float = 0.0
-  gamma_negative: float = 1.0
-  gamma_unannotated: float = 2.0
-  likely: float = 5
+  gamma_positive: float
+  gamma_negative: float
+  gamma_unannotated: float
+  likely: float
   frequent: np.ndarray | None = None
 
   def positive(self, logits):

@@ -17,8 +17,8 @@ class FocalMargin(NegativeLoss):
     gamma: γ.
   """
 
-  margin: float = 1.0
-  gamma: float = 2.0
+  margin: float
+  gamma: float
 
   def positive(self, logits):
     return focal(logits - self.margin, self.gamma)
@@ -32,7 +32,7 @@ class Hill(FocalMargin):
     strength: λ.
   """
 
-  strength: float = 1.5
+  strength: float
 
   def suspected(self, logits, where, step):
     p = tf.sigmoid(logits)
@@ -52,8 +52,8 @@ class SelfPacedCorrection(FocalMargin):
     epoch_steps: steps an epoch.
   """
 
-  tau: float = 0.6
-  from_epoch: float = 1
+  tau: float
+  from_epoch: float
   epoch_steps: int = 1
 
   def suspected(self, logits, where, step):

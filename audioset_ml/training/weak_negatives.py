@@ -16,7 +16,7 @@ class WeakNegatives(NegativeLoss):
     weight: w, 1/(classes − 1) in the paper: as if there were one for each positive.
   """
 
-  weight: float = 1.0
+  weight: float
 
   def suspected(self, logits, where, step):
     return self.weight * tf.nn.softplus(logits)
@@ -32,7 +32,7 @@ class SmoothedLabels(NegativeLoss):
     epsilon: ε.
   """
 
-  epsilon: float = 0.1
+  epsilon: float
 
   def positive(self, logits):
     return self._smoothed(-logits)
