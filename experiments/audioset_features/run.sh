@@ -104,7 +104,7 @@ sweeps() { # sweeps <experiment> <sweep> ...: runs them, and keeps what came out
 }
 
 sweeps missing_labels teachers label_sets other_teachers other_label_sets missing \
-  students hard_negatives adjusted chosen by_prior alternatives
+  students hard_negatives adjusted chosen by_prior alternatives upper_label_sets upper_bound
 sweeps strong_labels label_set scratch mixing shares
 run describe strong_labels/describe
 for name in report report_hard_negatives report_adjusted; do
