@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 import os
 from collections.abc import Collection, Iterator
@@ -9,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import folders, hashing
+from audioset_ml import file_states, folders
 from audioset_ml.errors import InputError, RecordError, shown
+from audioset_ml.file_states import WrittenFiles
 from audioset_ml.input_files import fault_of_form, read_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.paths import Path, as_path, is_remote
@@ -36,9 +38,10 @@ _RUN_FORM = {
   'shards': int,
   'counts': {'*': int},
   'class_counts': {'*': dict.fromkeys(_EVERY_CLASS, int) | {'*': int}},
-  f'{SHARD_FILES}?': {'*': {'bytes': int, 'sha256': str}},
+  f'{SHARD_FILES}?': file_states.FORM,
 }
 _REMEDY = 'make the records again with --overwrite'
+SHARD_REMEDY = 'prepare the records again'
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
 SKIPPED_HEADER = ('clip_id', 'reason', 'detail')
 
@@ -64,7 +67,8 @@ class RecordsFolder:
     frames: what its frames are.
     counts: what `prepare` counted.
     counts_by_class: the same for each class that has labels, by mid.
-    checksums: SHA-256 of the shards, by file name; records of older versions have none.
+    files: sizes and checksums of the shards, by name; records of older versions have
+      none.
   """
 
   path: Path
@@ -74,7 +78,7 @@ class RecordsFolder:
   frames: FrameFormat
   counts: dict[str, int] = dataclasses.field(default_factory=dict)
   counts_by_class: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
-  checksums: dict[str, str] = dataclasses.field(default_factory=dict)
+  files: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
   @classmethod
   def open(cls, path: str | os.PathLike) -> 'RecordsFolder':
@@ -102,9 +106,7 @@ class RecordsFolder:
       frames=frames_of(run_json, path),
       counts=run_json['counts'],
       counts_by_class=run_json['class_counts'],
-      checksums={
-        name: file['sha256'] for name, file in run_json.get(SHARD_FILES, {}).items()
-      },
+      files=run_json.get(SHARD_FILES, {}),
     )
 
   @functools.cached_property
@@ -163,18 +165,24 @@ class RecordsFolder:
     Raises:
       RecordError: a shard is not what was written.
     """
-    known = [
-      as_path(shard)
-      for shard in self.shards
-      if as_path(shard).name in self.checksums and (remote or not is_remote(shard))
-    ]
-    for shard, digest in hashing.file_digests(known):
-      if digest != self.checksums[shard.name]:
-        raise RecordError(
-          f'{shard}: is not as it was written (its SHA-256 is another than '
-          f'{folders.RUN_FILE} says); prepare the records again'
-        )
-    return len(known)
+    written = self.written(remote)
+    written.require(SHARD_REMEDY, RecordError)
+    return len(written.states)
+
+  def written(self, remote: bool = False) -> WrittenFiles:
+    """What is known of the shards, and held against them by `verify`."""
+    if is_remote(self.path) and not remote:
+      return WrittenFiles(self.path, {})
+    names = [as_path(shard).name for shard in self.shards]
+    return WrittenFiles(self.path, self.files).of(names)
+
+  def holding_first(self, clips: int) -> 'RecordsFolder':
+    """The records of those shards alone that hold the first so many clips."""
+    rows = itertools.islice(self.read_clips().values(), clips)
+    shards = [self.shards[number] for number in sorted({row.shard for row in rows})]
+    return dataclasses.replace(
+      self, shards=tuple(shards), clip_ids=self.clip_ids[:clips]
+    )
 
   def require_like(self, other: 'RecordsFolder') -> None:
     """Checks that other records can be used with the model of these.
@@ -232,18 +240,28 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
   missing = [name for name in shards if not (path / name).is_file()]
   if missing:
     raise RecordError(f'{path}: {missing[0]} is missing; run prepare again')
-  for name, file in run_json.get(SHARD_FILES, {}).items():
-    if name not in shards:
-      raise RecordError(
-        f'{path}/{folders.RUN_FILE}: speaks of {shown(name)}, which is none of its '
-        f'shards; {_REMEDY}'
-      )
-    if (size := folders.file_size(path / name)) != file['bytes']:
-      raise RecordError(
-        f'{path / name}: has {size:,} bytes, but {file["bytes"]:,} were written; '
-        'prepare the records again'
-      )
+  written = WrittenFiles(path, run_json.get(SHARD_FILES, {}))
+  if others := set(written.states) - set(shards):
+    raise RecordError(
+      f'{path}/{folders.RUN_FILE}: speaks of {shown(min(others))}, which is none of '
+      f'its shards; {_REMEDY}'
+    )
+  written.require(SHARD_REMEDY, RecordError, sizes_only=True)
   return run_json, shards
+
+
+def read_skipped(path: Path) -> list[tuple[str, str, str]]:
+  """Why clips are not in some records: clip, kind of reason, and the reason itself.
+
+  Args:
+    path: the records' folder; where it lacks the table, nothing is known.
+
+  Raises:
+    InputError: the table can't be read.
+  """
+  if not (file := path / SKIPPED_FILE).exists():
+    return []
+  return [tuple(cells) for _, cells in read_rows(file, SKIPPED_HEADER, remedy=_REMEDY)]
 
 
 def frames_of(run_json: dict[str, Any], path: str | os.PathLike) -> FrameFormat:
