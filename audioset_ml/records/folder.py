@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import itertools
-import math
 import os
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -42,6 +41,7 @@ _RUN_FORM = {
 }
 _REMEDY = 'make the records again with --overwrite'
 SHARD_REMEDY = 'prepare the records again'
+_MOST_SECONDS = 1_000_000  # of a clip: eleven days
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
 SKIPPED_HEADER = ('clip_id', 'reason', 'detail')
 
@@ -90,7 +90,16 @@ class RecordsFolder:
     """
     run_json, shards = require_records(path)
     path = as_path(path)
-    clip_ids = tuple(row[0] for row in _read_clips(path, shards))
+    clip_ids, frames = [], frames_of(run_json, path)
+    left = {name: file_states.file_size(path / name) for name in shards}
+    for clip_id, shard, clip_frames, _ in _read_clips(path, shards):
+      clip_ids.append(clip_id)
+      left[shard] -= clip_frames * frames.frame_bytes
+    if short := [name for name, size in left.items() if size < 0]:
+      raise RecordError(
+        f'{path}/{CLIPS_FILE}: says that {short[0]} holds more frames than its bytes '
+        f'could be; {_REMEDY}'
+      )
     if len(clip_ids) != run_json['counts'].get('clips', len(clip_ids)):
       raise RecordError(
         f'{path}/{CLIPS_FILE}: has {len(clip_ids)} clips, but {folders.RUN_FILE} '
@@ -101,9 +110,9 @@ class RecordsFolder:
     return cls(
       path=path,
       shards=tuple(str(path / name) for name in shards),
-      clip_ids=clip_ids,
+      clip_ids=tuple(clip_ids),
       class_map=ClassMap.read(path / CLASS_MAP_FILE),
-      frames=frames_of(run_json, path),
+      frames=frames,
       counts=run_json['counts'],
       counts_by_class=run_json['class_counts'],
       files=run_json.get(SHARD_FILES, {}),
@@ -293,7 +302,7 @@ def _read_clips(
     clip_id, shard, frames, seconds = cells
     try:
       row = clip_id, shard, int(frames), float(seconds)
-      if not clip_id or row[2] < 0 or not 0 <= row[3] < math.inf:
+      if not clip_id or row[2] < 0 or not 0 <= row[3] <= _MOST_SECONDS:
         raise ValueError('an empty id, or a length that none can have')
       if known is not None and shard not in known:
         raise ValueError(f'there is no shard {shown(shard)}')

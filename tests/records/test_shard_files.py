@@ -118,3 +118,22 @@ def test_records_of_older_versions_have_no_checksums_and_are_read(records):
   assert read_label_table(opened).clip_ids == opened.clip_ids
   text = run_stage_ok('inspect', folder, '--verify')
   assert f'checksums: 0 of {len(shards)} shards are as they were' in text
+
+
+@pytest.mark.parametrize(
+  ('column', 'value', 'message'),
+  [
+    (2, 10**9, 'more frames than its bytes'),
+    (2, 10**30, 'more frames than its bytes'),
+    (3, '1e9', 'a length that none can have'),
+  ],
+)
+def test_no_clip_is_longer_than_its_shard(records, column, value, message):
+  """Else a few digits in clips.csv would have any memory allocated."""
+  folder, _ = records
+  table = folder / 'clips.csv'
+  rows = [row.split(',') for row in table.read_text().splitlines()]
+  rows[1][column] = str(value)
+  table.write_text('\n'.join(map(','.join, rows)) + '\n')
+  with pytest.raises(RecordError, match=rf'clips\.csv.*{message}'):
+    RecordsFolder.open(folder)
