@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from audioset_ml import file_states, model_digests, paths
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, remedy
 from audioset_ml.file_states import file_state
 from audioset_ml.input_files import read_json
 from audioset_ml.paths import ESCAPED, GfilePath, Path, as_path
@@ -134,7 +134,7 @@ def require_writable(path: str | os.PathLike) -> None:
       os.lstat(target.with_name(partial_name(target.name)))  # is the name too long?
   except OSError as error:
     raise InputError(
-      f'{path}: cannot be written ({error.strerror}); name another path'
+      f'{path}: cannot be written ({error.strerror}); {remedy(error)}'
     ) from error
 
 
