@@ -23,12 +23,11 @@ _OF_SPECTROGRAMS = {
   'time_masks': 'silences stretches of spectrograms',
   'mixup_alpha': 'adds magnitudes of spectrograms',
 }
-_DTYPES = ('float16', 'uint8')
+_RANGES = {'float16': (-65_504, 65_504), 'uint8': (0, 255)}  # of what is on disk
 # As in a front end: above what sounds and networks have, below what takes all memory.
 _MOST = {'values': 1 << 16, 'patch_frames': 1 << 22, 'patch_hop_frames': 1 << 22}
 _MOST_PATCH_VALUES = 1 << 22
 _MOST_NUMBER = 1_000_000
-_MOST_HALF = 65_504  # of float16
 _LOG_MEL = 'log-mel spectrograms'
 _VGGISH = "AudioSet's VGGish embeddings"
 # VGGish's postprocessor wrote (clip(x, -2, 2) + 2) * 255 / 4, rounded down to a byte
@@ -86,27 +85,30 @@ class FrameFormat:
       raise InputError(
         f'frames: a patch has {size:,} values, but at most {_MOST_PATCH_VALUES:,}'
       )
-    if self.dtype not in _DTYPES:
-      raise InputError(f'frames: dtype is {shown(self.dtype)}, not one of {_DTYPES}')
+    if not isinstance(self.dtype, str) or self.dtype not in _RANGES:
+      kinds = ', '.join(_RANGES)
+      raise InputError(f'frames: dtype is {shown(self.dtype)}, not one of {kinds}')
     for name in ('origin', 'network'):
       if not isinstance(getattr(self, name), str):
         raise InputError(f'frames: {name} is {shown(getattr(self, name))}, but no text')
-    for name in ('hop_seconds', 'window_seconds', 'scale', 'offset', 'padding'):
-      self._check_number(name)
+    for name in ('hop_seconds', 'window_seconds', 'scale'):
+      self._require_number(name, 0, _MOST_NUMBER, 'above')
+    self._require_number('offset', -_MOST_NUMBER, _MOST_NUMBER)
+    self._require_number('padding', *_RANGES[self.dtype])
 
-  def _check_number(self, name: str) -> None:
+  def _require_number(
+    self, name: str, least: float, most: float, begin: str = 'from'
+  ) -> None:
+    """Raises InputError unless a parameter lies in a range, `from` or `above` its
+    least."""
     value = getattr(self, name)
-    least, most = -_MOST_NUMBER, _MOST_NUMBER
-    if name == 'padding':
-      kind = np.dtype(self.dtype)
-      least, most = (0, 255) if kind.kind == 'u' else (-_MOST_HALF, _MOST_HALF)
-    elif name != 'offset':
-      least = 0
-    is_number = _is(value, int, float) and least <= value <= most
-    if not is_number or (value == 0 and name not in ('offset', 'padding')):
-      above = 'above' if least == 0 and name != 'padding' else 'from'
+    if (
+      not _is(value, int, float)
+      or not least <= value <= most
+      or (begin == 'above' and value == least)
+    ):
       raise InputError(
-        f'frames: {name} is {shown(value)}, but must be a number {above} {least:,} and '
+        f'frames: {name} is {shown(value)}, but must be a number {begin} {least:,} and '
         f'up to {most:,}'
       )
 
