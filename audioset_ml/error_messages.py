@@ -6,7 +6,7 @@ import sys
 
 from absl import flags
 
-from audioset_ml.errors import InputError, printable
+from audioset_ml.errors import InputError, is_of_full_disk, printable, remedy
 
 FLAGS = flags.FLAGS
 
@@ -55,13 +55,16 @@ def of(error: Exception) -> str:
   ours = isinstance(error, InputError) or not isinstance(error, OSError)
   if not ours and error.filename is None and (outputs := _outputs()):
     reason = error.strerror or f'{error}; is the disk full?'
-    return f'{outputs}: cannot be finished ({printable(reason)})'
+    advice = remedy(OSError(error.errno, reason))
+    return f'{outputs}: cannot be finished ({printable(reason)}); {advice}'
   if ours or error.filename is None or not error.strerror:
     # TensorFlow's begin with the name of the operation.
     text = _FUNCTION_NODE.sub('', str(error))
+    if not isinstance(error, InputError) and is_of_full_disk(error):
+      text = f'{text}; {remedy(error)}'
     return '\n'.join(map(printable, text.split('\n')))
   name = printable(os.fsdecode(error.filename))
-  return f'{name}: cannot be used ({error.strerror}); name another path'
+  return f'{name}: cannot be used ({error.strerror}); {remedy(error)}'
 
 
 def _outputs() -> str:

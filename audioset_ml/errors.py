@@ -1,11 +1,14 @@
 """The exceptions that mean "your input is wrong", not "this program is"."""
 
+import errno
+import os
 import re
 import unicodedata
 
 # Also Unicode's own separators of lines, which many programs take for ends of lines.
 CONTROL = '[\x00-\x1f\x7f-\x9f\u2028\u2029]'
 _CONTROL = re.compile(CONTROL)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 # What an error shows of a value, and the longest line that it has otherwise.
 _VALUE_CHARACTERS, _LINE_CHARACTERS = 100, 1500
 
@@ -56,6 +59,20 @@ def first_line(error: Exception) -> str:
   text = str(error).strip()
   told = text.splitlines()[0] if text else 'no more is known'
   return f'{type(error).__name__}: {told}'
+
+
+def is_of_full_disk(error: Exception) -> bool:
+  """Whether there was no room to write, or no more is allowed."""
+  # Of TensorFlow's and NumPy's errors the text alone tells.
+  told = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), 'is the disk full')
+  text = str(error)
+  return getattr(error, 'errno', None) in _FULL or any(one in text for one in told)
+
+
+def remedy(error: Exception) -> str:
+  """What to do about a path that the system refuses, for a message."""
+  other = 'name another path'
+  return f'free room, or {other}' if is_of_full_disk(error) else other
 
 
 def has_control(text: str) -> str:

@@ -13,8 +13,9 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from audioset_ml import model_digests, paths
-from audioset_ml.errors import InputError
+from audioset_ml import file_states, model_digests, paths
+from audioset_ml.errors import InputError, remedy
+from audioset_ml.file_states import file_state
 from audioset_ml.input_files import read_json
 from audioset_ml.paths import ESCAPED, GfilePath, Path, as_path
 
@@ -30,7 +31,7 @@ RUN_FORM = {
   'front_end?': {'*': float},
   'frames?': {'*': (str, float)},
   'left_out?': (dict, None),
-  f'{model_digests.MODEL_FILES}?': model_digests.FORM,
+  f'{model_digests.MODEL_FILES}?': file_states.FORM,
 }
 LABEL_SET_FILE = 'label_set.json'
 SAVED_MODEL_FILE = model_digests.SAVED_MODEL_FILE
@@ -102,24 +103,6 @@ def fingerprint(path: str | Sequence[str] | None) -> str | list[str]:
   return file_state(path)
 
 
-def file_state(path: str | os.PathLike) -> str:
-  """A file's size and time of change; '' for what is no file."""
-  if paths.is_remote(path):
-    return GfilePath(os.fspath(path)).state()
-  try:
-    status = os.stat(path)
-  except OSError:
-    return ''
-  if not stat.S_ISREG(status.st_mode):
-    return ''
-  return f'{status.st_size} bytes, changed at {status.st_mtime_ns}'
-
-
-def file_size(path: Path) -> int:
-  """A file's size in bytes."""
-  return path.size() if isinstance(path, GfilePath) else path.stat().st_size
-
-
 def sync(path: Path) -> None:
   """Makes sure that a file is on the disk, before its name says that it is whole."""
   if not isinstance(path, GfilePath):
@@ -151,7 +134,7 @@ def require_writable(path: str | os.PathLike) -> None:
       os.lstat(target.with_name(partial_name(target.name)))  # is the name too long?
   except OSError as error:
     raise InputError(
-      f'{path}: cannot be written ({error.strerror}); name another path'
+      f'{path}: cannot be written ({error.strerror}); {remedy(error)}'
     ) from error
 
 

@@ -7,19 +7,18 @@ doesn't, and its folder is taken as it is. Needs no TensorFlow.
 import json
 import os
 import pathlib
-import stat
 from collections.abc import Mapping
 from typing import Any
 
-from audioset_ml import hashing
+from audioset_ml import file_states
 from audioset_ml.errors import ModelError, shown
+from audioset_ml.file_states import WrittenFiles
 
 MODEL_FILE = 'model.keras'
 CLASS_MAP_FILE = 'class_map.csv'  # which says what the model's outputs stand for
 SAVED_MODEL_FOLDER = 'saved_model'  # what `export` calls it
 SAVED_MODEL_FILE = 'saved_model.pb'
 MODEL_FILES = 'model_files'  # in run.json
-FORM = {'*': {'bytes': int, 'sha256': str}}
 
 
 def describe(folder: str | os.PathLike) -> dict[str, Any]:
@@ -35,10 +34,7 @@ def describe(folder: str | os.PathLike) -> dict[str, Any]:
   if (folder / SAVED_MODEL_FOLDER / SAVED_MODEL_FILE).is_file():
     files += sorted((folder / SAVED_MODEL_FOLDER).rglob('*'))
   states = {
-    file.relative_to(folder).as_posix(): {
-      'bytes': file.stat().st_size,
-      'sha256': hashing.file_digest(file),
-    }
+    file.relative_to(folder).as_posix(): file_states.describe(file)
     for file in files
     if file.is_file()
   }
@@ -55,12 +51,8 @@ def changes(folder: str | os.PathLike, run_json: bytes) -> list[str]:
     run_json: what its run.json holds; of one that is damaged nothing is told.
   """
   try:
-    files = json.loads(run_json)[MODEL_FILES]
-    return [
-      f'{name}: {found}'
-      for name, file in files.items()
-      if (found := _digest_unlike(pathlib.Path(folder, name), file))
-    ]
+    written = WrittenFiles(pathlib.Path(folder), json.loads(run_json)[MODEL_FILES])
+    return [f'{name}: {found}' for name, found in written.changes()]
   except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
     return []
 
@@ -78,28 +70,12 @@ def require_as_written(
   Raises:
     ModelError: one is gone, or not what was written.
   """
-  for name, file in run_json.get(MODEL_FILES, {}).items():
-    path = pathlib.Path(folder, name)
-    if _digest_unlike(path, file):
-      what = (
-        'is not as it was written' if os.path.isfile(path) else 'is no longer there'
-      )
-      raise ModelError(
-        f'{path}: {what} (run.json says {file["bytes"]:,} bytes, SHA-256 '
-        f'{shown(file["sha256"])}); run `{stage}` again with --overwrite, or, if it is '
-        'changed on purpose, copy the model out of the folder and name the copy'
-      )
-
-
-def _digest_unlike(path: pathlib.Path, file: Mapping[str, Any]) -> str:
-  """A file's digest, or what else it is, unless it is the one; then ''."""
-  try:
-    status = os.stat(path)
-  except (OSError, ValueError):  # ValueError: of names with a null character
-    return 'gone'
-  if not stat.S_ISREG(status.st_mode):
-    return 'no file'
-  if status.st_size != file['bytes']:
-    return f'{status.st_size} bytes'
-  digest = hashing.digest_in_state(path, (status.st_mtime_ns, status.st_ctime_ns))
-  return '' if digest == file['sha256'] else digest
+  written = WrittenFiles(pathlib.Path(folder), run_json.get(MODEL_FILES, {}))
+  for name, found in written.changes():
+    file, gone = written.states[name], (file_states.GONE, file_states.NO_FILE)
+    what = 'is no longer there' if found in gone else 'is not as it was written'
+    raise ModelError(
+      f'{written.folder / name}: {what} (run.json says {file["bytes"]:,} bytes, '
+      f'SHA-256 {shown(file["sha256"])}); run `{stage}` again with --overwrite, or, if '
+      'it is changed on purpose, copy the model out of the folder and name the copy'
+    )

@@ -237,6 +237,7 @@ flags.DEFINE_float(
   1.0,
   "Factor on the layers' filters: half of them are about a quarter of the weights.",
   0,
+  8,
 )
 flags.DEFINE_enum(
   'weight_init',
@@ -245,7 +246,9 @@ flags.DEFINE_enum(
   'keras: Glorot uniform; ml20: normal, standard deviation 0.001, with which '
   "MobileNetV1 does not start to learn under YAMNet's batch normalisation.",
 )
-flags.DEFINE_list('hidden_units', ['512', '512'], 'Units of the layers of mlp.')
+flags.DEFINE_list(
+  'hidden_units', ['512', '512'], 'Units of the layers of mlp (up to 16,384).'
+)
 flags.DEFINE_float(
   'dropout', 0.0, 'Share of the units that is dropped in training.', 0, 1
 )

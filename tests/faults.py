@@ -136,8 +136,8 @@ def was_killed(done: subprocess.CompletedProcess) -> bool:
 def content(folder: pathlib.Path) -> dict[str, str]:
   """A digest of each file by its path, without what tells the time of a run.
 
-  Of zip files (`.keras`, `.npz`) that of what they hold; of run.json and of the index
-  of checkpoints without times.
+  Of zip files (`.keras`, `.npz`) and checkpoints that of what they hold; of run.json
+  and of the index of checkpoints without times.
   """
   found = {}
   for path in sorted(folder.rglob('*')):
@@ -156,6 +156,9 @@ def _timeless(path: pathlib.Path) -> bytes:
     run_json = json.loads(path.read_text())
     times = ('finished', 'wall_seconds')
     kept = {name: value for name, value in run_json.items() if name not in times}
+    # Keras writes the time into the archive; what else it holds is compared by itself.
+    if model := kept.get('model_files', {}).get('model.keras'):
+      del model['sha256']
     return json.dumps(kept).encode()
   if path.name == 'flags.txt':  # where the folder is doesn't count either
     lines = path.read_bytes().splitlines()
@@ -163,4 +166,20 @@ def _timeless(path: pathlib.Path) -> bytes:
   if path.name == 'checkpoint':  # TensorFlow's index of them
     lines = path.read_bytes().splitlines()
     return b'\n'.join(line for line in lines if b'timestamp' not in line)
+  if path.suffix == '.index':
+    return _values(path)
+  if '.data-' in path.name and path.with_suffix('.index').is_file():
+    return b''  # which the index tells
   return path.read_bytes()
+
+
+def _values(index: pathlib.Path) -> bytes:
+  """What a checkpoint holds but for the input's position: how many batches are waiting
+  in its buffer follows from how busy the machine is."""
+  import tensorflow as tf
+
+  reader, found = tf.train.load_checkpoint(str(index.with_suffix(''))), b''
+  for name, dtype in sorted(reader.get_variable_to_dtype_map().items()):
+    if dtype not in (tf.variant, tf.string):
+      found += name.encode() + reader.get_tensor(name).tobytes()
+  return found

@@ -185,6 +185,10 @@ FILES = [
   ('tag', '--events=events.tsv'),
   ('inspect', '--output=clip.png'),
 ]
+# What stood there before; events take the place of events alone.
+OLD_FILE = (
+  'segment_id\tstart_time_seconds\tend_time_seconds\tlabel\nold_0\t0.0\t1.0\t/m/low\n'
+)
 
 
 @pytest.mark.slow
@@ -215,10 +219,11 @@ def test_files_are_the_old_or_the_new(chain, stage, output, fault, tmp_path):
   changes = runner.count(*command, under=out)
   new = faults.content(out)[name]
   for at in range(1, changes + 1):
-    (out / name).write_text('old')
+    (out / name).write_text(OLD_FILE)
     _, where = end_by_a_fault(runner, command, out, fault, at)
     found = (out / name).read_bytes()
-    assert found == b'old' or faults.content(out)[name] == new, where
+    is_old = found == OLD_FILE.encode()
+    assert is_old or faults.content(out)[name] == new, where
     run_stage_ok(*command)
     assert faults.content(out)[name] == new, where
 
@@ -275,17 +280,21 @@ def test_a_disk_that_gets_full_is_one_line_that_says_where(
   with faults.disk(place, large):
     run_stage_ok(*command)
     new, size = made_by(stage, place), faults.used(place)
-  pages = size // 4096
-  for number in sorted({1, pages // 3, 2 * pages // 3, pages - 1} - {0}):
-    with faults.disk(place, number * 4096):
+  pages, other = size // 4096, place / 'other'
+  for number in sorted({0, pages // 3, 2 * pages // 3, pages - 1}):
+    with faults.disk(place, (number + 1) * 4096):  # no disk has none
+      other.write_bytes(bytes(4096))
       done = run_stage(*command)
       where = f'{stage}: {number} of {pages} pages: {done.stderr}'
-      assert done.returncode == 1 or pages == 1, where
+      assert done.returncode == 1, where
       assert 'Traceback' not in done.stderr, where
       errors = [line for line in done.stderr.split('\n') if line.startswith('error: ')]
       assert len(errors) == 1, where
-      assert str(place / name) in errors[0], where
+      # Or what lies beside it, such as the sounds of a page.
+      assert str((place / name).with_suffix('')) in errors[0], where
       assert 'No space left on device' in errors[0] or 'disk full' in errors[0], where
+      assert 'free room' in errors[0], where
+      other.unlink()
       faults.enlarge(place, large)
       run_stage_ok(*command)
       assert made_by(stage, place) == new, where

@@ -115,7 +115,7 @@ def test_soundscapes_on_a_full_disk_are_one_line_that_says_where(tmp_path):
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(f'error: {out}/audio/')
-    assert 'No space left on device' in line
+    assert '(No space left on device); free room, or name another path' in line
 
 
 def test_what_names_no_file_gets_the_name_of_the_output(tmp_path):
@@ -130,14 +130,37 @@ sys.addaudithook(refuse)
   out = tmp_path / 'out'
   done = run_stage('soundscapes', *clips, f'--output_dir={out}', setup=setup)
   assert done.returncode == 1
-  said = f'error: {out}: cannot be finished (No space left on device)'
-  assert done.stderr.splitlines()[-1] == said  # on a slow machine below a bar
+  said = f'error: {out}: cannot be finished (No space left on device); free room, or '
+  # On a slow machine below a bar.
+  assert done.stderr.splitlines()[-1] == f'{said}name another path'
 
 
 def test_errors_say_the_path_first_and_no_operation():
   assert error_messages.of(OSError(errno.EPERM, 'no', 'a\nb')).startswith('a\\nb: ')
   error = ValueError('{{function_node __wrapped__Save}} a/b.index; No space left')
   assert error_messages.of(error) == 'a/b.index; No space left'
+
+
+@pytest.mark.parametrize(
+  ('error', 'said'),
+  [
+    (OSError(errno.ENOSPC, 'no', 'a'), 'a: cannot be used (no); free room, or name'),
+    (OSError(errno.EDQUOT, 'no', 'a'), 'a: cannot be used (no); free room, or name'),
+    (OSError(errno.EPERM, 'no', 'a'), 'a: cannot be used (no); name another path'),
+    (RuntimeError('a; No space left on device'), 'No space left on device; free room'),
+  ],
+)
+def test_of_a_full_disk_both_remedies_are_named(error, said):
+  assert said in error_messages.of(error)
+
+
+def test_a_disk_that_is_full_at_the_start_is_told_so(tmp_path, monkeypatch):
+  def full(**_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+  monkeypatch.setattr(folders.tempfile, 'TemporaryFile', full)
+  with pytest.raises(InputError, match=r'No space .* free room, or name'):
+    folders.require_writable(tmp_path / 'page')
 
 
 WRITE_OFTEN = """

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audioset_ml import folders, paths
+from audioset_ml import file_states, paths
 from audioset_ml.errors import InputError, printable
 
 # What says which clip a sound is, in a table's columns or beside a sound in JSON.
@@ -53,7 +53,7 @@ def read(path: str, group: int, row: int) -> bytes:
     InputError, OSError: the file can't be read, or is another by now.
   """
   with _lock:
-    found = _row_group(path, group, folders.file_state(path))
+    found = _row_group(path, group, file_states.file_state(path))
   if row >= len(found):
     raise InputError(f'{printable(path)}: has changed since it was first read')
   return (found[row].as_py() or {}).get('bytes') or b''

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml.errors import InputError
-from audioset_ml.input_files import read_rows
 from audioset_ml.labels.clip_list import read_clip_list
-from audioset_ml.records.folder import SKIPPED_FILE, SKIPPED_HEADER, RecordsFolder
+from audioset_ml.records.folder import SKIPPED_HEADER, RecordsFolder, read_skipped
 from audioset_ml.records.folds import Fold
 
 LOST_FILE = 'lost_clips.csv'
@@ -108,8 +107,5 @@ def split_clips(
 
 
 def _skipped(records: RecordsFolder) -> pd.DataFrame:
-  file, rows = records.path / SKIPPED_FILE, []
-  if file.exists():
-    remedy = 'make the records again with --overwrite'
-    rows = [row for _, row in read_rows(file, SKIPPED_HEADER, remedy=remedy)]
+  rows = read_skipped(records.path)
   return pd.DataFrame(rows, columns=list(SKIPPED_HEADER), dtype='str')[[*LOST_COLUMNS]]

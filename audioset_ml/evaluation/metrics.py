@@ -15,8 +15,7 @@ import scipy.special
 
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import ranks
-
-_ROWS_AT_ONCE = 4_096
+from audioset_ml.score_values import unranked
 
 
 def roc_auc(
@@ -146,13 +145,9 @@ def require_ranked(scores: np.ndarray, finite: bool = False) -> None:
     scores: shape [examples, classes].
     finite: whether +infinity, which no model gives, is an error, too.
   """
-  for first in range(0, len(scores), _ROWS_AT_ONCE):
-    here = scores[first : first + _ROWS_AT_ONCE]
-    wrong = ~(here < np.inf) if finite else np.isnan(here)
-    if wrong.any():
-      row, column = np.argwhere(wrong)[0]
-      what = 'NaN' if np.isnan(here[row, column]) else 'infinite'
-      raise InputError(f'the score of example {first + row}, class {column} is {what}')
+  if found := unranked(scores, finite):
+    (row, column), what = found
+    raise InputError(f'the score of example {row}, class {column} is {what}')
 
 
 def _class_ranks(

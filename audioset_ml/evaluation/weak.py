@@ -16,6 +16,7 @@ from audioset_ml.evaluation.result import (
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 from audioset_ml.progress import progress_bar
+from audioset_ml.score_values import unranked
 
 # What is resampled of each class, in the order of the columns; the smeared values where
 # labels are implied.
@@ -114,10 +115,8 @@ def _check(scores: np.ndarray, labels: LabelTable, class_map: ClassMap) -> None:
     raise InputError(
       f'the class map has {len(class_map)} classes, but the labels {labels.num_classes}'
     )
-  wrong = ~(scores < np.inf)
-  if wrong.any():
-    row, column = np.argwhere(wrong)[0]
-    what = 'NaN' if np.isnan(scores[row, column]) else 'infinite'
+  if found := unranked(scores):
+    (row, column), what = found
     raise InputError(
       f'the score of clip {labels.clip_ids[row]}, class {class_map.mids[column]} is '
       f'{what}: it has no rank (did the training diverge?)'

@@ -38,7 +38,12 @@ from audioset_ml.records import pipeline
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.prepare_config import PrepareConfig
-from audioset_ml.records.scores import ClipScores, read_scores, write_scores
+from audioset_ml.records.scores import (
+  ClipScores,
+  describe_files,
+  read_scores,
+  write_scores,
+)
 from audioset_ml.records.shard_runs import RunConfig
 from audioset_ml.records.training_source import Source
 from audioset_ml.training import loop
@@ -232,8 +237,12 @@ class _Chain:
         values[parts == part] = found.clips
       scores = ClipScores(str(path), records.clip_ids, records.class_map, values)
       write_scores(path, scores)
-      teachers = [describe_model(str(model)) for model in models.values()]
-      return {'clips': len(parts)}, {**records.frames.to_run(), 'teachers': teachers}
+      details = {
+        **records.frames.to_run(),
+        **describe_files(path),
+        'teachers': [describe_model(str(model)) for model in models.values()],
+      }
+      return {'clips': len(parts)}, details
 
     trained = {f'model_{part}': model for part, model in models.items()}
     step(path, 'score', {}, {'records': records.path, **trained}, work)

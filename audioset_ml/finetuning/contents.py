@@ -11,7 +11,7 @@ import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from audioset_ml import folders, hashing
+from audioset_ml import file_states, folders, hashing
 from audioset_ml.audio.decoding import sound_blocks
 from audioset_ml.errors import AudioError, InputError
 from audioset_ml.finetuning.recordings import Recording, gathered, some
@@ -60,7 +60,7 @@ def look_into(
   """
 
   def look(one: Recording) -> Content:
-    state, old = folders.file_state(one.path), known.get(one.name)
+    state, old = file_states.file_state(one.path), known.get(one.name)
     if old is not None and old.state == state:
       return old
     digest = _digest(one.path)

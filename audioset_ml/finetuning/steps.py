@@ -10,9 +10,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from audioset_ml import folders, paths, run_state
+from audioset_ml import file_states, folders, paths, run_state
 from audioset_ml.errors import InputError
+from audioset_ml.file_states import WrittenFiles
 from audioset_ml.input_files import fault_of_form
+from audioset_ml.model_digests import MODEL_FILES
+from audioset_ml.records.folder import SHARD_FILES
+from audioset_ml.records.scores import SCORE_FILES
+
+# What of a run.json has checksums of files.
+_HELD = MODEL_FILES, SHARD_FILES, SCORE_FILES
 
 Work = Callable[[pathlib.Path], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -76,16 +83,20 @@ def _sizes(path: pathlib.Path) -> dict[str, int]:
 def _require_whole(path: pathlib.Path, stage: str) -> None:
   """Raises InputError unless a finished step's files are there, and as long as then.
 
-  A step that an older version finished does not say how long they were.
+  Records, scores and models must be what was written, by their checksums. A step that
+  an older version finished says less.
   """
   run_json = folders.read_run(path, stage)
   form = {'counts': dict, 'files?': {'*': int}}
+  form |= {f'{name}?': file_states.FORM_OF_LARGE for name in _HELD}
   if fault := fault_of_form(run_json, form):
     raise InputError(f'{path}: {fault}')
   there = _sizes(path)
   for name, size in run_json.get('files', {}).items():
     if there.get(name) != size:
       raise InputError(f'{path}: {name} is damaged')
+  for held in _HELD:
+    WrittenFiles(path, run_json.get(held, {})).require('do it anew', InputError)
 
 
 def digest(*values: Any) -> str:

@@ -29,25 +29,26 @@ class ClassMapping:
     """Whether it changes nothing, of a model with as many classes."""
     return self.groups == tuple((index,) for index in range(len(self.groups)))
 
-  def padded(self) -> tuple[np.ndarray, np.ndarray]:
-    """The groups as an array, in which the first member fills up short ones.
+  def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+    """What stands for what: no more than the file's rows, however long one group is.
 
     Returns:
-      (indices, shape [classes, largest group]; which classes have any, shape
-      [classes]).
+      (classes in rising order, the model's class that stands for each). Shape [pairs].
     """
-    width = max(1, *map(len, self.groups))
-    rows = [
-      [*group, *(group[:1] or (0,)) * (width - len(group))] for group in self.groups
-    ]
-    return np.array(rows, np.int32), np.array([bool(group) for group in self.groups])
+    sizes = [len(group) for group in self.groups]
+    members = [index for group in self.groups for index in group]
+    classes = np.repeat(np.arange(len(self.groups), dtype=np.int32), sizes)
+    return classes, np.array(members, np.int32)
 
   def apply(self, scores: np.ndarray) -> np.ndarray:
     """The classes' scores. Shape [..., model classes] → [..., classes]."""
     if self.is_identity and scores.shape[-1] == len(self.groups):
       return scores
-    indices, known = self.padded()
-    return np.where(known, scores[..., indices].max(axis=-1), 0).astype(scores.dtype)
+    found = np.zeros((*scores.shape[:-1], len(self.groups)), scores.dtype)
+    for index, group in enumerate(self.groups):
+      if group:
+        found[..., index] = scores[..., list(group)].max(axis=-1)
+    return found
 
   @classmethod
   def identity(cls, classes: int) -> 'ClassMapping':
@@ -60,19 +61,19 @@ class ClassMapping:
   ) -> 'ClassMapping':
     """Reads a CSV with the header `class,model_class`, by mid or display name.
 
-    A class may have several rows; one without a model class has an empty cell. Every
-    class needs a row, so that none is forgotten.
+    A class may have several rows, of which equal ones count once; one without a model
+    class has an empty cell. Every class needs a row, so that none is forgotten.
 
     Raises:
       LabelError: the file is missing or wrong; file and row are named.
     """
-    groups: dict[int, list[int]] = {}
+    groups: dict[int, dict[int, None]] = {}
     rows = read_rows(path, HEADER, 'the class mapping', error=LabelError)
     for number, (name, model_name) in rows:
       try:
-        group = groups.setdefault(classes.find(name), [])
+        group = groups.setdefault(classes.find(name), {})
         if model_name:
-          group.append(model_classes.find(model_name))
+          group[model_classes.find(model_name)] = None
       except LabelError as error:
         raise LabelError(f'{path}, row {number}: {error}') from None
     missing = [mid for index, mid in enumerate(classes.mids) if index not in groups]

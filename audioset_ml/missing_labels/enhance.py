@@ -16,6 +16,7 @@ from audioset_ml.labels.states import EXPLICIT_STATES, PRESENT_STATES, LabelTabl
 from audioset_ml.missing_labels.columns import column_blocks
 from audioset_ml.missing_labels.rules import ClassScores, Rule
 from audioset_ml.progress import progress_bar
+from audioset_ml.score_values import require_ranked
 
 # The share of a class's implicit negatives above its median positive at which the
 # teacher still tells the class apart.
@@ -78,9 +79,7 @@ def flag_labels(
         name = class_map.mids[one.index], class_map.names[one.index]
         counts = {'mid': name[0], 'display_name': name[1], **counts}
         try:
-          if not (row < np.inf).all():
-            what = 'NaN' if np.isnan(row).any() else 'infinite'
-            raise InputError(f'a score is {what}: it has no rank')
+          require_ranked(row)
           selections = rule.select(one)
         except InputError as error:
           raise InputError(f'class {name[0]} ({name[1]}): {error}') from None

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from audioset_ml.errors import InputError
 from audioset_ml.missing_labels.thresholds import discard_count
+from audioset_ml.score_values import require_ranked
 
 _SIGN = np.uint32(1 << 31)
 
@@ -24,8 +24,7 @@ def sortable_bits(scores: np.ndarray) -> np.ndarray:
   Raises:
     InputError: a score is NaN.
   """
-  if np.isnan(scores).any():
-    raise InputError('a score is NaN: it has no rank')
+  require_ranked(scores, finite=False)
   bits = (np.asarray(scores, np.float32) + np.float32(0)).view(np.uint32)
   return np.where(bits & _SIGN, ~bits, bits | _SIGN)
 

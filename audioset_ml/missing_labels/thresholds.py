@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 import numpy as np
 
 from audioset_ml.errors import InputError, shown
+from audioset_ml.score_values import require_ranked
 
 # Those of ML20's experiments (section IV).
 ML20_PERCENTS = ('0', '0.1', '0.2', '0.4', '0.6', '0.8')
@@ -83,8 +84,7 @@ def top_scored(
   Raises:
     InputError: a score is NaN.
   """
-  if np.isnan(scores).any():
-    raise InputError('a score is NaN: it has no rank')
+  require_ranked(scores, finite=False)
   if not len(scores):
     return [(math.inf, np.zeros(0, np.int64))] * len(percents)
   if known is None:

@@ -3,12 +3,14 @@
 import dataclasses
 import math
 
-from audioset_ml.errors import ModelError
+from audioset_ml.errors import ModelError, brief
 
 _OF_SPECTROGRAMS = ('mobilenet_v1', 'mobilenet_v1_tiny', 'resnet50')
 _OF_EMBEDDINGS = ('mlp', 'linear')
 ARCHITECTURES = (*_OF_SPECTROGRAMS, *_OF_EMBEDDINGS)
 WEIGHT_INITS = ('keras', 'ml20')
+# Far above what is of use, and below what takes all memory at once.
+_MOST_WIDTH, _MOST_UNITS, _MOST_LAYERS = 8, 16_384, 64
 POOLINGS = ('mean', 'max', 'linear_softmax')  # see `audioset_ml.models.pooling`
 
 
@@ -24,7 +26,8 @@ class ModelConfig:
   Attributes:
     architecture: one of `ARCHITECTURES`.
     num_classes: the number of logits.
-    width_multiplier: factor on every layer's number of filters, rounded down.
+    width_multiplier: factor on every layer's number of filters, rounded down; at most
+      8, which is 64 times the weights.
     weight_init: 'keras', Glorot uniform; or 'ml20', kernels normal with standard
       deviation 0.001 (ML20 IV), which suits 'resnet50' only: see
       `audioset_ml.models.initialization`.
@@ -32,7 +35,7 @@ class ModelConfig:
       classes' mean prior makes the first steps of training calmer.
     patch_frames: frames in a patch.
     frame_values: values in a frame, such as mel bands.
-    hidden_units: units of the layers of 'mlp'.
+    hidden_units: units of the layers of 'mlp': at most 16,384 each, in 64 layers.
     dropout: share of them that is dropped in training.
     seed: of the initial weights; the same seed gives the same weights.
 
@@ -57,10 +60,10 @@ class ModelConfig:
     for name in ('num_classes', 'patch_frames', 'frame_values'):
       if getattr(self, name) < 1:
         raise ModelError(f'{name} is {getattr(self, name)}, but must be at least 1')
-    if not (math.isfinite(self.width_multiplier) and self.width_multiplier > 0):
+    if not 0 < self.width_multiplier <= _MOST_WIDTH:
       raise ModelError(
-        f'width_multiplier is {self.width_multiplier}, but must be above 0; 1 is the '
-        'network of the papers'
+        f'width_multiplier is {self.width_multiplier}, but must be above 0 and at most '
+        f'{_MOST_WIDTH}; 1 is the network of the papers'
       )
     if not math.isfinite(self.bias_start):
       raise ModelError(f'bias_start is {self.bias_start}, but must be a finite logit')
@@ -70,6 +73,11 @@ class ModelConfig:
       raise ModelError(
         f'hidden_units are {self.hidden_units}, but each must be at least 1; a network '
         'without hidden units is the architecture linear'
+      )
+    if max(self.hidden_units) > _MOST_UNITS or len(self.hidden_units) > _MOST_LAYERS:
+      raise ModelError(
+        f'hidden_units are {brief(str(self.hidden_units))}, but at most '
+        f'{_MOST_UNITS:,} may be in a layer, and {_MOST_LAYERS} layers'
       )
     if not 0 <= self.dropout < 1:
       raise ModelError(f'dropout is {self.dropout}, but must be in [0, 1)')

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import folders, paths
+from audioset_ml import file_states, folders, paths
 from audioset_ml.errors import ModelError, RecordError
 from audioset_ml.input_files import read_json, read_text
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records import folder, shard_runs
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
-from audioset_ml.records.shard import file_state, file_states, is_finished
+from audioset_ml.records.shard import is_finished, written_files
 
 _PARTS = '.parts'
 _SUMMARY_FORM = {'bytes': int, 'sha256?': str, 'frames': [int]}
@@ -119,7 +119,7 @@ class ShardEmbedder:
         writer.write(schema.with_frames(example, embeddings, records.frames, frames))
         count(1)
     folders.sync(partial)
-    summary = {**file_state(partial), 'frames': lengths}
+    summary = {**file_states.describe(partial), 'frames': lengths}
     partial.replace(shard)
     folders.write_atomically(part, json.dumps(summary))
     return collections.Counter(clips=len(lengths))
@@ -224,6 +224,6 @@ def embed(
       paths.delete_tree(entry)
   kept = {name: old[name] for name in folder.OF_LABELS if name in old}
   network = {'model': config.model, 'digest': frames.network}
-  files = {folder.SHARD_FILES: file_states(names, parts)}
+  files = {folder.SHARD_FILES: written_files(names, parts)}
   details = {**kept, **files, **frames.to_run(), 'network': network}
   return dict(old['counts']), details

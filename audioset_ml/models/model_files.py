@@ -13,13 +13,12 @@ One way of naming a model, in all stages that take one:
 """
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import zipfile
 from collections.abc import Sequence
 
-from audioset_ml import folders, model_digests
+from audioset_ml import folders, hashing, model_digests
 from audioset_ml.errors import ModelError
 from audioset_ml.input_files import fault_of_form, read_json
 from audioset_ml.labels.class_map import ClassMap
@@ -144,8 +143,7 @@ class ModelFiles:
     path = self.path
     if self.checkpoint is not None:
       path = self.checkpoint.with_name(f'{self.checkpoint.name}{_CHECKPOINT_DATA}')
-    with open(path, 'rb') as file:
-      return hashlib.file_digest(file, 'sha256').hexdigest()
+    return hashing.file_digest(path)
 
   def require_class_map(self) -> ClassMap:
     """The class map, or a ModelError that asks for one."""

@@ -115,13 +115,21 @@ class PatchScorer:
     def scores(patches: tf.Tensor, clip: tf.Tensor) -> tuple[tf.Tensor, ...]:
       one_by_one = tf.sigmoid(tf.cast(self.model(patches, training=False), tf.float32))
       if self._mapping:
-        indices, known = self._mapping.padded()
-        highest = tf.reduce_max(tf.gather(one_by_one, indices, axis=1), axis=-1)
-        one_by_one = tf.where(known, highest, 0.0)
+        one_by_one = _mapped(one_by_one, self._mapping)
       lengths = tf.math.bincount(tf.cast(clip, tf.int32), dtype=tf.int64)
       return tf.math.segment_mean(one_by_one, clip), one_by_one, lengths
 
     return scores
+
+
+def _mapped(scores: tf.Tensor, mapping: ClassMapping) -> tf.Tensor:
+  """`ClassMapping.apply` in a graph. Shape [patches, model classes] → [patches,
+  classes]."""
+  classes, members = mapping.pairs()
+  columns = tf.gather(tf.transpose(scores), members)
+  highest = tf.math.unsorted_segment_max(columns, classes, len(mapping.groups))
+  known = np.array([bool(group) for group in mapping.groups])
+  return tf.transpose(tf.where(known[:, None], highest, 0.0))
 
 
 def _changes_nothing(mapping: ClassMapping, model: keras.Model) -> bool:

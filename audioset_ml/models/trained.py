@@ -1,12 +1,9 @@
 """Opening a trained model, from whichever file or folder it is in."""
 
 import dataclasses
-import json
 import math
 import os
 import pathlib
-import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -14,7 +11,7 @@ import tensorflow as tf
 
 from audioset_ml.errors import ModelError, first_line
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.models import packed_sizes
+from audioset_ml.models import network_sizes, packed_sizes
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.embedder import find_embedder
 from audioset_ml.models.layers import with_fused_layers
@@ -24,7 +21,6 @@ from audioset_ml.models.yamnet_weights import load_yamnet_weights
 from audioset_ml.records.frames import FrameFormat
 
 YAMNET_CLASSES = 521
-_MOST_VALUES = 1 << 22  # that a layer gives for a patch; ours have some 100,000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +171,7 @@ def open_checkpoint(path: str | os.PathLike) -> Any:
 def _load_keras(path: pathlib.Path) -> keras.Model:
   stored = packed_sizes.require_bounded_model(path)
   try:
-    _require_bounded_network(path, stored)
+    network_sizes.require_bounded(path, stored)
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
   except Exception as error:  # Keras raises many types for a file it can't read
     raise ModelError(
@@ -185,39 +181,3 @@ def _load_keras(path: pathlib.Path) -> keras.Model:
   if not isinstance(outputs, tuple) or len(outputs) != 2:
     raise ModelError(f'{path}: its output has shape {outputs}, not [batch, classes]')
   return with_fused_layers(model)
-
-
-def _require_bounded_network(path: pathlib.Path, stored: int) -> None:
-  """Raises ValueError if a network would be larger than its stored weights, or if what
-  a layer gives would fill the memory: a few digits in its description are enough.
-
-  It is built in a graph that never runs, where shapes are known and nothing is
-  allocated.
-
-  Args:
-    path: a `.keras` file.
-    stored: how many numbers it holds as weights.
-  """
-  with zipfile.ZipFile(path) as archive:
-    config = json.loads(archive.read('config.json'))
-  config['compile_config'] = None
-  with tf.Graph().as_default():
-    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-  weights = sum(math.prod(weight.shape) for weight in model.weights)  # without seeds
-  if weights > stored:
-    raise ValueError(
-      f'its layers would have {weights:,} weights, but {stored:,} are stored'
-    )
-  largest = max((math.prod(shape) for shape in _output_shapes(model)), default=0)
-  if largest > _MOST_VALUES:
-    raise ValueError(
-      f'a layer gives {largest:,} values for a patch; at most {_MOST_VALUES:,} may be'
-    )
-
-
-def _output_shapes(model: keras.Model) -> Iterator[list[int]]:
-  """The shapes of all that layers give, of one patch."""
-  for layer in model._flatten_layers():
-    for node in getattr(layer, '_inbound_nodes', ()):
-      for tensor in node.output_tensors:
-        yield [size for size in tensor.shape[1:] if size is not None]

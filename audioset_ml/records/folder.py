@@ -2,15 +2,16 @@
 
 import dataclasses
 import functools
-import math
+import itertools
 import os
 from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 
-from audioset_ml import folders, hashing
+from audioset_ml import file_states, folders
 from audioset_ml.errors import InputError, RecordError, shown
+from audioset_ml.file_states import WrittenFiles
 from audioset_ml.input_files import fault_of_form, read_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.paths import Path, as_path, is_remote
@@ -36,9 +37,11 @@ _RUN_FORM = {
   'shards': int,
   'counts': {'*': int},
   'class_counts': {'*': dict.fromkeys(_EVERY_CLASS, int) | {'*': int}},
-  f'{SHARD_FILES}?': {'*': {'bytes': int, 'sha256': str}},
+  f'{SHARD_FILES}?': file_states.FORM,
 }
 _REMEDY = 'make the records again with --overwrite'
+SHARD_REMEDY = 'prepare the records again'
+_MOST_SECONDS = 1_000_000  # of a clip: eleven days
 CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
 SKIPPED_HEADER = ('clip_id', 'reason', 'detail')
 
@@ -64,7 +67,8 @@ class RecordsFolder:
     frames: what its frames are.
     counts: what `prepare` counted.
     counts_by_class: the same for each class that has labels, by mid.
-    checksums: SHA-256 of the shards, by file name; records of older versions have none.
+    files: sizes and checksums of the shards, by name; records of older versions have
+      none.
   """
 
   path: Path
@@ -74,7 +78,7 @@ class RecordsFolder:
   frames: FrameFormat
   counts: dict[str, int] = dataclasses.field(default_factory=dict)
   counts_by_class: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
-  checksums: dict[str, str] = dataclasses.field(default_factory=dict)
+  files: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
   @classmethod
   def open(cls, path: str | os.PathLike) -> 'RecordsFolder':
@@ -86,7 +90,16 @@ class RecordsFolder:
     """
     run_json, shards = require_records(path)
     path = as_path(path)
-    clip_ids = tuple(row[0] for row in _read_clips(path, shards))
+    clip_ids, frames = [], frames_of(run_json, path)
+    left = {name: file_states.file_size(path / name) for name in shards}
+    for clip_id, shard, clip_frames, _ in _read_clips(path, shards):
+      clip_ids.append(clip_id)
+      left[shard] -= clip_frames * frames.frame_bytes
+    if short := [name for name, size in left.items() if size < 0]:
+      raise RecordError(
+        f'{path}/{CLIPS_FILE}: says that {short[0]} holds more frames than its bytes '
+        f'could be; {_REMEDY}'
+      )
     if len(clip_ids) != run_json['counts'].get('clips', len(clip_ids)):
       raise RecordError(
         f'{path}/{CLIPS_FILE}: has {len(clip_ids)} clips, but {folders.RUN_FILE} '
@@ -97,14 +110,12 @@ class RecordsFolder:
     return cls(
       path=path,
       shards=tuple(str(path / name) for name in shards),
-      clip_ids=clip_ids,
+      clip_ids=tuple(clip_ids),
       class_map=ClassMap.read(path / CLASS_MAP_FILE),
-      frames=frames_of(run_json, path),
+      frames=frames,
       counts=run_json['counts'],
       counts_by_class=run_json['class_counts'],
-      checksums={
-        name: file['sha256'] for name, file in run_json.get(SHARD_FILES, {}).items()
-      },
+      files=run_json.get(SHARD_FILES, {}),
     )
 
   @functools.cached_property
@@ -163,18 +174,24 @@ class RecordsFolder:
     Raises:
       RecordError: a shard is not what was written.
     """
-    known = [
-      as_path(shard)
-      for shard in self.shards
-      if as_path(shard).name in self.checksums and (remote or not is_remote(shard))
-    ]
-    for shard, digest in hashing.file_digests(known):
-      if digest != self.checksums[shard.name]:
-        raise RecordError(
-          f'{shard}: is not as it was written (its SHA-256 is another than '
-          f'{folders.RUN_FILE} says); prepare the records again'
-        )
-    return len(known)
+    written = self.written(remote)
+    written.require(SHARD_REMEDY, RecordError)
+    return len(written.states)
+
+  def written(self, remote: bool = False) -> WrittenFiles:
+    """What is known of the shards, and held against them by `verify`."""
+    if is_remote(self.path) and not remote:
+      return WrittenFiles(self.path, {})
+    names = [as_path(shard).name for shard in self.shards]
+    return WrittenFiles(self.path, self.files).of(names)
+
+  def holding_first(self, clips: int) -> 'RecordsFolder':
+    """The records of those shards alone that hold the first so many clips."""
+    rows = itertools.islice(self.read_clips().values(), clips)
+    shards = [self.shards[number] for number in sorted({row.shard for row in rows})]
+    return dataclasses.replace(
+      self, shards=tuple(shards), clip_ids=self.clip_ids[:clips]
+    )
 
   def require_like(self, other: 'RecordsFolder') -> None:
     """Checks that other records can be used with the model of these.
@@ -232,18 +249,28 @@ def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str,
   missing = [name for name in shards if not (path / name).is_file()]
   if missing:
     raise RecordError(f'{path}: {missing[0]} is missing; run prepare again')
-  for name, file in run_json.get(SHARD_FILES, {}).items():
-    if name not in shards:
-      raise RecordError(
-        f'{path}/{folders.RUN_FILE}: speaks of {shown(name)}, which is none of its '
-        f'shards; {_REMEDY}'
-      )
-    if (size := folders.file_size(path / name)) != file['bytes']:
-      raise RecordError(
-        f'{path / name}: has {size:,} bytes, but {file["bytes"]:,} were written; '
-        'prepare the records again'
-      )
+  written = WrittenFiles(path, run_json.get(SHARD_FILES, {}))
+  if others := set(written.states) - set(shards):
+    raise RecordError(
+      f'{path}/{folders.RUN_FILE}: speaks of {shown(min(others))}, which is none of '
+      f'its shards; {_REMEDY}'
+    )
+  written.require(SHARD_REMEDY, RecordError, sizes_only=True)
   return run_json, shards
+
+
+def read_skipped(path: Path) -> list[tuple[str, str, str]]:
+  """Why clips are not in some records: clip, kind of reason, and the reason itself.
+
+  Args:
+    path: the records' folder; where it lacks the table, nothing is known.
+
+  Raises:
+    InputError: the table can't be read.
+  """
+  if not (file := path / SKIPPED_FILE).exists():
+    return []
+  return [tuple(cells) for _, cells in read_rows(file, SKIPPED_HEADER, remedy=_REMEDY)]
 
 
 def frames_of(run_json: dict[str, Any], path: str | os.PathLike) -> FrameFormat:
@@ -275,7 +302,7 @@ def _read_clips(
     clip_id, shard, frames, seconds = cells
     try:
       row = clip_id, shard, int(frames), float(seconds)
-      if not clip_id or row[2] < 0 or not 0 <= row[3] < math.inf:
+      if not clip_id or row[2] < 0 or not 0 <= row[3] <= _MOST_SECONDS:
         raise ValueError('an empty id, or a length that none can have')
       if known is not None and shard not in known:
         raise ValueError(f'there is no shard {shown(shard)}')

@@ -16,6 +16,7 @@ from audioset_ml.labels.clip_ids import normal
 from audioset_ml.labels.clip_list import read_clip_rows
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores
+from audioset_ml.score_values import unranked
 
 _NAMES = ('clip_ids', 'ids', 'names', 'video_id', 'audio_name')
 _FORM = 'give scores as .npy or .npz, floats of the shape [clips, classes]'
@@ -74,9 +75,8 @@ def read_foreign_scores(
     )
   order = [row_of[clip_id] for clip_id in wanted]
   values = file.scores()[order].astype(np.float32, copy=False)
-  if not (values < np.inf).all():
-    row, column = np.argwhere(~(values < np.inf))[0]
-    what = 'NaN' if np.isnan(values[row, column]) else 'infinite'
+  if found := unranked(values):
+    (row, column), what = found
     raise RecordError(
       f'{path}: the score of {records.clip_ids[row]}, {class_map.names[column]}, is '
       f'{what}'

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, shown
 
 # What augmentation does, by its setting, that only spectrograms can undergo.
 _OF_SPECTROGRAMS = {
@@ -23,7 +23,11 @@ _OF_SPECTROGRAMS = {
   'time_masks': 'silences stretches of spectrograms',
   'mixup_alpha': 'adds magnitudes of spectrograms',
 }
-_DTYPES = ('float16', 'uint8')
+_RANGES = {'float16': (-65_504, 65_504), 'uint8': (0, 255)}  # of what is on disk
+# As in a front end: above what sounds and networks have, below what takes all memory.
+_MOST = {'values': 1 << 16, 'patch_frames': 1 << 22, 'patch_hop_frames': 1 << 22}
+_MOST_PATCH_VALUES = 1 << 22
+_MOST_NUMBER = 1_000_000
 _LOG_MEL = 'log-mel spectrograms'
 _VGGISH = "AudioSet's VGGish embeddings"
 # VGGish's postprocessor wrote (clip(x, -2, 2) + 2) * 255 / 4, rounded down to a byte
@@ -48,6 +52,12 @@ class FrameFormat:
     padding: the value, as on disk, that fills the last patch up.
     front_end: what made log-mel spectrograms of sound; None for other frames.
     network: digest of the network that made embeddings; '' where there is none.
+
+  At most: 65,536 values a frame; 4,194,304 values a patch, and frames from one to the
+  next; 1,000,000 s, and as much for scale and offset. A run.json can be anyone's.
+
+  Raises:
+    InputError: a parameter is of another kind, or beyond its bounds.
   """
 
   origin: str
@@ -64,13 +74,43 @@ class FrameFormat:
   network: str = ''
 
   def __post_init__(self):
-    for name in ('values', 'patch_frames', 'patch_hop_frames'):
-      if not (isinstance(getattr(self, name), int) and getattr(self, name) >= 1):
-        raise InputError(f'frames: {name} is {getattr(self, name)!r}, but at least 1')
-    if self.dtype not in _DTYPES:
-      raise InputError(f'frames: dtype is {self.dtype!r}, not one of {_DTYPES}')
-    if not (self.hop_seconds > 0 and self.window_seconds > 0):
-      raise InputError('frames: hop_seconds and window_seconds must be above 0')
+    for name, most in _MOST.items():
+      value = getattr(self, name)
+      if not (_is(value, int) and 1 <= value <= most):
+        raise InputError(
+          f'frames: {name} is {shown(value)}, but must be a whole number from 1 to '
+          f'{most:,}'
+        )
+    if (size := self.patch_frames * self.values) > _MOST_PATCH_VALUES:
+      raise InputError(
+        f'frames: a patch has {size:,} values, but at most {_MOST_PATCH_VALUES:,}'
+      )
+    if not isinstance(self.dtype, str) or self.dtype not in _RANGES:
+      kinds = ', '.join(_RANGES)
+      raise InputError(f'frames: dtype is {shown(self.dtype)}, not one of {kinds}')
+    for name in ('origin', 'network'):
+      if not isinstance(getattr(self, name), str):
+        raise InputError(f'frames: {name} is {shown(getattr(self, name))}, but no text')
+    for name in ('hop_seconds', 'window_seconds', 'scale'):
+      self._require_number(name, 0, _MOST_NUMBER, 'above')
+    self._require_number('offset', -_MOST_NUMBER, _MOST_NUMBER)
+    self._require_number('padding', *_RANGES[self.dtype])
+
+  def _require_number(
+    self, name: str, least: float, most: float, begin: str = 'from'
+  ) -> None:
+    """Raises InputError unless a parameter lies in a range, `from` or `above` its
+    least."""
+    value = getattr(self, name)
+    if (
+      not _is(value, int, float)
+      or not least <= value <= most
+      or (begin == 'above' and value == least)
+    ):
+      raise InputError(
+        f'frames: {name} is {shown(value)}, but must be a number {begin} {least:,} and '
+        f'up to {most:,}'
+      )
 
   @classmethod
   def log_mel(cls, front_end: FrontEnd | None = None) -> 'FrameFormat':
@@ -243,3 +283,8 @@ class FrameFormat:
       listed = ', '.join(sorted(map(str, wrong)))
       raise InputError(f'frames: missing or unknown parameters: {listed}')
     return cls(**content)
+
+
+def _is(value: Any, *kinds: type) -> bool:
+  """Whether a value is of some kinds of numbers; bools, which are ints, are none."""
+  return isinstance(value, kinds) and not isinstance(value, bool)

@@ -84,11 +84,14 @@ def read_first_labels(records: RecordsFolder, clips: int) -> tuple[ClipLabels, .
   """The labels of the first so many clips, without their features.
 
   Raises:
-    RecordError: a shard is damaged, or holds other clips than clips.csv says.
+    RecordError: a shard is damaged, not as it was written, or holds other clips than
+      clips.csv says.
   """
   from audioset_ml.records.dataset import label_records
 
-  labels = tuple(map(_clip_labels, label_records(records, clips, strong=True)))
+  first = records.holding_first(clips)
+  first.verify()
+  labels = tuple(map(_clip_labels, label_records(first, clips, strong=True)))
   if tuple(clip.clip_id for clip in labels) != records.clip_ids[:clips]:
     raise RecordError(
       f'{records.path}: its shards hold other clips than its {CLIPS_FILE}; run prepare '

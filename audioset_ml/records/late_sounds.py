@@ -2,9 +2,8 @@
 
 from audioset_ml import folders, paths
 from audioset_ml.errors import InputError, printable
-from audioset_ml.input_files import read_rows
 from audioset_ml.records import audio_files, audio_names
-from audioset_ml.records.folder import SKIPPED_FILE, SKIPPED_HEADER
+from audioset_ml.records.folder import read_skipped
 
 _MISSING = 'missing'
 
@@ -19,8 +18,8 @@ def told(records: paths.Path, audio_dir: str) -> str:
   Returns:
     A line, '' if there are none.
   """
-  rows = read_rows(records / SKIPPED_FILE, SKIPPED_HEADER, remedy='make them again')
-  missing = [clip_id for _, (clip_id, reason, _) in rows if reason == _MISSING]
+  skipped = read_skipped(records)
+  missing = [clip_id for clip_id, reason, _ in skipped if reason == _MISSING]
   if not missing:
     return ''
   template = folders.read_run(records, 'prepare').get('audio_names')

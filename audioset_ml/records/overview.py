@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from audioset_ml import folders
+from audioset_ml import file_states, folders
 from audioset_ml.errors import RecordError
 from audioset_ml.input_files import fault_of_form
 from audioset_ml.labels.clip_labels import ClipLabels
@@ -77,7 +77,7 @@ def read_overview(
   return RecordsOverview(
     records=records,
     hours=run_json['hours'],
-    shard_bytes=sum(folders.file_size(as_path(shard)) for shard in records.shards),
+    shard_bytes=sum(file_states.file_size(as_path(shard)) for shard in records.shards),
     scanned=scanned,
     counts=records.counts,
     class_counts=records.counts_by_class,

@@ -111,7 +111,7 @@ def prepare(
   seconds = sum(row[3] for summary in summaries for row in summary['clips'])
   details = {
     'shards': len(tasks),
-    folder.SHARD_FILES: shard.file_states(
+    folder.SHARD_FILES: shard.written_files(
       [folder.shard_name(task.index, task.shards) for task in tasks], summaries
     ),
     'hours': round(seconds / 3600, 4),
@@ -135,7 +135,10 @@ def _plan(config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path) -
     if paths.absolute(config.records) == paths.absolute(output_dir):
       raise InputError(f'{output_dir}: records cannot be written over themselves')
     old = folder.RecordsFolder.open(config.records)
-    source = RecordsSource(config.records, tuple(map(paths.absolute, old.shards)))
+    shards = tuple(map(paths.absolute, old.shards))
+    place = paths.as_path(paths.absolute(config.records))
+    written = dataclasses.replace(old.written(), folder=place)
+    source = RecordsSource(config.records, shards, written)
     clips = old.read_clips()
     places = {clip_id: row.shard for clip_id, row in clips.items()}
     members = plan.assign(labels, len(old.shards), places)
@@ -201,22 +204,17 @@ def _old_notes(config: PrepareConfig) -> list[list[str]]:
   """What was odd in the sound of old records, which get new labels."""
   if not config.records:
     return []
-  rows = _old_rows(paths.as_path(config.records) / folder.NOTES_FILE, _NOTES_HEADER)
-  return [[row['clip_id'], row['note']] for row in rows]
+  file = paths.as_path(config.records) / folder.NOTES_FILE
+  if not file.exists():
+    return []
+  rows = read_rows(file, _NOTES_HEADER, remedy='make the old records again')
+  return [cells for _, cells in rows]
 
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:
   """Why records lack clips, as `reason: detail`."""
-  rows = _old_rows(records / folder.SKIPPED_FILE, folder.SKIPPED_HEADER)
-  return {row['clip_id']: f'{row["reason"]}: {row["detail"]}' for row in rows}
-
-
-def _old_rows(file: paths.Path, header: Sequence[str]) -> list[dict[str, str]]:
-  """The rows of a table of old records; none if they lack it."""
-  if not file.exists():
-    return []
-  rows = read_rows(file, header, remedy='make the old records again')
-  return [dict(zip(header, cells, strict=True)) for _, cells in rows]
+  skipped = folder.read_skipped(records)
+  return {clip_id: f'{reason}: {detail}' for clip_id, reason, detail in skipped}
 
 
 def _check_skipped(

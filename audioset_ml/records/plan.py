@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from audioset_ml import folders, paths
 from audioset_ml.audio import archives
+from audioset_ml.file_states import file_state
 from audioset_ml.hashing import stable_hash
 from audioset_ml.input_files import read_json
 from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
@@ -141,11 +142,11 @@ def file_states(files: Mapping[str, str]) -> dict[str, str]:
   Of what is in an archive, the archive's.
   """
   owners = {clip_id: archives.archive_of(path) for clip_id, path in files.items()}
-  known = {path: folders.file_state(path) for path in {*owners.values()} - {''}}
+  known = {path: file_state(path) for path in {*owners.values()} - {''}}
   inside = {clip_id: known[path] for clip_id, path in owners.items() if path}
   files = {clip_id: path for clip_id, path in files.items() if not owners[clip_id]}
   with concurrent.futures.ThreadPoolExecutor(_STATS_AT_ONCE) as pool:
-    states = pool.map(folders.file_state, files.values())
+    states = pool.map(file_state, files.values())
     states = inside | dict(zip(files, states, strict=True))
   return {clip_id: state for clip_id, state in states.items() if state}
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from audioset_ml import folders
 from audioset_ml.errors import InputError
+from audioset_ml.file_states import file_state
 from audioset_ml.labels.clip_labels import ClipLabelTable
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.progress import progress_bar
@@ -148,7 +148,7 @@ def match(
     differing = _differing(labels, found, pairs, num_classes)
   return Matches(
     tuple(files),
-    tuple(map(folders.file_state, files)),
+    tuple(map(file_state, files)),
     found,
     keys,
     damaged,

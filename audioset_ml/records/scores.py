@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import folders, hashing
+from audioset_ml import file_states, folders
 from audioset_ml.array_files import Shape, load_array
 from audioset_ml.errors import RecordError
+from audioset_ml.file_states import WrittenFiles
 from audioset_ml.input_files import fault_of_form, read_lines
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
@@ -31,7 +32,7 @@ PATCH_OFFSETS_FILE = 'patch_offsets.npy'
 SCORE_FILES = 'score_files'  # in run.json: their sizes and checksums
 _CLIP_FILES = SCORES_FILE, CLIP_IDS_FILE, CLASS_MAP_FILE
 _PATCH_FILES = PATCH_SCORES_FILE, PATCH_OFFSETS_FILE
-_RUN_FORM = {f'{SCORE_FILES}?': {'*': {'bytes': int, 'sha256?': str}}}
+_RUN_FORM = {f'{SCORE_FILES}?': file_states.FORM_OF_LARGE}
 # Of a larger file the size alone is held: the patches of two million clips are 80 GB,
 # which takes minutes to read. Their clip scores are 4 GB.
 _MOST_HASHED = 1 << 33
@@ -109,33 +110,18 @@ def write_rows(
 def describe_files(output_dir: str | os.PathLike) -> dict[str, Any]:
   """What run.json says of the files of scores, for `read_scores`."""
   folder = pathlib.Path(output_dir)
-  found = {}
-  for name in (*_CLIP_FILES, *_PATCH_FILES):
-    if not (folder / name).is_file():
-      continue
-    found[name] = {'bytes': folders.file_size(folder / name)}
-    if found[name]['bytes'] <= _MOST_HASHED:
-      found[name]['sha256'] = hashing.file_digest(folder / name)
+  found = {
+    name: file_states.describe(folder / name, _MOST_HASHED)
+    for name in (*_CLIP_FILES, *_PATCH_FILES)
+    if (folder / name).is_file()
+  }
   return {SCORE_FILES: found}
 
 
 def _require_as_written(scores: ClipScores, names: Sequence[str]) -> None:
   """Raises RecordError if files are other ones than run.json says."""
-  folder = pathlib.Path(scores.path)
-  known = [folder / name for name in names if name in scores.files]
-  for file in known:
-    written = scores.files[file.name]['bytes']
-    if (size := folders.file_size(file)) != written:
-      raise RecordError(
-        f'{file}: has {size:,} bytes, but {written:,} were written; {_REMEDY}'
-      )
-  hashed = [file for file in known if 'sha256' in scores.files[file.name]]
-  for file, digest in hashing.file_digests(hashed):
-    if digest != scores.files[file.name]['sha256']:
-      raise RecordError(
-        f'{file}: is not as it was written (its SHA-256 is another than '
-        f'{folders.RUN_FILE} says); {_REMEDY}'
-      )
+  written = WrittenFiles(pathlib.Path(scores.path), scores.files)
+  written.of(names).require(_REMEDY, RecordError)
 
 
 def read_scores(

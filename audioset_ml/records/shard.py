@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from audioset_ml import folders, hashing, paths
+from audioset_ml import file_states, folders, paths
 from audioset_ml.errors import InputError
 from audioset_ml.input_files import read_json
 from audioset_ml.labels.clip_labels import count_classes, count_states
@@ -89,7 +89,7 @@ class ShardWriter:
         written.append(labels)
         clips.append((labels.clip_id, name, frames, seconds))
     folders.sync(partial)
-    file = file_state(partial)
+    file = file_states.describe(partial)
     partial.replace(output_dir / name)
     summary = {
       **file,
@@ -124,12 +124,7 @@ def _writer(path: Path) -> Iterator[Callable[[bytes], None]]:
       writer.close()
 
 
-def file_state(path: Path) -> dict[str, Any]:
-  """A shard's size and checksum, which its summary says, and run.json in the end."""
-  return {'bytes': folders.file_size(path), 'sha256': hashing.file_digest(path)}
-
-
-def file_states(
+def written_files(
   names: Sequence[str], summaries: Sequence[dict]
 ) -> dict[str, dict[str, Any]]:
   """What run.json says of the shards' files, by name; nothing where a summary lacks it.
@@ -159,7 +154,7 @@ def is_finished(summary: Path, shard: Path, form: Any = None) -> bool:
     written = read_json(summary, form or _SUMMARY_FORM)['bytes']
   except InputError:  # damaged: the shard is made again
     return False
-  return written == folders.file_size(shard)
+  return written == file_states.file_size(shard)
 
 
 def read_summaries(parts_dir: str, tasks: Sequence[ShardTask]) -> list[dict]:

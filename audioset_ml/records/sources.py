@@ -12,8 +12,10 @@ import numpy as np
 from audioset_ml.audio import archives, decoding
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.errors import AudioError, RecordError
+from audioset_ml.file_states import WrittenFiles
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.records.audio_names import start_ms
+from audioset_ml.records.folder import SHARD_REMEDY
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 
@@ -154,10 +156,12 @@ class RecordsSource:
   Attributes:
     path: the records' folder.
     shards: its shards.
+    written: what they were when they were written.
   """
 
   path: str
   shards: tuple[str, ...]
+  written: WrittenFiles = dataclasses.field(repr=False)
 
   def records(
     self, index: int, clips: Sequence[PlannedClip]
@@ -168,6 +172,7 @@ class RecordsSource:
     from audioset_ml.records import dataset, schema
 
     shard = self.shards[index]
+    self.written.of([os.path.basename(shard)]).require(SHARD_REMEDY, RecordError)
     planned = {clip.labels.clip_id: clip for clip in clips}
     with dataset.damage_named(shard):
       for serialized in tf.data.TFRecordDataset(shard).as_numpy_iterator():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from audioset_ml import score_values
 from audioset_ml.errors import InputError
 from audioset_ml.evaluation import metrics, ranks, reference
 
@@ -282,7 +283,7 @@ def test_a_wrong_mask_of_counted_labels_is_an_error():
 
 
 def test_a_nan_far_down_is_found(monkeypatch):
-  monkeypatch.setattr(metrics, '_ROWS_AT_ONCE', 3)
+  monkeypatch.setattr(score_values, '_AT_ONCE', 3 * 2)
   scores = np.zeros((10, 2))
   metrics.require_ranked(scores)
   scores[7, 1] = np.nan

@@ -11,10 +11,12 @@ import soundfile
 import tensorflow as tf
 
 from audioset_ml.audio.decoding import load_audio
+from audioset_ml.errors import InputError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.scores import read_scores
 from tests import faults
 from tests.small_embeddings import write_network
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
@@ -201,6 +203,17 @@ def test_what_is_damaged_in_a_run_is_made_anew(tones, network, tmp_path):
     shard.write_bytes(b'')
   (out / 'run.json').unlink()
   run_stage_ok('finetune', *flags)
+  # Scores of the same size that are those of other clips, which nothing else tells.
+  scores, trained = out / 'scores/scores.npy', out / 'folds/1/run.json'
+  right, size, at = np.load(scores), scores.stat().st_size, trained.stat().st_mtime_ns
+  np.save(scores, right[::-1])
+  assert scores.stat().st_size == size
+  with pytest.raises(InputError, match=r'scores\.npy: is not as it was written'):
+    read_scores(out / 'scores')
+  (out / 'run.json').unlink()
+  run_stage_ok('finetune', *flags)
+  np.testing.assert_array_equal(read_scores(out / 'scores').values, right)
+  assert trained.stat().st_mtime_ns == at
   after = faults.content(out)
   assert after.keys() == before.keys()
   same = ('results.json', 'predictions.csv', 'recordings.csv')

@@ -26,6 +26,14 @@ def test_the_highest_of_several_counts(tmp_path):
   assert found == pytest.approx(np.array([[0.3, 0.9, 0], [0.6, 0.2, 0]]))
 
 
+def test_rows_that_repeat_count_once(tmp_path):
+  """Else a file of some megabytes would make gigabytes of each clip's scores."""
+  rows = 'rain,Raindrop\n' * 10_000
+  mapping = read(tmp_path, f'class,model_class\n{rows}rain,/m/3\ndog,dog\nnew,\n')
+  assert mapping.groups == ((1, 2), (0,), ())
+  assert [pair.tolist() for pair in mapping.pairs()] == [[0, 0, 1], [1, 2, 0]]
+
+
 def test_the_same_classes_change_nothing():
   scores = np.random.default_rng(0).random((4, 3))
   assert ClassMapping.identity(3).apply(scores) is scores

@@ -154,6 +154,10 @@ def test_model_file_round_trip(tmp_path):
     ({'width_multiplier': -1.0}, 'width_multiplier is -1.0'),
     ({'width_multiplier': math.nan}, 'width_multiplier is nan'),
     ({'width_multiplier': math.inf}, 'width_multiplier is inf'),
+    ({'width_multiplier': 8.1}, 'width_multiplier is 8.1, but .* at most 8'),
+    ({'hidden_units': (512, 0)}, 'each must be at least 1'),
+    ({'hidden_units': (512, 16_385)}, 'at most 16,384 may be in a layer'),
+    ({'hidden_units': (2,) * 65}, 'and 64 layers'),
     ({'bias_start': math.nan}, 'bias_start is nan'),
   ],
 )

@@ -136,7 +136,7 @@ def with_changed_layers(path, new_path, change):
 
 def many_units(kind, config):
   if kind == 'Dense':
-    config['units'] = 40_000_000
+    config['units'] = 4_000_000
 
 
 def wide_kernels(kind, config):
@@ -149,9 +149,19 @@ def padded(kind, config):
     config['padding'] = [[0, 100_000], [0, 100_000]]
 
 
+def more_units_than_any(kind, config):
+  if kind == 'Dense':
+    config['units'] = 40_000_000
+
+
 @pytest.mark.parametrize(
   ('change', 'told'),
-  [(many_units, 'weights, but'), (wide_kernels, 'weights, but'), (padded, 'a layer')],
+  [
+    (many_units, 'weights, but'),
+    (wide_kernels, 'weights, but'),
+    (padded, 'a layer gives'),
+    (more_units_than_any, "'units' is '40000000', but at most 4,194,304"),
+  ],
 )
 def test_a_network_far_larger_than_its_file_is_refused(tmp_path, change, told):
   inputs = keras.Input((96, 64))
@@ -164,6 +174,45 @@ def test_a_network_far_larger_than_its_file_is_refused(tmp_path, change, told):
     tmp_path / 'model.keras', tmp_path / 'same.keras', lambda *unused: None
   )
   assert TrainedModel.open(same).model.count_params() == 29
+  large = with_changed_layers(same, tmp_path / 'large.keras', change)
+  before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  with pytest.raises(ModelError, match=f'large.keras: not a Keras model.*{told}'):
+    TrainedModel.open(large)
+  assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def large_tables(kind, config):
+  if kind == 'MelSpectrogram':
+    config |= {'num_mel_bins': 900, 'fft_length': 1 << 20}
+
+
+def many_steps(kind, config):
+  if kind == 'RepeatVector':
+    config['n'] = 4000
+
+
+@pytest.mark.parametrize(
+  ('change', 'told'),
+  [
+    (large_tables, r'it computes \d{3},\d{3},\d{3} values for a patch at once'),
+    (many_steps, 'a layer is unrolled, and 4,000 steps'),
+  ],
+)
+def test_what_layers_compute_on_the_way_is_bounded(tmp_path, change, told):
+  """Where neither weights nor outputs tell."""
+  inputs = keras.Input((96, 64))
+  flat = keras.layers.Flatten()(inputs)
+  mel = keras.layers.MelSpectrogram(num_mel_bins=8, fft_length=512)(flat)
+  few = keras.layers.GlobalAveragePooling1D()(inputs)
+  steps = keras.layers.GRU(2, unroll=True)(keras.layers.RepeatVector(3)(few))
+  hidden = keras.layers.concatenate([keras.layers.Flatten()(mel), steps])
+  hidden = keras.layers.Dropout(0.5, seed=1 << 31)(hidden)
+  outputs = keras.layers.Activation('sigmoid')(hidden)
+  keras.Model(inputs, outputs).save(tmp_path / 'model.keras')
+  same = with_changed_layers(
+    tmp_path / 'model.keras', tmp_path / 'same.keras', lambda *unused: None
+  )
+  assert TrainedModel.open(same).model.output_shape[0] is None
   large = with_changed_layers(same, tmp_path / 'large.keras', change)
   before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   with pytest.raises(ModelError, match=f'large.keras: not a Keras model.*{told}'):

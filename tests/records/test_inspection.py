@@ -23,7 +23,7 @@ def records(small_records):
 def copied(small_records, tmp_path):
   """A copy of the records that a test may spoil: as of old ones, no checksum tells."""
   opened = RecordsFolder.open(shutil.copytree(small_records, tmp_path / 'copied'))
-  return dataclasses.replace(opened, checksums={})
+  return dataclasses.replace(opened, files={})
 
 
 def log_mel_of(waveform):

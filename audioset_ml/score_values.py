@@ -1,0 +1,34 @@
+"""Scores that have no rank: NaN, and infinity, which no model gives."""
+
+import numpy as np
+
+from audioset_ml.errors import InputError
+
+_AT_ONCE = 1 << 22  # values: of scores on disk only so many are in memory
+
+
+def unranked(
+  scores: np.ndarray, finite: bool = True
+) -> tuple[tuple[int, ...], str] | None:
+  """The first score that has no rank: its place, and what it is, NaN or infinite.
+
+  Args:
+    scores: of any shape; a memory map is read in parts.
+    finite: whether +infinity, which can be ranked, counts, too. −infinity never does.
+  """
+  rows = max(1, _AT_ONCE // max(1, scores[:1].size))
+  for first in range(0, len(scores), rows):
+    here = scores[first : first + rows]
+    wrong = ~(here < np.inf) if finite else np.isnan(here)
+    if wrong.any():
+      place = tuple(np.argwhere(wrong)[0].tolist())
+      what = 'NaN' if np.isnan(here[place]) else 'infinite'
+      return (first + place[0], *place[1:]), what
+  return None
+
+
+def require_ranked(scores: np.ndarray, finite: bool = True) -> None:
+  """Raises InputError, without naming the place, if a score has no rank; see
+  `unranked`."""
+  if found := unranked(scores, finite):
+    raise InputError(f'a score is {found[1]}: it has no rank')
