@@ -136,9 +136,9 @@ def main(argv: Sequence[str]) -> int:
 
   require_decoder(FLAGS.decoder)
   # Not before: what is wrong is told without TensorFlow's start.
-  from audioset_ml.models import saved_model
+  from audioset_ml.models import waveform_loading
 
-  model = saved_model.load_waveform_model(FLAGS.model, FLAGS.class_map)
+  model = waveform_loading.load_waveform_model(FLAGS.model, FLAGS.class_map)
   failed, damaged = _tag(model, sounds)
   if failed < len(sounds):
     _print_written(len(sounds) - failed)

@@ -17,9 +17,9 @@ from audioset_ml.models.model_files import (
   left_out_folds,
   require_fits,
 )
-from audioset_ml.models.saved_model import LoadedWaveformModel, load_waveform_model
 from audioset_ml.models.scoring import PatchScorer, PatchScores, Scorer
 from audioset_ml.models.trained import TrainedModel
+from audioset_ml.models.waveform_loading import LoadedWaveformModel, load_waveform_model
 from audioset_ml.records.audio_files import find_audio
 from audioset_ml.records.audio_names import AUTO
 from audioset_ml.records.folder import RecordsFolder

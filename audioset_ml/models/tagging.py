@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import numpy as np
 
 from audioset_ml.errors import AudioError, printable
-from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.sound_scores import ScoredBlock, SoundScores
+from audioset_ml.models.waveform_loading import LoadedWaveformModel
 
 _SILENCE = 'Silence'
 
