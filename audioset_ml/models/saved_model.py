@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import ModelError
+from audioset_ml.errors import ModelError, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import embedding_export
 from audioset_ml.models.model_files import is_saved_model
@@ -49,8 +49,8 @@ def export_saved_model(
   _require_replaceable(output_dir)
   if (rows := len(ClassMap.read(class_map_path))) != model.output_shape[-1]:
     raise ModelError(
-      f'{class_map_path}: has {rows} classes, but the model {model.output_shape[-1]} '
-      'outputs'
+      f'{class_map_path}: has {counted(rows, "class")}, but the model '
+      f'{counted(model.output_shape[-1], "output")}'
     )
   module = WaveformModel(model, front_end, class_map_path)
 

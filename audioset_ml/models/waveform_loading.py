@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, ModelError, first_line
+from audioset_ml.errors import InputError, ModelError, counted, first_line
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.yamnet_classes import yamnet_class_map
 from audioset_ml.models.model_files import find_saved_model
@@ -33,8 +33,8 @@ class LoadedWaveformModel:
       class_map = yamnet_class_map(class_map)
     if scores.shape[-1] != len(class_map):
       raise ModelError(
-        f'{origin}: has {scores.shape[-1]} outputs, but its class map has '
-        f'{len(class_map)} classes'
+        f'{origin}: has {counted(scores.shape[-1], "output")}, but its class map has '
+        f'{counted(len(class_map), "class")}'
       )
     self._function, self._origin = function, origin
     self.mids = class_map.mids
@@ -195,7 +195,8 @@ def _load_saved_model(path: pathlib.Path):
     ) from error
   if hasattr(function, 'frame_values'):
     raise ModelError(
-      f'{path}: takes embeddings of {int(function.frame_values)} values, not waveforms'
+      f'{path}: takes embeddings of {counted(int(function.frame_values), "value")}, '
+      'not waveforms'
     )
   if not callable(function):
     raise ModelError(
