@@ -72,6 +72,7 @@ def main(_) -> None:
     num_classes=FLAGS.classes,
     clips_a_class=FLAGS.clips_per_class,
     embed_audio=FLAGS.embed_audio,
+    **({'title': 'Events'} if FLAGS.events else {}),
   )
   counts = review.write_review(inputs, config, FLAGS.output)
   where = 'in it' if FLAGS.embed_audio else 'in a folder beside it'

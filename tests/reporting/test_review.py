@@ -141,6 +141,7 @@ def test_events_are_decided_on_like_flagged_labels(
   shared = [f'--records={plain_records}', f'--audio_dir={small_data}/audio']
   shared += [f'--output={output}']
   run_stage_ok('review', f'--events={path}', *shared)
+  assert data_of(output)['title'] == 'Events'
   (one,) = data_of(output)['classes']
   assert one['mid'] == '/m/high'
   assert one['items'][0] == {'clip': records.clip_ids[clips[1]], 'event': 0.7}
