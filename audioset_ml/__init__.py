@@ -7,6 +7,7 @@ What most programs need is offered here by name, and imported when it is first u
 import importlib
 import os
 import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 __version__ = '0.1.0'
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
   from audioset_ml.audio.features import log_mel_patches
   from audioset_ml.evaluation.metrics import average_precision, d_prime, lwlrap, roc_auc
   from audioset_ml.labels.label_set import LabelSet
+  from audioset_ml.models.tagging import tag
   from audioset_ml.models.trained import load_model
   from audioset_ml.records.folder import RecordsFolder
   from audioset_ml.records.training_input import InputConfig, training_dataset
@@ -48,6 +50,7 @@ __all__ = (
   'log_mel_patches',
   'lwlrap',
   'roc_auc',
+  'tag',
   'training_dataset',
 )
 
@@ -56,6 +59,7 @@ _MODULES = {
   'audio.features': ('log_mel_patches',),
   'evaluation.metrics': ('average_precision', 'd_prime', 'lwlrap', 'roc_auc'),
   'labels.label_set': ('LabelSet',),
+  'models.tagging': ('tag',),
   'models.trained': ('load_model',),
   'records.folder': ('RecordsFolder',),
   'records.training_input': ('InputConfig', 'training_dataset'),
@@ -63,6 +67,19 @@ _MODULES = {
   'training.losses': ('MaskedBinaryCrossentropy',),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+class _Package(types.ModuleType):
+  """The package. `tag` is also the name of a stage, `audioset_ml/tag.py`: here it is
+  the function, whatever was imported before; the stage is run, not imported."""
+
+  def __setattr__(self, name: str, value: Any) -> None:
+    # The import system puts each module that it has loaded into its package.
+    if not (name in _HOMES and isinstance(value, types.ModuleType)):
+      super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.input_files import unreadable
 
 Shape = Sequence[int | None]
@@ -52,7 +52,9 @@ def load_array(
       _require(path.name, found, kind, shape, kinds)
       promised, there = math.prod(found) * kind.itemsize, path.stat().st_size
       if there - file.tell() < promised:
-        raise ValueError(f'it promises {promised} bytes, but the file has {there}')
+        raise ValueError(
+          f'it promises {counted(promised, "byte")}, but the file has {there:,}'
+        )
     return np.load(path, mmap_mode='r' if memory_map else None, allow_pickle=False)
   except Exception as reason:  # many types, tokenize's and ast's among them
     raise unreadable(path, '', reason, remedy, error) from reason

@@ -17,6 +17,7 @@ import pathlib
 from absl import flags
 
 from audioset_ml import checks, stage
+from audioset_ml.errors import counted
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -90,17 +91,17 @@ def main(_) -> None:
   shown = table.assign(**whole)[[*(['folder'] if several else []), *columns]]
   if not truth.complete:
     clips, classes = (truth.judged[name].nunique() for name in ('clip', 'class_index'))
+    clips = f'{clips} of {counted(len(truth.clip_ids), "clip")}'
+    classes = f'{classes} of {counted(len(truth.class_map), "class")}'
     print(
-      f'The truth is known of labels in {clips} of {len(truth.clip_ids)} clips and of '
-      f'{classes} of {len(truth.class_map)} classes; only these are judged.'
+      f'The truth is known of labels in {clips} and of {classes}: only these count.'
     )
   if truth.unsure:
-    print(
-      f'{truth.unsure} labels are not judged, since who was asked was unsure of them.'
-    )
+    unsure = counted(truth.unsure, 'label', 'are')
+    print(f'{unsure} not judged, since who was asked was unsure.')
   if FLAGS.min_agreement:
     print(
-      f'The rates are of {int(table["classes"].min())} classes: those of which at '
+      f'The rates are of {counted(int(table["classes"].min()), "class")}, of which at '
       f'least {FLAGS.min_agreement:.0%} of the positives in the records are true '
       '(agreement in audit_classes.csv).'
     )

@@ -8,7 +8,7 @@ after what is wrong with inputs, what is wrong with where the stage is to run.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 
 Counts = dict[str, Any]
 Runs = Callable[[], object]
@@ -54,12 +54,12 @@ def prepare(config, runs: Runs) -> Counts:
     raise InputError('the label files, --clip_list and --clip_fraction leave no clip')
   if not used:
     raise InputError(
-      f'{where}: has none of {len(clip_ids)} clips, {clip_ids[0]} say.{hint}'
+      f'{where}: has none of {counted(len(clip_ids), "clip")}, {clip_ids[0]} say.{hint}'
     )
   lacking = len(clip_ids) - used
   if not config.records and lacking > config.max_skipped_fraction * len(clip_ids):
     raise InputError(
-      f'{where}: lacks {lacking} of {len(clip_ids)} clips, more than the '
+      f'{where}: lacks {lacking} of {counted(len(clip_ids), "clip")}, more than the '
       f'share of {config.max_skipped_fraction:g} that --max_skipped_fraction allows'
     )
   if config.audio_dir:

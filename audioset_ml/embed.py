@@ -14,6 +14,7 @@ Example:
 from absl import flags
 
 from audioset_ml import checks, runner_flags, stage
+from audioset_ml.errors import counted
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES)
@@ -36,9 +37,8 @@ def main(_) -> None:
     runs = runner_flags.run_config()
     folder.counts, folder.details = embed_stage.embed(_config(), folder.path, runs)
   values = folder.details['frames']['values']
-  print(
-    f'{folder.path}: {folder.counts["clips"]} clips as embeddings of {values} values'
-  )
+  clips = counted(folder.counts['clips'], 'clip')
+  print(f'{folder.path}: {clips} as embeddings of {counted(values, "value")}')
 
 
 def _config():

@@ -32,6 +32,7 @@ Example:
 from absl import app, flags
 
 from audioset_ml import checks, flag_help, runner_flags, stage
+from audioset_ml.errors import counted
 from audioset_ml.labels.label_set import FLAGGED_AS
 
 FLAGS = flags.FLAGS
@@ -179,7 +180,8 @@ def main(_) -> None:
   for name, flagged in folder.counts.items():
     what = {'ignored': 'ignores', 'positive': 'adds', 'soft': 'softens'}
     why = ' (less than one in each class)' if not flagged else ''
-    print(f'{folder.path}/{name}: {what[FLAGS.flagged_as]} {flagged} labels{why}')
+    labels = counted(flagged, 'label')
+    print(f'{folder.path}/{name}: {what[FLAGS.flagged_as]} {labels}{why}')
   print(text)
 
 

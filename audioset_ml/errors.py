@@ -11,6 +11,7 @@ _CONTROL = re.compile(CONTROL)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What an error shows of a value, and the longest line that it has otherwise.
 _VALUE_CHARACTERS, _LINE_CHARACTERS = 100, 1500
+_OF_ONE = {'are': 'is', 'were': 'was', 'have': 'has', 'do': 'does'}
 
 
 def printable(value: object) -> str:
@@ -23,9 +24,16 @@ def printable(value: object) -> str:
   return text if text.isprintable() else ''.join(map(_visible, text))
 
 
-def counted(number: int, noun: str) -> str:
-  """1 clip, 2 clips, 12,345 clips: of nouns whose plural has an s."""
-  return f'{number:,} {noun}' if number == 1 else f'{number:,} {noun}s'
+def counted(number: int, noun: str, verb: str = '') -> str:
+  """1 clip, 2 classes, 12,345 clips; with `verb`, which is that of many: 1 clip is."""
+  plural = 'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'
+  text = f'{number:,} {noun if number == 1 else noun + plural}'
+  return f'{text} {agreeing(number, verb)}' if verb else text
+
+
+def agreeing(number: int, verb: str) -> str:
+  """A verb (are, were, have, stand) as it is after so many."""
+  return _OF_ONE.get(verb, f'{verb}s') if number == 1 else verb
 
 
 def _visible(letter: str) -> str:

@@ -25,6 +25,7 @@ import shlex
 from absl import flags
 
 from audioset_ml import flag_help, stage
+from audioset_ml.errors import agreeing, counted
 from audioset_ml.finetuning.config import METHODS
 
 FLAGS = flags.FLAGS
@@ -154,10 +155,11 @@ def _where_things_are(path: pathlib.Path, counts: dict[str, int]) -> str:
   lines = []
   for count, what in (
     ('clips_skipped', 'could not be used'),
-    ('clips_noted', 'are odd'),
+    ('clips_noted', f'{agreeing(counts.get("clips_noted", 0), "are")} odd'),
   ):
     if number := counts.get(count):
-      lines.append(f'\n{number} clips {what}: see {path}/records/{_TABLES[count]}')
+      clips = counted(number, 'clip')
+      lines.append(f'\n{clips} {what}: see {path}/records/{_TABLES[count]}')
   model = path / 'exported/saved_model'
   return '\n'.join(
     [

@@ -14,6 +14,7 @@ Example:
 from absl import flags
 
 from audioset_ml import folders, stage
+from audioset_ml.errors import agreeing, counted
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
@@ -75,15 +76,22 @@ def main(_) -> None:
   present = int((table['present'] == formats.PRESENT).sum())
   print(
     f'{FLAGS.output_tsv}: {present} PRESENT and {len(table) - present} NOT_PRESENT '
-    f'frames of {table["segment_id"].nunique()} clips'
+    f'frames of {counted(table["segment_id"].nunique(), "clip")}'
   )
   if len(file.silent):
-    print(f'{len(file.silent)} clips were annotated and hold nothing')
+    silent = len(file.silent)
+    hold = agreeing(silent, 'hold')
+    print(f'{counted(silent, "clip", "were")} annotated and {hold} nothing')
   if unsure := int((ratings['present'] == formats.UNSURE).sum()):
-    print(f'{unsure} labels of whole clips are UNSURE: they say nothing of frames')
+    are, say = agreeing(unsure, 'are'), agreeing(unsure, 'say')
+    print(
+      f'{counted(unsure, "label")} of whole clips {are} UNSURE, which {say} nothing of '
+      'frames'
+    )
   lost = len(strong) - framing.count_framed(strong)
   if lost:
-    print(f'{lost} of {len(strong)} events are in no frame (they begin after 9.6 s)')
+    events, are = counted(len(strong), 'event'), agreeing(lost, 'are')
+    print(f'{lost} of {events} {are} in no frame (beginning after 9.6 s)')
   for wrong in wrong_rows.found:
     print(f'left out: {wrong.path}, row {wrong.row}: {wrong.what}')
 

@@ -13,6 +13,7 @@ Example:
 from absl import flags
 
 from audioset_ml import checks, stage
+from audioset_ml.errors import counted
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -54,8 +55,8 @@ def main(_) -> None:
     folder.details = describe_files(folder.path)
     folder.counts = {'clips': len(scores.clip_ids), 'rows_of_other_clips': unused}
   print(
-    f'{folder.path}: scores of {folder.counts["clips"]} clips; {unused} rows were of '
-    'other clips'
+    f'{folder.path}: scores of {counted(folder.counts["clips"], "clip")}; '
+    f'{counted(unused, "row", "were")} of other clips'
   )
 
 

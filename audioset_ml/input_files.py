@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from audioset_ml.errors import InputError, brief, shown
+from audioset_ml.errors import InputError, brief, counted, shown
 from audioset_ml.paths import as_path
 
 _SEPARATOR_LINE = re.compile(rb'\A"?sep=[,;\t]"?(?=\r?\n)')
@@ -212,7 +212,8 @@ def read_rows(
   for number, cells in rows:
     if len(cells) != len(header):
       raise error(
-        f'{path}, row {number}: {len(cells)} columns instead of {",".join(header)}: '
+        f'{path}, row {number}: {counted(len(cells), "column")} instead of '
+        f'{",".join(header)}: '
         f'{shown(",".join(cells))}'
       )
     yield number, cells

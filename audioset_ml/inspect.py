@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from absl import app, flags
 
 from audioset_ml import stage
+from audioset_ml.errors import counted
 
 if TYPE_CHECKING:
   from audioset_ml.records.folder import RecordsFolder
@@ -62,10 +63,10 @@ def main(argv: Sequence[str]) -> None:
 def _verified(records: 'RecordsFolder') -> str:
   """A line on how many shards are as they were written."""
   shards, known = len(records.shards), records.verify(remote=True)
-  without = (
-    f'; {shards - known} have none, of an older version' if known < shards else ''
-  )
-  return f'checksums: {known} of {shards} shards are as they were written{without}\n'
+  without = f'; {shards - known} without, of an older version' if known < shards else ''
+  as_written = 'is as it was' if known == 1 else 'are as they were'
+  of = f'{known} of {counted(shards, "shard")}'
+  return f'checksums: {of} {as_written} written{without}\n'
 
 
 def _show_clip(records: 'RecordsFolder', clip_id: str, output: str) -> None:

@@ -116,8 +116,8 @@ def _write_page() -> None:
     stage.end_dry_run(clips, f'{FLAGS.output}: would be written')
   counts = report.write_report(models, config, FLAGS.output)
   print(
-    f'{FLAGS.output}: {counted(counts["models"], "evaluation")}, {counts["classes"]} '
-    f'classes, {counted(counts["figures"], "figure")}'
+    f'{FLAGS.output}: {counted(counts["models"], "evaluation")}, '
+    f'{counted(counts["classes"], "class")}, {counted(counts["figures"], "figure")}'
   )
 
 

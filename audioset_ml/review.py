@@ -17,6 +17,7 @@ Events that `tag` has found can be decided on in the same way (--events).
 from absl import app, flags
 
 from audioset_ml import audio_flags, folders, stage
+from audioset_ml.errors import counted
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
@@ -71,39 +72,44 @@ def main(_) -> None:
     num_classes=FLAGS.classes,
     clips_a_class=FLAGS.clips_per_class,
     embed_audio=FLAGS.embed_audio,
+    **({'title': 'Events'} if FLAGS.events else {}),
   )
   counts = review.write_review(inputs, config, FLAGS.output)
   where = 'in it' if FLAGS.embed_audio else 'in a folder beside it'
-  sounds = f'{counts["sounds"]} sounds ({counts["audio_bytes"] / 1e6:.1f} MB) {where}'
+  sounds = counted(counts['sounds'], 'sound')
+  sounds += f' ({counts["audio_bytes"] / 1e6:.1f} MB) {where}'
   if not counts['sounds']:
-    sounds = f'no sounds of the {counts["clips"]} clips (--audio_dir)'
+    sounds = f'no sounds of {counted(counts["clips"], "clip")} (--audio_dir)'
   print(
-    f'{FLAGS.output}: {counts["labels"]} labels of {counts["classes"]} classes to '
-    f'decide on; {sounds}'
+    f'{FLAGS.output}: {counted(counts["labels"], "label")} of '
+    f'{counted(counts["classes"], "class")} to decide on; {sounds}'
   )
 
 
 def _event_inputs(records):
+  from audioset_ml.labels.clip_ids import of_clips
   from audioset_ml.labels.formats import read_strong_tsv
-  from audioset_ml.reporting import review
+  from audioset_ml.reporting.review_inputs import EventInputs
 
   events = read_strong_tsv(FLAGS.events, records.class_map)
+  clips = of_clips(events['segment_id'], records.clip_ids)
+  events = events.assign(segment_id=clips)
   sounds = (FLAGS.audio_dir, FLAGS.audio_names)
-  return review.EventInputs(events, FLAGS.events, records, *sounds)
+  return EventInputs(events, FLAGS.events, records, *sounds)
 
 
 def _flagged_inputs(records):
   from audioset_ml.errors import RecordError
   from audioset_ml.labels.label_set import LabelSet
   from audioset_ml.records.scores import read_patch_scores, read_scores
-  from audioset_ml.reporting import review
+  from audioset_ml.reporting.review_inputs import ReviewInputs
 
   scores = read_scores(FLAGS.scores)
   try:
     patch_scores = read_patch_scores(scores)
   except RecordError:
     patch_scores = None
-  return review.ReviewInputs(
+  return ReviewInputs(
     label_set=LabelSet.read(FLAGS.label_set),
     scores=scores,
     patch_scores=patch_scores,

@@ -19,7 +19,7 @@ import dataclasses
 from absl import flags
 
 from audioset_ml import checks, stage
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('num_workers')
@@ -109,8 +109,9 @@ def _print_summary(folder: stage.StageFolder) -> None:
   counts = folder.counts
   for split in ('train', 'eval'):
     print(
-      f'{split}: {counts[f"{split}_clips"]:,} clips, {counts[f"{split}_events"]:,} '
-      f'events of {counts["classes"]} classes; {counts[f"{split}_positives"]:,} true '
+      f'{split}: {counted(counts[f"{split}_clips"], "clip")}, '
+      f'{counted(counts[f"{split}_events"], "event")} of '
+      f'{counted(counts["classes"], "class")}; {counts[f"{split}_positives"]:,} true '
       f'labels, {counts[f"{split}_share_missing"]:.1%} of them missing; '
       f'{counts[f"{split}_explicit_negatives"]:,} explicit negatives; '
       f'{counts[f"{split}_share_of_implicit_negatives_present"]:.2%} of the implicit '

@@ -13,14 +13,13 @@ Examples:
   python -m audioset_ml.tag --model=yamnet.h5 --timeline='{}.html' long.mp3
 """
 
-import contextlib
 import sys
 from collections.abc import Sequence
 
 from absl import app, flags
 
 from audioset_ml import flag_help, folders, stage
-from audioset_ml.errors import AudioError, InputError, brief, counted, printable
+from audioset_ml.errors import InputError, brief, counted
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
@@ -100,12 +99,6 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer('timeline_classes', 12, 'How many classes a timeline shows.', 1)
 
-_WRITTEN = {
-  'events': 'events',
-  'timeline': 'timeline',
-  'output_csv': "patches' scores",
-  'output_npz': 'scores, embeddings and spectrograms',
-}
 _OF_EVENTS = ('threshold', 'median_seconds', 'merge_seconds', 'min_event_seconds')
 
 
@@ -136,12 +129,11 @@ def main(argv: Sequence[str]) -> int:
 
   require_decoder(FLAGS.decoder)
   # Not before: what is wrong is told without TensorFlow's start.
-  from audioset_ml.models import saved_model
+  from audioset_ml.models.waveform_loading import load_waveform_model
+  from audioset_ml.reporting.tag_stage import tag_sounds
 
-  model = saved_model.load_waveform_model(FLAGS.model, FLAGS.class_map)
-  failed, damaged = _tag(model, sounds)
-  if failed < len(sounds):
-    _print_written(len(sounds) - failed)
+  model = load_waveform_model(FLAGS.model, FLAGS.class_map)
+  failed, damaged = tag_sounds(model, sounds, _config())
   failed += len(errors)
   total = len(sounds) + len(errors)
   of = f'of {counted(total, "file")}'
@@ -152,59 +144,28 @@ def main(argv: Sequence[str]) -> int:
   return 1 if failed or damaged else 0
 
 
-def _print_written(sounds: int) -> None:
-  """Prints which files there are beside what was printed, of how many sounds."""
-  from audioset_ml.models.tag_names import NAME
+def _config():
+  """What is printed and written, by the flags."""
+  from audioset_ml.models.events import EventConfig
+  from audioset_ml.reporting.tag_stage import TagConfig
 
-  for name in ('events', 'timeline', 'output_csv', 'output_npz'):
-    if path := FLAGS[name].value:
-      what = _WRITTEN[name]
-      number = f'{sounds} files of ' if NAME in path and sounds > 1 else ''
-      print(f'{path}: {number}{what} of {counted(sounds, "sound")}')
-
-
-def _tag(model, sounds: Sequence[str]) -> tuple[int, int]:
-  """Prints and writes; how many sounds could not be used, and how many are damaged."""
-  from audioset_ml.models import tagging
-  from audioset_ml.progress import progress_bar
-
-  hop = _hop_frames(model)
-  failed = damaged = 0
-  with contextlib.ExitStack() as stack:
-    outputs = _open_outputs(model, sounds, stack)
-    bar = stack.enter_context(progress_bar(unit='s', desc='tag', leave=False))
-    done = 0.0
-
-    def on_block(block) -> None:
-      for output in outputs:
-        output.add(block)
-      bar.update(int(done + block.seconds) - bar.n)  # seconds of sound
-
-    try:
-      for result in tagging.tag_files(model, sounds, FLAGS.decoder, hop, on_block):
-        tags = None if isinstance(result, AudioError) else result
-        for output in outputs:
-          output.finish(tags)
-        if tags is None:
-          failed += 1
-          bar.write(f'error: {result}', file=sys.stderr)
-          continue
-        done += tags.seconds
-        damaged += tags.is_damaged
-        if tags.notes:
-          note = f'note: {printable(tags.path)}: {"; ".join(tags.notes)}'
-          bar.write(note, file=sys.stderr)
-        text = tagging.describe(
-          tags, model.class_names, FLAGS.top, FLAGS.clip_score, FLAGS.min_score
-        )
-        bar.write(text, file=sys.stdout)
-    except BaseException:
-      for output in outputs:
-        output.close(whole=False)
-      raise
-    for output in outputs:
-      output.close()
-  return failed, damaged
+  one = _one_threshold()
+  return TagConfig(
+    top=FLAGS.top,
+    min_score=FLAGS.min_score,
+    clip_score=FLAGS.clip_score,
+    hop_seconds=FLAGS.hop_seconds,
+    decoder=FLAGS.decoder,
+    output_csv=FLAGS.output_csv,
+    output_npz=FLAGS.output_npz,
+    events=FLAGS.events,
+    timeline=FLAGS.timeline,
+    threshold=FLAGS.threshold if one is None else one,
+    event_config=EventConfig(
+      FLAGS.median_seconds, FLAGS.merge_seconds, FLAGS.min_event_seconds
+    ),
+    timeline_classes=FLAGS.timeline_classes,
+  )
 
 
 def _require_flags() -> None:
@@ -262,82 +223,6 @@ def _require_outputs(sounds: Sequence[str]) -> None:
     tag_names.require_outputs('events', FLAGS.events, sounds, one)
   if FLAGS.timeline:
     tag_names.require_outputs('timeline', FLAGS.timeline, sounds, one=True)
-
-
-def _hop_frames(model) -> int:
-  """From one patch to the next, in frames."""
-  end = model.front_end
-  seconds = FLAGS.hop_seconds or end.patch_hop_seconds
-  frames = round(seconds / end.hop_seconds)
-  if abs(frames * end.hop_seconds - seconds) > 1e-6:
-    raise InputError(
-      f'--hop_seconds={seconds:g}: is no multiple of {end.hop_seconds:g} s, the hop of '
-      'the spectrogram'
-    )
-  if frames > end.patch_frames:
-    raise InputError(
-      f'--hop_seconds={seconds:g}: is longer than a patch '
-      f'({end.patch_window_seconds:g} s), so that sound between patches would be missed'
-    )
-  model.require_hop(frames)
-  return frames
-
-
-def _open_outputs(model, sounds: Sequence[str], stack: contextlib.ExitStack) -> list:
-  """What is to be written beside what is printed; see `models.tag_outputs`."""
-  from audioset_ml.labels.class_map import ClassMap
-  from audioset_ml.models import tag_outputs
-  from audioset_ml.models.events import EventConfig
-  from audioset_ml.reporting.timeline import Timelines
-
-  class_map = ClassMap(model.mids, model.class_names)
-  outputs: list = []
-  if FLAGS.output_csv:
-    file = stack.enter_context(folders.whole_file(FLAGS.output_csv))
-    more = (class_map, FLAGS.top, FLAGS.min_score)
-    outputs.append(tag_outputs.ScoresCsv(file, *more))
-  if FLAGS.output_npz:
-    file = stack.enter_context(folders.whole_file(FLAGS.output_npz))
-    outputs.append(tag_outputs.ScoresNpz(file, class_map, sounds))
-  if not (FLAGS.events or FLAGS.timeline):
-    return outputs
-  thresholds = _thresholds(class_map)
-  config = EventConfig(
-    FLAGS.median_seconds, FLAGS.merge_seconds, FLAGS.min_event_seconds
-  )
-  if FLAGS.events:
-    events = tag_outputs.SoundEvents(FLAGS.events, class_map, thresholds, config)
-    outputs.append(events)
-  if FLAGS.timeline:
-    timelines = Timelines(
-      path=FLAGS.timeline,
-      class_map=class_map,
-      front_end=model.front_end,
-      thresholds=thresholds,
-      config=config,
-      number=FLAGS.timeline_classes,
-      pooling=FLAGS.clip_score,
-    )
-    outputs.append(timelines)
-  return outputs
-
-
-def _thresholds(class_map):
-  """Each class's threshold. Shape [classes]."""
-  import numpy as np
-
-  from audioset_ml.models.events import read_thresholds
-
-  if (one := _one_threshold()) is not None:
-    return np.full(len(class_map), one)
-  thresholds, number = read_thresholds(FLAGS.threshold, class_map)
-  if number < len(class_map):
-    print(
-      f'note: {FLAGS.threshold}: has no threshold of {len(class_map) - number} of '
-      f'{len(class_map)} classes, of which there will be no events',
-      file=sys.stderr,
-    )
-  return thresholds
 
 
 if __name__ == '__main__':

@@ -21,15 +21,10 @@ from audioset_ml.errors import counted
 from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.records.soft_scores import SOFT_ON, SoftConfig
-from audioset_ml.training.config import (
-  BEST_METRICS,
-  OPTIMIZERS,
-  PRECISIONS,
-  SCHEDULES,
-  STRATEGIES,
-)
+from audioset_ml.training.config import BEST_METRICS, STRATEGIES
 from audioset_ml.training.flagging_config import FLAGS_AS, FlaggingConfig
 from audioset_ml.training.loss_config import KINDS, NEGATIVE_LOSSES
+from audioset_ml.training.optimizer_config import OPTIMIZERS, PRECISIONS, SCHEDULES
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(
@@ -482,8 +477,9 @@ def _is_chief() -> bool:
 
 def main(_) -> None:
   from audioset_ml.records.folds import Fold
-  from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+  from audioset_ml.training.config import SourceConfig, TrainConfig
   from audioset_ml.training.loss_config import LossConfig, parse_options
+  from audioset_ml.training.optimizer_config import OptimizerConfig
 
   def values(*names: str) -> dict:
     return {name: FLAGS[name].value for name in names}

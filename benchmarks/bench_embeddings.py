@@ -39,8 +39,9 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
-from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
+from audioset_ml.training.optimizer_config import OptimizerConfig
 from audioset_ml.training.trainer import Shape, Trainer
 
 CLIPS, CLASSES, BATCH, STEPS, ROUNDS = 40_000, 527, 256, 128, 5

@@ -23,8 +23,9 @@ from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.mobilenet_v1 import YAMNET_LAYERS
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.resnet50 import RESNET50_STAGES
-from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.losses import MaskedBinaryCrossentropy
+from audioset_ml.training.optimizer_config import OptimizerConfig
 from audioset_ml.training.trainer import Shape, Trainer
 
 try:

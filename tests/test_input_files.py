@@ -23,7 +23,7 @@ def test_lines_end_with_line_feeds_alone(tmp_path):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('a,b\n1\n', 'row 2: 1 columns instead of a,b'),
+    ('a,b\n1\n', 'row 2: 1 column instead of a,b'),
     ('a,b\n1,"2\n3,4\n', 'row 2: a cell that goes on|unexpected end of data'),
     ('a,b\n1,"2\n3",4\n', 'row 2: a cell that goes on in row 3; is a quote not'),
     ('a,b\n1,"2"x\n', 'row 2'),
@@ -98,7 +98,7 @@ def npy(shape, kind='<f4', data=b''):
 @pytest.mark.parametrize(
   ('data', 'message'),
   [
-    (npy((1 << 40, 3)), 'promises 13194139533312 bytes, but the file has 128'),
+    (npy((1 << 40, 3)), 'promises 13,194,139,533,312 bytes, but the file has 128'),
     (npy((2, 3), data=bytes(23)), 'promises 24 bytes, but the file has'),
     (npy((2, 4), data=bytes(32)), r'holds float32 \[2, 4\], not floats \[any, 3\]'),
     (npy((2, 3), '<i4', bytes(24)), 'holds int32'),

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from audioset_ml.errors import AudioError
 from tests.stages import ROOT, run_stage_ok
 
 QUIETLY = """
@@ -32,6 +33,55 @@ def test_importing_is_quiet_and_imports_nothing_that_is_not_used():
     [sys.executable, '-c', QUIETLY], cwd=ROOT, capture_output=True, text=True
   )
   assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
+
+
+STAGE_FIRST = """
+import importlib, types
+stage = importlib.import_module('audioset_ml.tag')
+import audioset_ml
+assert isinstance(stage, types.ModuleType) and stage.main
+from audioset_ml import tag
+assert tag is audioset_ml.tag and tag.__module__ == 'audioset_ml.models.tagging'
+"""
+STAGE_LAST = """
+import audioset_ml
+before = audioset_ml.tag
+import audioset_ml.tag
+assert audioset_ml.tag is before
+"""
+STAR = """
+from audioset_ml import *
+import audioset_ml
+for name in audioset_ml.__all__:
+  assert callable(globals()[name]), name
+"""
+
+
+@pytest.mark.parametrize('code', [STAGE_FIRST, STAGE_LAST, STAR])
+def test_tag_is_the_function_and_the_star_has_all_names(code):
+  done = subprocess.run(
+    [sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True
+  )
+  assert done.returncode == 0, done.stderr
+
+
+def test_tag_says_what_the_stage_prints(project):
+  import audioset_ml
+
+  sound = project / 'dog.wav'
+  first, again = audioset_ml.tag(project / 'exported', sound, sound)
+  table = first.table()
+  assert table.equals(again.table())
+  assert list(table.columns) == ['class', 'highest', 'at', 'mean']
+  assert table['highest'].is_monotonic_decreasing
+  flags = (f'--model={project / "exported"}', '--top=1')
+  printed = run_stage_ok('tag', *flags, str(sound), folder=project)
+  best = table.iloc[0]
+  assert f'{best["highest"]:.3f} at 0:{best["at"]:05.2f}' in printed
+  assert best['class'] in printed
+  (project / 'none.wav').write_bytes(b'no sound')
+  with pytest.raises(AudioError, match=r'none\.wav'):
+    audioset_ml.tag(project / 'exported', project / 'none.wav')
 
 
 def test_every_name_is_there_and_typed():

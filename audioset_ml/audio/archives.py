@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from audioset_ml import paths
 from audioset_ml.audio import parquet_sounds
-from audioset_ml.errors import InputError, printable
+from audioset_ml.errors import InputError, agreeing, counted, printable
 
 SUFFIXES = ('.tar', '.parquet')
 _MEMBER = re.compile(
@@ -160,7 +160,8 @@ def _linked(
       broken.append(name)
   if broken:
     first = printable(broken[0])
-    on_damage(f'{printable(path)}: {len(broken)} links ({first}) lead to no file in it')
+    links, lead = counted(len(broken), 'link'), agreeing(len(broken), 'lead')
+    on_damage(f'{printable(path)}: {links} ({first}) {lead} to no file in it')
 
 
 def _json_of(file: BinaryIO, info: tarfile.TarInfo) -> bytes:

@@ -19,7 +19,7 @@ from audioset_ml.audio.ffmpeg import Block
 from audioset_ml.audio.mixing import Mix, Survey
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.errors import AudioError, InputError, agreeing, counted
 
 DECODERS = ('ffmpeg', 'tensorflow_io')
 # In order of preference, where a clip has several files.
@@ -119,9 +119,10 @@ def sound_blocks(
     number += len(block)
     yield block
   if not number:
+    are = agreeing(source.samples, 'are')
     raise AudioError(
-      f'{file.name}: too short: {source.samples} samples at {source.sample_rate} Hz '
-      f'are none at {sample_rate} Hz'
+      f'{file.name}: too short: {counted(source.samples, "sample")} at '
+      f'{source.sample_rate} Hz {are} none at {sample_rate} Hz'
     )
   for note in notes:
     on_note(note)
@@ -186,12 +187,14 @@ class _Decoding:
       yield block
       if seconds > self._max_seconds + _SLACK_SECONDS:
         return
+    are = 'is no number' if bad == 1 else 'are no numbers'
     if 2 * bad > self.samples:
       raise AudioError(
-        f'{self._file.name}: {bad} of {self.samples} samples are no numbers, or huge'
+        f'{self._file.name}: {bad} of {counted(self.samples, "sample")} {are}, or huge'
       )
     if bad:
-      note = Loss(f'{bad} samples are no numbers, or huge; they are 0 now')
+      now = 'it is' if bad == 1 else 'they are'
+      note = Loss(f'{counted(bad, "sample")} {are}, or huge; {now} 0 now')
       self._notes[note] = None
 
   def _of_all_streams(self) -> Iterator[Block]:
@@ -232,7 +235,8 @@ class _InGraph(_Decoding):
     samples = tfio_decoding.decode(encoding, self._file.plain_bytes(), self._file.name)
     if abs(len(samples) - number) > _SLACK_SECONDS * rate:
       raise AudioError(
-        f'{self._file.name}: tensorflow-io decodes {len(samples)} samples of {number}; '
+        f'{self._file.name}: tensorflow-io decodes {len(samples)} of '
+        f'{counted(number, "sample")}; '
         'use --decoder=ffmpeg'
       )
     block = Block(samples, rate)

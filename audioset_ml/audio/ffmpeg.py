@@ -17,7 +17,7 @@ from audioset_ml.audio.losses import Losses, packets
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.audio.tfio_decoding import Encoding
-from audioset_ml.errors import AudioError
+from audioset_ml.errors import AudioError, counted
 
 av.logging.set_level(None)  # what it finds in a file, notes and errors say
 
@@ -52,7 +52,7 @@ def opened(file: SoundFile, place: int = 0) -> Iterator['Stream']:
     plain = None if place else libsndfile.translated(source, file.name)
     content = sound_file.Content.of(plain or source, place)
     if plain and (lacking := claimed_sizes.lacking_bytes(source)):
-      notes = (Loss(f'its header says that {lacking} bytes more follow'),)
+      notes = (Loss(f'its header says that {counted(lacking, "more byte", "follow")}'),)
       content = dataclasses.replace(content, notes=notes)
     if content.notes and _was_text(content.view):
       raise AudioError(f'{file.name}: copied as if it were text, with other line ends')

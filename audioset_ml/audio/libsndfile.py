@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import soundfile
 
-from audioset_ml.errors import AudioError
+from audioset_ml.errors import AudioError, counted
 
 _BIG_ENDIAN_WAV, _LITTLE_ENDIAN_AU = b'RIFX', b'dns.'
 # WAV's tags of NMS ADPCM, which FFmpeg takes for AMR, and of G.721.
@@ -33,7 +33,9 @@ def translated(source: BinaryIO, name: str) -> BinaryIO | None:
   try:
     samples, rate = soundfile.read(source, dtype='float32', always_2d=True)
   except (soundfile.LibsndfileError, ValueError, MemoryError) as error:
-    raise AudioError(f'{name}: {size} bytes that can not be read: {error}') from error
+    raise AudioError(
+      f'{name}: {counted(size, "byte")} that can not be read: {error}'
+    ) from error
   if not len(samples):
     raise AudioError(f'{name}: it has a header, but no sound (0 samples)')
   wav = io.BytesIO()

@@ -5,6 +5,7 @@ import av
 from audioset_ml.audio.coded_frames import FrameWatch, frame_size
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import Content
+from audioset_ml.errors import counted
 
 # How far the sound may fall short of the length that FFmpeg finds in a header without
 # a note (s). Of other formats it is a guess.
@@ -127,8 +128,7 @@ class Losses:
     if self._damaged:
       found.append(Loss(f'{packets(self._damaged)} left out'))
     elif places := self._frames.damages:
-      plural = 's' if places > 1 else ''
-      found.append(Loss(f'{places} place{plural} with damaged frames'))
+      found.append(Loss(f'{counted(places, "place")} with damaged frames'))
     silent = ', and silent' if self._filled else ''
     if self._pauses:
       found.append(f'{self._pauses:.2f} s are pauses of its coder{silent}')
@@ -150,7 +150,8 @@ class Losses:
     if name in _IN_ORDER:
       is_unread = size - self._end > _UNREAD_SHARE * size
     if is_unread and len(self._container.streams) == 1:
-      return [Loss(f'{size - self._end} bytes at its end are not read')]
+      unread = counted(size - self._end, 'byte at its end', 'are')
+      return [Loss(f'{unread} not read')]
     is_coded = not self._stream.codec_context.name.startswith('pcm_')
     if name not in _SHORTFALL_SECONDS or (name in _HEADER_OF_PCM and is_coded):
       return []
@@ -194,4 +195,4 @@ class Losses:
 
 def packets(number: int) -> str:
   """Damaged packets, counted."""
-  return f'{number} damaged packet{"s" if number > 1 else ""}'
+  return counted(number, 'damaged packet')

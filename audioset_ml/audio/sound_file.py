@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from audioset_ml.audio import archives, claimed_sizes, wav_sizes
 from audioset_ml.audio.notes import Loss
-from audioset_ml.errors import AudioError, printable
+from audioset_ml.errors import AudioError, counted, printable
 from audioset_ml.paths import as_path, is_remote
 
 _CHUNK = 1 << 20
@@ -132,7 +132,9 @@ class Content:
       elif any(page[27 : 27 + page[26]]) and not _is_rest(page):
         last_page = place
     if lacking := claimed_sizes.lacking_bytes(view):
-      notes += (Loss(f'its header says that {lacking} bytes more follow'),)
+      notes += (
+        Loss(f'its header says that {counted(lacking, "more byte", "follow")}'),
+      )
     count = _MP3_FRAMES.search(start)
     frames = int.from_bytes(count[1] or count[2]) if count else 0
     is_ambisonic = bool(sound and sound.is_ambisonic)

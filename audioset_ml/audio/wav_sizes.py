@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from audioset_ml.audio.notes import Loss
+from audioset_ml.errors import agreeing, counted
 
 # A program that writes to a pipe can't go back to fill in the sizes. ffmpeg leaves
 # 0xFFFFFFFF, SoX 0x7FFFF000 and more, others 0: then the sound ends with the file.
@@ -107,7 +108,8 @@ def _contradiction(fmt: bytes) -> str:
   """What a fmt chunk says that can't all be true; '' for nothing."""
   tag, channels, rate, byte_rate, block, bits = struct.unpack('<HHIIHH', fmt[:16])
   stated = (
-    f'{channels} channels of {bits} bits at {rate} Hz, {byte_rate} bytes a second'
+    f'{counted(channels, "channel")} of {counted(bits, "bit")} at {rate} Hz, '
+    f'{counted(byte_rate, "byte")} a second'
   )
   # Of coded sound FFmpeg itself writes wrong byte rates.
   is_coded = tag not in (_PCM, _FLOAT, _EXTENSIBLE)
@@ -127,19 +129,29 @@ def _bounded(
   if not is_placeholder and end <= size:
     if _ends_there(file, end, size):
       more = _further_sound(file, end + (end & 1), size)
-      notes = (Loss(f'{more} bytes behind its sound are not used'),) if more else ()
+      notes = (
+        (
+          Loss(
+            f'{counted(more, "byte")} behind its sound {agreeing(more, "are")} not used'
+          ),
+        )
+        if more
+        else ()
+      )
       return WavSound(fmt, start, end, is_odd, notes)
     all_of_it = _before_trailers(file, start, size)
     if all_of_it <= end + 1:
       return WavSound(fmt, start, end, is_odd)
     there = all_of_it - start
-    note = f'its header says {claimed} bytes of sound, {there} are there'
+    note = f'its header says {counted(claimed, "byte")} of sound, {there:,} are there'
     return WavSound(fmt, start, all_of_it, True, (note,))
   end = _before_trailers(file, start, size)
   notes = ()
   if not is_placeholder and claimed - (end - start) > _HEADER_BYTES:
     there = end - start
-    notes = (Loss(f'its header says {claimed} bytes of sound, {there} are there'),)
+    notes = (
+      Loss(f'its header says {counted(claimed, "byte")} of sound, {there:,} are there'),
+    )
   elif is_placeholder:
     notes = ('its header leaves open how much sound it has',)
   return WavSound(fmt, start, end, is_odd or end < size or is_placeholder, notes)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.records.folder import SKIPPED_HEADER, RecordsFolder, read_skipped
 from audioset_ml.records.folds import Fold
@@ -53,8 +53,9 @@ def named_clips(
   wanted = read_clip_list(clip_list)
   if set(wanted).isdisjoint(records.clip_ids):
     raise InputError(
-      f'{clip_list}: names {len(wanted)} clips, {wanted[0]} for one, but none of the '
-      f'{len(records.clip_ids)} of {records.path} ({records.clip_ids[0]} for one)'
+      f'{clip_list}: names {counted(len(wanted), "clip")}, {wanted[0]} for one, but '
+      f'none of the {len(records.clip_ids)} of {records.path} ({records.clip_ids[0]} '
+      'for one)'
     )
   return wanted
 
@@ -99,9 +100,10 @@ def split_clips(
     origin = f'{validation_folds} folds'
   chosen = np.array([records.clip_ids[clip] in wanted for clip in clips])
   if chosen.all() or not chosen.any():
+    number = f'{chosen.sum()} of {counted(len(clips), "clip", "are")}'
     raise InputError(
-      f'{origin}: {chosen.sum()} of the {len(clips)} clips are for validation; there '
-      'must be some for validation and some for the test'
+      f'{origin}: {number} for validation; there must be some for validation and some '
+      'for the test'
     )
   return clips[chosen], clips[~chosen]
 

@@ -25,7 +25,7 @@ import pandas as pd
 
 from audioset_ml import folders
 from audioset_ml.array_files import Arrays
-from audioset_ml.errors import InputError, RecordError, brief, shown
+from audioset_ml.errors import InputError, RecordError, brief, counted, shown
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection
 from audioset_ml.evaluation.result import Evaluation, Replicates
@@ -192,7 +192,8 @@ def _fault_of_classes(per_class: pd.DataFrame, classes: int) -> str:
   if list(per_class.columns[:2]) != ['mid', 'display_name']:
     return 'does not begin with the columns mid and display_name'
   if len(per_class) != classes or per_class['mid'].duplicated().any():
-    return f'has {len(per_class)} rows, but there are {classes} classes, each once'
+    rows = counted(len(per_class), 'row')
+    return f'has {rows}, but the metrics are of {counted(classes, "class")}, each once'
   values = per_class.iloc[:, 2:]
   for name in values.columns:
     if not pd.api.types.is_numeric_dtype(values[name]):

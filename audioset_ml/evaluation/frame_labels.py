@@ -92,9 +92,10 @@ class FrameLabels:
     if off.any():
       row = table.index[off][0]
       start, end = table.loc[row, ['start_time_seconds', 'end_time_seconds']]
+      rows = 'such a row' if off.sum() == 1 else f'the {off.sum()} such rows'
       raise LabelError(
-        f'{origin}, row {row}: {start:g} to {end:g} s is no frame: the {off.sum()} '
-        f'such rows must begin at multiples of {grid.frame_ms / 1000:g} s and be as '
+        f'{origin}, row {row}: {start:g} to {end:g} s is no frame: {rows} '
+        f'must begin at multiples of {grid.frame_ms / 1000:g} s and be as '
         'long; `frame_labels` makes frames of events'
       )
     clip = pd.Series(np.arange(len(clip_ids)), clip_ids).reindex(table['segment_id'])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.errors import InputError, RecordError, counted
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection, evaluate_detection
 from audioset_ml.evaluation.files import Resampling
@@ -236,8 +236,8 @@ class LabelledClips:
       found['strong'] = evaluate_strong(frame_scores, self.frames, class_map, weights)
     if not found:
       raise InputError(
-        f'none of the {len(self.clips)} clips of {self.records.path} to evaluate has a '
-        'positive label: there is nothing to evaluate'
+        f'{self.records.path}: of {counted(len(self.clips), "clip")} to evaluate none '
+        'has a positive label: there is nothing to evaluate'
       )
     return found
 
@@ -255,7 +255,7 @@ class LabelledClips:
     names = [self.records.class_map.names[index] for index in constant[:3]]
     more = ', …' if len(constant) > 3 else ''
     return [
-      f'{len(constant)} classes have one and the same score for all clips '
+      f'{counted(len(constant), "class", "have")} one and the same score for all clips '
       f'({", ".join(names)}{more}), as those that a model lacks: they count as any '
       'other, with an AUC of 0.5'
     ]
@@ -295,7 +295,8 @@ class LabelledClips:
     for clip_id, number, wanted in zip(self.clip_ids, found, expected, strict=True):
       if number != wanted:
         raise RecordError(
-          f'has {number} patches of {clip_id}, but its record has {wanted}: score again'
+          f'has {counted(number, "patch")} of {clip_id}, but its record has {wanted}: '
+          'score again'
         )
     return patches
 

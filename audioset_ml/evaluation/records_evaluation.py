@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.evaluation import curves, files, selection
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
 from audioset_ml.evaluation.comparison import compare, priors_of
@@ -167,9 +167,8 @@ def _read_truth(
 
 def _unmarked_note(unmarked: int, config: EvaluateConfig) -> str:
   """What unmarked labels are taken for."""
-  note = (
-    f'{unmarked} labels that complete annotators did not mark are explicit negatives'
-  )
+  are = 'is an explicit negative' if unmarked == 1 else 'are explicit negatives'
+  note = f'{counted(unmarked, "label")} that complete annotators did not mark {are}'
   if config.framed_tsv:
     note += ' of clips (frames are as --framed_tsv says)'
   if config.smear_ontology:
@@ -234,7 +233,8 @@ def _write_thresholds(
   _write_csv(output / THRESHOLDS_FILE, table)
   number = int(table['threshold'].notna().sum())
   return (
-    f'{THRESHOLDS_FILE}: chosen on these {kind} for {number} of {len(table)} classes '
+    f'{THRESHOLDS_FILE}: chosen on these {kind} for {number} of '
+    f'{counted(len(table), "class")} '
     '(the others lack positives or negatives, or no threshold is precise enough)'
   )
 

@@ -40,14 +40,20 @@ class Evaluation:
   replicates: Replicates | None = None
 
   def intervals(self) -> dict[str, list[float] | None]:
-    """The 95 % interval of each value of the summary; {} without a bootstrap."""
+    """The 95 % interval of each value of the summary; {} without a bootstrap.
+
+    None where all replicates are the same, as those of a single clip: that says nothing
+    of other clips.
+    """
     if self.replicates is None:
       return {}
     found = {}
     for name, replicates in self.replicates.summary.items():
       value = np.nan if self.summary[name] is None else self.summary[name]
       ends = _within(name, bootstrap.interval(np.array(value), replicates, name))
-      found[name] = None if np.isnan(ends).any() else ends.tolist()
+      defined = replicates[~np.isnan(replicates)]
+      is_known = len(defined) and (defined != defined[0]).any()
+      found[name] = ends.tolist() if is_known and not np.isnan(ends).any() else None
     return found
 
   def table(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.evaluation import metrics, ranks
 from audioset_ml.evaluation.result import (
   Evaluation,
@@ -113,7 +113,8 @@ def _check(scores: np.ndarray, labels: LabelTable, class_map: ClassMap) -> None:
     raise InputError(f'scores have shape {scores.shape}, but the labels {shape}')
   if len(class_map) != labels.num_classes:
     raise InputError(
-      f'the class map has {len(class_map)} classes, but the labels {labels.num_classes}'
+      f'the class map has {counted(len(class_map), "class")}, but the labels have '
+      f'{labels.num_classes}'
     )
   if found := unranked(scores):
     (row, column), what = found

@@ -177,7 +177,8 @@ class _Chain:
       'prepare',
       {'front_end': config.front_end},
       {'labels': labels},
-      lambda path: pipeline.prepare(config, path, self._runs),
+      # Which of the clips' files there are is no news: they were made just now.
+      lambda path: pipeline.prepare(config, path, self._runs, say=lambda text: None),
     )
 
   def _embed(self) -> None:

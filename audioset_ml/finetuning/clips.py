@@ -15,7 +15,7 @@ from audioset_ml import folders
 from audioset_ml.audio.decoding import sound_blocks
 from audioset_ml.errors import InputError
 from audioset_ml.finetuning.contents import SAMPLE_RATE
-from audioset_ml.finetuning.recordings import Recording, gathered
+from audioset_ml.finetuning.recordings import Recording, class_name, gathered
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal
 from audioset_ml.progress import progress_bar
@@ -76,20 +76,15 @@ def classes_of(
   label_of: dict[str, str] = {}
   for label in labels:
     # A mid stands in quoted lists, between commas.
-    plain = re.sub(r'\W+', '_', _name(label).lower()).strip('_')
+    plain = re.sub(r'\W+', '_', class_name(label).lower()).strip('_')
     if not plain:
       raise InputError(f'the label {label!r} holds no letter or digit')
     mid = mids.get(label) or f'/local/{plain}'
     if mid in label_of:
       raise InputError(f'the labels {label_of[mid]!r} and {label!r} are too much alike')
     label_of[mid] = label
-  class_map = ClassMap(tuple(label_of), tuple(map(_name, labels)))
+  class_map = ClassMap(tuple(label_of), tuple(map(class_name, labels)))
   return class_map, {label: index for index, label in enumerate(labels)}
-
-
-def _name(label: str) -> str:
-  """'001 - Dog bark' is the class Dog bark."""
-  return re.sub(r'^\d+\s*-\s*', '', label)
 
 
 def cut(

@@ -5,7 +5,8 @@ import math
 
 from audioset_ml.errors import InputError
 from audioset_ml.finetuning.division import DivisionConfig
-from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+from audioset_ml.training.config import SourceConfig, TrainConfig
+from audioset_ml.training.optimizer_config import OptimizerConfig
 
 # What is trained, and the settings of it. They were chosen on ESC-10's folds 1 to 3
 # against 4; fold 5 had no part in it.

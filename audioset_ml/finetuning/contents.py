@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from audioset_ml import file_states, folders, hashing
 from audioset_ml.audio.decoding import sound_blocks
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.errors import AudioError, InputError, counted
 from audioset_ml.finetuning.recordings import Recording, gathered, some
 from audioset_ml.progress import progress_bar
 
@@ -101,13 +101,14 @@ def usable(
   """
   wrong = [contents[r.name].problem for r in recordings if contents[r.name].problem]
   if wrong and not skip:
+    them = 'it' if len(wrong) == 1 else 'them'
     raise InputError(
-      f'{len(wrong)} files are no sound: {some(wrong, "; ")}. Remove them, or leave '
-      'them out with --on_bad_sound=skip'
+      f'{counted(len(wrong), "file", "are")} no sound: {some(wrong, "; ")}. Remove '
+      f'{them}, or leave {them} out with --on_bad_sound=skip'
     )
   left = [one for one in recordings if not contents[one.name].problem]
   if not left:
-    raise InputError(f'none of {len(wrong)} files is a sound: {wrong[0]}')
+    raise InputError(f'none of {counted(len(wrong), "file")} is a sound: {wrong[0]}')
   return left, wrong
 
 
@@ -173,9 +174,13 @@ def changes_since(
     return [lost] if folders.is_finished(folder) else []
   new = {one.name: one for one in recordings}
   both = [name for name in new if name in before]
+  gone = {name: before[name].digest for name in before if name not in new}
+  added = {name: contents[name].digest for name in new if name not in before}
+  moved = _moved(gone, added)
   lines = [
-    _listed('added', [name for name in new if name not in before]),
-    _listed('gone', [name for name in before if name not in new]),
+    _listed('added', [name for name in added if name not in moved.values()]),
+    _listed('gone', [name for name in gone if name not in moved]),
+    _listed('moved', [f'{old} to {place}' for old, place in moved.items()]),
     _listed(
       'with another content',
       [name for name in both if contents[name].digest != before[name].digest],
@@ -194,5 +199,17 @@ def changes_since(
   return [line for line in lines if line]
 
 
+def _moved(gone: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+  """Which of the names that are gone has the content of which new one.
+
+  Args:
+    gone, added: the files' digests, by name.
+  """
+  waiting = gathered(added, added.__getitem__)
+  return {
+    name: waiting[digest].pop(0) for name, digest in gone.items() if waiting.get(digest)
+  }
+
+
 def _listed(what: str, names: Sequence[str]) -> str:
-  return f'{len(names)} recordings {what}: {some(names)}' if names else ''
+  return f'{counted(len(names), "recording")} {what}: {some(names)}' if names else ''

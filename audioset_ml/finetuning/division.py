@@ -5,9 +5,10 @@ import hashlib
 import os
 from collections.abc import Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.finetuning.grouping import by_label
 from audioset_ml.finetuning.recordings import Recording, gathered, some
+from audioset_ml.finetuning.slips import notes_on
 
 # Names of parts of recordings that no fold has.
 TRAIN, EVAL = 'train', 'eval'
@@ -66,7 +67,8 @@ def divide(recordings: Sequence[Recording], config: DivisionConfig) -> Division:
   folds = sorted({one.fold for one in recordings} - {''})
   if folds:
     if lacking := [one.name for one in recordings if not one.fold]:
-      raise InputError(f'{len(lacking)} recordings have no fold: {some(lacking)}')
+      number = counted(len(lacking), 'recording', 'have')
+      raise InputError(f'{number} no fold: {some(lacking)}')
     division = _by_folds(recordings, folds, config)
   elif config.eval_fold:
     raise InputError(
@@ -163,15 +165,18 @@ def _groups_by_label(
   def rank(group: str) -> bytes:
     return hashlib.blake2b(os.fsencode(f'{seed}:{group}'), digest_size=8).digest()
 
+  members_of = by_label(recordings)
   groups = {
     label: sorted({one.group for one in members}, key=rank)
-    for label, members in by_label(recordings).items()
+    for label, members in members_of.items()
   }
   single = [repr(label) for label, found in groups.items() if len(found) == 1]
   if single:
+    slips = notes_on({label: len(members) for label, members in members_of.items()})
     raise InputError(
       f'all recordings of {some(single)} are of one group, so that they cannot be '
       'split; add another recording, or see --group_pattern'
+      + ''.join(f'; {note}' for note in slips)
     )
   return groups
 

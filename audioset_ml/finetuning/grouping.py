@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.finetuning.contents import Contents, equal_files
 from audioset_ml.finetuning.recordings import Recording, gathered, some
 
@@ -30,7 +30,8 @@ def with_groups_and_folds(
   if given and groups == len(found):
     what = f'--group_pattern={group_pattern}' if group_pattern else 'the group column'
     notes.append(
-      f'warning: {what} groups nothing: {groups} groups of {len(found)} recordings, '
+      f'warning: {what} groups nothing: {counted(groups, "group")} of '
+      f'{counted(len(found), "recording")}, '
       'each its own. Takes of one sound may be on both sides of a split'
     )
   elif not given:
@@ -58,15 +59,19 @@ def _with_matches(
     expression = re.compile(pattern)
   except re.error as error:
     raise InputError(f'{flag}={pattern}: no regular expression ({error})') from error
-  found = []
+  found, lacking = [], []
   for recording in recordings:
     match = expression.search(recording.path.name)
     text = match and (match[1] if expression.groups else match[0])
-    if not text:
-      raise InputError(
-        f'{flag}={pattern} finds nothing in the name of {recording.path}'
-      )
-    found.append(dataclasses.replace(recording, **{field: text}))
+    if text:
+      found.append(dataclasses.replace(recording, **{field: text}))
+    else:
+      lacking.append(recording.path)
+  if lacking:
+    raise InputError(
+      f'{flag}={pattern} finds nothing in the names of {len(lacking)} of '
+      f'{counted(len(recordings), "recording")}, {lacking[0]} for one'
+    )
   return found
 
 
@@ -95,17 +100,18 @@ def with_copies_together(
     first, *rest = sorted({final(one.group) for one in copies})
     joined_to.update(dict.fromkeys(rest, first))
   if joined_to:
-    notes.append(
-      f'{len(joined_to)} groups were joined to others, since they hold an equal file'
-    )
+    joined = counted(len(joined_to), 'group', 'were')
+    notes.append(f'{joined} joined to others, since they hold an equal file')
   if apart:
     notes.append(
-      f'warning: {len(apart)} contents are in several folds, so that what is evaluated '
+      f'warning: {counted(len(apart), "content", "are")} in several folds, so that '
+      'what is evaluated '
       f'on was trained on: {some(apart, "; ")}. Remove the copies'
     )
   if other_labels:
     notes.append(
-      f'warning: {len(other_labels)} contents have other labels in another file: '
+      f'warning: {counted(len(other_labels), "content", "have")} other labels in '
+      'another file: '
       f'{some(other_labels, "; ")}. What is heard in a sound is one thing: a CSV can '
       'give a file several labels'
     )

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError, counted, printable
+from audioset_ml.errors import InputError, agreeing, counted, printable
 from audioset_ml.finetuning import clips as clips_
 from audioset_ml.finetuning import contents as contents_
 from audioset_ml.finetuning import division, grouping, recordings, slips, sound_table
@@ -161,13 +161,14 @@ def _notes_on(
     number = sum(clip.of > 1 for clip in clips)
     notes.append(
       f'{counted(len(long), "recording")} of more than {config.clip_seconds:g} s cut '
-      f'into {number} consecutive clips, those of a recording equally long; its labels '
-      'hold for each (--clip_seconds)'
+      f'into {counted(number, "consecutive clip")}, those of a recording equally long; '
+      'its labels hold for each (--clip_seconds)'
     )
   if unsure := sum(len(clip.recording.unsure) for clip in clips):
+    are, they = agreeing(unsure, 'are'), 'it counts' if unsure == 1 else 'they count'
     notes.append(
-      f'{unsure} labels of clips are unsure: they count neither in the training nor in '
-      'what is said of it'
+      f'{counted(unsure, "label")} of clips {are} unsure: {they} neither in the '
+      'training nor in what is said of it'
     )
   every = list({clip.recording.name: clip.recording for clip in clips}.values())
   notes += slips.notes_on(collections.Counter(x for one in every for x in one.labels))

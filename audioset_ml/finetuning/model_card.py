@@ -5,8 +5,10 @@ After Mitchell et al., "Model Cards for Model Reporting", 2019.
 
 import datetime
 import pathlib
+import re
 
 from audioset_ml import folders
+from audioset_ml.errors import counted
 from audioset_ml.finetuning.config import FinetuneConfig
 from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.outcome import Outcome
@@ -49,8 +51,8 @@ def _model(config: FinetuneConfig, inputs: Inputs, outcome: Outcome) -> str:
   names = ', '.join(inputs.class_map.names)
   what = _METHODS[config.method].format(model=pathlib.Path(config.model).name)
   return (
-    f'Names which of {len(inputs.class_map)} sounds are in a recording: {names}. It is '
-    f'{what} ({outcome.steps} steps).'
+    f'Names which of {counted(len(inputs.class_map), "sound")} a recording has: '
+    f'{names}. It is {what} ({counted(outcome.steps, "step")}).'
   )
 
 
@@ -73,20 +75,20 @@ def _data(config: FinetuneConfig, inputs: Inputs) -> str:
       'evaluated are its like, each trained without one of the folds.'
     )
   else:
-    how = (
-      f'{len(inputs.clips) - len(inputs.evaluated())} clips were trained on, '
-      f'{len(inputs.evaluated())} evaluated on ({division.why}).'
-    )
+    evaluated = len(inputs.evaluated())
+    trained = counted(len(inputs.clips) - evaluated, 'clip', 'were')
+    how = f'{trained} trained on, {evaluated} evaluated on ({division.why}).'
   tested = {clip.clip_id for clip in inputs.evaluated()}
   rows = ['| class | clips | evaluated on |', '|---|---|---|']
   for label, index in inputs.index_of.items():
     ids = {c.clip_id for c in inputs.clips if label in c.recording.labels}
     name = inputs.class_map.names[index].replace('|', '\\|')
     rows.append(f'| {name} | {len(ids)} | {len(ids & tested)} |')
+  number, origin = counted(len(recordings), 'recording'), pathlib.Path(config.sounds)
   return '\n'.join(
     [
-      f'{len(recordings)} recordings of {pathlib.Path(config.sounds).name} in '
-      f'{len(groups)} groups, as {len(inputs.clips)} clips. {how}',
+      f'{number} of {origin.name} in {counted(len(groups), "group")}, as '
+      f'{counted(len(inputs.clips), "clip")}. {how}',
       '',
       *rows,
       '',
@@ -97,7 +99,9 @@ def _data(config: FinetuneConfig, inputs: Inputs) -> str:
 
 def _evaluation(inputs: Inputs, results: Results) -> str:
   lines = [f'{headline(results)}.', '', 'Compared with, on the same clips:', '']
-  lines += [f'* {" ".join(line.split())}' for line in comparison_lines(results, inputs)]
+  for line in comparison_lines(results, inputs):
+    name, *said = re.split(r'\s{2,}', line)  # a table's cells
+    lines.append(f'* {": ".join([name, ", ".join(said)] if said else [name])}')
   return '\n'.join(lines)
 
 

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import pathlib
+import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
@@ -68,7 +69,8 @@ def in_subfolders(source: pathlib.Path) -> Found:
   classes = [path for path in here if path.is_dir()]
   if len(classes) < 2:
     raise InputError(
-      f'{source}: has {len(classes)} subfolders, but a subfolder of recordings for '
+      f'{source}: has {counted(len(classes), "subfolder")}, but a subfolder of '
+      'recordings for '
       'each of at least two classes is needed (or a CSV with the columns file,label)'
     )
   recordings: list[Recording] = []
@@ -134,6 +136,11 @@ def gathered(
   for item in items:
     lists[key(item)].append(item)
   return dict(lists)
+
+
+def class_name(label: str) -> str:
+  """'001 - Dog bark' is the class Dog bark."""
+  return re.sub(r'^\d+\s*-\s*', '', label)
 
 
 def some(texts: Sequence[str], between: str = ', ') -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from audioset_ml.errors import counted
+from audioset_ml.finetuning.recordings import class_name
 
 _SHORTEST = 4  # letters: of shorter names many differ by a letter
 # A slip is rare: of how many recordings of the right spelling there is at most one.
@@ -13,12 +14,12 @@ def notes_on(recordings: Mapping[str, int]) -> list[str]:
   """A line for each rare class whose name is a slip away from that of another.
 
   Args:
-    recordings: how many each class has, by name.
+    recordings: how many each class has, by its label, which may begin with a number.
   """
   notes = []
   for rare, few in recordings.items():
     for name, many in recordings.items():
-      if few * _ONE_OF <= many and is_slip(rare, name):
+      if few * _ONE_OF <= many and is_slip(class_name(rare), class_name(name)):
         notes.append(
           f'is {rare!r} ({counted(few, "recording")}) another class than {name!r} '
           f'({many})? If not, mend its spelling'

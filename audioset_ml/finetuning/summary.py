@@ -27,7 +27,7 @@ def inputs_text(inputs: Inputs) -> str:
   tested = inputs.evaluated()
   lines = [
     f'{counted(len(names), "recording")} ({minutes:.1f} minutes) of '
-    f'{len(inputs.class_map)} classes and '
+    f'{counted(len(inputs.class_map), "class")} and '
     f'{counted(len({one.group for one in names.values()}), "group")}, as '
     f'{counted(len(inputs.clips), "clip")}',
   ]
@@ -107,8 +107,8 @@ def cautions(results: Results, inputs: Inputs) -> list[str]:
   lines, (low, high) = [], results.interval
   if results.is_vague and not math.isnan(results.value):
     lines.append(
-      f'caution: {results.groups} groups are few: the {_NAMES[results.kind]} may as '
-      f'well be {low:.2f} or {high:.2f}{_remedy(inputs)}'
+      f'caution: {counted(results.groups, "group", "are")} few: the '
+      f'{_NAMES[results.kind]} may as well be {low:.2f} or {high:.2f}{_remedy(inputs)}'
     )
   if results.few:
     lines.append(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from audioset_ml import folders
-from audioset_ml.errors import LabelError, has_control, shown
+from audioset_ml.errors import LabelError, counted, has_control, shown
 from audioset_ml.input_files import read_rows, read_text
 from audioset_ml.paths import as_path
 
@@ -30,7 +30,8 @@ class ClassMap:
   def __post_init__(self):
     if len(self.mids) != len(self.names):
       raise LabelError(
-        f'class map: {len(self.mids)} mids, but {len(self.names)} display names'
+        f'class map: {counted(len(self.mids), "mid")}, but '
+        f'{counted(len(self.names), "display name")}'
       )
     if not self.mids:
       raise LabelError('class map: no classes')

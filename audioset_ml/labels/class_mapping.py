@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, counted
 from audioset_ml.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
 
@@ -79,7 +79,7 @@ class ClassMapping:
     missing = [mid for index, mid in enumerate(classes.mids) if index not in groups]
     if missing:
       raise LabelError(
-        f'{path}: has no row for {len(missing)} classes, {missing[0]} for one; a class '
-        'that the model lacks has an empty second cell'
+        f'{path}: has no row for {counted(len(missing), "class")}, {missing[0]} for '
+        'one; a class that the model lacks has an empty second cell'
       )
     return cls(tuple(tuple(groups[index]) for index in range(len(classes))))

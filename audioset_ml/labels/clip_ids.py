@@ -7,6 +7,7 @@ that were made elsewhere have them whole (NFC). Ids are kept in NFC.
 import os
 import re
 import unicodedata
+from collections.abc import Collection
 
 import pandas as pd
 import pyarrow.compute as pc
@@ -36,6 +37,27 @@ def recording_of(clip_id: str) -> str:
   """What a clip was cut from: its id without `_<start in ms>`; all of it without."""
   before, _, start = clip_id.rpartition('_')
   return before if before and start.isascii() and start.isdigit() else clip_id
+
+
+def of_clips(ids: pd.Series, clip_ids: Collection[str]) -> pd.Series:
+  """Ids, by row, with the one clip in the place of its recording's name.
+
+  As with sound files, `myclip` is the clip `myclip_0` where there is no other of it.
+  What is a clip itself stays so, and so does what is none of either.
+
+  Args:
+    ids: clips, or recordings. Not changed.
+    clip_ids: the clips that there are.
+  """
+  others = set(ids.unique()).difference(clip_ids)
+  if not others:
+    return ids
+  clips_of: dict[str, list[str]] = {}
+  for clip_id in clip_ids:
+    if (recording := recording_of(clip_id)) in others:
+      clips_of.setdefault(recording, []).append(clip_id)
+  only = {name: clips[0] for name, clips in clips_of.items() if len(clips) == 1}
+  return ids.map(only).fillna(ids) if only else ids
 
 
 def normal_column(clip_ids: pd.Series) -> pd.Series:

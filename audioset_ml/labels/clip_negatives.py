@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError
+from audioset_ml.errors import LabelError, counted
 from audioset_ml.labels import unmarked
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal
@@ -117,8 +117,8 @@ def silent_part(
   """
   if len(file.silent) and not len(annotation.classes):
     raise LabelError(
-      f'{path}: says that {len(file.silent)} clips hold nothing, but not of which '
-      'classes: it has no event of a class; name them with --annotated_classes'
+      f'{path}: says that {counted(len(file.silent), "clip", "hold")} nothing, but not '
+      'of which classes: it has no event of a class; name them with --annotated_classes'
     )
   clips = places.reindex(file.silent).dropna()
   return Annotation(np.sort(clips.to_numpy(np.int64)), annotation.classes, {})

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError, shown
+from audioset_ml.errors import LabelError, counted, shown
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import CELL_ERROR, normal, right_ids
 from audioset_ml.labels.text_columns import (
@@ -101,7 +101,8 @@ class FileForm:
     fields = [self._fields(line) for line in lines]
     whole = np.array([len(row) == len(self.columns) for row in fields], bool)
     what = [
-      f'{len(row)} columns instead of {len(self.columns)} ({", ".join(self.columns)})'
+      f'{counted(len(row), "column")} instead of {len(self.columns)} '
+      f'({", ".join(self.columns)})'
       for row in fields
       if len(row) != len(self.columns)
     ]

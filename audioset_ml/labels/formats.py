@@ -26,7 +26,7 @@ import pyarrow.csv
 
 from audioset_ml import folders
 from audioset_ml.errors import LabelError, shown
-from audioset_ml.labels import file_forms, label_names
+from audioset_ml.labels import clip_ids, file_forms, label_names
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import fault_of_mark, right_ids
 from audioset_ml.labels.file_forms import FileForm
@@ -95,7 +95,8 @@ def read_strong_file(
     class_map: the classes a label may be of; None allows any.
     wrong_rows: whether wrong rows are left out; None means they are errors.
     clip_seconds: how long clips are, all of them or (a Series) by id; a later time is
-      wrong. None allows any.
+      wrong. None allows any. Where the ids are known, the name of a recording stands
+      for its only clip.
     names: the classes that labels which are names stand for; None leaves them as they
       are, unless there is a class_map.
 
@@ -112,6 +113,9 @@ def read_strong_file(
     table = table.set_axis(STRONG_COLUMNS, axis=1)
   else:
     table = _read_tsv(path, STRONG_COLUMNS, wrong_rows, {'present': _NO_EVENTS})
+  if isinstance(clip_seconds, pd.Series):
+    ids = clip_ids.of_clips(table['segment_id'], clip_seconds.index)
+    table = table.assign(segment_id=ids)
   empty = (table[[*TIMES, 'label']] == '').all(axis=1)
   silent = table.loc[empty, 'segment_id']
   first = table.loc[~empty, 'segment_id'].drop_duplicates()

@@ -12,7 +12,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError, brief, shown
+from audioset_ml.errors import LabelError, brief, counted, shown
 from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
@@ -154,8 +154,8 @@ class Ontology:
     """
     if not any(mid in self.names for mid in class_map.mids):
       raise LabelError(
-        f'the ontology has none of the {len(class_map)} classes ({class_map.mids[0]}, '
-        '…): it is of other labels'
+        f'the ontology has none of {counted(len(class_map), "class")} '
+        f'({class_map.mids[0]}, …): it is of other labels'
       )
     implied = np.zeros((len(class_map), len(class_map)), bool)
     for index, mid in enumerate(class_map.mids):

@@ -16,7 +16,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import shown
+from audioset_ml.errors import counted, shown
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark
 from audioset_ml.labels.text_columns import (
   NUMBER,
@@ -58,7 +58,7 @@ class Layout:
     """What is wrong with a line that has not this layout."""
     columns = re.sub('"[^"]*"', '', line).count(self.separator) + 1
     if columns != len(self.columns):
-      return f'{columns} columns instead of {FORM}'
+      return f'{counted(columns, "column")} instead of {FORM}'
     return f'{shown(line)} is not of the form {FORM}'
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import LabelError, brief, printable
+from audioset_ml.errors import LabelError, brief, counted, printable
 from audioset_ml.paths import Path
 
 WRONG_ROWS_FILE = 'skipped_labels.csv'
@@ -112,12 +112,11 @@ def _message(wrong: list[WrongRow]) -> str:
     more = sum(one.what not in told for one in faults)
     rest = f'\n  … and {more} more' if more > 0 else ''
     number = len({one.row for one in faults})
-    count = '1 wrong row' if number == 1 else f'{number} wrong rows'
-    parts.append(f'{path}: {count}{shown}{rest}')
+    parts.append(f'{path}: {counted(number, "wrong row")}{shown}{rest}')
   return '\n'.join(parts)
 
 
 def _line(what: str, rows: Collection[int]) -> str:
   more = len(rows) - 1
-  others = f' (and {more} more {"row" if more == 1 else "rows"})' if more else ''
+  others = f' (and {counted(more, "more row")})' if more else ''
   return f'row {min(rows)}: {what}{others}'

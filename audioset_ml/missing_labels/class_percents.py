@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.evaluation.files import EvaluatedModel
 from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
@@ -55,8 +55,9 @@ def choose_class_percents(
   """
   if len(percents) != len(evaluations):
     raise InputError(
-      f'{len(percents)} percentages, but {len(evaluations)} evaluations: give one of '
-      'each percentage, in the same order'
+      f'{counted(len(percents), "percentage")}, but '
+      f'{counted(len(evaluations), "evaluation")}: give one of each percentage, in the '
+      'same order'
     )
   order = np.argsort(percents)
   names = [f'{percents[place].normalize():f}' for place in order]

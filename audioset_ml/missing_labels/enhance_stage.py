@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, agreeing, counted
 from audioset_ml.evaluation.files import read_evaluation
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.labels.states import LabelState, LabelTable
@@ -172,7 +172,8 @@ def enhance(
   )
   text = describe(found, shown)
   if unsure := int((labels.states == LabelState.UNSURE).sum()):
-    text += f'\n\n{unsure} labels that a person was unsure of are never flagged'
+    labels, are = counted(unsure, 'label'), agreeing(unsure, 'are')
+    text += f'\n\n{labels} that a person was unsure of {are} never flagged'
   if (chosen := inputs.class_percents) is not None:
     folder = pathlib.Path(output_dir)
     chosen.to_csv(folder / CLASS_PERCENTS_FILE, index=False, lineterminator='\n')

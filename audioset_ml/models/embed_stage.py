@@ -146,6 +146,7 @@ def _opened(
 ]:
   import tensorflow as tf
 
+  from audioset_ml.models.patch_parts import parts_of
   from audioset_ml.models.registry import embedding_model
   from audioset_ml.models.trained import TrainedModel
   from audioset_ml.records.dataset import clip_patches
@@ -157,13 +158,13 @@ def _opened(
   frames = dataclasses.replace(frames, values=network.output_shape[1][-1])
 
   @tf.function(reduce_retracing=True)
-  def graph(patches: tf.Tensor, clip: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    embeddings = tf.cast(network(patches, training=False)[1], tf.float16)
-    return embeddings, tf.math.bincount(tf.cast(clip, tf.int32))
+  def graph(patches: tf.Tensor) -> tf.Tensor:
+    return tf.cast(network(patches, training=False)[1], tf.float16)
 
   def embed(records: RecordsFolder) -> Iterator[np.ndarray]:
-    for batch in clip_patches(records, _CLIPS_A_BATCH):
-      embeddings, lengths = (result.numpy() for result in graph(*batch))
+    for patches, clip in clip_patches(records, _CLIPS_A_BATCH):
+      parts = [graph(patches[part]).numpy() for part in parts_of(patches)]
+      embeddings, lengths = np.concatenate(parts), np.bincount(clip)
       yield from np.split(embeddings, np.cumsum(lengths)[:-1])
 
   return records.split(), frames, embed

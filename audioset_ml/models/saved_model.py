@@ -1,6 +1,5 @@
-"""Writing models that take waveforms, and opening them again."""
+"""Writing models that take waveforms, or embeddings, as SavedModels."""
 
-import json
 import os
 import pathlib
 import shutil
@@ -13,145 +12,15 @@ import tensorflow as tf
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, ModelError, first_line
+from audioset_ml.errors import ModelError, counted
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.yamnet_classes import yamnet_class_map
 from audioset_ml.models import embedding_export
-from audioset_ml.models.model_files import find_saved_model, is_saved_model
+from audioset_ml.models.model_files import is_saved_model
 from audioset_ml.models.registry import embedding_model
-from audioset_ml.models.trained import TrainedModel, open_with_embedder
-from audioset_ml.models.waveform_model import INTEGERS, OUTPUTS, WaveformModel
+from audioset_ml.models.trained import open_with_embedder
+from audioset_ml.models.waveform_model import OUTPUTS, WaveformModel
 
-_FINGERPRINT_FILE = 'fingerprint.pb'  # of TensorFlow's own; older SavedModels have none
 _TOLERANCE = 1e-5  # of an exported model against the Keras model
-
-
-class LoadedWaveformModel:
-  """A waveform model and the names of its classes; of `load_waveform_model`.
-
-  Attributes:
-    mids: each class's machine id.
-    class_names: each class's display name.
-    front_end: what makes its patches; YAMNet's of a SavedModel that doesn't say.
-  """
-
-  def __init__(self, function, class_map: ClassMap, origin: str | os.PathLike):
-    scores = _scores_of(function, origin)
-    if scores.shape[-1] != len(class_map):
-      class_map = yamnet_class_map(class_map)
-    if scores.shape[-1] != len(class_map):
-      raise ModelError(
-        f'{origin}: has {scores.shape[-1]} outputs, but its class map has '
-        f'{len(class_map)} classes'
-      )
-    self._function, self._origin = function, origin
-    self.mids = class_map.mids
-    self.class_names = class_map.names
-    self.front_end = _front_end_in(function, origin)
-
-  def __call__(self, waveform):
-    """Scores a waveform; arguments and results are those of `WaveformModel`.
-
-    Raises:
-      ModelError: the waveform is not one-dimensional, or its samples are integers.
-    """
-    return self._function(_checked(waveform))
-
-  def at_hop(self, waveform, hop_frames: int):
-    """Scores the patches that a waveform fills, one every `hop_frames` frames.
-
-    Raises:
-      ModelError: see `__call__` and `require_hop`.
-    """
-    waveform = _checked(waveform)
-    usual = self.front_end.patch_hop_frames
-    if hop_frames == usual:
-      # Whole patches, to which nothing is added.
-      patches = self.front_end.patches_within(waveform.shape[0], usual)
-      return self._function(waveform[: self.front_end.num_samples(patches)])
-    if hasattr(self._function, 'at_hop'):
-      return self._function.at_hop(waveform, tf.constant(hop_frames, tf.int32))
-    self.require_hop(hop_frames)
-    return self._shifted(waveform, hop_frames)
-
-  def require_hop(self, hop_frames: int) -> None:
-    """Raises ModelError unless patches can be so many frames apart."""
-    usual, seconds = self.front_end.patch_hop_frames, self.front_end.hop_seconds
-    if hop_frames == usual or hasattr(self._function, 'at_hop'):
-      return
-    if usual % hop_frames:
-      raise ModelError(
-        f'{self._origin}: a SavedModel with a patch every {usual * seconds:g} s, which '
-        f'can be shifted to parts of that ({usual * seconds / 2:g}, '
-        f'{usual * seconds / 3:g}, {usual * seconds / 4:g} s) but not to '
-        f'{hop_frames * seconds:g} s; name the model that it was exported from, or '
-        'export it again'
-      )
-
-  def _shifted(self, waveform: tf.Tensor, hop_frames: int) -> tuple[np.ndarray, ...]:
-    """Of a SavedModel that only knows its own hop: the waveform again and again, each
-    time from a little later on."""
-    end, usual = self.front_end, self.front_end.patch_hop_frames
-    count = end.patches_within(waveform.shape[0], hop_frames)
-    found: list[np.ndarray] = []
-    log_mel = None
-    shifts = min(usual // hop_frames, count)
-    for shift in range(shifts):
-      outputs = self.at_hop(waveform[shift * hop_frames * end.hop_samples :], usual)
-      if log_mel is None:
-        found = [np.zeros((count, part.shape[-1]), np.float32) for part in outputs[:2]]
-        log_mel = outputs[2].numpy()
-      for whole, part in zip(found, outputs[:2], strict=True):
-        whole[shift :: usual // hop_frames] = part
-    return (*found, log_mel)
-
-
-def _scores_of(function, origin: str | os.PathLike) -> tf.Tensor:
-  """The scores of a short silence; a ModelError of a function that has none."""
-  try:
-    scores = function(tf.zeros([1]))[0]
-  except Exception as error:  # of whatever signature; TensorFlow's text fills pages
-    raise ModelError(
-      f'{origin}: cannot be called with a waveform (float32, [samples]); name a '
-      'SavedModel that `export` has written, or one like YAMNet of TensorFlow Hub '
-      f'({type(error).__name__})'
-    ) from error
-  if getattr(scores, 'shape', None) is None or len(scores.shape) != 2:
-    raise ModelError(
-      f'{origin}: gives no scores of patches ([patches, classes]) for a waveform'
-    )
-  return scores
-
-
-def _checked(waveform) -> tf.Tensor:
-  """A waveform as floats; see `LoadedWaveformModel.__call__` for errors."""
-  if not tf.is_tensor(waveform):
-    waveform = np.asarray(waveform)
-  shape, kind = tuple(waveform.shape), tf.as_dtype(waveform.dtype)
-  if len(shape) != 1:
-    raise ModelError(f'the waveform has shape {shape}, but must be mono: [samples]')
-  if not kind.is_floating:
-    raise ModelError(
-      f'the waveform is of {kind.name}, but must be of floats in [-1, 1]: divide '
-      '16-bit samples by 32768'
-    )
-  waveform = tf.cast(waveform, tf.float32)
-  if not tf.executing_eagerly():
-    return waveform
-  values = waveform.numpy()
-  if len(values) and np.abs(values).max() > 1 and (values == np.round(values)).all():
-    raise ModelError(INTEGERS)
-  return waveform
-
-
-def _front_end_in(function, origin: str | os.PathLike) -> FrontEnd:
-  """The front end that a SavedModel says, or YAMNet's."""
-  if not hasattr(function, 'front_end'):
-    return FrontEnd()
-  try:
-    return FrontEnd.from_dict(json.loads(function.front_end().numpy()))
-  except (ValueError, TypeError, InputError) as error:
-    raise ModelError(f'{origin}: its front end cannot be read ({error})') from error
 
 
 def export_saved_model(
@@ -180,8 +49,8 @@ def export_saved_model(
   _require_replaceable(output_dir)
   if (rows := len(ClassMap.read(class_map_path))) != model.output_shape[-1]:
     raise ModelError(
-      f'{class_map_path}: has {rows} classes, but the model {model.output_shape[-1]} '
-      'outputs'
+      f'{class_map_path}: has {counted(rows, "class")}, but the model '
+      f'{counted(model.output_shape[-1], "output")}'
     )
   module = WaveformModel(model, front_end, class_map_path)
 
@@ -248,73 +117,6 @@ def export_trained_model(
     else:
       export_embedding_model(trained.model, copy, pathlib.Path(output_dir))
   return {'classes': len(class_map), 'parameters': trained.model.count_params()}
-
-
-def load_waveform_model(
-  path: str | os.PathLike, class_map_path: str | os.PathLike | None = None
-) -> LoadedWaveformModel:
-  """Opens whatever holds a model as a function of waveforms.
-
-  Args:
-    path: a model; see `model_files` for the ways of naming it.
-    class_map_path: its classes. None takes a SavedModel's own class map, or the one
-      that lies beside a `.keras` file or weights.
-
-  Raises:
-    ModelError: there is no usable model, no class map, or one of another size.
-    LabelError: the class map can't be read.
-  """
-  path = pathlib.Path(path)
-  if saved_model := find_saved_model(path):
-    function = _load_saved_model(saved_model)
-    return LoadedWaveformModel(
-      function, _saved_class_map(function, path, class_map_path), path
-    )
-  trained = TrainedModel.open(path, class_map_path)
-  function = WaveformModel(trained.model, _front_end_of(trained))
-  return LoadedWaveformModel(function, trained.files.require_class_map(), path)
-
-
-def _front_end_of(trained: TrainedModel) -> FrontEnd:
-  if trained.frames.network:
-    raise ModelError(
-      f'{trained.path}: takes {trained.frames.origin}, not waveforms; export it with '
-      'their network (export --embedder), and use what that writes'
-    )
-  return trained.frames.require_front_end(
-    'a model of waveforms needs a network for log-mel spectrograms', str(trained.path)
-  )
-
-
-def _load_saved_model(path: pathlib.Path):
-  try:
-    if (path / _FINGERPRINT_FILE).exists():
-      # Or TensorFlow prints what is wrong with it, with a traceback, and goes on.
-      tf.saved_model.experimental.read_fingerprint(str(path))
-    function = tf.saved_model.load(str(path))
-  except Exception as error:  # TensorFlow raises many types for damaged files
-    raise ModelError(
-      f'{path}: the SavedModel cannot be loaded ({first_line(error)}); if it is '
-      'damaged, export or download it again'
-    ) from error
-  if hasattr(function, 'frame_values'):
-    raise ModelError(
-      f'{path}: takes embeddings of {int(function.frame_values)} values, not waveforms'
-    )
-  if not callable(function):
-    raise ModelError(
-      f'{path}: a SavedModel that cannot be called with a waveform; it was not '
-      'written by `export`'
-    )
-  return function
-
-
-def _saved_class_map(function, path: pathlib.Path, class_map_path) -> ClassMap:
-  if class_map_path is not None:
-    return ClassMap.read(class_map_path)
-  if not hasattr(function, 'class_map_path'):
-    raise ModelError(f'{path}: holds no class map; name one with class_map_path')
-  return ClassMap.read(function.class_map_path().numpy().decode())
 
 
 def _require_replaceable(output_dir: pathlib.Path) -> None:

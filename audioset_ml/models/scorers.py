@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import AudioError, ModelError, RecordError
+from audioset_ml.errors import AudioError, ModelError, RecordError, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.models.model_files import (
@@ -17,9 +17,9 @@ from audioset_ml.models.model_files import (
   left_out_folds,
   require_fits,
 )
-from audioset_ml.models.saved_model import LoadedWaveformModel, load_waveform_model
 from audioset_ml.models.scoring import PatchScorer, PatchScores, Scorer
 from audioset_ml.models.trained import TrainedModel
+from audioset_ml.models.waveform_loading import LoadedWaveformModel, load_waveform_model
 from audioset_ml.records.audio_files import find_audio
 from audioset_ml.records.audio_names import AUTO
 from audioset_ml.records.folder import RecordsFolder
@@ -161,8 +161,8 @@ class WaveformScorer:
     scores = self._model(tf.constant(waveform))[0].numpy()
     if len(scores) != patches:
       raise ModelError(
-        f'{self._path}: gives {len(scores)} scores for {sound}, whose record has '
-        f'{patches} patches: its front end is another'
+        f'{self._path}: gives scores of {counted(len(scores), "patch")} for {sound}, '
+        f'whose record has {patches}: its front end is another'
       )
     return self._mapping.apply(scores)
 

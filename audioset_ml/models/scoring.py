@@ -9,8 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import RecordError, counted
 from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.models.patch_parts import parts_of
 from audioset_ml.progress import progress_bar
 from audioset_ml.records.dataset import clip_patches, damage_named
 from audioset_ml.records.folder import RecordsFolder
@@ -93,8 +94,8 @@ class PatchScorer:
     clips = sum(len(batch.clips) for batch in found)
     if clips != expected:
       raise RecordError(
-        f'{records.path}: its shards hold {clips} clips, but its clips.csv '
-        f'{expected}; run prepare again into a new folder'
+        f'{records.path}: its shards hold {counted(clips, "clip")}, but its '
+        f'clips.csv {expected}; run prepare again into a new folder'
       )
     return PatchScores.joined(found)
 
@@ -119,7 +120,16 @@ class PatchScorer:
       lengths = tf.math.bincount(tf.cast(clip, tf.int32), dtype=tf.int64)
       return tf.math.segment_mean(one_by_one, clip), one_by_one, lengths
 
-    return scores
+    def in_parts(patches: tf.Tensor, clip: tf.Tensor) -> tuple[tf.Tensor, ...]:
+      parts = parts_of(patches)
+      if len(parts) == 1:
+        return scores(patches, clip)
+      one_by_one = [scores(patches[p], clip[p] - clip[p][0])[1] for p in parts]
+      joined = tf.concat(one_by_one, axis=0)
+      lengths = tf.math.bincount(tf.cast(clip, tf.int32), dtype=tf.int64)
+      return tf.math.segment_mean(joined, clip), joined, lengths
+
+    return in_parts
 
 
 def _mapped(scores: tf.Tensor, mapping: ClassMapping) -> tf.Tensor:

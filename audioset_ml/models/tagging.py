@@ -5,10 +5,11 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 
 from audioset_ml.errors import AudioError, printable
-from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.sound_scores import ScoredBlock, SoundScores
+from audioset_ml.models.waveform_loading import LoadedWaveformModel, load_waveform_model
 
 _SILENCE = 'Silence'
 
@@ -19,6 +20,7 @@ class FileTags:
 
   Attributes:
     path: the file.
+    class_names: the model's classes.
     seconds: how long it is.
     patches: how many were scored.
     hop_seconds: from one patch to the next.
@@ -30,6 +32,7 @@ class FileTags:
   """
 
   path: str
+  class_names: Sequence[str] = ()
   seconds: float = 0.0
   patches: int = 0
   hop_seconds: float = 0.0
@@ -87,6 +90,38 @@ class FileTags:
     order = np.argsort(-scores, kind='stable')[:number]
     return [int(index) for index in order if scores[index] >= least]
 
+  def table(self) -> pd.DataFrame:
+    """All classes in the order in which `tag` prints them: class, highest score, when
+    its patch begins (`at`, s), mean."""
+    order = self.top(len(self.class_names), by_mean=silences(self.class_names))
+    columns = {
+      'class': np.array(self.class_names, object),
+      'highest': self.highest,
+      'at': self.highest_at,
+      'mean': self.clip_scores('mean'),
+    }
+    return pd.DataFrame({name: values[order] for name, values in columns.items()})
+
+
+def tag(model: str | os.PathLike, *sounds: str | os.PathLike) -> list[FileTags]:
+  """What a model says of sound files, for programs.
+
+  Args:
+    model: a model; see `model_files` for the ways of naming it.
+    sounds: the files.
+
+  Raises:
+    ModelError: there is no usable model, or nothing says what its classes are.
+    AudioError: nothing of a file can be decoded. Of a damaged one there are tags, which
+      say so in `notes` and `is_damaged`.
+  """
+  found = []
+  for result in tag_files(load_waveform_model(model), sounds):
+    if isinstance(result, AudioError):
+      raise result
+    found.append(result)
+  return found
+
 
 def tag_files(
   model: LoadedWaveformModel,
@@ -107,7 +142,10 @@ def tag_files(
   for path in paths:
     sound = SoundScores(model, path, hop_frames, decoder)
     tags = FileTags(
-      sound.path, hop_seconds=sound.hop_seconds, window_seconds=sound.window_seconds
+      sound.path,
+      class_names=model.class_names,
+      hop_seconds=sound.hop_seconds,
+      window_seconds=sound.window_seconds,
     )
     try:
       for block in sound.blocks():

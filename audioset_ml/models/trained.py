@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import ModelError, first_line
+from audioset_ml.errors import ModelError, counted, first_line
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import network_sizes, packed_sizes
 from audioset_ml.models.config import ModelConfig
@@ -61,8 +61,9 @@ class TrainedModel:
     outputs = model.output_shape[-1]
     if files.class_map is not None and len(files.class_map) != outputs:
       raise ModelError(
-        f'{files.path}: has {outputs} outputs, but the class map '
-        f'{files.class_map_path} has {len(files.class_map)} classes'
+        f'{files.path}: has {counted(outputs, "output")}, but the class map '
+        f'{files.class_map_path} has '
+        f'{counted(len(files.class_map), "class")}'
       )
     return cls(files, model)
 

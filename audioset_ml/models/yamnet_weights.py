@@ -11,7 +11,7 @@ import h5py
 import keras
 import numpy as np
 
-from audioset_ml.errors import ModelError
+from audioset_ml.errors import ModelError, agreeing, counted
 from audioset_ml.models import packed_sizes
 from audioset_ml.models.model_files import require_weights_file
 
@@ -113,8 +113,9 @@ def _check_names(names: list[str], arrays: Arrays, path: str | os.PathLike) -> N
   missing = [name for name in names if name not in arrays]
   if missing:
     raise ModelError(
-      f'{path}: not the weights of this network: {len(missing)} of {len(names)} '
-      f'weights are not in the file{_listed(missing)}; it holds{_listed(list(arrays))}'
+      f'{path}: not the weights of this network: {len(missing)} of '
+      f'{counted(len(names), "weight")} {agreeing(len(missing), "are")} not in the '
+      f'file{_listed(missing)}; it holds{_listed(list(arrays))}'
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from audioset_ml import paths
 from audioset_ml.audio import archives, decoding
-from audioset_ml.errors import InputError, printable
+from audioset_ml.errors import InputError, counted, printable
 from audioset_ml.labels.clip_ids import normal
 from audioset_ml.progress import progress_bar
 from audioset_ml.records import audio_names, audio_remarks
@@ -214,7 +214,8 @@ class _Search:
     if not apart:
       return best
     candidates = '; '.join(
-      f'{one.template.text} ({len(one.sounds)} of {len(self._wanted)} clips, as '
+      f'{one.template.text} ({len(one.sounds)} of '
+      f'{counted(len(self._wanted), "clip")}, as '
       f'{base_name(next(iter(one.sounds.values())))})'
       for one in [best, *apart]
     )

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import printable
+from audioset_ml.errors import agreeing, counted, printable
 from audioset_ml.records.audio_matches import Matches
 
 _SHOWN = 3  # of many files
@@ -39,7 +39,7 @@ class Rest:
 def count_text(where: str, best: Matches, clips: int) -> str:
   """How many of the clips were found, and how their files are named."""
   sounds = best.sounds
-  text = f'{printable(where)}: {len(sounds)} of {clips} clips found'
+  text = f'{printable(where)}: {len(sounds)} of {counted(clips, "clip")} found'
   if not sounds:
     return text
   example = base_name(next(iter(sounds.values())))
@@ -133,4 +133,4 @@ def _files(files: Iterable[str], number: int | None = None) -> str:
   number = len(files) if number is None else number
   named = ', '.join(map(base_name, files[:_SHOWN]))
   named += ', …' if number > _SHOWN else ''
-  return f'{number} files ({named}) are' if number > 1 else f'1 file ({named}) is'
+  return f'{counted(number, "file")} ({named}) {agreeing(number, "are")}'

@@ -15,7 +15,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from audioset_ml import paths
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.errors import InputError, RecordError, counted
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.sequence_example import (
   SequenceExample,
@@ -144,7 +144,7 @@ def read_file(path: str) -> FileIndex:
       except RecordError as error:
         bad.append((number, str(error)))
   except RecordError as error:
-    damage = f'damaged after {len(clips) + len(bad)} records ({error})'
+    damage = f'damaged after {counted(len(clips) + len(bad), "record")} ({error})'
     return FileIndex(tuple(clips), tuple(bad), damage)
   if decoded and _LIST not in lists:
     names = ', '.join(sorted(lists)) or 'none'
@@ -218,7 +218,9 @@ def _frames(example) -> np.ndarray | str:
     return f'frames are floats, not the strings of {FRAMES.values} bytes of AudioSet'
   for number, value in enumerate(values):
     if len(value) != 1 or len(value[0]) != FRAMES.values:
-      width = len(value[0]) if len(value) == 1 else 'no single string of'
-      return f'frame {number} has {width} bytes, not {FRAMES.values}'
+      width = 'no single string of bytes'
+      if len(value) == 1:
+        width = counted(len(value[0]), 'byte')
+      return f'frame {number} has {width}, not {FRAMES.values}'
   joined = b''.join(value[0] for value in values)
   return np.frombuffer(joined, np.uint8).reshape(len(values), FRAMES.values)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from audioset_ml import folders, paths
+from audioset_ml.errors import counted
 from audioset_ml.labels.join import JoinedLabels
 from audioset_ml.records import plan, published_embeddings
 from audioset_ml.records.prepare_config import PrepareConfig
@@ -93,8 +94,7 @@ def _explain_missing(summaries: Iterable[dict], files: Sequence[str]) -> None:
   """Adds to the reason of missing clips that a damaged file may have had them."""
   names = [paths.as_path(file).name for file in files[:_FILES_NAMED]]
   named = ', '.join([*names, '…'][: len(files)])
-  count = '1 file is' if len(files) == 1 else f'{len(files)} files are'
-  hint = f'{count} damaged ({named}): see {DAMAGED_FILE}'
+  hint = f'{counted(len(files), "file", "are")} damaged ({named}): see {DAMAGED_FILE}'
   for summary in summaries:
     summary['skipped'] = [
       (clip_id, reason, f'{detail}; {hint}' if reason == 'missing' else detail)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from audioset_ml import file_states, folders
-from audioset_ml.errors import InputError, RecordError, shown
+from audioset_ml.errors import InputError, RecordError, counted, shown
 from audioset_ml.file_states import WrittenFiles
 from audioset_ml.input_files import fault_of_form, read_rows
 from audioset_ml.labels.class_map import ClassMap
@@ -102,7 +102,8 @@ class RecordsFolder:
       )
     if len(clip_ids) != run_json['counts'].get('clips', len(clip_ids)):
       raise RecordError(
-        f'{path}/{CLIPS_FILE}: has {len(clip_ids)} clips, but {folders.RUN_FILE} '
+        f'{path}/{CLIPS_FILE}: has {counted(len(clip_ids), "clip")}, but '
+        f'{folders.RUN_FILE} '
         f'counts {run_json["counts"]["clips"]}; {_REMEDY}'
       )
     if len(set(clip_ids)) < len(clip_ids):
@@ -223,7 +224,7 @@ class RecordsFolder:
     ours, theirs = self.class_map.mids, class_map.mids
     if len(ours) != len(theirs):
       raise RecordError(
-        f'{self.path}: has {len(ours)} classes, but {owner} has {len(theirs)}'
+        f'{self.path}: has {counted(len(ours), "class")}, but {owner} has {len(theirs)}'
       )
     for index, (mid, other) in enumerate(zip(ours, theirs, strict=True)):
       if mid != other:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.clip_ids import recording_of
 
@@ -32,7 +32,7 @@ class Fold:
 
   def __post_init__(self):
     if self.folds < 2:
-      raise InputError(f'{self.folds} folds are too few: at least 2')
+      raise InputError(f'{counted(self.folds, "fold", "are")} too few: at least 2')
     if not 0 <= self.index < self.folds:
       raise InputError(
         f'there is no fold {self.index} among {self.folds}: they are numbered from 0'

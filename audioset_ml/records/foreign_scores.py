@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from audioset_ml.array_files import Arrays, load_array
-from audioset_ml.errors import RecordError, brief, has_control, shown
+from audioset_ml.errors import RecordError, agreeing, brief, counted, has_control, shown
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.labels.clip_ids import normal
@@ -54,7 +54,8 @@ def read_foreign_scores(
     raise RecordError(f'{path}: nothing says which clips its rows are; give --clip_ids')
   rows, columns = file.shape
   if len(names) != rows:
-    raise RecordError(f'{path}: has {rows} rows, but there are {len(names)} ids')
+    there = f'{agreeing(len(names), "are")} {counted(len(names), "id")}'
+    raise RecordError(f'{path}: has {counted(rows, "row")}, but there {there}')
   names = [normal(name) for name in names]
   row_of = {name: row for row, name in enumerate(names)}
   if len(row_of) < len(names):
@@ -64,14 +65,15 @@ def read_foreign_scores(
   lacking = [clip_id for clip_id in wanted if clip_id not in row_of]
   if lacking:
     raise RecordError(
-      f'{path}: lacks {len(lacking)} of the {len(records.clip_ids)} clips of '
+      f'{path}: lacks {len(lacking)} of {counted(len(records.clip_ids), "clip")} of '
       f'{records.path}, {lacking[0]} for one (a clip is <id>_<start in ms>)'
     )
   class_map = ClassMap.read(class_map_path) if class_map_path else records.class_map
   if columns != len(class_map):
     raise RecordError(
-      f'{path}: has {columns} columns, but there are {len(class_map)} classes'
-      f' in {class_map_path or records.path}; give its class map with --class_map'
+      f'{path}: has {counted(columns, "column")}, but there '
+      f'{agreeing(len(class_map), "are")} {counted(len(class_map), "class")} in '
+      f'{class_map_path or records.path}; give its class map with --class_map'
     )
   order = [row_of[clip_id] for clip_id in wanted]
   values = file.scores()[order].astype(np.float32, copy=False)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, shown
+from audioset_ml.errors import InputError, counted, shown
 
 # What augmentation does, by its setting, that only spectrograms can undergo.
 _OF_SPECTROGRAMS = {
@@ -242,7 +242,7 @@ class FrameFormat:
         f'{end.patch_window_seconds:g} s'
       )
     return (
-      f'frames: {self.origin}, {self.values} values ({self.dtype}) for '
+      f'frames: {self.origin}, {counted(self.values, "value")} ({self.dtype}) for '
       f'{self.window_seconds:g} s every {self.hop_seconds:g} s'
     )
 

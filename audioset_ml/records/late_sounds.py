@@ -1,7 +1,7 @@
 """Sound files that have come after the records were made without them."""
 
 from audioset_ml import folders, paths
-from audioset_ml.errors import InputError, printable
+from audioset_ml.errors import InputError, agreeing, counted, printable
 from audioset_ml.records import audio_files, audio_names
 from audioset_ml.records.folder import read_skipped
 
@@ -33,6 +33,7 @@ def told(records: paths.Path, audio_dir: str) -> str:
     return ''
   first = printable(next(iter(sounds.values())))
   return (
-    f'{len(sounds)} of the {len(missing)} clips without sound in them have a file by '
-    f'now ({first}, for one), which are left out until --overwrite makes them anew'
+    f'{len(sounds)} of {counted(len(missing), "clip")} without sound in them '
+    f'{agreeing(len(sounds), "have")} a file by now ({first}, for one), which are left '
+    'out until --overwrite makes them anew'
   )

@@ -7,7 +7,7 @@ number of workers writes the same bytes, and a restart writes only what is missi
 import collections
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from audioset_ml import folders, paths
@@ -16,6 +16,7 @@ from audioset_ml.errors import (
   InputError,
   NothingUsableError,
   UnfinishedError,
+  counted,
   printable,
 )
 from audioset_ml.input_files import read_rows
@@ -66,6 +67,7 @@ def prepare(
   config: PrepareConfig,
   output_dir: str | os.PathLike,
   runs: shard_runs.RunConfig | None = None,
+  say: Callable[[str], object] | None = None,
 ) -> tuple[dict[str, int], dict[str, Any]]:
   """Writes records of all clips that the segment CSVs name and that have sound.
 
@@ -73,6 +75,7 @@ def prepare(
     config: what to read.
     output_dir: the folder to write; what an earlier, killed call finished is kept.
     runs: where the shards are written; None means in this process.
+    say: is told which sound files there are, before they are read; None prints it.
 
   Returns:
     Counts, and the details that `RecordsFolder.open` reads from run.json.
@@ -84,7 +87,7 @@ def prepare(
   """
   output_dir = paths.as_path(output_dir)
   joined, lost = read_chosen_labels(config)
-  planned = _plan(config, joined, output_dir)
+  planned = _plan(config, joined, output_dir, say or _print)
   tasks = planned.tasks
   parts_dir = output_dir / _PARTS
   joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
@@ -128,7 +131,16 @@ def prepare(
   return counts, details
 
 
-def _plan(config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path) -> _Plan:
+def _print(text: str) -> None:
+  print(text, flush=True)
+
+
+def _plan(
+  config: PrepareConfig,
+  joined: JoinedLabels,
+  output_dir: paths.Path,
+  say: Callable[[str], object],
+) -> _Plan:
   """Plans the shards."""
   labels, parts_dir = joined.labels, output_dir / _PARTS
   if config.records:
@@ -161,7 +173,7 @@ def _plan(config: PrepareConfig, joined: JoinedLabels, output_dir: paths.Path) -
     config.min_share,
   )
   sound = find_sound(config, joined)
-  print(*sound.remarks, sep='\n', flush=True)
+  say('\n'.join(sound.remarks))
   members = _members(labels, -(-len(labels) // config.clips_per_shard), sound.sounds)
   states = plan.file_states(sound.sounds)
   sounds = {clip_id: sound.sounds[clip_id] for clip_id in states}
@@ -229,7 +241,8 @@ def _check_skipped(
   skipped, clips = counts['clips_skipped'], counts['clips_labelled']
   if not counts['clips']:
     message = (
-      f'{output_dir}: none of {clips} clips could be used{_commonest(summaries)}. Is '
+      f'{output_dir}: none of {counted(clips, "clip")} could be '
+      f'used{_commonest(summaries)}. Is '
       f'this the folder with their {_what(config)}: {_where(config)} ?{hint}'
     )
     if (output_dir / embedding_plan.DAMAGED_FILE).exists():
@@ -241,7 +254,8 @@ def _check_skipped(
   ):
     kinds = ', '.join(f'{n} {reason}' for reason, n in _reasons(summaries).items())
     raise UnfinishedError(
-      f'{output_dir}: {skipped} of {counts["clips"] + skipped} clips could not be used '
+      f'{output_dir}: {skipped} of {counted(counts["clips"] + skipped, "clip")} could '
+      f'not be used '
       f'({kinds}), more than the share of {config.max_skipped_fraction:g} that '
       f'--max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What was '
       'written is kept: allow more (1 for any), and it goes on from there'

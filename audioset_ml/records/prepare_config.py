@@ -6,7 +6,7 @@ import numpy as np
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, LabelError
+from audioset_ml.errors import InputError, LabelError, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
@@ -103,8 +103,9 @@ def read_chosen_labels(config: PrepareConfig) -> tuple[JoinedLabels, tuple[str, 
     lost = tuple(clip_id for clip_id in wanted if clip_id not in there)
     if not there:
       raise InputError(
-        f'{config.clip_list}: names {len(wanted)} clips, {wanted[0]} for one, but none '
-        f'of the {len(known)} of the segments CSVs ({known.iloc[0]} for one)'
+        f'{config.clip_list}: names {counted(len(wanted), "clip")}, {wanted[0]} for '
+        'one, '
+        f'but none of the {len(known)} of the segments CSVs ({known.iloc[0]} for one)'
       )
   if config.clip_fraction < 1:
     labels = labels.sample(config.clip_fraction)
@@ -127,6 +128,7 @@ def _of_other_class_map(config: PrepareConfig) -> str:
     return ''
   return (
     f'{config.labels.class_map}: is not the class map of these features: it has '
-    f'{classes} classes, but {record}. Give theirs (class_labels_indices.csv). With '
+    f'{counted(classes, "class")}, but {record}. Give theirs '
+    '(class_labels_indices.csv). With '
     'this one:\n'
   )

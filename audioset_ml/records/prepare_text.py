@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from audioset_ml.errors import counted
+from audioset_ml.errors import agreeing, counted
 from audioset_ml.paths import Path
 from audioset_ml.records import relabelling, sources
 from audioset_ml.records.folder import require_records
@@ -30,20 +30,22 @@ def summary(path: Path, counts: Counts, details: Details, config: PrepareConfig)
     f'{counted(counts["strong_events"], "event")}',
   ]
   if noted := counts.get('clips_noted'):
-    lines.append(
-      f'{noted} clips were used though their sound is odd; see {path}/notes.csv'
-    )
+    clips, their = counted(noted, 'clip', 'were'), 'its' if noted == 1 else 'their'
+    lines.append(f'{clips} used though {their} sound is odd; see {path}/notes.csv')
   if unsure := counts.get('unsure_labels'):
     lines[1] += f', {unsure} unsure (ignored in training and evaluation)'
   if decided := counts['unsure_labels_decided']:
+    are, them = agreeing(decided, 'are'), 'it' if decided == 1 else 'them'
     lines.append(
-      f'{decided} labels that a person was unsure of are what others said of them'
+      f'{counted(decided, "label")} that a person was unsure of {are} what others said '
+      f'of {them}'
     )
   if config.records:
     lines += _fewer_labels(counts, config.records)
   if lost := counts.get('clips_lost_of_list'):
     lines.append(
-      f'{lost} clips of {config.clip_list} are in no segments CSV; see '
+      f'{counted(lost, "clip")} of {config.clip_list} {agreeing(lost, "are")} in no '
+      f'segments CSV; see '
       f'{path}/lost_clips.csv'
     )
   if config.labels.weak_labels != 'given':
@@ -51,42 +53,48 @@ def summary(path: Path, counts: Counts, details: Details, config: PrepareConfig)
   lines += _complete_lines(counts, details, config.labels.complete_strong)
   if refuted := counts['labels_refuted_in_all_frames']:
     lines.append(
-      f'{refuted} labels are explicit negatives of their clips since all frames are '
+      f'{counted(refuted, "explicit negative", "are")} of clips in which all frames '
+      'are '
       'refuted'
     )
   if standing := counts['positives_refuted_in_all_frames']:
+    stand = agreeing(standing, 'stand')
     lines.append(
-      f'{standing} positives of clips stand though all frames of the clip are refuted'
+      f'{counted(standing, "positive")} of clips {stand} though all frames of the clip '
+      'are refuted'
     )
   if others := counts['labels_of_other_clips']:
     lines.append(
-      f'{others} labels were left out: their segment_id is of no clip in the segments '
-      'CSV (a clip is <id>_<start in ms>, such as myclip_0)'
+      f'{counted(others, "label", "were")} left out, of a segment_id that is no clip '
+      'of '
+      'the segments CSV (a clip is <id>_<start in ms>, such as myclip_0)'
     )
   if stretches := counts['refuted_stretches']:
-    lines[1] += f', {stretches} refuted stretches'
+    lines[1] += f', {counted(stretches, "refuted stretch")}'
   if counts['other_strong_labels']:
     fates = ', '.join(
       f'{counts[f"other_strong_labels_{fate}"]} {fate}'
       for fate in ('kept', 'mapped', 'dropped')
     )
     lines.append(
-      f'{counts["other_strong_labels"]} strong labels are no classes of the class map: '
+      f'{counted(counts["other_strong_labels"], "strong label", "are")} of no class of '
+      f'the class map: '
       f'{fates} (--other_strong_labels)'
     )
   if config.features_dirs:
     lines.append(_features_text(counts, path))
   if wrong := counts['labels_skipped_as_wrong']:
-    lines.append(f'{wrong} wrong rows were left out; see {path}/skipped_labels.csv')
+    rows = counted(wrong, 'wrong row', 'were')
+    lines.append(f'{rows} left out; see {path}/skipped_labels.csv')
   if bare := counts['clips_left_without_labels']:
+    stay, are = agreeing(bare, 'stay'), agreeing(bare, 'are')
     lines.append(
-      f'{bare} of their clips stay without any label, and are trained on as if nothing '
-      'were in them'
+      f'{bare} of their clips {stay} without any label, and {are} trained on as if '
+      f'nothing were in {"it" if bare == 1 else "them"}'
     )
   if longer := details['skipped_reasons'].get(sources.WRONG_LENGTH):
-    are = '1 sound is longer than its clip'
-    if longer > 1:
-      are = f'{longer} sounds are longer than their clips'
+    clips = 'its clip' if longer == 1 else 'their clips'
+    are = f'{counted(longer, "sound", "are")} longer than {clips}'
     lines.append(
       f'{are}; of those that are whole '
       f'recordings, {path}/skipped.csv has the commands that cut the clips out'
@@ -102,13 +110,19 @@ def _fewer_labels(counts: Counts, records: str) -> list[str]:
 
 def _events_text(counts: Counts, weak_labels: str) -> str:
   """What became labels of whole clips (--weak_labels)."""
-  text = f'{counts["labels_of_events"]} labels of clips are of events alone'
-  refuted = f'{counts["refuted_labels_with_event"]} refuted labels'
+  of_events, refuted = counts['labels_of_events'], counts['refuted_labels_with_event']
+  text = (
+    f'{counted(of_events, "label")} of clips {agreeing(of_events, "are")} of events'
+  )
+  text += ' alone'
+  refuted_labels = counted(refuted, 'refuted label')
   if weak_labels == 'both':
-    return f'{text}; {refuted} stand, though there is an event'
+    stand = agreeing(refuted, 'stand')
+    return f'{text}; {refuted_labels} {stand}, though there is an event'
+  replaced = counts['positives_replaced']
   return (
-    f'{text}, {refuted} among them; {counts["positives_replaced"]} positives of '
-    'classes that were annotated, without an event, were left out'
+    f'{text}, {refuted_labels} among them; {counted(replaced, "positive")} of classes '
+    f'that were annotated, without an event, {agreeing(replaced, "were")} left out'
   )
 
 
@@ -116,32 +130,35 @@ def _complete_lines(counts: Counts, details: Details, complete: bool) -> list[st
   """What was made of complete annotations."""
   lines = []
   if silent := counts['silent_clips']:
+    hold, them = agreeing(silent, 'hold'), 'it' if silent == 1 else 'them'
     lines.append(
-      f'{silent} clips were annotated and hold nothing: the classes that annotators '
-      'were asked for are explicit negatives of them'
+      f'{counted(silent, "clip", "were")} annotated and {hold} nothing: the classes '
+      f'that annotators were asked for are explicit negatives of {them}'
     )
   if complete:
     lines.append(
-      f'complete annotations: {counts["complete_clips"]} clips '
+      f'complete annotations: {counted(counts["complete_clips"], "clip")} '
       f'({counts["complete_clips_without_events"]} without an event of a class), '
-      f'{counts["annotated_classes"]} classes; {counts["unmarked_labels"]} labels that '
-      'were not marked are explicit negatives'
+      f'{counted(counts["annotated_classes"], "class")}; explicit negatives, since '
+      'they '
+      f'were not marked: {counted(counts["unmarked_labels"], "label")}'
     )
   if standing := counts.get('positives_without_event'):
+    stand = agreeing(standing, 'stand')
     lines.append(
-      f'{standing} positives of such clips stand, though no event of their class was '
-      'marked'
+      f'{counted(standing, "positive")} of such clips {stand}, though no event of the '
+      'class was marked'
     )
   if doubtful := counts.get('unmarked_labels_in_doubt'):
     lines.append(
-      f'{doubtful} labels are no negatives, though they were not marked: rows of '
-      '--strong_tsv that were left out may have marked them'
+      f'{counted(doubtful, "label", "are")} no negative, though not marked: rows of '
+      '--strong_tsv that were left out may have marked such'
     )
   if outside := details.get('events_outside_annotated_classes'):
     named = ', '.join(f'{mid} ({number})' for mid, number in outside.items())
     lines.append(
-      f'{sum(outside.values())} events are of classes outside --annotated_classes, and '
-      f'kept: {named}'
+      f'{counted(sum(outside.values()), "event", "are")} of classes outside '
+      f'--annotated_classes, and kept: {named}'
     )
   return lines
 
@@ -157,9 +174,11 @@ def _features_text(counts: Counts, path: Path) -> str:
   )
   ours, theirs = counts['labels_only_in_label_files'], counts['labels_only_in_features']
   return (
-    f'embeddings: {starts} clips start elsewhere than the segments CSV says'
-    f'{see("other_starts.csv", starts)}, {counts["embeddings_of_other_clips"]} records '
-    f'are of other clips, {damaged} files are damaged, {bad} records are bad'
-    f'{see("damaged_files.csv", damaged, bad)}; {theirs} labels are only there, {ours} '
+    f'embeddings: {counted(starts, "clip", "start")} elsewhere than the segments CSV '
+    f'says{see("other_starts.csv", starts)}, '
+    f'{counted(counts["embeddings_of_other_clips"], "record", "are")} of other clips, '
+    f'{counted(damaged, "file", "are")} damaged, {counted(bad, "record", "are")} bad'
+    f'{see("damaged_files.csv", damaged, bad)}; '
+    f'{counted(theirs, "label", "are")} only there, {ours} '
     f'only in the label files{see("differing_labels.csv", ours, theirs)}'
   )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.file_states import file_state
 from audioset_ml.labels.clip_labels import ClipLabelTable
 from audioset_ml.labels.states import PRESENT_STATES
@@ -166,7 +166,7 @@ def _require_known(clip: PublishedClip, path: str, num_classes: int | None) -> N
     if not 0 <= label < num_classes:
       raise InputError(
         f'{path}: {clip.key} has the label {label}, but the class map has '
-        f'{num_classes} classes: it is not that of these features '
+        f'{counted(num_classes, "class")}: it is not that of these features '
         '(--labels_in_features=ignore uses the label files alone)'
       )
 

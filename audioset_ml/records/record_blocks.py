@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import RecordError, counted
 from audioset_ml.records import schema, stateless
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_source import MOST_REPEATS, Source
@@ -125,6 +125,7 @@ def require_any(source: Source, seed: int) -> None:
   if not any(True for _ in numbered(source, seed, 0, 1).take(1)):
     raise RecordError(
       f'{source.records.path}: no clip is left to train on, of '
-      f'{len(source.records.shards)} shards: none has strong labels, or none of those '
+      f'{counted(len(source.records.shards), "shard")}: none has strong labels, or '
+      'none of those '
       'that have is among the chosen ones'
     )

@@ -18,7 +18,7 @@ import numpy as np
 
 from audioset_ml import file_states, folders
 from audioset_ml.array_files import Shape, load_array
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import RecordError, agreeing, counted
 from audioset_ml.file_states import WrittenFiles
 from audioset_ml.input_files import fault_of_form, read_lines
 from audioset_ml.labels.class_map import ClassMap
@@ -68,8 +68,9 @@ class ClipScores:
     if self.clip_ids != records.clip_ids:
       shared = len(set(self.clip_ids) & set(records.clip_ids))
       raise RecordError(
-        f'{self.path}: scores of {len(self.clip_ids)} clips, of which {shared} are '
-        f'among the {len(records.clip_ids)} of {records.path}; score these records'
+        f'{self.path}: scores of {counted(len(self.clip_ids), "clip")}, of which '
+        f'{shared} {agreeing(shared, "are")} among the {len(records.clip_ids)} of '
+        f'{records.path}; score these records'
       )
 
 

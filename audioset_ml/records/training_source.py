@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.errors import InputError, RecordError, counted
 from audioset_ml.hashing import stable_hash
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
@@ -150,7 +150,8 @@ class Source:
     if not found:
       listed = '' if self.listed is None else f', {len(self.listed)} of them listed'
       raise RecordError(
-        f'{self.records.path}: of its {len(clips)} clips{listed}, a fraction of '
+        f'{self.records.path}: of its {counted(len(clips), "clip")}{listed}, a '
+        'fraction of '
         f'{self.clip_fraction} without those that are left out is none'
       )
     return found
@@ -175,7 +176,8 @@ def _require_covers(label_set: LabelSet, records: RecordsFolder) -> None:
   missing = set(records.clip_ids).difference(label_set.clip_ids)
   if missing:
     raise RecordError(
-      f'label set {label_set.path}: lacks {len(missing)} of the '
-      f'{len(records.clip_ids)} clips of {records.path}, {min(missing)} for one; '
+      f'label set {label_set.path}: lacks {len(missing)} of '
+      f'{counted(len(records.clip_ids), "clip")} of {records.path}, {min(missing)} for '
+      'one; '
       'score and enhance these records'
     )

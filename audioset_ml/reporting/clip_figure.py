@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.errors import counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import ClipContent
@@ -78,7 +79,9 @@ def draw_clip(content: ClipContent, class_map: ClassMap, frames: FrameFormat) ->
     _draw_embeddings(axes[0], content.frames, frames)
   for panel, (title, bars), classes in zip(axes[1:], panels, rows, strict=True):
     count = len({bar.class_index for bar in bars})
-    cut = f' ({len(classes)} of {count} classes)' if count > len(classes) else ''
+    cut = (
+      f' ({len(classes)} of {counted(count, "class")})' if count > len(classes) else ''
+    )
     panel.set_title(title + cut)
     _draw_bars(panel, bars, {index: names[index] for index in classes})
   for panel in axes:

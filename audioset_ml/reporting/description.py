@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.labels import statistics
 from audioset_ml.labels.clip_choice import choose_by_class
 from audioset_ml.labels.clip_list import write_clip_list
@@ -92,8 +92,8 @@ def describe(
   if chosen and not statistics.strongly_labelled(joined.labels).any():
     raise InputError(
       'odds ratios (--label) need strong labels of the same clips: give --strong_tsv '
-      f'({joined.counts["labels_of_other_clips"]} labels are of clips that are in no '
-      'segments CSV)'
+      f'({counted(joined.counts["labels_of_other_clips"], "label", "are")} of clips '
+      'that are in no segments CSV)'
     )
   figures = _figures(joined, classes)
   lines = [f'{name:42}{value}' for name, value in summary.items()]
@@ -105,7 +105,7 @@ def describe(
       best = odds_ratios_of(pairs, mid, given, config.min_both, _SHOWN)
       listed.append(best.assign(label=f'{given}: {name}', other=best[f'{other}_name']))
       title = f'{other} labels by their odds ratio with the {given} label {name}'
-      lines += ['', f'{title} (at least {config.min_both} clips with both)']
+      lines += ['', f'{title} (at least {counted(config.min_both, "clip")} with both)']
       lines += _odds_lines(best, f'{other}_name') or ['  none']
       if len(best):
         key = f'odds_ratios_{given}_{mid.strip("/").replace("/", "_")}'
@@ -161,7 +161,8 @@ def _choose(
   write_clip_list(
     folder / CHOSEN_FILE,
     clip_ids[picked].tolist(),
-    f'{len(picked)} of {len(rows)} clips: {number} of each class, all of those with '
+    f'{len(picked)} of {counted(len(rows), "clip")}: {number} of each class, all of '
+    'those with '
     'fewer, rarest classes first, by weak labels',
   )
   return classes.assign(chosen_clips=found), {
@@ -176,7 +177,7 @@ def _choose(
 def _odds_lines(pairs: pd.DataFrame, name: str) -> list[str]:
   return [
     f'  {row[name]:40}{row["odds_ratio"]:8.1f}  [{row["low"]:.1f}, {row["high"]:.1f}]'
-    f'  {row["both"]} clips'
+    f'  {counted(row["both"], "clip")}'
     for _, row in pairs.iterrows()
   ]
 

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.evaluation import comparison, files
 from audioset_ml.input_files import read_text
 from audioset_ml.reporting import evaluation_figures, report_summary, style
@@ -71,7 +71,9 @@ def read_models(
   """
   paths = [os.path.normpath(path) for path in paths]
   if names and len(names) != len(paths):
-    raise InputError(f'{len(names)} names for {len(paths)} evaluations')
+    raise InputError(
+      f'{counted(len(names), "name")} for {counted(len(paths), "evaluation")}'
+    )
   names = list(names) or _telling_apart(paths)
   if len(set(names)) < len(names):
     twice = next(name for name in names if names.count(name) > 1)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from audioset_ml.errors import agreeing, counted
+
 
 class Value(NamedTuple):
   """A headline value: its name in tables of a page, and what it means."""
@@ -52,7 +54,8 @@ _MANY = 0.1
 def text(metrics: Mapping[str, Any]) -> str:
   """The content of metrics.json as a table for a terminal."""
   lines = [
-    f'{metrics["clips"]["evaluated"]} clips, {metrics["clips"]["lost"]} lost '
+    f'{counted(metrics["clips"]["evaluated"], "clip")}, {metrics["clips"]["lost"]} '
+    'lost '
     '(lost_clips.csv)'
   ]
   for section, values in VALUES.items():
@@ -79,9 +82,10 @@ def text(metrics: Mapping[str, Any]) -> str:
 def _headline(section: str, values: Mapping[str, Any]) -> str:
   if section == 'weak':
     unsure = values.get('unsure_labels', 0)
-    left = f'; {unsure} unsure labels count in nothing' if unsure else ''
+    left = f'; {counted(unsure, "unsure label", "count")} in nothing' if unsure else ''
     return (
-      f'weak labels: {values["classes"]} classes, {values["classes_in_d_prime"]} in d′ '
+      f'weak labels: {counted(values["classes"], "class")}, '
+      f'{values["classes_in_d_prime"]} in d′ '
       f'({values["classes_with_auc_clipped"]} with an AUC of 0 or 1), '
       f'{values["classes_in_lwlrap"]} in lωlrap{left}'
     )
@@ -90,11 +94,13 @@ def _headline(section: str, values: Mapping[str, Any]) -> str:
     others = values['labels_of_other_clips'] + values['labels_of_other_classes']
     left = f'; labels of frames not used: {beyond + others}' if beyond + others else ''
     return (
-      f'strong labels: {values["frames"]} frames of {values["clips"]} clips, '
-      f'{values["classes_in_d_prime"]} classes in d′, {values["classes_in_lwlrap"]} in '
+      f'strong labels: {counted(values["frames"], "frame")} of '
+      f'{counted(values["clips"], "clip")}, '
+      f'{counted(values["classes_in_d_prime"], "class")} in d′, '
+      f'{values["classes_in_lwlrap"]} in '
       f'lωlrap{left}'
     )
-  return f'detection: {values["classes_with_events"]} classes with events'
+  return f'detection: {counted(values["classes_with_events"], "class")} with events'
 
 
 def notes_of(metrics: Mapping[str, Any]) -> list[str]:
@@ -112,7 +118,8 @@ def notes_of(metrics: Mapping[str, Any]) -> list[str]:
     )
     if clipped > _MANY * classes:
       notes.append(
-        f'{clipped} of {classes} classes have an AUC of 0 or 1 on explicit labels: few '
+        f'{clipped} of {counted(classes, "class")} {agreeing(clipped, "have")} an AUC '
+        'of 0 or 1 on explicit labels: few '
         'ratings give such, and their d′ is cut off and low '
         '(d_prime_of_mean_auc depends less on it)'
       )
@@ -140,8 +147,9 @@ def _selection_text(selection: Mapping[str, Any]) -> str:
   return (
     f'{selection["chosen"]}: {selection["how"]} ({selection["metric"]} '
     f'{selection["value_chosen_by"]:.4f} on {selection["on"]}, of '
-    f'{selection["candidates"]} candidates; {selection["validation_clips"]} validation '
-    f'and {selection["test_clips"]} test clips; {best})'
+    f'{counted(selection["candidates"], "candidate")}; '
+    f'{selection["validation_clips"]} validation and '
+    f'{counted(selection["test_clips"], "test clip")}; {best})'
   )
 
 
@@ -158,7 +166,7 @@ def _comparison_lines(comparison: Mapping[str, Any]) -> list[str]:
       clear = ''
       if 'clearly_better' in found:
         clear = (
-          f'{found["clearly_better"]} classes clearly better, '
+          f'{counted(found["clearly_better"], "class")} clearly better, '
           f'{found["clearly_worse"]} worse, of {found["classes"]}'
         )
       label = name if section == 'weak' else f'strong {name}'

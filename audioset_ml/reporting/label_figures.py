@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from audioset_ml.errors import counted
 from audioset_ml.reporting import style
 
 _NAMED = 12  # classes with a name in the scatter plot
@@ -54,7 +55,7 @@ def prior_scatter(classes: pd.DataFrame) -> Figure:
   axes.set(xscale='log', yscale='log', xlim=(floor, top), ylim=(floor, top))
   axes.set(xlabel='prior, weak labels', ylabel='prior, strong labels', aspect='equal')
   _mark_shares(axes, floor, top)
-  note = f'{both.sum()} classes with both kinds of labels'
+  note = f'{counted(both.sum(), "class")} with both kinds of labels'
   if one.any():
     note += f', {one.sum()} with one (◆)'
   axes.set_title(f'{note}\nof the clips with events')
@@ -76,7 +77,7 @@ def class_counts(classes: pd.DataFrame) -> Figure:
     counts = np.sort(classes[column].to_numpy())[::-1]
     counts = counts[counts > 0]
     if len(counts):
-      label = f'{name} ({len(counts)} classes, median {np.median(counts):g})'
+      label = f'{name} ({counted(len(counts), "class")}, median {np.median(counts):g})'
       rank = np.arange(1, len(counts) + 1)
       axes.plot(rank, counts, line, color=style.COLORS[color], label=label)
   axes.set(yscale='log', xlabel='rank of the class', ylabel='clips')
@@ -133,7 +134,7 @@ def label_quality(classes: pd.DataFrame) -> Figure:
   )
   axes.axhline(rated['quality'].mean(), color='0.5', linewidth=0.6, linestyle='--')
   axes.set(xscale='log', xlabel='clips with the label', ylabel='share confirmed')
-  note = f'{len(rated)} rated classes, mean {rated["quality"].mean():.2f}'
+  note = f'{counted(len(rated), "rated class")}, mean {rated["quality"].mean():.2f}'
   axes.set_title(f'{note} (points spread by ±0.015)')
   figure.tight_layout(pad=0.4)
   return figure

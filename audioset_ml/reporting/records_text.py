@@ -1,6 +1,6 @@
 """Records and clips in words, as `inspect` prints them."""
 
-from audioset_ml.errors import counted
+from audioset_ml.errors import agreeing, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.unmarked import unpack
@@ -27,7 +27,7 @@ def describe_records(overview: RecordsOverview) -> str:
   records, clips = overview.records, len(overview.records.clip_ids)
   a_clip = overview.shard_bytes / max(clips, 1)
   lines = [
-    f'{records.path}: {clips} clips ({overview.hours:.2f} h) in '
+    f'{records.path}: {counted(clips, "clip")} ({overview.hours:.2f} h) in '
     f'{counted(len(records.shards), "shard")}, {a_clip:,.0f} bytes a clip',
     _skipped_text(overview),
     records.frames.describe(),
@@ -45,7 +45,8 @@ def describe_clip(content: ClipContent, class_map: ClassMap) -> str:
     lines += [f'weak, {kind.value}: {"; ".join(names)}'] if names else []
   if labels.unmarked:
     unmarked = len(unpack(labels.unmarked))
-    lines.append(f'completely annotated: {unmarked} more classes are not present')
+    more = counted(unmarked, 'more class', 'are')
+    lines.append(f'completely annotated: {more} not present')
   for event in labels.strong:
     kind = Kind.PRESENT if event.present else Kind.REFUTED
     lines.append(
@@ -69,9 +70,10 @@ def _kinds_text(counts: dict[str, int]) -> str:
 
 def _class_lines(overview: RecordsOverview) -> list[str]:
   """The most frequent classes, as a table."""
-  class_map = overview.records.class_map
+  class_map, labelled = overview.records.class_map, len(overview.class_counts)
   lines = [
-    f'classes: {len(class_map)}, of which {len(overview.class_counts)} have labels; '
+    f'classes: {len(class_map)}, of which {labelled} {agreeing(labelled, "have")} '
+    'labels; '
     'the most frequent, with their explicit labels:',
     '  positives  negatives  clips with events',
   ]
@@ -86,7 +88,7 @@ def _strong_clip_lines(overview: RecordsOverview) -> list[str]:
   """Some clips that are worth a --clip_id."""
   clips = overview.strong_clips(_STRONG_CLIPS)
   scanned = len(overview.scanned)
-  where = '' if overview.all_scanned else f' among the first {scanned} clips'
+  where = '' if overview.all_scanned else f' among the first {counted(scanned, "clip")}'
   if not clips:
     return [f'clips with strong labels: none{where}']
   return [
@@ -96,4 +98,5 @@ def _strong_clip_lines(overview: RecordsOverview) -> list[str]:
 
 
 def _strong_text(labels: ClipLabels) -> str:
-  return f'{len(labels.strong)} labels of {num_strong_classes(labels)} classes'
+  classes = num_strong_classes(labels)
+  return f'{counted(len(labels.strong), "label")} of {counted(classes, "class")}'

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from audioset_ml.errors import counted
 from audioset_ml.evaluation.comparison import Comparison
 from audioset_ml.evaluation.files import EvaluatedModel
 from audioset_ml.reporting.evaluation_text import VALUES
@@ -78,8 +79,7 @@ def _verdict(clear: list[int], metrics: int) -> str:
     return 'is clearly worse than'
   if better or worse:
     kind, number = ('better', better) if better else ('worse', worse)
-    by = 'metric' if metrics == 1 else 'metrics'
-    return f'is clearly {kind} by {number} of {metrics} {by} than'
+    return f'is clearly {kind} by {number} of {counted(metrics, "metric")} than'
   return 'is neither clearly better nor clearly worse than'
 
 

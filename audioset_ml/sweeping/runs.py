@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.provenance import provenance
 from audioset_ml.sweeping import results
 from audioset_ml.sweeping.grid import Trial
@@ -53,7 +53,7 @@ def run(trials: Sequence[Trial], path: pathlib.Path, config: SweepConfig) -> int
   waiting = [trial for trial in trials if trial.name not in outcomes]
   done = len(outcomes)
   rows = {name: results.row_of(outcome) for name, outcome in outcomes.items()}
-  print(f'{path}: {len(trials)} trials, {done} finished before', flush=True)
+  print(f'{path}: {counted(len(trials), "trial")}, {done} finished before', flush=True)
   results_csv = path / results.RESULTS_FILE
   if waiting:
     made_by = provenance()
@@ -70,7 +70,8 @@ def run(trials: Sequence[Trial], path: pathlib.Path, config: SweepConfig) -> int
   results.write_hparams(path / results.LOGS_DIR, config.axes, table)
   failed = [outcome for outcome in outcomes.values() if outcome.failed]
   print(
-    f'{results_csv}: {len(trials) - len(failed)} of {len(trials)} trials finished '
+    f'{results_csv}: {len(trials) - len(failed)} of {counted(len(trials), "trial")} '
+    f'finished '
     f'({time.time() - start:.0f} s)'
   )
   for outcome in failed[:_FAILURES_SHOWN]:
@@ -102,8 +103,10 @@ def check(trials: Sequence[Trial], config: SweepConfig) -> str:
     failed = [outcome for outcome in runner.run(first, 0) if outcome.failed]
   if failed:
     raise InputError(
-      f'{len(failed)} of {len(trials)} trials would fail, {failed[0].trial.name} for '
+      f'{len(failed)} of {counted(len(trials), "trial")} would fail, '
+      f'{failed[0].trial.name} for '
       f'one: {failed[0].message}'
     )
   stages = ', '.join(label for label, *_ in trials[0].commands)
-  return f'{len(trials)} trials of {stages}: flags and first inputs are as they must be'
+  number = counted(len(trials), 'trial')
+  return f'{number} of {stages}: flags and first inputs are as they must be'

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from audioset_ml.audio.decoding import load_audio
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.errors import AudioError, InputError, counted
 from audioset_ml.synthesis.config import SAMPLE_RATE, SPLITS, SoundscapeConfig
 from audioset_ml.synthesis.sound_classes import SoundClass
 from audioset_ml.synthesis.source_folders import (
@@ -197,6 +197,7 @@ def _check_splits(
       how = f'the glob {config.eval_sources!r}' if config.eval_sources else 'the hash'
       raise InputError(
         f'{config.source_dir}: {how} leaves no recording for the {split} clips in '
-        f'{len(missing)} of {len(classes)} classes ({", ".join(missing[:5])}); choose '
+        f'{len(missing)} of {counted(len(classes), "class")} '
+        f'({", ".join(missing[:5])}); choose '
         'another --eval_sources, or add recordings'
       )

@@ -9,12 +9,11 @@ from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.soft_scores import SoftConfig
+from audioset_ml.training.allowed_values import require_one_of, require_range
 from audioset_ml.training.flagging_config import FlaggingConfig
 from audioset_ml.training.loss_config import LossConfig
+from audioset_ml.training.optimizer_config import OptimizerConfig
 
-OPTIMIZERS = ('adam', 'adamw', 'sgd')
-SCHEDULES = ('constant', 'cosine', 'exponential')
-PRECISIONS = ('float32', 'mixed_bfloat16', 'mixed_float16')
 STRATEGIES = ('one_device', 'mirrored', 'multi_worker')
 # What a validation gives (`evaluation.weak`); the first three are printed.
 WEAK_METRICS = (
@@ -32,45 +31,6 @@ WEAK_METRICS = (
 STRONG_METRICS = ('strong_d_prime', 'strong_lwlrap')
 BEST_METRICS = (*WEAK_METRICS, *STRONG_METRICS)
 _MOST_PATCHES = 10_000_000  # in memory: 240 GB of log-mel patches
-
-
-@dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
-  """The optimiser, its learning rate over time, and what happens to the gradients.
-
-  Attributes:
-    optimizer: one of OPTIMIZERS; ML20 and SL21 have Adam.
-    learning_rate: at its peak; 1e-5 in ML20.
-    weight_decay: AdamW's; none of it on biases and batch normalisation.
-    warmup_fraction: share of the steps over which the rate rises from 0.
-    schedule: 'constant', or 'cosine' or 'exponential' down to `final_fraction` of it.
-    final_fraction: of the learning rate, after the last step.
-    clip_norm: the gradients' largest common norm; 0 for any.
-    accumulate: steps whose gradients make one update: a batch of so many batches.
-    precision: 'float32', or mixed precision; float16 with loss scaling.
-  """
-
-  optimizer: str = 'adam'
-  learning_rate: float = 1e-5
-  weight_decay: float = 0.01
-  warmup_fraction: float = 0.0
-  schedule: str = 'constant'
-  final_fraction: float = 0.1
-  clip_norm: float = 0.0
-  accumulate: int = 1
-  precision: str = 'float32'
-
-  def __post_init__(self):
-    _require_one_of(self, 'optimizer', OPTIMIZERS)
-    _require_one_of(self, 'schedule', SCHEDULES)
-    _require_one_of(self, 'precision', PRECISIONS)
-    if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-      raise InputError(f'learning_rate is {self.learning_rate}, but must be above 0')
-    _require_range(self, ('warmup_fraction', 'final_fraction'), 0, 1)
-    _require_range(self, ('weight_decay', 'clip_norm'), 0, math.inf)
-    _require_range(self, ('accumulate',), 1, math.inf)
-    if self.schedule == 'exponential' and self.final_fraction == 0:
-      raise InputError('final_fraction is 0, which no exponential reaches')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,17 +156,17 @@ class TrainConfig:
     counts = ('steps', 'batch_size', 'shuffle_buffer', 'validate_every')
     counts += ('steps_per_call',)
     counts += ('checkpoint_every', 'checkpoints_kept', 'log_every')
-    _require_range(self, counts, 1, math.inf)
+    require_range(self, counts, 1, math.inf)
     # TensorFlow makes room for as many at once, and dies where there is none.
-    _require_range(self, ('batch_size', 'shuffle_buffer'), 1, _MOST_PATCHES)
-    _require_range(self, ('mix_fraction',), 0, 1)
+    require_range(self, ('batch_size', 'shuffle_buffer'), 1, _MOST_PATCHES)
+    require_range(self, ('mix_fraction',), 0, 1)
     rest = ('balance_power', 'patience', 'show_clips', 'profile_steps')
-    _require_range(self, rest, 0, math.inf)
-    _require_one_of(self, 'smear_to', IMPLIED)
+    require_range(self, rest, 0, math.inf)
+    require_one_of(self, 'smear_to', IMPLIED)
     if not 0 <= self.ema_decay < 1:
       raise InputError(f'ema_decay is {self.ema_decay}, but must be in [0, 1)')
     if self.best_metric:
-      _require_one_of(self, 'best_metric', BEST_METRICS)
+      require_one_of(self, 'best_metric', BEST_METRICS)
     if (self.best_metric or self.patience) and not self.validation_records:
       raise InputError('best_metric and patience need validation_records')
     if (self.validation_list or self.validate_strong) and not self.validation_records:
@@ -309,19 +269,3 @@ class TrainConfig:
       frame_values=patch_shape[1],
       seed=self.seed,
     )
-
-
-def _require_one_of(config: Any, name: str, choices: tuple[str, ...]) -> None:
-  value = getattr(config, name)
-  if value not in choices:
-    raise InputError(f'{name} is {value!r}, but must be one of {", ".join(choices)}')
-
-
-def _require_range(
-  config: Any, names: tuple[str, ...], least: float, most: float
-) -> None:
-  for name in names:
-    value = getattr(config, name)
-    if not least <= value <= most:
-      wanted = f'in [{least}, {most}]' if math.isfinite(most) else f'at least {least}'
-      raise InputError(f'{name} is {value}, but must be {wanted}')

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import tqdm
 
-from audioset_ml.errors import RecordError
+from audioset_ml.errors import RecordError, counted
 from audioset_ml.labels.label_set import LabelSetWriter
 from audioset_ml.labels.states import EXPLICIT_STATES, LabelTable
 from audioset_ml.labels.unmarked import has_class
@@ -105,7 +105,8 @@ class Flagger:
       self._flags.replace(first, packed)
     (percent,) = self._rule.values
     tqdm.tqdm.write(
-      f"step {step}: {number} labels flagged, {percent} % of each class's implicit "
+      f"step {step}: {counted(number, 'label')} flagged, {percent} % of each class's "
+      'implicit '
       'negatives'
     )
     return True
@@ -153,7 +154,8 @@ class Flagger:
         return False
     if row != len(scores):
       raise RecordError(
-        f'{records.path}: its shards hold {row} of {len(scores)} clips to flag labels '
+        f'{records.path}: its shards hold {row} of {counted(len(scores), "clip")} to '
+        'flag labels '
         'of; run prepare again into a new folder'
       )
     return True

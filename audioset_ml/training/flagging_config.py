@@ -3,7 +3,7 @@
 import dataclasses
 from decimal import Decimal
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 
 # A label that the network flags has no teacher's score.
 FLAGS_AS = ('ignored', 'positive')
@@ -40,7 +40,8 @@ class FlaggingConfig:
     """Raises InputError if a run of so many steps would never flag labels."""
     if round(self.first * steps) >= steps:
       raise InputError(
-        f'flag_from is {self.first}, which of {steps} steps is the end: no label would '
+        f'flag_from is {self.first}, which of {counted(steps, "step")} is the end: no '
+        'label would '
         'ever be flagged'
       )
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
@@ -79,8 +79,8 @@ def _part(source: Source, worker: int, workers: int) -> Source:
   shards = source.records.shards[worker::workers]
   if not shards:
     raise InputError(
-      f'{source.records.path}: has {len(source.records.shards)} shards, too few for '
-      f'{workers} workers; prepare with fewer --clips_per_shard'
+      f'{source.records.path}: has {counted(len(source.records.shards), "shard")}, too '
+      f'few for {counted(workers, "worker")}; prepare with fewer --clips_per_shard'
     )
   records = dataclasses.replace(source.records, shards=shards)
   return dataclasses.replace(source, records=records)

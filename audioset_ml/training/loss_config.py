@@ -21,7 +21,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 
 _FRACTION, _ANY = (0.0, 1.0), (0.0, math.inf)
 
@@ -192,7 +192,7 @@ class LossConfig:
       what = "of a batch's suspected negatives"
       if not last:
         found.append(
-          f'the run has one epoch ({epoch_steps} steps), and changes nothing'
+          f'the run has one epoch ({counted(epoch_steps, "step")}), and changes nothing'
         )
       elif self.kind.keeps_labels:
         found.append(
@@ -201,7 +201,7 @@ class LossConfig:
       else:
         does = 'are left out' if self.name == 'll_r' else 'are trained as positives'
         found.append(
-          f'{delta:g} % more {what} {does} every {epoch_steps} steps, '
+          f'{delta:g} % more {what} {does} every {counted(epoch_steps, "step")}, '
           f'{min(last * delta, 100):g} % at the end'
         )
     return [f'negative_loss {self.name}: {text}' for text in found]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from audioset_ml.training.config import OptimizerConfig
+from audioset_ml.training.optimizer_config import OptimizerConfig
 
 _CLASSES = {
   'adam': keras.optimizers.Adam,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml import folders
-from audioset_ml.errors import InputError, ModelError, RecordError
+from audioset_ml.errors import InputError, ModelError, RecordError, agreeing, counted
 from audioset_ml.evaluation.chosen_clips import lost_clips, named_clips
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.label_set import LabelSet
@@ -164,9 +164,15 @@ def _open_source(
   if config.clip_list:
     listed = frozenset(named_clips(records, config.clip_list))
     here = len(listed.intersection(records.clip_ids))
-    print(f'{config.clip_list}: {records.path} has {here} of its {len(listed)} clips')
+    print(
+      f'{config.clip_list}: {records.path} has {here} of its '
+      f'{counted(len(listed), "clip")}'
+    )
   if both := len(held_out.intersection(records.clip_ids)):
-    print(f'{records.path}: {both} of its clips are for validation, not trained on')
+    print(
+      f'{records.path}: {both} of its clips {agreeing(both, "are")} for validation, '
+      'not trained on'
+    )
   label_set = LabelSet.read(config.label_set) if config.label_set else None
   if label_set is not None and not label_set.packed.any():
     print(f'{config.label_set}: flags no label; this is training without a label set')

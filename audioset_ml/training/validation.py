@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from audioset_ml.errors import InputError
+from audioset_ml.errors import InputError, counted
 from audioset_ml.evaluation.chosen_clips import choose_clips
 from audioset_ml.evaluation.files import STRONG_PREFIX
 from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
@@ -132,7 +132,8 @@ def _labelled_clips(records: RecordsFolder, config: TrainConfig) -> LabelledClip
   found = Truth.read(records).of(clips)
   if not found.has_frames:
     raise InputError(
-      f'{records.path}: none of the {len(clips)} validation clips has a frame with an '
+      f'{records.path}: none of {counted(len(clips), "validation clip")} has a frame '
+      'with an '
       'event (prepare --strong_tsv), which validation on strong labels needs'
     )
   return found

@@ -3,7 +3,7 @@
 import os
 import re
 
-from audioset_ml.errors import InputError, shown
+from audioset_ml.errors import InputError, agreeing, counted, shown
 from audioset_ml.input_files import fault_of_form, parse_json
 
 
@@ -41,5 +41,6 @@ def worker_index() -> int:
       f'"task": {{"type": "worker", "index": 0}}}} ({type(error).__name__}: {error})'
     ) from error
   if not 0 <= index < len(workers):
-    raise InputError(f'TF_CONFIG: task {index}, but there are {len(workers)} workers')
+    there = f'{agreeing(len(workers), "are")} {counted(len(workers), "worker")}'
+    raise InputError(f'TF_CONFIG: task {index}, but there {there}')
   return index

@@ -8,8 +8,8 @@ The class map, yamnet_class_map.csv, is taken from beside the weights.
 import pathlib
 import sys
 
-from audioset_ml.models.saved_model import load_waveform_model
 from audioset_ml.models.tagging import tag_files
+from audioset_ml.models.waveform_loading import load_waveform_model
 
 # For each folder the YAMNet classes that name its sound.
 NAMES = {

@@ -278,7 +278,7 @@ SHARED = {
   '07/audio/cut_0.flac': (9.98, '30.00 s'),
   '07/audio/cut_10000.flac': (9.98, '30.00 s'),
   '09/audio/flutter_0.wav': (10.0, ''),
-  '09/audio/doubled_0.wav': (10.0, '640000'),
+  '09/audio/doubled_0.wav': (10.0, '640,000'),
   **{f'10/audio/{name}_0.wav': (4.04, '') for name in _CODINGS},
   '12/audio/zoom_0.wav': (10.0, ''),
   '12/audio/oddnopad_0.wav': (10.0, ''),

@@ -127,8 +127,8 @@ def test_a_list_says_which_clips_to_choose_on(records, tmp_path):
 @pytest.mark.parametrize(
   ('wanted', 'message'),
   [
-    (['never_0'], 'clips.txt: 0 of the 2 clips are for validation'),
-    (CLIP_IDS, 'clips.txt: 2 of the 2 clips are for validation'),
+    (['never_0'], 'clips.txt: 0 of 2 clips are for validation'),
+    (CLIP_IDS, 'clips.txt: 2 of 2 clips are for validation'),
   ],
   ids=['none', 'all'],
 )
@@ -138,10 +138,10 @@ def test_both_parts_must_have_clips(records, tmp_path, wanted, message):
 
 
 def test_too_few_folds_are_an_error(records):
-  with pytest.raises(InputError, match='1 folds are too few'):
+  with pytest.raises(InputError, match='1 fold is too few'):
     split_clips(records, np.arange(80), validation_folds=1)
   # Two clips of one recording cannot be divided.
-  with pytest.raises(InputError, match=r'2 folds: [02] of the 2 clips are for valid'):
+  with pytest.raises(InputError, match=r'2 folds: [02] of 2 clips are for valid'):
     split_clips(records, np.arange(2), validation_folds=2)
 
 

@@ -142,6 +142,15 @@ def test_intervals_hold_the_value():
     assert (by_class[name] < by_class[f'{name}_high']).all()
 
 
+def test_a_single_clip_says_nothing_of_other_clips():
+  table = labels([([0, 1, 2], [POSITIVE, NEGATIVE, POSITIVE])])
+  scores = np.array([[0.9, 0.2, 0.1]])
+  weights = bootstrap.clip_weights(1, 50, 0)
+  found = evaluate_weak(scores, table, CLASS_MAP, weights)
+  assert found.summary['lwlrap'] is not None
+  assert set(found.intervals().values()) == {None}
+
+
 def test_replicates_are_evaluations_of_the_clips_drawn():
   random = np.random.default_rng(0)
   states = random.choice([0, POSITIVE, NEGATIVE, IMPLICIT], (30, 3))

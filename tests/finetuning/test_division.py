@@ -128,6 +128,11 @@ def test_given_folds_decide():
       "group 'g' is in the folds 1 and 2",
     ),
     ([recording('x', 'a'), recording('y', 'b')], DivisionConfig(), 'are of one group'),
+    (
+      [recording('x', 'Rian'), *(recording(str(take), 'Rain') for take in range(10))],
+      DivisionConfig(),
+      "is 'Rian' (1 recording) another class than 'Rain' (10)?",
+    ),
     ([recording('x', 'a')], DivisionConfig(eval_fold='1'), 'or --fold_pattern'),
   ],
 )
@@ -169,7 +174,11 @@ def test_a_pattern_that_groups_nothing_is_told_and_so_is_none():
 @pytest.mark.parametrize(
   ('group', 'fold', 'said'),
   [
-    ('^loud', '', '--group_pattern=^loud finds nothing in the name of a.wav'),
+    (
+      '^loud',
+      '',
+      '^loud finds nothing in the names of 1 of 1 recording, a.wav',
+    ),
     ('(', '', '--group_pattern=(: no regular expression'),
     ('', '[', '--fold_pattern=[: no regular expression'),
   ],
@@ -198,12 +207,12 @@ def test_equal_files_are_kept_together_and_told_where_folds_part_them():
   contents = {name: Content('', digest, 1.0) for name, digest in digests.items()}
   found, notes = with_copies_together(recordings, contents)
   assert [one.group for one in found] == ['g1', 'g1', 'g3', 'g4']
-  assert notes == ['1 groups were joined to others, since they hold an equal file']
+  assert notes == ['1 group was joined to others, since they hold an equal file']
   contents['c'] = Content('', 'same', 1.0)
   found, notes = with_copies_together(recordings, contents)
-  assert 'warning: 1 contents are in several folds' in notes[0]
+  assert 'warning: 1 content is in several folds' in notes[0]
   assert 'a = b = c' in notes[0]
-  assert 'have other labels in another file: a = b = c' in notes[1]
+  assert '1 content has other labels in another file: a = b = c' in notes[1]
 
 
 def test_groups_are_joined_through_several_copies():

@@ -39,3 +39,5 @@ def test_only_a_rare_class_is_taken_for_a_slip():
     'spelling'
   ]
   assert notes_on({'Singing': 40, 'Ringing': 30}) == []
+  # The numbers of numbered folders are no part of a class's name.
+  assert len(notes_on({'002 - Rain': 40, '012 - Rian': 1})) == 1

@@ -186,7 +186,7 @@ def test_frames_of_a_clip_that_holds_nothing_are_negatives(silence, tmp_path):
   flags.append(f'--explicit_tsv={tmp_path}/explicit.tsv')
   printed = run_stage_ok('frame_labels', *flags)
   assert '2 clips were annotated and hold nothing' in printed
-  assert '1 labels of whole clips are UNSURE' in printed
+  assert '1 label of whole clips is UNSURE' in printed
   table = pd.read_csv(tmp_path / 'framed.tsv', sep='\t')
   table = table[table['segment_id'].isin(silent)]
   assert (table['present'] == 'NOT_PRESENT').all()

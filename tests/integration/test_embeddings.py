@@ -100,7 +100,7 @@ def test_damage_is_told_where_it_is_listed(data, tmp_path):
   cut.write_bytes(cut.read_bytes()[:-100])
   flags = [*prepare_flags(data), f'--features_dir={features}', f'--output_dir={out}']
   printed = run_stage_ok('prepare', *flags)
-  said = f'1 files are damaged, 0 records are bad (see {out}/damaged_files.csv)'
+  said = f'1 file is damaged, 0 records are bad (see {out}/damaged_files.csv)'
   assert said in printed
   assert str(cut) in (out / 'damaged_files.csv').read_text()
 

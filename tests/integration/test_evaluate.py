@@ -256,7 +256,7 @@ def test_a_class_that_the_model_lacks_is_noted(config, scores, evaluate, tmp_pat
   changed = copy_of(scores, tmp_path / 'changed', without_a_class)
   _, metrics = evaluate(dataclasses.replace(config, scores=(changed,)))
   assert (
-    '1 classes have one and the same score for all clips (Middle, tone)'
+    '1 class has one and the same score for all clips (Middle, tone)'
     in (metrics['notes'][0])
   )
 
@@ -375,7 +375,7 @@ def test_scores_that_do_not_belong_here_are_errors(
   ('field', 'content', 'message'),
   [
     ('clip_list', '', 'names no clips'),
-    ('clip_list', 'other_0\n', 'names 1 clips, other_0 for one, but none of the 12'),
+    ('clip_list', 'other_0\n', 'names 1 clip, other_0 for one, but none of the 12'),
     ('framed_tsv', 'a\tb\n', 'its first row must name the columns'),
     (
       'framed_tsv',

@@ -33,7 +33,7 @@ def test_deseds_events_are_clips_labels_and_times(small_data, tmp_path):
   flags = (f'--segments_csv={path}', f'--strong_tsv={path}')
   printed = prepare(small_data, tmp_path / 'records', *flags)
   assert '12 clips (0.01 h)' in printed
-  assert '1 clips were annotated and hold nothing' in printed
+  assert '1 clip was annotated and holds nothing' in printed
   records = RecordsFolder.open(tmp_path / 'records')
   assert {row.seconds for row in records.read_clips().values()} == {2.0}
   labels = Truth.read(records).of()

@@ -122,8 +122,8 @@ def test_a_folder_becomes_a_model_and_what_is_added_to_it_is_noticed(
   printed = run_stage_ok('finetune', *flags)
   for text in (planned, printed):
     assert '3 recordings added: owl/hoot0_0.wav' in text
-    assert '1 recordings gone: low hum/low1_1.wav' in text
-    assert '1 recordings with another content: low hum/low2_1.wav' in text
+    assert '1 recording gone: low hum/low1_1.wav' in text
+    assert '1 recording with another content: low hum/low2_1.wav' in text
     assert 'new classes: owl' in text
   assert ClassMap.read(out / 'model/class_map.csv').names == (
     *sorted(TONES)[:1],
@@ -152,9 +152,9 @@ def test_a_run_that_fails_to_be_brought_up_to_date_stays_as_it_was(
     failed = run_stage('finetune', *flags, setup=setup)
     assert failed.returncode == 1, failed.stderr
     assert told in failed.stderr
-    assert '1 recordings added' in failed.stdout
+    assert '1 recording added' in failed.stdout
     assert faults.content(out) == before
-  assert '1 recordings added' in run_stage_ok('finetune', *flags)
+  assert '1 recording added' in run_stage_ok('finetune', *flags)
   assert faults.content(out) != before
   assert not list(out.glob('.*d*'))
 
@@ -296,7 +296,7 @@ def test_a_table_of_several_labels_is_measured_by_map(tones, network, tmp_path):
   # Another fold is a change, too.
   name = '"whistle, high/whistle4_1.wav",whistle,present,'
   table.write_text(table.read_text().replace(f'{name}1', f'{name}0'))
-  assert '1 recordings with other labels, group or fold' in run_stage_ok(
+  assert '1 recording with other labels, group or fold' in run_stage_ok(
     'finetune',
     f'--sounds={table}',
     f'--model={network}',

@@ -136,8 +136,8 @@ def test_a_changed_input_is_told_of_and_overwrite_makes_the_trial_anew(tmp_path)
   assert refused.returncode == 1
   assert 'has changed since; replace it with --overwrite' in refused.stdout
   again = run_stage_ok('sweep', f'--output_dir={out}', stage, '--overwrite')
-  assert '1 of 1 trials finished' in again
-  assert '1 trials, 1 finished' in run_stage_ok('sweep', f'--output_dir={out}', stage)
+  assert '1 of 1 trial finished' in again
+  assert '1 trial, 1 finished' in run_stage_ok('sweep', f'--output_dir={out}', stage)
 
 
 def test_a_sweeps_flagfile_repeats_it(tmp_path):

@@ -43,7 +43,7 @@ def test_the_same_classes_change_nothing():
   ('text', 'message'),
   [
     ('rain,Dog\n', 'starts with the row class,model_class'),
-    ('class,model_class\nrain\n', 'row 2: 1 columns instead of class,model_class'),
+    ('class,model_class\nrain\n', 'row 2: 1 column instead of class,model_class'),
     ('class,model_class\nrain,Rane\n', "row 2: 'Rane' is neither the mid nor"),
     ('class,model_class\nrian,Dog\n', "row 2: 'rian' is neither the mid nor"),
     ('class,model_class\nrain,Dog\n', 'no row for 2 classes, dog for one'),

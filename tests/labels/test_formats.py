@@ -88,6 +88,19 @@ def test_clips_may_differ_in_length(tmp_path):
   assert [one.row for one in wrong.found] == [2]
 
 
+def test_a_recordings_name_stands_for_its_only_clip(tmp_path):
+  names = ('my dog', 'my dog', 'a_0', 'twice', 'a_b', 'a_b_0', 'gone')
+  rows = [f'{name}\t{row}\t{row + 1}\t/m/a' for row, name in enumerate(names)]
+  path = write_rows(tmp_path / 'strong.tsv', formats.STRONG_COLUMNS, *rows)
+  clips = ['my dog_0', 'a_0', 'twice_0', 'twice_900', 'a_b', 'a_b_0']
+  wrong, lengths = WrongRows(skip=True), pd.Series(9.0, clips)
+  lengths['my dog_0'] = 1.5
+  table = formats.read_strong_tsv(path, CLASS_MAP, wrong, lengths)
+  assert table['segment_id'].tolist() == ['my dog_0', *names[2:]]
+  assert [one.row for one in wrong.found] == [3]  # ends behind the clip's end
+  assert 'my dog_0 is only 1.5 s long' in wrong.found[0].what
+
+
 def test_explicit_labels_are_present_or_not(tmp_path):
   path = tmp_path / 'explicit.tsv'
   write_rows(path, formats.EXPLICIT_COLUMNS, 'abc_0\t/m/a\tMAYBE')

@@ -178,7 +178,7 @@ def test_a_wrong_ontology_is_named(tmp_path, content, message):
 
 
 def test_an_ontology_of_other_labels_is_an_error():
-  with pytest.raises(LabelError, match='has none of the 1 classes'):
+  with pytest.raises(LabelError, match='has none of 1 class'):
     DIAMOND.implied_classes(ClassMap(('elsewhere',), ('Elsewhere',)))
 
 

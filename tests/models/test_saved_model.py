@@ -12,11 +12,8 @@ from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model, embedding_model
-from audioset_ml.models.saved_model import (
-  export_saved_model,
-  export_trained_model,
-  load_waveform_model,
-)
+from audioset_ml.models.saved_model import export_saved_model, export_trained_model
+from audioset_ml.models.waveform_loading import load_waveform_model
 from audioset_ml.models.waveform_model import WaveformModel
 
 pytestmark = pytest.mark.few

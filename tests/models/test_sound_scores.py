@@ -11,8 +11,8 @@ from audioset_ml.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model
-from audioset_ml.models.saved_model import LoadedWaveformModel
 from audioset_ml.models.sound_scores import SoundScores
+from audioset_ml.models.waveform_loading import LoadedWaveformModel
 from audioset_ml.models.waveform_model import WaveformModel
 
 pytestmark = pytest.mark.few

@@ -13,6 +13,7 @@ NAMES = ('Hum', 'Bark', 'Rain')
 
 
 class SilentModel:
+  class_names = ('Silence',)
   front_end = FrontEnd()
 
   def at_hop(self, waveform, hop_frames):
@@ -37,7 +38,7 @@ def test_notes_come_with_the_tags(tmp_path):
   first, second = tagging.tag_files(SilentModel(), [str(whole), str(cut)])
   assert first.notes == ()
   assert not first.is_damaged
-  assert second.notes == ('its header says 64000 bytes of sound, 39956 are there',)
+  assert second.notes == ('its header says 64,000 bytes of sound, 39,956 are there',)
   assert second.is_damaged
 
 

@@ -117,7 +117,7 @@ def test_the_label_set_is_joined_by_clip_not_by_row(records):
 def test_a_label_set_must_cover_the_clips_and_classes(records):
   ignored = np.zeros((len(records.clip_ids), 3), bool)
   fewer = label_set_of(records, ignored[:-2], clip_ids=records.clip_ids[:-2])
-  with pytest.raises(RecordError, match='lacks 2 of the 12 clips'):
+  with pytest.raises(RecordError, match='lacks 2 of 12 clips'):
     take(records, 1, fewer)
   other = ClassMap(('/m/low', '/m/high', '/m/middle'), ('a', 'b', 'c'))
   with pytest.raises(RecordError, match=r'class 1 is /m/middle, but in label set'):

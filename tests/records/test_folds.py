@@ -19,7 +19,7 @@ def test_folds_keep_recordings_whole_and_are_about_equal():
 
 @pytest.mark.parametrize(
   ('index', 'folds', 'message'),
-  [(0, 1, '1 folds are too few'), (5, 5, 'no fold 5 among 5'), (-1, 3, 'no fold -1')],
+  [(0, 1, '1 fold is too few'), (5, 5, 'no fold 5 among 5'), (-1, 3, 'no fold -1')],
 )
 def test_an_impossible_fold_is_named(index, folds, message):
   with pytest.raises(InputError, match=message):

@@ -94,8 +94,8 @@ def test_what_is_wrong_is_named(records, tmp_path):
 
   refused(VALUES, ORDER[1:], 'has 4 rows, but there are 3 ids')
   refused(VALUES, ['one_0', *ORDER[1:]], 'the clip one_0 stands there twice')
-  refused(VALUES[:3], ORDER[:3], 'lacks 1 of the 3 clips .* two_0 for one')
-  refused(VALUES[:, :1], ORDER, 'has 1 columns, but there are 2 classes')
+  refused(VALUES[:3], ORDER[:3], 'lacks 1 of 3 clips .* two_0 for one')
+  refused(VALUES[:, :1], ORDER, 'has 1 column, but there are 2 classes')
   refused(VALUES.astype(int), ORDER, 'not floats')
   refused(np.where(VALUES == 5, np.nan, VALUES), ORDER, 'score of one_0, B, is NaN')
   np.save(path, VALUES)

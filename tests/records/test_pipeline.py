@@ -60,7 +60,7 @@ def test_clips_without_usable_sound_are_listed_with_the_reason(small_data, tmp_p
   (audio / files[0].name).write_bytes(files[0].read_bytes())
   told = run_stage_ok(*again).splitlines()
   assert told[0].startswith(f'{out}: finished already with the same flags')
-  assert told[1].startswith('1 of the 1 clips without sound in them have a file by now')
+  assert told[1].startswith('1 of 1 clip without sound in them has a file by now')
   assert files[0].name in told[1]
 
 

@@ -203,7 +203,7 @@ def test_another_start_in_two_files_is_a_clip_in_two_files(data, tmp_path):
   ('frames', 'detail'),
   [
     ([], 'no frames'),
-    ([bytes(128), bytes(1024)], 'frame 1 has 1024 bytes, not 128'),
+    ([bytes(128), bytes(1024)], 'frame 1 has 1,024 bytes, not 128'),
     ([[0.5] * 128], 'frames are floats, not the strings of 128 bytes'),
     ([bytes(128), [0.5]], 'frame 1 has no single string of bytes'),
   ],
@@ -266,7 +266,7 @@ def test_a_broken_length_loses_what_follows(data, tmp_path):
   made = prepare(data, tmp_path / 'records')
   assert set(skipped(made)) == {'04_video-id_4000', '05_video-id_5000'}
   ((_, problem),) = rows_of(made, 'damaged_files.csv')
-  assert 'after 1 records' in problem
+  assert 'after 1 record' in problem
   assert 'wrong checksum' in problem
 
 

@@ -218,7 +218,7 @@ def test_evaluations_of_other_clips_are_shown_but_not_compared(evaluations, tmp_
 @pytest.mark.parametrize(
   ('names', 'baseline', 'message'),
   [
-    (['one'], '', '1 names for 2 evaluations'),
+    (['one'], '', '1 name for 2 evaluations'),
     (['one', 'one'], '', "'one' names two evaluations"),
     (['one', 'two'], 'three', "the baseline 'three' is none of one, two"),
   ],

@@ -63,11 +63,10 @@ def test_records_are_described():
     'Hz, patches of 0.96 s',
     'labels: 20 explicit positives, 5 explicit negatives, 7 events, 1 refuted '
     'stretches',
-    'classes: 3, of which 1 have labels; the most frequent, with their explicit '
-    'labels:',
+    'classes: 3, of which 1 has labels; the most frequent, with their explicit labels:',
     '  positives  negatives  clips with events',
     '         20          5                  2  Narration, monologue',
-    'clips with strong labels among the first 1 clips, to be drawn with --clip_id:',
+    'clips with strong labels among the first 1 clip, to be drawn with --clip_id:',
     '  abc_30000  2 labels of 2 classes',
   ]
 

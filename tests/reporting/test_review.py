@@ -132,13 +132,16 @@ def test_events_are_decided_on_like_flagged_labels(
   clips = [row for row in range(12) if states[row, 2] == LabelState.IMPLICIT_NEGATIVE]
   known = next(row for row in range(12) if states[row, 2] != 0)
   rows = [(records.clip_ids[row], 0.1, 0.5, '/m/high') for row in (*clips, known)]
-  rows.append((records.clip_ids[clips[1]], 0.7, 1.9, '/m/high'))
+  # By its recording's name, as `tag` has it.
+  recording = records.clip_ids[clips[1]].rpartition('_')[0]
+  rows.append((recording, 0.7, 1.9, '/m/high'))
   rows.append(('another_clip', 0.0, 1.0, '/m/high'))
   path, output = tmp_path / 'events.tsv', tmp_path / 'review.html'
   formats.write_strong_tsv(path, pd.DataFrame(rows, columns=formats.STRONG_COLUMNS))
   shared = [f'--records={plain_records}', f'--audio_dir={small_data}/audio']
   shared += [f'--output={output}']
   run_stage_ok('review', f'--events={path}', *shared)
+  assert data_of(output)['title'] == 'Events'
   (one,) = data_of(output)['classes']
   assert one['mid'] == '/m/high'
   assert one['items'][0] == {'clip': records.clip_ids[clips[1]], 'event': 0.7}
@@ -320,7 +323,7 @@ def test_without_sounds_the_page_links_to_the_videos(flagged, plain_records, tmp
   printed = run_stage_ok(
     'review', *[flag for flag in flags if not flag.startswith('--audio_dir')]
   )
-  assert 'to decide on; no sounds of the ' in printed
+  assert 'to decide on; no sounds of ' in printed
   assert [path.name for path in tmp_path.iterdir()] == ['silent.html']
   clips = data_of(output)['clips']
   for clip_id, clip in clips.items():
@@ -415,7 +418,7 @@ def test_a_text_cannot_break_the_page(flagged, plain_records, small_data, tmp_pa
 def test_other_clips_are_refused(flagged, plain_records):
   from audioset_ml.labels.label_set import LabelSet
   from audioset_ml.records.scores import read_scores
-  from audioset_ml.reporting.review import ReviewInputs
+  from audioset_ml.reporting.review_inputs import ReviewInputs
 
   records = RecordsFolder.open(plain_records)
   label_set = LabelSet.read(flagged / 'discard_60')

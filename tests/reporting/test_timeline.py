@@ -170,6 +170,11 @@ def test_the_page_in_a_browser(page, tmp_path, width):
     assert '0:00.0 to 0:20.0' in run(
       'return document.getElementById("span").textContent'
     )
+    # A phone that is turned shows the whole sound still.
+    run('scroller.style.width = "200px"; window.onresize()')
+    assert '0:00.0 to 0:20.0' in run(
+      'return document.getElementById("span").textContent'
+    )
 
 
 def test_the_best_classes_of_a_sound_are_shown(tmp_path):

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from audioset_ml.training import distribution
-from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+from audioset_ml.training.config import SourceConfig, TrainConfig
+from audioset_ml.training.optimizer_config import OptimizerConfig
 from audioset_ml.training.trainer import Shape, Trainer
 
 STEPS, BATCH = 20, 8

@@ -26,12 +26,13 @@ from audioset_ml.records.targets import pack, unpack
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.clip_flags import ClipFlags
-from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.flagging import Flagger, flagged_parts, write_label_sets
 from audioset_ml.training.flagging_config import FlaggingConfig
 from audioset_ml.training.loop import train
 from audioset_ml.training.loss_config import LossConfig
 from audioset_ml.training.loss_table import build_loss
+from audioset_ml.training.optimizer_config import OptimizerConfig
 from audioset_ml.training.trainer import Shape, Trainer
 from tests.stages import kill_stage_when, run_stage_ok
 from tests.training.test_train import train_flags, weights

@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from audioset_ml.errors import InputError
-from audioset_ml.training.config import OptimizerConfig, SourceConfig, TrainConfig
+from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.optimization import MovingAverage, build_optimizer
+from audioset_ml.training.optimizer_config import OptimizerConfig
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
 
 

@@ -176,7 +176,7 @@ def test_frames_need_events_on_validation_clips(records, tmp_path):
     validation_list=write_list(tmp_path / 'list.txt', clips_without_events(clips)),
     validate_strong=True,
   )
-  message = 'none of the 1 validation clips has a frame with an event'
+  message = 'none of 1 validation clip has a frame with an event'
   with pytest.raises(InputError, match=message):
     Validator(RecordsFolder.open(records), None, config)
 
@@ -187,7 +187,7 @@ def test_a_list_of_other_clips_is_an_error(records, tmp_path):
     validation_records=str(records),
     validation_list=write_list(tmp_path / 'list.txt', ['gone_0']),
   )
-  with pytest.raises(InputError, match='names 1 clips, gone_0 for one, but none of'):
+  with pytest.raises(InputError, match='names 1 clip, gone_0 for one, but none of'):
     Validator(RecordsFolder.open(records), None, config)
 
 
