@@ -51,8 +51,7 @@ def opened(file: SoundFile, place: int = 0) -> Iterator['Stream']:
   with file.open() as source:
     plain = None if place else libsndfile.translated(source, file.name)
     content = sound_file.Content.of(plain or source, place)
-    if plain and (lacking := claimed_sizes.lacking_bytes(source)):
-      notes = (Loss(f'its header says that {lacking} bytes more follow'),)
+    if plain and (notes := claimed_sizes.lacking(source)):
       content = dataclasses.replace(content, notes=notes)
     if content.notes and _was_text(content.view):
       raise AudioError(f'{file.name}: copied as if it were text, with other line ends')

@@ -21,6 +21,7 @@ _MP3_FRAMES = re.compile(
   rb'(?:Xing|Info)\0\0\0[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})|VBRI.{10}(.{4})',
   re.DOTALL,
 )
+_NUT, _NUT_INDEX = b'nut/multimedia container\0', bytes.fromhex('4e58dd672f23e64e')
 _START_BYTES = 1 << 12  # which hold an MP3 file's first frame, tags apart
 
 
@@ -131,8 +132,9 @@ class Content:
         notes += ('the end of the Ogg stream is not marked; it may be cut off',)
       elif any(page[27 : 27 + page[26]]) and not _is_rest(page):
         last_page = place
-    if lacking := claimed_sizes.lacking_bytes(view):
-      notes += (Loss(f'its header says that {lacking} bytes more follow'),)
+    if start.startswith(_NUT) and not _has_index(view):
+      notes += (Loss('the end of the NUT stream is not marked; it may be cut off'),)
+    notes += claimed_sizes.lacking(view)
     count = _MP3_FRAMES.search(start)
     frames = int.from_bytes(count[1] or count[2]) if count else 0
     is_ambisonic = bool(sound and sound.is_ambisonic)
@@ -185,6 +187,14 @@ def next_link(view: View, place: int) -> int | None:
       return None
     before = chunk
   return None
+
+
+def _has_index(view: View) -> bool:
+  """Whether a NUT file ends with its index, which says before its checksum how long
+  it is."""
+  view.seek(view.size - 12)
+  view.seek(view.size - int.from_bytes(view.read(8)))
+  return view.read(8) == _NUT_INDEX
 
 
 def _last_ogg_page(view: View) -> tuple[int, bytes]:
