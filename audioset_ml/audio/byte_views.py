@@ -20,6 +20,7 @@ _BEGINNINGS = re.compile(
   rb'|nut/multimedia|MPCK|MP\+\x07|tBaK',
   re.DOTALL,
 )
+ARCHIVES = b'PK\x03\x04', b'\x1f\x8b', b'Rar!', b'7z\xbc\xaf', b'BZh', b'\xfd7zXZ'
 _SYNC = b'\x0b\x77'  # of AC-3, whose reader knows no tags
 # Of MP3, MP2 and ADTS, whose readers do.
 _FRAME = re.compile(rb'\xff[\xe2-\xe7\xf0-\xff][\x10-\xef]|\x0b\x77', re.DOTALL)
@@ -83,6 +84,8 @@ def without_tags(file: BinaryIO) -> 'BinaryIO | View':
 def beginnings(file: 'BinaryIO | View') -> Iterator[int]:
   """Where a sound may begin behind other bytes, the first of such places."""
   data = _read_at(file, 0, _SOUGHT_BYTES)
+  if data.startswith(ARCHIVES) or data[257:262] == b'ustar':
+    return  # whose sounds may be several
   places = (match.start() for match in _BEGINNINGS.finditer(data, 1))
   frames = (
     match.start()

@@ -263,6 +263,8 @@ def _what_it_is(start: bytes) -> str:
     return (
       'its end, which tells where the sound is (moov), is lacking: never closed, or cut'
     )
+  if start.startswith(byte_views.ARCHIVES):
+    return 'an archive or packed, not a sound file; unpack it'
   text = start.lstrip(b'\xef\xbb\xbf \t\r\n')
   if text.startswith(b'<'):
     return 'HTML or XML, not a sound file'

@@ -74,3 +74,10 @@ def test_floats_that_are_called_24_bits(scale):
 def test_noise_is_read_by_its_bits():
   noise = np.random.default_rng(0).uniform(-1, 1, (2 * RATE, 2))
   assert_reads(wav(stored(noise, 16, 2), 2, 16, 8), noise, True)
+
+
+@pytest.mark.parametrize('width', [2, 3])
+def test_headers_without_bits(width):
+  data = wav(stored(SOUND, 8 * width, width), 2, 0, 2 * width)
+  short = data[:16] + struct.pack('<I', 14) + data[20:34] + data[36:]
+  np.testing.assert_allclose(read(short).waveform, SOUND.mean(axis=1), atol=1e-4)
