@@ -70,6 +70,9 @@ def _rows(path: str | os.PathLike, lines: pd.Series) -> pd.Series:
     return clips
   clips = _column(body)
   if clips is None:
+    for separator in SEPARATORS:  # of empty cells
+      if body.str.endswith(separator).all():
+        body = body.str.rstrip(separator)
     if body.str.contains(',|[;\t].*[;\t].*[;\t]').any():
       return _of_segments(path, body)
     clips = body.str.strip().str.strip('"')
