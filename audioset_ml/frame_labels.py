@@ -67,6 +67,7 @@ def main(_) -> None:
   explicit = None
   if FLAGS.explicit_tsv:
     explicit = formats.read_explicit_tsv(FLAGS.explicit_tsv, None, wrong_rows)
+    explicit = formats.decided(explicit)
   ratings = framing.with_silence(explicit, file)
   table = framing.frame_table(strong, ratings, clip_seconds=seconds)
   if FLAGS.dry_run:

@@ -2,24 +2,30 @@
 
 FFmpeg reads a file that was cut off to its end and says nothing. Formats: RFC 8794
 (Matroska), Apple's "Core Audio Format Specification" and AIFF, Sun's AU, Sony's Wave64,
-Microsoft's AVI RIFF, Creative's VOC. WAV's sizes: `wav_sizes`.
+Microsoft's AVI RIFF, Creative's VOC, ISO/IEC 13818-1 (MPEG-TS), and
+FFmpeg's readers of SoX, AST and RealMedia. WAV's sizes: `wav_sizes`.
 """
 
 import os
 from typing import BinaryIO
+
+from audioset_ml.audio.notes import Loss
+from audioset_ml.errors import counted
 
 _EBML, _SEGMENT = bytes.fromhex('1a45dfa3'), bytes.fromhex('18538067')
 _W64 = b'riff' + bytes.fromhex('2e91cf11a5d628db04c10000')
 _VOC = b'Creative Voice File\x1a'
 # Of what writes into a pipe, which can't fill in a size: so large, of 32 and 64 bits.
 _OPEN_32, _OPEN_64 = 0x7FFFF000, 1 << 62
+_OPEN = -1
 # Some writers count their header twice.
 _HEADER_BYTES = 128
 _MAX_CHUNKS = 1000
+_MAX_PICTURES = 1 << 20  # and sounds, a chunk each
 
 
-def lacking_bytes(file: BinaryIO) -> int:
-  """How many bytes more a file should have; 0 where its header doesn't say.
+def lacking(file: BinaryIO) -> tuple[str, ...]:
+  """A note on what a file lacks; none where its headers don't say.
 
   Args:
     file: the file, seekable, of a form that is known by its first bytes.
@@ -27,14 +33,23 @@ def lacking_bytes(file: BinaryIO) -> int:
   size = file.seek(0, os.SEEK_END)
   file.seek(0)
   start = file.read(1 << 12)
+  if packet := _transport_packet(start):
+    rest = _rest_of_transport(file, size, packet)
+    return (Loss(f'its last packet lacks {counted(rest, "byte")}'),) if rest else ()
+  end, slack = _end(file, start), _HEADER_BYTES
   if start.startswith(_EBML):
-    return max(0, _end_of_matroska(start) - size)
-  lacking = _end(file, start) - size
-  return lacking if lacking > _HEADER_BYTES else 0
+    end, slack = _end_of_matroska(start), 0
+  elif end == _OPEN and start.startswith(b'RIFF'):
+    end, slack = _end_of_avi(file), 0
+  if end == _OPEN:
+    return ('its header leaves open how much sound it has',)
+  if end - size <= slack:
+    return ()
+  return (Loss(f'its header says that {counted(end - size, "more byte", "follow")}'),)
 
 
 def _end(file: BinaryIO, start: bytes) -> int:
-  """Where the file should end; 0 if that isn't known."""
+  """Where the file should end; 0 if that isn't known, _OPEN if it was left open."""
   if start.startswith(b'RIFX'):
     return _closed(start[4:8], 'big', 8)
   if start.startswith(b'dns.'):
@@ -47,16 +62,22 @@ def _end(file: BinaryIO, start: bytes) -> int:
     return _closed(start[4:8], 'little', 8)
   if start.startswith(_W64):
     return _closed(start[16:24], 'little', 0)
+  if start.startswith(b'STRM'):
+    return _closed(start[4:8], 'big', 64)
+  if start.startswith((b'.SoX', b'XoS.')):
+    return _end_of_sox(start)
+  if start.startswith(b'.RMF'):
+    return _end_of_real(file)
   if start.startswith(b'caff'):
     return _end_of_caf(file)
   return _end_of_voc(file, start) if start.startswith(_VOC) else 0
 
 
 def _closed(size: bytes, order: str, more: int) -> int:
-  """A size and what it doesn't count; 0 if it was left open."""
+  """A size and what it doesn't count; _OPEN if it was left open."""
   number = int.from_bytes(size, order)
   limit = _OPEN_32 if len(size) == 4 else _OPEN_64
-  return number + more if 0 < number < limit else 0
+  return number + more if 0 < number < limit else _OPEN
 
 
 def _end_of_caf(file: BinaryIO) -> int:
@@ -65,12 +86,72 @@ def _end_of_caf(file: BinaryIO) -> int:
   for _ in range(_MAX_CHUNKS):
     file.seek(place)
     head = file.read(12)
-    if len(head) < 12 or not (end := _closed(head[4:], 'big', place + 12)):
+    if len(head) < 12:
       return 0
-    if head[:4] == b'data':
+    end = _closed(head[4:], 'big', place + 12)
+    if head[:4] == b'data' or end == _OPEN:
       return end
     place = end
   return 0
+
+
+def _end_of_avi(file: BinaryIO) -> int:
+  """Where the last chunk ends, of a file that was never closed; _OPEN without index."""
+  place = 12
+  for _ in range(_MAX_PICTURES):
+    file.seek(place)
+    head = file.read(12)
+    if len(head) < 8:
+      return _OPEN
+    size = int.from_bytes(head[4:8], 'little')
+    if head[:4] == b'idx1':
+      return place + 8 + size
+    if head[:4] == b'LIST' and head[8:] in (b'movi', b'rec '):
+      place += 12
+      continue
+    file.seek(place + 8 + size - 1)
+    if not file.read(1):
+      return place + 8 + size
+    place += 8 + size + (size & 1)
+  return _OPEN
+
+
+def _end_of_sox(start: bytes) -> int:
+  """Where the samples end, of 32 bits each; _OPEN if their number is."""
+  order = 'little' if start.startswith(b'.SoX') else 'big'
+  header = int.from_bytes(start[4:8], order)
+  samples = _closed(start[8:16], order, 0)
+  return _OPEN if samples == _OPEN else 4 + header + 4 * samples
+
+
+def _end_of_real(file: BinaryIO) -> int:
+  """Where the chunk with the sound ends; 0 if there is none."""
+  place = 0
+  for _ in range(_MAX_CHUNKS):
+    file.seek(place)
+    head = file.read(8)
+    if len(head) < 8:
+      return 0
+    end = _closed(head[4:], 'big', place)
+    if head[:4] == b'DATA' or end == _OPEN:
+      return end
+    place = end
+  return 0
+
+
+def _transport_packet(start: bytes) -> int:
+  """The size of the packets of a transport stream; 0 if it is none."""
+  for size, first in ((188, 0), (192, 4)):
+    if set(start[first::size][:10]) == {0x47} and len(start) > 4 * size:
+      return size
+  return 0
+
+
+def _rest_of_transport(file: BinaryIO, size: int, packet: int) -> int:
+  """How many bytes the last packet of a transport stream lacks."""
+  rest = size % packet
+  file.seek(size - rest + packet - 188)
+  return packet - rest if rest and file.read(1) in (b'', b'\x47') else 0
 
 
 def _end_of_voc(file: BinaryIO, start: bytes) -> int:
@@ -81,7 +162,10 @@ def _end_of_voc(file: BinaryIO, start: bytes) -> int:
     head = file.read(4)
     if len(head) < 4 or not 0 < head[0] < 10:  # 0 is the end
       break
-    place += 4 + int.from_bytes(head[1:], 'little')
+    size = int.from_bytes(head[1:], 'little')
+    if size in (0, 0xFFFFFF):
+      return _OPEN
+    place += 4 + size
   return place
 
 

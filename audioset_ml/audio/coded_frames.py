@@ -2,7 +2,7 @@
 
 Such files are frames, one behind the other, without time stamps. FFmpeg seeks the next
 one where a frame isn't whole, and decodes half a frame, without a word. Formats:
-ISO/IEC 11172-3 (layers I to III), 13818-7 (ADTS) and ATSC A/52 (AC-3).
+ISO/IEC 11172-3 (layers I to III), 13818-7 (ADTS) and ATSC A/52 (AC-3, E-AC-3).
 """
 
 # kbit/s by the bit rate's index, which begins at 1: of layers I to III of MPEG 1; of
@@ -17,6 +17,7 @@ _MPEG_2 = (
   *[(8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)] * 2,
 )
 _AC3 = (*_MPEG_1[2], 384, 448, 512, 576, 640)
+_AC3_SYNC = b'\x0b\x77'
 _AC3_RATES = (48000, 44100, 32000)
 _RATES = (44100, 48000, 32000)  # Hz of MPEG 1; others have a half and a quarter
 
@@ -51,12 +52,13 @@ def frame_size(frame: bytes) -> int:
   """How many bytes a frame should have; 0 where its header doesn't say.
 
   Args:
-    frame: a frame of ADTS, MPEG or AC-3, from its beginning.
+    frame: a frame of ADTS, MPEG or AC-3, from its beginning; of AC-3 with those of
+      further channels that belong to it.
   """
   if len(frame) < 6:
     return 0
-  if frame.startswith(b'\x0b\x77'):
-    return _ac3_size(frame)
+  if frame.startswith(_AC3_SYNC):
+    return _ac3_sizes(frame)
   if frame[0] != 0xFF:
     return 0
   if frame[1] & 0xF6 == 0xF0:
@@ -77,10 +79,25 @@ def frame_size(frame: bytes) -> int:
   return samples // 8 * 1000 * kilobits // hertz + padding
 
 
+def _ac3_sizes(frames: bytes) -> int:
+  """The size of a frame of AC-3 and of those behind it; 0 where one doesn't say."""
+  place = 0
+  while frames.startswith(_AC3_SYNC, place):
+    frame = frames[place : place + 6]
+    size = _ac3_size(frame) if len(frame) == 6 else 6  # of which more is lacking
+    if not size:
+      return 0
+    place += size
+  return place
+
+
 def _ac3_size(frame: bytes) -> int:
-  """The size of a frame of AC-3; 0 of Enhanced AC-3."""
+  """The size of a frame of AC-3 or E-AC-3; 0 if its header is wrong."""
+  form = frame[5] >> 3
+  if 10 < form <= 16:
+    return 2 * ((frame[2] & 7) << 8 | frame[3]) + 2
   rate, code = frame[4] >> 6, frame[4] & 63
-  if rate == 3 or code >= 2 * len(_AC3) or frame[5] >> 3 > 10:
+  if rate == 3 or code >= 2 * len(_AC3) or form > 16:
     return 0
   words = _AC3[code >> 1] * 96_000 // _AC3_RATES[rate]
   return 2 * (words + (rate == 1 and code & 1))

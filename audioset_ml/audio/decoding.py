@@ -1,8 +1,8 @@
 """Sound files to waveforms: all of the sound that can be decoded, and what was odd.
 
-FFmpeg decodes (`audio.ffmpeg`; as quick as libsndfile on Ogg Vorbis, and tensorflow-io
-takes four times as long) and soxr resamples (stop band −143 dB). What decodes is used;
-how much sound there should be, the caller knows better than a file's header.
+FFmpeg decodes (`audio.ffmpeg`; tensorflow-io takes 4.7 times as long) and soxr
+resamples (stop band −143 dB). What decodes is used; how much sound there should be, the
+caller knows better than a file's header.
 """
 
 import dataclasses

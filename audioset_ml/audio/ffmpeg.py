@@ -7,17 +7,20 @@ other files and addresses, aren't among them.
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import av
 import numpy as np
 
-from audioset_ml.audio import claimed_sizes, libsndfile, sound_file
+from audioset_ml.audio import byte_views, claimed_sizes, libsndfile, sound_file
+from audioset_ml.audio.byte_views import View
 from audioset_ml.audio.losses import Losses, packets
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.audio.tfio_decoding import Encoding
-from audioset_ml.errors import AudioError, counted
+from audioset_ml.errors import AudioError
 
 av.logging.set_level(None)  # what it finds in a file, notes and errors say
 
@@ -49,22 +52,49 @@ def opened(file: SoundFile, place: int = 0) -> Iterator['Stream']:
     AudioError: it has none, or isn't sound at all.
   """
   with file.open() as source:
-    plain = None if place else libsndfile.translated(source, file.name)
-    content = sound_file.Content.of(plain or source, place)
-    if plain and (lacking := claimed_sizes.lacking_bytes(source)):
-      notes = (Loss(f'its header says that {counted(lacking, "more byte", "follow")}'),)
-      content = dataclasses.replace(content, notes=notes)
-    if content.notes and _was_text(content.view):
-      raise AudioError(f'{file.name}: copied as if it were text, with other line ends')
-    with _container(content.view, file.name) as container:
+    container, content, is_translated = _found(source, file.name, place)
+    with container:
       if not container.streams.audio:
         kind = container.format.name
         raise AudioError(f'{file.name}: has no audio stream ({kind})')
       if container.streams.audio[0].codec_context is None:
         raise AudioError(f'{file.name}: its audio codec is unknown to FFmpeg')
       stream = Stream(container, file.name, content, place)
-      stream.is_translated = plain is not None
+      stream.is_translated = is_translated
       yield stream
+
+
+def _found(source: BinaryIO, name: str, place: int) -> tuple:
+  """FFmpeg's container of an open file, its content, and whether that is another's.
+
+  Where the file begins with other bytes, of the first sound that can be read in it.
+
+  Raises:
+    AudioError: it isn't sound.
+  """
+  try:
+    return _at(source, name, place)
+  except AudioError:
+    size = source.seek(0, os.SEEK_END)
+    for start in () if place else byte_views.beginnings(source):
+      try:
+        container, content, _ = _at(View(source, b'', start, size), name, 0)
+      except AudioError:
+        continue
+      note = Loss(f'its first {start} bytes are no sound that can be read')
+      content = dataclasses.replace(content, notes=(note, *content.notes))
+      return container, content, True
+    raise
+
+
+def _at(source: 'BinaryIO | View', name: str, place: int) -> tuple:
+  plain = None if place else libsndfile.translated(source, name)
+  content = sound_file.Content.of(plain or source, place)
+  if plain and (notes := claimed_sizes.lacking(source)):
+    content = dataclasses.replace(content, notes=notes)
+  if content.notes and _was_text(content.view):
+    raise AudioError(f'{name}: copied as if it were text, with other line ends')
+  return _container(content.view, name), content, plain is not None
 
 
 class Stream:
@@ -73,8 +103,8 @@ class Stream:
   Attributes:
     layout: FFmpeg's name of the channel layout.
     is_float: whether the stored samples are floating-point numbers.
-    is_translated: whether it isn't the file itself that is decoded, as libsndfile reads
-      it.
+    is_translated: whether it isn't the file itself that is decoded, but what libsndfile
+      reads of it, or what is behind other bytes.
     notes: what was odd; complete when `blocks` has ended.
     rest: then, where the next one begins; None for nowhere. FFmpeg doesn't read on in
       an Ogg file where streams of different forms follow each other.
@@ -190,7 +220,7 @@ class Stream:
       self.notes += (text,)
 
 
-def _container(view: sound_file.View, name: str):
+def _container(view: View, name: str):
   """FFmpeg's container; formats that it doesn't find are tried as MP3.
 
   Raises:
@@ -217,7 +247,7 @@ def _container(view: sound_file.View, name: str):
   raise AudioError(f'{name}: {_what_it_is(start)}') from failure
 
 
-def _was_text(view: sound_file.View) -> bool:
+def _was_text(view: View) -> bool:
   """Whether a carriage return was put before every line feed, which makes it noise."""
   view.seek(1 << 12)  # behind the header
   data = view.read(1 << 16)
@@ -233,6 +263,8 @@ def _what_it_is(start: bytes) -> str:
     return (
       'its end, which tells where the sound is (moov), is lacking: never closed, or cut'
     )
+  if start.startswith(byte_views.ARCHIVES):
+    return 'an archive or packed, not a sound file; unpack it'
   text = start.lstrip(b'\xef\xbb\xbf \t\r\n')
   if text.startswith(b'<'):
     return 'HTML or XML, not a sound file'

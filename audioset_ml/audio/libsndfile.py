@@ -11,6 +11,7 @@ from audioset_ml.errors import AudioError, counted
 _BIG_ENDIAN_WAV, _LITTLE_ENDIAN_AU = b'RIFX', b'dns.'
 # WAV's tags of NMS ADPCM, which FFmpeg takes for AMR, and of G.721.
 _TAGS = b'\x38\0', b'\x40\0'
+_AU_CODES = (25).to_bytes(4), (26).to_bytes(4)  # of G.723
 
 
 def translated(source: BinaryIO, name: str) -> BinaryIO | None:
@@ -28,6 +29,7 @@ def translated(source: BinaryIO, name: str) -> BinaryIO | None:
   source.seek(0)
   fmt = start.find(b'fmt ') + 8
   is_tagged = start.startswith(b'RIFF') and fmt > 8 and start[fmt : fmt + 2] in _TAGS
+  is_tagged |= start.startswith(b'.snd') and start[12:16] in _AU_CODES
   if not is_tagged and not start.startswith((_BIG_ENDIAN_WAV, _LITTLE_ENDIAN_AU)):
     return None
   try:

@@ -22,7 +22,10 @@ _ENDS_SAMPLES = 3500
 _GAP_SECONDS, _UNEVEN_SECONDS = 0.005, 0.05
 _COUNT_SAMPLES = 'flac', 'mp3', 'aac', 'wav'
 _FROM_ZERO = 'ogg', 'mov', 'matroska'  # unless they are cut out of others
-_BARE_FRAMES = 'mp3', 'aac', 'ac3'  # without time stamps in the file
+_BARE_FRAMES = 'mp3', 'aac', 'ac3', 'eac3'  # without time stamps in the file
+# Where packets have sizes; of others, headers tell how much there should be.
+_SIZED_PACKETS = 'avi', 'flv', 'matroska', 'mov', 'mpeg', 'mpegts', 'nut', 'rm', 'asf'
+_SIZED_FRAMES = 'mp1', 'mp2', 'mp3', 'ac3', 'eac3'  # wherever they are
 # Opus at rest sends nothing for up to 0.4 s (discontinuous transmission).
 _PAUSE_SECONDS = 0.42
 # How much silence stands for what is missing, besides as much as the sound before (s):
@@ -52,6 +55,8 @@ class Losses:
     self._decoded = 0  # frames
     self._strays = 0  # packets that are no frames, as tags behind the last one are
     self._is_after_damage = False
+    # Whether FFmpeg found a packet that isn't whole, and whether the last one isn't.
+    self._has_broken = self._is_cut = False
     # Seconds: decoded, missing, of that filled with silence, and in bare frames.
     self._seconds = self._missing = self._filled = self._coded = 0.0
     self._pauses = 0.0  # seconds of missing that coders leave out
@@ -66,11 +71,18 @@ class Losses:
     if packet.size and self._form in _BARE_FRAMES:
       self._coded += (packet.duration or 0) * self._tick
       self._frames.add(packet.pos, bytes(packet))
+    if packet.size:
+      codec = self._stream.codec_context.name.removesuffix('float')
+      size = frame_size(bytes(packet)) if codec in _SIZED_FRAMES else 0
+      self._has_broken |= packet.is_corrupt and self._form in _SIZED_PACKETS
+      self._is_cut = packet.size < size
     self._last = max(self._last, packet.pos or 0)
     self._end = max(self._end, (packet.pos or 0) + packet.size)
 
   def add_damage(self, packet: bytes) -> None:
-    """The packet could not be decoded."""
+    """The packet could not be decoded; one without content is none."""
+    if not packet:
+      return
     if self._form in _BARE_FRAMES and not frame_size(packet):
       self._strays += 1
     else:
@@ -137,7 +149,13 @@ class Losses:
     left_out = self._coded - self._seconds - self._missing
     if left_out * (self._stream.sample_rate or 0) > _ENDS_SAMPLES:
       found.append(f'its header leaves out {left_out:.2f} s at its ends')
-    return found if goes_on else [*found, *self._of_length()]
+    if goes_on:
+      return found
+    found += self._of_length()
+    is_known = any(isinstance(note, Loss) for note in (*self._content.notes, *found))
+    if (self._has_broken or self._is_cut) and not is_known:
+      found.append(Loss('packets of it are not whole; it is damaged or cut off'))
+    return found
 
   def _of_length(self) -> list[str]:
     """Of what the header promises, and what is behind the last packet."""

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from audioset_ml.audio import archives, claimed_sizes, wav_sizes
+from audioset_ml.audio.byte_views import View, without_tags
 from audioset_ml.audio.notes import Loss
-from audioset_ml.errors import AudioError, counted, printable
+from audioset_ml.errors import AudioError, printable
 from audioset_ml.paths import as_path, is_remote
 
 _CHUNK = 1 << 20
@@ -21,6 +22,7 @@ _MP3_FRAMES = re.compile(
   rb'(?:Xing|Info)\0\0\0[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})|VBRI.{10}(.{4})',
   re.DOTALL,
 )
+_NUT, _NUT_INDEX = b'nut/multimedia container\0', bytes.fromhex('4e58dd672f23e64e')
 _START_BYTES = 1 << 12  # which hold an MP3 file's first frame, tags apart
 
 
@@ -61,13 +63,13 @@ class SoundFile:
 
   @contextlib.contextmanager
   def open(self) -> Iterator[BinaryIO]:
-    """The bytes, as a file."""
+    """The bytes, as a file, without the tags around them."""
     if self.content is not None:
-      yield io.BytesIO(self.content)
+      yield without_tags(io.BytesIO(self.content))
       return
     with contextlib.ExitStack() as stack:
       with errors_of(self.path):
-        file = stack.enter_context(open(self.path, 'rb'))
+        file = without_tags(stack.enter_context(open(self.path, 'rb')))
       yield file
 
   def plain_bytes(self) -> bytes:
@@ -107,7 +109,7 @@ class Content:
       it isn't whole or holds none, or of other files.
   """
 
-  view: 'View'
+  view: View
   notes: tuple[str, ...]
   frames: int
   is_ambisonic: bool
@@ -131,48 +133,13 @@ class Content:
         notes += ('the end of the Ogg stream is not marked; it may be cut off',)
       elif any(page[27 : 27 + page[26]]) and not _is_rest(page):
         last_page = place
-    if lacking := claimed_sizes.lacking_bytes(view):
-      notes += (
-        Loss(f'its header says that {counted(lacking, "more byte", "follow")}'),
-      )
+    if start.startswith(_NUT) and not _has_index(view):
+      notes += (Loss('the end of the NUT stream is not marked; it may be cut off'),)
+    notes += claimed_sizes.lacking(view)
     count = _MP3_FRAMES.search(start)
     frames = int.from_bytes(count[1] or count[2]) if count else 0
     is_ambisonic = bool(sound and sound.is_ambisonic)
     return cls(view, notes, frames, is_ambisonic, last_page)
-
-
-class View:
-  """A part of a file behind other bytes, as a file for FFmpeg. It has no name."""
-
-  def __init__(self, file: BinaryIO, head: bytes, start: int, end: int):
-    self._file, self._head, self._start = file, head, start
-    self._size, self._position = len(head) + end - start, 0
-
-  @property
-  def size(self) -> int:
-    """How many bytes there are."""
-    return self._size
-
-  def read(self, size: int = -1) -> bytes:
-    left = self._size - self._position
-    size = left if size < 0 else min(size, left)
-    if size <= 0:
-      return b''
-    if self._position < len(self._head):
-      data = self._head[self._position : self._position + size]
-    else:
-      self._file.seek(self._start + self._position - len(self._head))
-      data = self._file.read(size)
-    self._position += len(data)
-    return data
-
-  def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-    base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}
-    self._position = max(0, base[whence] + offset)
-    return self._position
-
-  def tell(self) -> int:
-    return self._position
 
 
 def next_link(view: View, place: int) -> int | None:
@@ -187,6 +154,14 @@ def next_link(view: View, place: int) -> int | None:
       return None
     before = chunk
   return None
+
+
+def _has_index(view: View) -> bool:
+  """Whether a NUT file ends with its index, which says before its checksum how long
+  it is."""
+  view.seek(view.size - 12)
+  view.seek(view.size - int.from_bytes(view.read(8)))
+  return view.read(8) == _NUT_INDEX
 
 
 def _last_ogg_page(view: View) -> tuple[int, bytes]:

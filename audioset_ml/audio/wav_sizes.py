@@ -14,6 +14,7 @@ import types
 from collections.abc import Mapping
 from typing import BinaryIO
 
+from audioset_ml.audio import wav_widths
 from audioset_ml.audio.notes import Loss
 from audioset_ml.errors import agreeing, counted
 
@@ -92,15 +93,20 @@ def find_sound(file: BinaryIO) -> WavSound | None:
     file: the file, seekable.
   """
   size = file.seek(0, os.SEEK_END)
-  riff = _find_riff(file)
-  found = None if riff is None else _find_data(file, riff + 12)
+  head = _read_at(file, 0, 12)
+  is_wav = head[:4] in _RIFFS and head[8:] == b'WAVE'
+  found = _find_data(file, 12) if is_wav else None
   if found is None:
     return None
   fmt, start, claimed, is_odd = found
-  is_odd |= riff > 0  # behind a tag, where FFmpeg doesn't look for it
   sound = _bounded(file, fmt, start, claimed, is_odd, size)
+  stored = wav_widths.as_stored(file, fmt, sound.start, sound.end)
+  if stored != fmt:
+    sound = dataclasses.replace(sound, fmt=stored, is_odd=True)
   if contradiction := _contradiction(fmt):
-    return dataclasses.replace(sound, notes=(contradiction, *sound.notes))
+    if stored != fmt:
+      contradiction += f'; read as {int.from_bytes(stored[14:16], "little")} bits'
+    sound = dataclasses.replace(sound, notes=(contradiction, *sound.notes))
   return sound
 
 
@@ -109,7 +115,7 @@ def _contradiction(fmt: bytes) -> str:
   tag, channels, rate, byte_rate, block, bits = struct.unpack('<HHIIHH', fmt[:16])
   stated = (
     f'{counted(channels, "channel")} of {counted(bits, "bit")} at {rate} Hz, '
-    f'{counted(byte_rate, "byte")} a second'
+    f'{counted(block, "byte")} a frame, {byte_rate} a second'
   )
   # Of coded sound FFmpeg itself writes wrong byte rates.
   is_coded = tag not in (_PCM, _FLOAT, _EXTENSIBLE)
@@ -157,20 +163,6 @@ def _bounded(
   return WavSound(fmt, start, end, is_odd or end < size or is_placeholder, notes)
 
 
-def _find_riff(file: BinaryIO) -> int | None:
-  """Where the RIFF header is: at the start, or behind an ID3 tag."""
-  start = 0
-  while True:
-    head = _read_at(file, start, 12)
-    if head[:3] != b'ID3' or len(head) < 10:
-      break
-    size = 0
-    for byte in head[6:10]:
-      size = size << 7 | byte & 0x7F
-    start += 10 + size
-  return start if head[:4] in _RIFFS and head[8:12] == b'WAVE' else None
-
-
 def _find_data(file: BinaryIO, position: int) -> tuple[bytes, int, int, bool] | None:
   """The fmt chunk, the sound's start and claimed size, and if a pad byte is lacking."""
   fmt, is_odd, long_size = b'', False, 0xFFFFFFFF
@@ -187,6 +179,9 @@ def _find_data(file: BinaryIO, position: int) -> tuple[bytes, int, int, bool] | 
     if name == b'data' and not is_empty:
       if claimed == 0xFFFFFFFF:
         claimed = min(long_size, 1 << 62)
+      if len(fmt) == 14:  # without the bits, as Windows 3.1 allowed
+        _, channels, _, _, block = struct.unpack('<HHIIH', fmt)
+        fmt, is_odd = fmt + struct.pack('<H', 8 * block // (channels or 1)), True
       return (fmt, position, claimed, is_odd) if len(fmt) >= 16 else None
     if name == b'fmt ':
       fmt = _read_at(file, position, min(claimed, 1024))

@@ -14,19 +14,20 @@ clip is a whole file: its id is the file's name without folder and ending, it st
 mid or by name (`ClassMap.find`).
 """
 
-import csv
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError, counted, shown
+from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import CELL_ERROR, normal, right_ids
+from audioset_ml.labels.table_rows import split_rows
 from audioset_ml.labels.text_columns import (
+  SEPARATORS,
   columns_of,
   read_lines,
   with_decimal_points,
@@ -42,8 +43,11 @@ SINGLE = ('category', 'event_label', 'label', 'class')
 _TIMES = ('onset', 'offset')
 _DURATION = 'duration'
 # What makes another thing of a row than a label that is present.
-_REFUSED = ('present', 'probability', 'confidence', 'score', 'soft_label')
-_SEPARATORS = (',', '\t', ';')
+_LIKELY = re.compile(
+  r'(.*[\W_])?(score|prob|probability|probabilitie|confidence|likelihood|posterior'
+  r'|soft_label)s?([\W_].*)?',
+  re.IGNORECASE,
+)
 # `.000` at the end of a name is no ending, but part of a time.
 _ENDING = re.compile(r'\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{2,4}$')
 
@@ -69,7 +73,8 @@ class FileForm:
   @classmethod
   def of(cls, header: str) -> 'FileForm | None':
     """The form that a header tells of; None if its rows name no files."""
-    for separator in _SEPARATORS:
+    # That which there is most of: what is left of others is trimmed.
+    for separator in sorted(SEPARATORS, key=header.count, reverse=True):
       columns = tuple(name.lower() for name in columns_of(header, separator))
       file = next((name for name in FILES if name in columns), None)
       # A list of clips has no header; one of these may be a clip.
@@ -90,43 +95,30 @@ class FileForm:
     Raises:
       LabelError: the file can't be read, or a column makes something else of its rows.
     """
-    refused = [name for name in _REFUSED if name in self.columns]
-    if refused:
+    require_certain(path, self.columns)
+    if 'present' in self.columns:
       raise LabelError(
-        f'{path}: its column {refused[0]} says that a label may be absent or only '
-        'likely, but its rows would be read as labels that are present; labels that '
-        'people rated go into an explicit TSV (segment_id, label, present)'
+        f'{path}: its column present says that a label may be absent, but its rows '
+        'would be read as labels that are present; labels that people rated go into an '
+        'explicit TSV (segment_id, label, present)'
       )
     lines = without_comments(read_lines(path)).iloc[1:]
-    fields = [self._fields(line) for line in lines]
-    whole = np.array([len(row) == len(self.columns) for row in fields], bool)
-    what = [
-      f'{counted(len(row), "column")} instead of {len(self.columns)} '
-      f'({", ".join(self.columns)})'
-      for row in fields
-      if len(row) != len(self.columns)
-    ]
-    wrong_rows.add(path, lines.index[~whole], what)
-    rows = [row for row in fields if len(row) == len(self.columns)]
-    # Of columns without a name, which spreadsheets add, there may be several.
-    table = pd.DataFrame(
-      {
-        name: pd.Series([row[place] for row in rows], lines.index[whole], dtype='str')
-        for place, name in enumerate(self.columns)
-        if name
-      }
-    )
+    table = split_rows(path, lines, self.separator, self.columns, wrong_rows)
     numbers = {_DURATION, *_TIMES} & set(self.columns)
     table = with_decimal_points(table, numbers, self.separator)
     ids = right_ids(path, table[self.file].map(id_of_file), wrong_rows)
     return table.loc[ids.index].assign(clip_id=ids)
 
-  def _fields(self, line: str) -> list[str]:
-    try:
-      row = next(csv.reader([line], delimiter=self.separator), [])
-    except csv.Error:
-      return []
-    return [field.strip() for field in row]
+
+def require_certain(path: str | os.PathLike, columns: Iterable[str]) -> None:
+  """Raises LabelError if a column says that labels are likely, as a model's are."""
+  for column in columns:
+    if _LIKELY.fullmatch(column):
+      raise LabelError(
+        f'{path}: its column {column} says how likely a label is, but its rows would '
+        'be read as labels that are present; take out the rows that should not count '
+        'and the column'
+      )
 
 
 def id_of_file(name: str) -> str:

@@ -28,14 +28,15 @@ from audioset_ml import folders
 from audioset_ml.errors import LabelError, shown
 from audioset_ml.labels import clip_ids, file_forms, label_names
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.clip_ids import fault_of_mark, right_ids
+from audioset_ml.labels.clip_ids import right_ids
 from audioset_ml.labels.file_forms import FileForm
 from audioset_ml.labels.states import LabelState
+from audioset_ml.labels.table_rows import split_rows
 from audioset_ml.labels.text_columns import (
+  SEPARATORS,
   columns_of,
   read_header,
   read_lines,
-  split,
   times_of,
   with_decimal_points,
   without_comments,
@@ -147,7 +148,8 @@ def read_explicit_tsv(
   """Reads labels that a person confirmed or refuted for a whole clip, or was unsure of.
 
   Returns:
-    One row a rating: segment_id, label, present (PRESENT, NOT_PRESENT or UNSURE).
+    One row a rating: segment_id, label, present (PRESENT, NOT_PRESENT or UNSURE, which
+    may stand beside another: see `decided`).
 
   Raises:
     LabelError: as `read_strong_tsv`; also for another value in `present`, for labels
@@ -160,6 +162,20 @@ def read_explicit_tsv(
   table = _with_presence(path, table, wrong_rows, tuple(STATE_OF))
   wrong_rows.settle()
   return table
+
+
+def decided(
+  ratings: pd.DataFrame, pair: Sequence[str] = ('segment_id', 'label')
+) -> pd.DataFrame:
+  """Ratings, each once, where who was unsure gives way to who could tell.
+
+  Args:
+    ratings: of `read_explicit_tsv`, of several files perhaps.
+    pair: the columns that say what is rated.
+  """
+  ratings = ratings.drop_duplicates([*pair, 'present'])
+  unsure = ratings['present'] == UNSURE
+  return ratings[~(unsure & ratings.duplicated(list(pair), keep=False))]
 
 
 def read_framed_tsv(
@@ -240,6 +256,8 @@ def _read_tsv(
   """
   lines = without_comments(read_lines(path))
   separator, header = _header(lines.iloc[0]) if len(lines) else ('\t', [])
+  if 'present' not in columns:
+    file_forms.require_certain(path, header)
   for column in header:
     if column in (refused or {}):
       raise LabelError(f'{path}: {refused[column]}')
@@ -249,22 +267,12 @@ def _read_tsv(
       f'{path}: its first row must name the columns {", ".join(columns)}, '
       f'separated by tabs; found {found}'
     )
-  lines = lines.iloc[1:]
-  table = split(lines, separator, header)[list(columns)]
-  unread = lines[~lines.index.isin(table.index)]
-  wrong_rows.add(
-    path,
-    unread.index,
-    [
-      fault_of_mark(line)
-      if line.startswith('#')
-      else f'{len(line.split(separator))} columns instead of {len(header)}'
-      for line in unread
-    ],
+  if twice := [column for column in columns if header.count(column) > 1]:
+    raise LabelError(f'{path}: its first row names the column {twice[0]} twice')
+  table = split_rows(path, lines.iloc[1:], separator, header, wrong_rows)
+  table = with_decimal_points(
+    table[list(columns)], set(TIMES) & set(columns), separator
   )
-  for column in columns:
-    table[column] = table[column].str.strip('"')
-  table = with_decimal_points(table, set(TIMES) & set(columns), separator)
   ids = right_ids(path, table['segment_id'], wrong_rows)
   return table.loc[ids.index].assign(segment_id=ids)
 
@@ -295,11 +303,12 @@ def _with_labels(
 
 def _header(line: str) -> tuple[str, list[str]]:
   """A header's separator, which should be a tab, and the columns that it names."""
-  for separator in ('\t', ',', ';'):
+  for separator in SEPARATORS:
     names = columns_of(line, separator)
     if 'segment_id' in names:
       return separator, names
-  return '\t', line.split('\t')
+  separator = max(SEPARATORS, key=line.count)
+  return separator, columns_of(line, separator)
 
 
 def _with_times(
@@ -347,7 +356,7 @@ def _with_presence(
   words: Sequence[str],
 ) -> pd.DataFrame:
   """Leaves out rows whose `present` is none of the words or contradicts an earlier
-  row."""
+  row; to be unsure contradicts nothing."""
   right = table['present'].isin(words)
   bad = table.loc[~right, 'present']
   what = [
@@ -358,7 +367,9 @@ def _with_presence(
   ]
   wrong_rows.add(path, bad.index, what)
   table = table[right].drop_duplicates()
-  again = table.duplicated([name for name in table.columns if name != 'present'])
+  told = table[table['present'] != UNSURE]
+  again = told.duplicated([name for name in table.columns if name != 'present'])
+  again = again.reindex(table.index, fill_value=False)
   wrong_rows.add(
     path,
     table.index[again],

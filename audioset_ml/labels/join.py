@@ -232,11 +232,10 @@ def _whole_clip_labels(
   )
   table = _of_clips(table, places, counts)
   table['class_index'] = table['label'].map(class_map.index_of).astype(np.int32)
-  table = table.drop_duplicates(['clip', 'class_index', 'present'])
-  unsure = table['present'] == formats.UNSURE
-  counts['unsure_labels_decided'] = int(unsure.sum())
   pair = ['clip', 'class_index']
-  table = table[~(unsure & table.duplicated(pair, keep=False))]
+  unsure = table[table['present'] == formats.UNSURE]
+  counts['unsure_labels_decided'] = len(unsure.drop_duplicates(pair))
+  table = formats.decided(table, pair)
   again = table.duplicated(pair)
   for number, rows in table[again].groupby('file'):
     wrong_rows.add(

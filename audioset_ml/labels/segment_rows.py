@@ -19,6 +19,7 @@ import pandas as pd
 from audioset_ml.errors import counted, shown
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark
 from audioset_ml.labels.text_columns import (
+  INDEX_NAMES,
   NUMBER,
   columns_of,
   read_lines,
@@ -136,7 +137,7 @@ def _named_layout(line: str) -> Layout | None:
   """The layout that a header without `#` tells of; None if the line is no header."""
   for separator in _SEPARATORS:
     names = [name.lower() for name in _fields(line, separator)]
-    has_index = len(names) > 4 and names[0] in ('', 'index', 'unnamed: 0')
+    has_index = len(names) > 4 and names[0] in INDEX_NAMES
     names = names[has_index:]
     if names[0] == 'ytid' and names[1:2] and names[1].startswith('start'):
       return Layout(separator, has_index)

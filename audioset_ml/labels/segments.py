@@ -9,6 +9,7 @@ sound files, as other data sets have them, are read by their header (`file_forms
 
 import dataclasses
 import os
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -64,7 +65,9 @@ def read_weak_csv(
   wrong_rows = wrong_rows or WrongRows()
   header = read_header(path)
   form = FileForm.of(header)
-  if form and form.has_content and not segment_rows.is_header(header):
+  if segment_rows.is_header(header):
+    file_forms.require_certain(path, re.split('[\t,;"]', header))
+  elif form and form.has_content:
     return _of_files(path, form, class_map, wrong_rows)
   layout, lines = segment_rows.find_rows(path, wrong_rows)
   fields = segment_rows.split_rows(layout, lines)

@@ -1,6 +1,8 @@
 """Text files to columns, all rows at once (Arrow), indexed by their number."""
 
+import csv
 import os
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,6 +17,10 @@ from audioset_ml.paths import as_path, read_byte_lines
 
 _UTF_16_MARKS = (b'\xff\xfe', b'\xfe\xff')
 _NO_TEXT = 'not UTF-8 or UTF-16; save it as CSV UTF-8'
+# What may stand between columns, the likelier in a TSV first.
+SEPARATORS = ('\t', ',', ';')
+# What programs call the column with the rows' numbers, in lower case.
+INDEX_NAMES = ('', 'index', 'unnamed: 0')
 NUMBER = r'[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?'
 # Of a line: a clip with all of AudioSet's labels has 6,000.
 _MOST_BYTES = 1_000_000
@@ -47,8 +53,30 @@ def read_header(path: str | os.PathLike) -> str:
 
 
 def columns_of(line: str, separator: str) -> list[str]:
-  """The columns of a line, a header say, without blanks and quotes around them."""
-  return [column.strip().strip('"') for column in line.split(separator)]
+  """The columns of a line, a header say, without blanks and quotes around them.
+
+  Quotes may also be around all of it.
+  """
+  cells = cells_of(line, separator)
+  if cells is None or len(cells) == 1:
+    return [column.strip().strip('"') for column in line.split(separator)]
+  return cells
+
+
+def cells_of(line: str, separator: str) -> list[str] | None:
+  """A line's fields, trimmed, of which those in quotes may hold separators.
+
+  None if a quote isn't closed, or something but blanks stands behind it.
+  """
+  if '"' not in line:
+    return [field.strip() for field in line.split(separator)]
+  form = {'delimiter': separator, 'skipinitialspace': True, 'strict': True}
+  for text in (line, re.sub(f'" +(?={separator}|$)', '"', line)):
+    try:
+      return [field.strip() for field in next(csv.reader([text], **form), [])]
+    except csv.Error:
+      continue
+  return None
 
 
 def with_decimal_points(

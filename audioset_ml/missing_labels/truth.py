@@ -102,7 +102,13 @@ def read_truth(
     table = read.labels.assign(present=True, unsure=False)
   else:
     parts = [formats.read_explicit_tsv(path, class_map) for path in truth_tsvs]
-    table = pd.concat(parts, ignore_index=True)
+    table = formats.decided(pd.concat(parts, ignore_index=True))
+    pair = ['segment_id', 'label']
+    for clip_id, mid in table.loc[table.duplicated(pair), pair].to_numpy()[:1]:
+      raise LabelError(
+        f'{truth_tsvs[0]}: of {mid} in {clip_id} another file says the opposite; '
+        'remove one of them'
+      )
     table = table.rename(columns={'segment_id': 'clip_id', 'label': 'mid'})
     table['unsure'] = table['present'] == formats.UNSURE
     table['present'] = table['present'] == formats.PRESENT
@@ -117,10 +123,6 @@ def read_truth(
       'unsure': table['unsure'].to_numpy(bool),
     }
   )
-  # What one person was unsure of another may have decided.
-  judged = judged.sort_values('unsure', kind='stable', ignore_index=True)
-  again = judged.duplicated(['clip', 'class_index'])
-  judged = judged[~(judged['unsure'] & again)]
   if ontology is not None:
     judged = _with_ancestors(judged, ontology.implied_classes(class_map))
   return _truth(

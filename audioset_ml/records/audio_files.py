@@ -72,7 +72,9 @@ def find_audio(
     InputError: there is no such folder; two files in it have different sounds of a
       clip; or its files are named in several ways, so that one is to be said.
   """
-  search = _Search(WantedClips(clip_ids, seconds), audio_names.templates(names))
+  wanted = WantedClips(clip_ids, seconds)
+  told = audio_names.told_templates(names)
+  search = _Search(wanted, audio_names.templates(names), told)
   where = os.fspath(audio_dir)
   if paths.as_path(audio_dir).is_dir():
     for parent, files in paths.walk(audio_dir):
@@ -90,9 +92,16 @@ def find_audio(
 class _Search:
   """A search in one folder, under several templates at once."""
 
-  def __init__(self, wanted: WantedClips, templates: Sequence[NameTemplate]):
+  def __init__(
+    self,
+    wanted: WantedClips,
+    templates: Sequence[NameTemplate],
+    told: Sequence[NameTemplate],
+  ):
+    """Args: the clips; the templates, and those of which files are only told."""
     self._wanted = wanted
     self._matches = [Matches(template) for template in templates]
+    self._told = [Matches(template) for template in told]
     self._rest = Rest()
     self.containers: list[str] = []  # archives that can be looked into
 
@@ -108,7 +117,7 @@ class _Search:
         self._rest.broken.append(path)
       else:
         self._look_at(file, path)
-    for matches in self._matches:
+    for matches in (*self._matches, *self._told):
       matches.end_folder()
 
   def lacks_any(self) -> bool:
@@ -129,7 +138,7 @@ class _Search:
           self._rest.unread.append(path)
         elif not paths.is_clutter(file):
           self._look_at(file, path, said)
-      for matches in self._matches:
+      for matches in (*self._matches, *self._told):
         matches.end_folder(is_in_archive=True)
 
   def _look_at(self, file: str, path: str, said: str = '') -> None:
@@ -157,13 +166,15 @@ class _Search:
         break
     if rank is not None and not fits:
       self._rest.add_foreign(path)
+      for matches in self._told:
+        matches.add(names[0], rank, path, self._wanted)
     if suffix.lower() in _ARCHIVES:
       self._rest.unread.append(path)
 
   def _fits(self, names: Sequence[str]) -> bool:
     templates = [one.template for one in self._matches]
     return any(
-      template.clips(name, self._wanted) or template.nearly(name, self._wanted)
+      template.clips(name, self._wanted) or template.nearly(name, self._wanted)[0]
       for template in templates
       for name in names
     )
@@ -188,9 +199,11 @@ class _Search:
     best = self._decide(where)
     best.require_equal_doubles(self._wanted)
     found, looked_for = best.sounds, len(self._wanted)
-    matches = [best, *(one for one in self._matches if one is not best)]
+    matches = [best, *(one for one in self._matches if one is not best), *self._told]
     reasons = audio_remarks.reasons(matches, found)
     remarks = [audio_remarks.count_text(where, best, looked_for), *self._rest.damage]
+    if rounded := audio_remarks.rounded_text(best):
+      remarks.insert(1, rounded)
     if len(found) < looked_for:
       remarks += audio_remarks.passed_over(matches, found, self._rest)
     clip_id = self._wanted.clip_id

@@ -55,6 +55,7 @@ class Matches:
     self.unclear: list[tuple[str, list[str]]] = []
     self.others: dict[str, str] = {}
     self._exact, self._near = _Files(), _Files()  # the latter's times are rounded
+    self._off: dict[str, float] = {}
 
   def add(self, name: str, rank: int | None, path: str, wanted: WantedClips) -> bool:
     """Takes a file in, if it fits; whether it does.
@@ -67,7 +68,10 @@ class Matches:
     """
     files, found = self._exact, self.template.clips(name, wanted)
     if not found:
-      files, found = self._near, self.template.nearly(name, wanted)
+      files = self._near
+      found, off = self.template.nearly(name, wanted)
+      if off:
+        self._off[path] = off
     if not found:
       return False
     if rank is None:
@@ -93,6 +97,15 @@ class Matches:
     """The files of clips; those with rounded times where there is no other."""
     near = self._near.sounds
     return {**near, **self.exact} if near else self.exact
+
+  @property
+  def rounded(self) -> dict[str, float]:
+    """The files of clips that start elsewhere than their names say; by how much (ms).
+
+    Their times are rounded, or a download's are.
+    """
+    used = set(self.sounds.values()) if self._off else set()
+    return {path: off for path, off in self._off.items() if path in used}
 
   def explains(self, other: 'Matches') -> bool:
     """Whether nothing is lost if this template holds and another's files aren't used.

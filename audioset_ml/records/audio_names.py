@@ -2,7 +2,9 @@
 
 Downloads name a clip's file by its id and, mostly, where it starts or ends in the
 recording, in milliseconds or in seconds: `<id>_30000`, `Y<id>_30.000_40.000`,
-`<id>_000030`. A template says which, without folder and ending.
+`<id>_000030`. A template says which, without folder and ending. What a downloader puts
+before the id is a `{title}`, which is compared with nothing: with it, an id is one of
+YouTube's, 11 characters, which is what tells them apart.
 """
 
 import functools
@@ -29,9 +31,13 @@ KNOWN = (
   'Y{id}_{start_s}',
   'Y{id}_{start_ms}',
   'Y{id}_{start_ms}_{end_ms}',
+  '{title} [{id}]',  # yt-dlp
 )
+# What `auto` tells of, but doesn't take, since other sounds are named so, too.
+TOLD = ('{title}-{id}',)  # youtube-dl
 _SCALES = {'start_ms': 1, 'end_ms': 1, 'start_s': 1000, 'end_s': 1000}
-_FIELDS = ('id', *_SCALES)
+_FIELDS = ('id', *_SCALES, 'title')
+_YOUTUBE_ID = '[A-Za-z0-9_-]{11}'
 _NUMBER = '[0-9]{1,12}(?:[.][0-9]{1,18})?'
 # Names may round a time to whole seconds; another cut is further off.
 _ROUNDING_MS = 1000
@@ -91,17 +97,9 @@ class NameTemplate:
     breaks = ''.join(literal for literal, _ in pieces)
     # Where nothing that may stand in a number separates the fields, one reading is all.
     ids = ('.+', '.+?') if re.search('[0-9.]', breaks) else ('.+',)
-    self._patterns = [
-      re.compile(
-        ''.join(
-          re.escape(literal)
-          + (f'(?P<{field}>{one if field == "id" else _NUMBER})' if field else '')
-          for literal, field in pieces
-        ),
-        re.DOTALL,
-      )
-      for one in ids
-    ]
+    if 'title' in dict(map(reversed, pieces)):
+      ids = (_YOUTUBE_ID,)
+    self._patterns = [_pattern(pieces, one) for one in ids]
 
   def clips(self, name: str, wanted: WantedClips) -> list[str]:
     """The clips that a file may be of: the one; several, if it can't be told which.
@@ -122,8 +120,8 @@ class NameTemplate:
         return found
     return []
 
-  def nearly(self, name: str, wanted: WantedClips) -> list[str]:
-    """The clip of a name whose start is rounded, or has zeros before.
+  def nearly(self, name: str, wanted: WantedClips) -> tuple[list[str], float]:
+    """The clip of a name whose start is rounded, or has zeros before; and by how much.
 
     Of an id of which one clip alone is wanted; the clips' exact names go first.
     """
@@ -131,9 +129,10 @@ class NameTemplate:
       times, found = _times(fields), wanted.of_id(fields['id'])
       if 'start' in times and len(found) == 1 and found != [fields['id']]:
         slack = _rounding_ms(fields['start_s']) if 'start_s' in fields else 1
-        if abs(start_ms(found[0]) - times['start']) < slack:
-          return _ending(found, times, wanted)
-    return []
+        off = abs(start_ms(found[0]) - times['start'])
+        if off < slack:
+          return _ending(found, times, wanted), off
+    return [], 0.0
 
   def _readings(self, name: str) -> Iterator[dict[str, str]]:
     """What the fields may be in a name."""
@@ -144,7 +143,18 @@ class NameTemplate:
   def example(self) -> str:
     """A file's name in this form."""
     times = {'start_ms': '30000', 'end_ms': '40000', 'start_s': '30', 'end_s': '40'}
-    return self.text.format(id='myclip', **times)
+    clip_id = 'dQw4w9WgXcQ' if '{title}' in self.text else 'myclip'
+    return self.text.format(id=clip_id, title='Any title', **times)
+
+
+def _pattern(pieces: Sequence[tuple[str, str]], clip_id: str) -> re.Pattern[str]:
+  """The pattern of a template's names, of which a pattern of ids is given."""
+  of_field = dict.fromkeys(_SCALES, _NUMBER) | {'id': clip_id, 'title': '.*'}
+  text = ''.join(
+    re.escape(literal) + (f'(?P<{field}>{of_field[field]})' if field else '')
+    for literal, field in pieces
+  )
+  return re.compile(text, re.DOTALL)
 
 
 def _rounding_ms(seconds: str) -> float:
@@ -157,7 +167,7 @@ def _times(fields: dict[str, str]) -> dict[str, float]:
   return {
     name.partition('_')[0]: float(text) * _SCALES[name]
     for name, text in fields.items()
-    if name != 'id'
+    if name in _SCALES
   }
 
 
@@ -182,9 +192,8 @@ def _with_one_more(known: str | list[str] | None, name: str) -> str | list[str]:
 
 
 @functools.cache
-def known_templates() -> tuple[NameTemplate, ...]:
-  """What `auto` chooses from."""
-  return tuple(map(NameTemplate, KNOWN))
+def _templates(texts: tuple[str, ...]) -> tuple[NameTemplate, ...]:
+  return tuple(map(NameTemplate, texts))
 
 
 def templates(text: str) -> tuple[NameTemplate, ...]:
@@ -193,7 +202,12 @@ def templates(text: str) -> tuple[NameTemplate, ...]:
   Raises:
     InputError: it is no template.
   """
-  return known_templates() if text == AUTO else (NameTemplate(text),)
+  return _templates(KNOWN if text == AUTO else (text,))
+
+
+def told_templates(text: str) -> tuple[NameTemplate, ...]:
+  """Those of which files are told, where a setting doesn't allow them."""
+  return _templates(TOLD if text == AUTO else ())
 
 
 def _pieces(text: str) -> list[tuple[str, str]]:

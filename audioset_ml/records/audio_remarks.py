@@ -46,6 +46,19 @@ def count_text(where: str, best: Matches, clips: int) -> str:
   return f'{text}, named {best.template.text} ({example}, for one)'
 
 
+def rounded_text(best: Matches) -> str:
+  """How many files start elsewhere than their clips by what their names say."""
+  rounded = best.rounded
+  if not rounded:
+    return ''
+  first, most = next(iter(rounded)), max(rounded.values())
+  are = f'{len(rounded):,} of them {agreeing(len(rounded), "start")}'
+  return (
+    f'{are} up to {most:g} ms beside the clip, by a name that rounds the time '
+    f'({base_name(first)}, for one)'
+  )
+
+
 def reasons(matched: Sequence[Matches], found: Mapping[str, str]) -> dict[str, str]:
   """What clips without a file have instead, by the clips' names."""
   told: dict[str, str] = {}
@@ -90,15 +103,16 @@ def passed_over(
       f'that is read ({" ".join(AUDIO_SUFFIXES)})'
     )
   other_names = {
-    path: None
-    for one in matched
+    path: one.template.text
+    for one in reversed(matched)
     for clip, path in one.sounds.items()
     if found and clip not in found
   }
   if other_names:
+    first = next(iter(other_names.values()))
     lines.append(
       f'{_files(other_names)} of a clip without sound, perhaps, but named otherwise '
-      '(--audio_names)'
+      f"(--audio_names='{first}')"
     )
   if rest.broken:
     lines.append(f'{_files(rest.broken)} linked to what is not there')
@@ -115,6 +129,12 @@ def hint(matched: Sequence[Matches], rest: Rest) -> str:
     return f' {_files(rest.broken)} linked to what is not there'
   if not rest.foreign:
     return f' It has no file with one of the endings {" ".join(AUDIO_SUFFIXES)}'
+  for one in matched:
+    if sounds := one.sounds:
+      return (
+        f' It has {base_name(next(iter(sounds.values())))}, for one: '
+        f"--audio_names='{one.template.text}' finds {counted(len(sounds), 'clip')}"
+      )
   forms = ', '.join(one.template.example() for one in matched)
   return (
     f' It has {base_name(rest.foreign[0])}, for one, but the file of a clip is named '

@@ -1,6 +1,7 @@
 """What decodes is used, and what is lacking is noted; nothing decodable is an error."""
 
 import contextlib
+import gzip
 import io
 import time
 
@@ -181,6 +182,8 @@ def silent_video():
     (b'FORM' + bytes(4) + b'AIFF', 'not a sound file'),
     (bytes(1000), 'not a sound file'),
     (b'ID3\x04\0\0\0\0\x01\x02', 'not a sound file'),
+    (b'PK\x03\x04' + bytes(40) + encode(tone(), 'wav_16'), 'an archive or packed'),
+    (gzip.compress(encode(tone(), 'wav_16')), 'an archive or packed'),
     (silent_video(), 'no audio stream'),
   ],
 )

@@ -75,6 +75,8 @@ def test_sizes_of_64_bits_that_nobody_needs():
     ('WAV', 'FLOAT', 'BIG', 0),
     ('AU', 'PCM_16', 'LITTLE', 1e-4),
     ('WAV', 'G721_32', 'FILE', 0.1),
+    ('AU', 'G723_24', 'FILE', 0.2),
+    ('AU', 'G723_40', 'FILE', 0.1),
     ('WAV', 'NMS_ADPCM_32', 'FILE', 0.1),
   ],
 )

@@ -160,7 +160,7 @@ def test_the_id_is_the_files_name_without_its_ending(name, clip_id):
     ('filename\tduration\na.wav\tten\n', "row 2: 'ten' is no duration"),
     ('filename\tduration\na.wav\t-1\n', "row 2: '-1' is no duration"),
     ('filename,label,present\na.wav,Dog,NOT_PRESENT\n', 'column present says that a'),
-    ('filename,category,confidence\na.wav,Dog,.1\n', 'column confidence says that'),
+    ('filename,category,confidence\na.wav,Dog,.1\n', 'column confidence says how'),
     ('fname,labels\n1,"Dog,,Dog"\n', "row 2: '' is neither the mid nor the name"),
     ('fname,labels\n1\x1b[2J,Dog\n', r'row 2: the id .* holds the control character'),
   ],

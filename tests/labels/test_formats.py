@@ -1,10 +1,14 @@
+import csv
+import io
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.errors import LabelError
-from audioset_ml.labels import formats
+from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.wrong_rows import WrongRows
 
@@ -129,12 +133,18 @@ def test_a_row_may_say_that_a_clip_holds_nothing(tmp_path):
 
 
 def test_a_person_may_be_unsure_of_a_whole_clip_but_not_of_a_stretch(tmp_path):
-  rows = ['a_0\t/m/a\tUNSURE', 'a_0\t/m/b\tPRESENT', 'a_0\t/m/b\tUNSURE']
+  said = {'/m/a': 'UNSURE UNSURE', '/m/b': 'PRESENT UNSURE', '/m/c': 'UNSURE PRESENT'}
+  rows = [f'a_0\t{mid}\t{word}' for mid, both in said.items() for word in both.split()]
   path = write_rows(tmp_path / 'explicit.tsv', formats.EXPLICIT_COLUMNS, *rows)
-  with pytest.raises(LabelError, match='row 4: a_0 /m/b is UNSURE, but an earlier'):
+  table = formats.decided(formats.read_explicit_tsv(path))
+  assert table[['label', 'present']].values.tolist() == [
+    ['/m/a', 'UNSURE'],
+    ['/m/b', 'PRESENT'],
+    ['/m/c', 'PRESENT'],
+  ]
+  path = write_rows(path, formats.EXPLICIT_COLUMNS, *rows, 'a_0\t/m/c\tNOT_PRESENT')
+  with pytest.raises(LabelError, match='row 8: a_0 /m/c is NOT_PRESENT, but an ear'):
     formats.read_explicit_tsv(path)
-  table = formats.read_explicit_tsv(path, wrong_rows=WrongRows(skip=True))
-  assert table['present'].tolist() == ['UNSURE', 'PRESENT']
   stretch = 'a_0\t0.0\t0.96\t/m/a\tUNSURE'
   path = write_rows(tmp_path / 'framed.tsv', formats.FRAMED_COLUMNS, stretch)
   with pytest.raises(LabelError, match="'UNSURE' is said of whole clips, not of"):
@@ -232,3 +242,67 @@ def test_ids_are_in_one_spelling(tmp_path):
   row = 'Cafe\u0301_0\t0\t1\t/m/a'
   path = write_rows(tmp_path / 'strong.tsv', formats.STRONG_COLUMNS, row)
   assert formats.read_strong_tsv(path)['segment_id'].tolist() == ['Caf\u00e9_0']
+
+
+_CELLS = st.text('ab -_.é,;"\'', min_size=1, max_size=6).map(lambda text: f'x{text}x')
+
+
+@given(
+  rows=st.lists(st.tuples(_CELLS, _CELLS), min_size=1), quoting=st.sampled_from([0, 1])
+)
+@pytest.mark.parametrize('separator', ['\t', ',', ';'])
+def test_what_pythons_csv_writes_is_read(tmp_path_factory, separator, quoting, rows):
+  """Whatever is in a name: commas, semicolons and quotes."""
+  rows = [(clip, 0, 1, label, 'PRESENT') for clip, label in rows]
+  text = io.StringIO()
+  writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator='\n')
+  writer.writerows([formats.FRAMED_COLUMNS, *rows])
+  path = tmp_path_factory.mktemp('csv') / 'labels'
+  path.write_text(text.getvalue(), encoding='utf-8')
+  table = formats.read_framed_tsv(path)
+  assert table.values.tolist() == [list(row) for row in dict.fromkeys(rows)]
+
+
+@pytest.mark.parametrize('separator', ['\t', ',', ';'])
+def test_names_with_commas_are_one_label(tmp_path, separator):
+  names = ClassMap(('/m/a', '/m/b'), ('Speech, male', 'Say "hi"'))
+  strong = [('a_0', '0', '1.5', 'Speech, male'), ('a_0', '1', '2', 'Say "hi"')]
+  explicit = [('a_0', 'Speech, male', 'PRESENT'), ('a_0', 'Say "hi"', 'NOT_PRESENT')]
+  for columns, rows, read in (
+    (formats.STRONG_COLUMNS, strong, formats.read_strong_tsv),
+    (formats.EXPLICIT_COLUMNS, explicit, formats.read_explicit_tsv),
+  ):
+    path = tmp_path / 'labels'
+    pd.DataFrame(rows, columns=columns).to_csv(path, sep=separator)  # with an index
+    table = read(path, names)
+    assert table['label'].tolist() == ['/m/a', '/m/b']
+    assert table.index.tolist() == [2, 3]
+    with open(path, 'a') as file:
+      file.write(f'2{separator}b_0{separator}"Speech, male{separator}1\n')
+    with pytest.raises(LabelError, match=r'row 4: .* a quote is not closed'):
+      read(path, names)
+
+
+@pytest.mark.parametrize(
+  'column', ['score', 'Confidence', 'event_probability', 'confidence (%)', 'scores']
+)
+def test_detections_with_scores_are_refused(tmp_path, column):
+  """`tag --events` writes them as CSV, too; without scores they are events."""
+  path = write_rows(
+    tmp_path / 'tagged.tsv', [*formats.STRONG_COLUMNS, column], 'a_0\t0\t1\t/m/a\t0.1'
+  )
+  with pytest.raises(LabelError, match=rf'column {re.escape(column)} says how likely'):
+    formats.read_strong_tsv(path)
+  path.write_text('file,start,end,class,score\na.wav,0.000,1.000,A,0.9\n')
+  for read in (formats.read_strong_tsv, segments.read_weak_csv):
+    with pytest.raises(LabelError, match='column score says how likely'):
+      read(path)
+  path.write_text(f'segment_id,label,present,{column}\na_0,/m/a,PRESENT,0.9\n')
+  assert len(formats.read_explicit_tsv(path)) == 1
+
+
+def test_a_column_that_is_named_twice_is_an_error(tmp_path):
+  columns = [*formats.STRONG_COLUMNS, 'label']
+  path = write_rows(tmp_path / 'strong.tsv', columns, 'a_0\t0\t1\t/m/a\t/m/b')
+  with pytest.raises(LabelError, match='names the column label twice'):
+    formats.read_strong_tsv(path)

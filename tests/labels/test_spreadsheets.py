@@ -171,3 +171,16 @@ def test_who_could_tell_is_believed_whichever_file_comes_first(word, order, tmp_
     LabelState.EXPLICIT_POSITIVE if word == 'PRESENT' else LabelState.EXPLICIT_NEGATIVE
   )
   assert joined.counts['unsure_labels_decided'] == 1
+
+
+@pytest.mark.parametrize('said', ['UNSURE PRESENT', 'PRESENT UNSURE'])
+def test_who_could_tell_is_believed_in_one_file_too(said, tmp_path):
+  ClassMap(('/m/a',), ('A',)).write(tmp_path / 'map.csv')
+  (tmp_path / 'weak.csv').write_text(WEAK + 'x, 0.000, 10.000, ""\n')
+  rows = ''.join(f'x_0\t/m/a\t{word}\n' for word in said.split())
+  (tmp_path / 'explicit.tsv').write_text(EXPLICIT + rows)
+  paths = (str(tmp_path / name) for name in ('map.csv', 'weak.csv', 'explicit.tsv'))
+  class_map, weak, explicit = paths
+  joined = read_labels(LabelFiles(class_map, (weak,), (explicit,)))
+  assert joined.labels.clip(0).weak == {0: LabelState.EXPLICIT_POSITIVE}
+  assert joined.counts['unsure_labels_decided'] == 1

@@ -89,7 +89,7 @@ IDS = st.text(
 @settings(max_examples=60)
 @given(
   st.dictionaries(IDS, st.integers(0, 999_999), min_size=1, max_size=4),
-  st.sampled_from(audio_names.KNOWN),
+  st.sampled_from([form for form in audio_names.KNOWN if 'title' not in form]),
 )
 def test_no_file_is_taken_for_another_clip(starts, template):
   clips = {name: f'{name}_{start}' for name, start in starts.items()}
@@ -348,3 +348,61 @@ def test_endings_within_a_name(tmp_path):
   write_sound(tmp_path / 'aaaaaaaaaaa_0.f139.wav', 0.5)
   with pytest.raises(InputError, match='but differ'):
     find_audio(tmp_path, clips)
+
+
+TITLES = st.text(
+  st.one_of(st.sampled_from('-_[] .é'), st.characters(exclude_characters='/\0')),
+  max_size=20,
+).filter(lambda title: is_id(f'x{title}'))
+YOUTUBE_IDS = st.text('-_aB9', min_size=11, max_size=11)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(YOUTUBE_IDS, TITLES, min_size=1, max_size=4))
+def test_titles_before_ids_as_downloaders_write_them(titles):
+  """Ids hold `-`, and titles hold everything; the longer form is not guessed."""
+  clips = [f'{name}_30000' for name in titles]
+  for form in ('{title} [{id}]', '{title}-{id}'):
+    with tempfile.TemporaryDirectory() as folder:
+      files = [f'x{title}' for title in titles.values()]
+      files = [form.format(title=t, id=i) for t, i in zip(files, titles, strict=True)]
+      for number, file in enumerate(files):
+        write_sound(pathlib.Path(folder) / f'{file}.wav', number / 9)
+      found = find_audio(folder, clips, [10.0] * len(clips), form).sounds
+      names = {clip: os.path.basename(path) for clip, path in found.items()}
+      assert names == {
+        clip: f'{file}.wav' for clip, file in zip(clips, files, strict=True)
+      }
+      if '[' in form:
+        assert find_audio(folder, clips).sounds == found
+
+
+def test_a_form_that_is_not_guessed_is_told(tmp_path):
+  clips = ['-_A4yJmxFdM_30000', '0Cg_t_3_10A_1000']
+  write_sound(tmp_path / 'Any - title--_A4yJmxFdM.wav')
+  found = find_audio(tmp_path, clips)
+  assert not found.sounds
+  assert found.hint == (
+    " It has Any - title--_A4yJmxFdM.wav, for one: --audio_names='{title}-{id}' finds "
+    '1 clip'
+  )
+  write_sound(tmp_path / 'Any [0Cg_t_3_10A].wav')
+  found = find_audio(tmp_path, clips)
+  assert found.template == '{title} [{id}]'
+  assert list(found.sounds) == clips[1:]
+  assert any(
+    "named otherwise (--audio_names='{title}-{id}')" in r for r in found.remarks
+  )
+  assert 'is named {title}-{id}' in found.explanation(clips[0])
+
+
+def test_names_that_round_the_time_are_counted(tmp_path):
+  written(tmp_path, lambda i, s, e: f'{i}_{int(s)}')
+  remarks = find_audio(tmp_path, CLIPS, SECONDS).remarks
+  assert remarks[1] == (
+    '1 of them starts up to 700 ms beside the clip, by a name that rounds the time '
+    '(YCZzm6jUxbo_23.wav, for one)'
+  )
+  written(tmp_path / 'zeros', lambda i, s, e: f'{i}_{s * 1000:06.0f}')
+  remarks = find_audio(tmp_path / 'zeros', CLIPS, SECONDS).remarks
+  assert len(remarks) == 1
