@@ -9,7 +9,7 @@ ifeq ($(STACK),oldest)
 endif
 
 .PHONY: quickstart experiments audioset test test-optional test-oldest test-slow lint benchmarks \
-  environment detection lock
+  docs environment detection lock
 
 quickstart: environment
 	$(BIN)/python -m audioset_ml.quickstart --output_dir=quickstart
@@ -46,6 +46,12 @@ audioset: environment
 
 benchmarks: environment
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+# The documentation as a site, build/site/index.html; warnings are errors.
+docs: environment
+	@environments/docs.sh .venv-docs "$(BIN)/python"
+	$(BIN)/python docs/gather.py build/docs
+	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going build/docs build/site
 
 # The virtual environment; made anew when its lock file or setup.py changes.
 environment:

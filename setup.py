@@ -17,9 +17,12 @@ def read_version() -> str:
 
 
 def read_description() -> str:
-  """README without its pictures, which an index would not find."""
+  """README without its pictures and links to files, which an index would not find."""
   readme = (ROOT / 'README.md').read_text(encoding='utf-8')
-  return re.sub(r'^!\[[^\]]*\]\((?!https?:)[^)]*\)\n+', '', readme, flags=re.MULTILINE)
+  readme = re.sub(
+    r'^!\[[^\]]*\]\((?!https?:)[^)]*\)\n+', '', readme, flags=re.MULTILINE
+  )
+  return re.sub(r'\[([^\]]*)\]\((?!https?:)[^)]*\)', r'\1', readme)
 
 
 # `prepare`, `score` and `enhance` on many machines.

@@ -239,7 +239,8 @@ def summarize(root: pathlib.Path, seconds: float) -> str:
     f'({precision:.0%}) are truly missing. They are {recall:.0%} of '
     f'the {audit["missing"]:.0f} labels that are missing.',
     'Both students start from the teacher to save time; in the paper (ML20) they start',
-    'from random weights. One run, one seed: README tells the spread between seeds.',
+    'from random weights. One run, one seed: docs/start/install.md tells '
+    'the spread between seeds.',
     '',
     'The intervals are of the evaluated clips alone, not of another training.',
     '',

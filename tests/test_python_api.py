@@ -1,4 +1,4 @@
-"""What the package offers to programs: by name, lazily, and as README shows it."""
+"""What the package offers to programs: by name, lazily, and as its page shows it."""
 
 import os
 import pathlib
@@ -99,7 +99,7 @@ def test_every_name_is_there_and_typed():
 
 @pytest.fixture(scope='module')
 def project(small_data, small_records, tmp_path_factory):
-  """A folder with what README's examples name."""
+  """A folder with what the page's examples name."""
   root = tmp_path_factory.mktemp('project')
   shutil.copytree(small_records, root / 'records/train')
   sound = sorted((small_data / 'audio').iterdir())[0]
@@ -122,12 +122,12 @@ def project(small_data, small_records, tmp_path_factory):
 
 
 def examples():
-  section = (ROOT / 'README.md').read_text().partition('## In Python')[2]
-  return re.findall(r'```python\n(.*?)```', section.partition('\n## ')[0], re.DOTALL)
+  page = (ROOT / 'docs/reference/python.md').read_text()
+  return re.findall(r'```python\n(.*?)```', page, re.DOTALL)
 
 
 @pytest.mark.parametrize('number', range(len(examples())))
-def test_readmes_examples_run_as_they_stand(project, number):
+def test_the_pages_examples_run_as_they_stand(project, number):
   code = examples()[number]
   assert len(code.splitlines()) <= 13
   done = subprocess.run(

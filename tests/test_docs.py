@@ -1,0 +1,85 @@
+"""The documentation: its links lead somewhere, and the flags that it names exist."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from audioset_ml.cli import STAGES
+from tests.stages import ROOT, run_stage_ok
+
+PAGES = [
+  *ROOT.glob('*.md'),
+  *(ROOT / 'docs').rglob('*.md'),
+  *(ROOT / 'experiments').rglob('*.md'),
+]
+_LINK = re.compile(r'\]\((?!https?:|#|mailto:)([^)\s#]+)')
+_COMMAND = re.compile(r'audioset_ml\.(\w+)((?:[^`\n\\]|\\\n)*)')
+
+
+@pytest.fixture(scope='module')
+def gathered(tmp_path_factory):
+  """The site's source, with the flags' pages."""
+  output = tmp_path_factory.mktemp('docs') / 'source'
+  environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+  command = [sys.executable, 'docs/gather.py', output]
+  subprocess.run(command, cwd=ROOT, env=environment, check=True)
+  return output
+
+
+def test_links_between_pages_lead_somewhere():
+  missing = [
+    f'{page.relative_to(ROOT)}: {target}'
+    for page in PAGES
+    for target in _LINK.findall(page.read_text())
+    if not (page.parent / target).exists() and 'reference/flags/' not in target
+  ]
+  assert not missing
+  assert len(PAGES) > 20
+
+
+def test_readme_is_a_page():
+  assert len((ROOT / 'README.md').read_text().splitlines()) <= 180
+
+
+def test_every_page_is_in_the_contents(gathered):
+  index = (gathered / 'index.md').read_text()
+  for path in gathered.rglob('*.md'):
+    name = path.relative_to(gathered).with_suffix('').as_posix()
+    if name != 'index' and not name.startswith('reference/flags/'):
+      assert f'\n{name}\n' in index, name
+
+
+@pytest.mark.parametrize('stage', ['prepare', 'train'])
+def test_a_stages_page_has_all_its_flags(gathered, stage):
+  page = (gathered / f'reference/flags/{stage}.md').read_text()
+  listed = re.findall(
+    r'^  --(?:\[no\])?(\w+)', run_stage_ok(stage, '--help'), re.MULTILINE
+  )
+  assert len(listed) > 20
+  for flag in listed:
+    assert re.search(rf'^`--(\[no\])?{flag}\b', page, re.MULTILINE), flag
+
+
+def test_flags_in_commands_exist(gathered):
+  """Of each command in a page, the stage and its flags."""
+  known = {
+    stage: set(
+      re.findall(
+        r'^`--(?:\[no\])?(\w+)',
+        (gathered / f'reference/flags/{stage}.md').read_text(),
+        re.MULTILINE,
+      )
+    )
+    for stage in STAGES
+  }
+  found = 0
+  for page in PAGES:
+    for stage, rest in _COMMAND.findall(page.read_text()):
+      for flag in re.findall(r'--(\w+)', rest) if stage in STAGES else ():
+        found += 1
+        there = known[stage] | {'flagfile', 'help'}
+        assert there & {flag, flag.removeprefix('no')}, (page.name, stage, flag)
+  assert found > 100
