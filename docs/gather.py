@@ -49,6 +49,7 @@ CHAPTERS = {
     'reference/metrics',
     'reference/files',
     'reference/python',
+    'reference/glossary',
   ],
   'Explanation': [
     'explanation/papers',
