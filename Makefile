@@ -50,7 +50,7 @@ benchmarks: environment
 # The documentation as a site, build/site/index.html; warnings are errors.
 docs: environment
 	@environments/docs.sh .venv-docs "$(BIN)/python"
-	$(BIN)/python docs/gather.py build/docs
+	$(BIN)/python docs/gather.py build/docs --tutorials=build/tutorials
 	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going build/docs build/site
 
 # The virtual environment; made anew when its lock file or setup.py changes.

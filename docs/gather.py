@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import sys
 
+import tutorials
+
 from audioset_ml.cli import STAGES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -29,6 +31,7 @@ PAGES = {
 FLAGS = 'reference/flags'
 CHAPTERS = {
   'Start': ['start/install', 'start/chain'],
+  'Tutorials': [f'tutorials/{name}' for name in tutorials.PAGES],
   'How to': [
     'how-to/tag',
     'how-to/finetune',
@@ -65,14 +68,23 @@ _LINK = re.compile(r'(!?)\[([^\]]*)\]\(([^)\s]+)\)')
 _FLAG = re.compile(r'  (?P<name>--\S+)(?P<rest>.*)')
 
 
-def gather(output: pathlib.Path) -> None:
-  """Writes all pages and pictures into the folder, which is made anew."""
+def gather(output: pathlib.Path, work: pathlib.Path | None = None) -> None:
+  """Writes all pages and pictures.
+
+  Args:
+    output: the folder, which is made anew.
+    work: where the tutorials' commands are run; None leaves them unrun.
+  """
   shutil.rmtree(output, ignore_errors=True)
   sources = {path.relative_to(ROOT).as_posix(): path for path in DOCS.rglob('*.md')}
   sources |= {name: ROOT / name for name in PAGES}
-  for name, path in sources.items():
+  texts = {name: path.read_text() for name, path in sources.items()}
+  texts |= tutorials.pages(work)
+  for name, text in texts.items():
     place = _place(name)
-    _write(output / place, _relinked(path.read_text(), name, place, output))
+    _write(output / place, _relinked(text, name, place, output))
+  if work:
+    tutorials.copy_pictures(work, output / 'tutorials')
   for place, text in _flag_pages().items():
     _write(output / place, text)
   shutil.copy(DOCS / 'conf.py', output)
@@ -108,7 +120,7 @@ def _relinked(text: str, name: str, place: str, output: pathlib.Path) -> str:
 
   def link(match: re.Match) -> str:
     picture, words, target = match.groups()
-    if re.match(r'[a-z]+:|#', target):
+    if re.match(r'[a-z]+:|#|made/', target):
       return match[0]
     target, _, anchor = target.partition('#')
     path = os.path.normpath(os.path.join(os.path.dirname(name), target))
@@ -206,7 +218,14 @@ def _prose(text: str) -> str:
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('output', type=pathlib.Path, help='folder to write')
-  gather(parser.parse_args().output)
+  parser.add_argument(
+    '--tutorials',
+    type=pathlib.Path,
+    metavar='FOLDER',
+    help='where to run the commands of the tutorials; otherwise they are shown alone',
+  )
+  arguments = parser.parse_args()
+  gather(arguments.output, arguments.tutorials)
 
 
 if __name__ == '__main__':
