@@ -136,12 +136,13 @@ def _complete_lines(counts: Counts, details: Details, complete: bool) -> list[st
       f'that annotators were asked for are explicit negatives of {them}'
     )
   if complete:
+    unmarked = counts['unmarked_labels']
+    are = 'was not marked is an' if unmarked == 1 else 'were not marked are'
     lines.append(
       f'complete annotations: {counted(counts["complete_clips"], "clip")} '
       f'({counts["complete_clips_without_events"]} without an event of a class), '
-      f'{counted(counts["annotated_classes"], "class")}; explicit negatives, since '
-      'they '
-      f'were not marked: {counted(counts["unmarked_labels"], "label")}'
+      f'{counted(counts["annotated_classes"], "class")}; {counted(unmarked, "label")} '
+      f'that {are} explicit negative{"" if unmarked == 1 else "s"}'
     )
   if standing := counts.get('positives_without_event'):
     stand = agreeing(standing, 'stand')

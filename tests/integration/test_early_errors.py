@@ -68,7 +68,8 @@ def write_run(path, stage, **more):
 def write_records(path, events, class_map=CLASS_MAP):
   counts = {'strong_events': events, 'clips_with_events': events}
   write_run(path, 'prepare', shards=1, counts=counts, class_counts={})
-  (path / shard_name(0, 1)).write_text('')
+  # Of no content, but as large as its clips' frames are.
+  (path / shard_name(0, 1)).write_bytes(bytes(1 << 21))
   class_map.write(path / 'class_map.csv')
   rows = [(clip_id, shard_name(0, 1), 200, 2.0) for clip_id in CLIPS]
   columns = ['clip_id', 'shard', 'frames', 'seconds']
