@@ -50,6 +50,8 @@ class Losses:
     self._container, self._content = container, content
     self._form = container.format.name.partition(',')[0]
     self._stream = container.streams.audio[0]
+    # Asked for now: a context that could not be opened is gone, and PyAV crashes.
+    self._codec = self._stream.codec_context.name
     self._tick = float(self._stream.time_base or 0)
     self._frames, self._damaged = FrameWatch(), 0
     self._decoded = 0  # frames
@@ -72,8 +74,8 @@ class Losses:
       self._coded += (packet.duration or 0) * self._tick
       self._frames.add(packet.pos, bytes(packet))
     if packet.size:
-      codec = self._stream.codec_context.name.removesuffix('float')
-      size = frame_size(bytes(packet)) if codec in _SIZED_FRAMES else 0
+      is_sized = self._codec.removesuffix('float') in _SIZED_FRAMES
+      size = frame_size(bytes(packet)) if is_sized else 0
       self._has_broken |= packet.is_corrupt and self._form in _SIZED_PACKETS
       self._is_cut = packet.size < size
     self._last = max(self._last, packet.pos or 0)
@@ -124,9 +126,7 @@ class Losses:
 
   def _may_pause(self, gap: float) -> bool:
     """Whether a gap (s) is where Opus rested; in Ogg and others it sends on."""
-    is_opus = self._form == 'matroska' and self._stream.codec_context.name.endswith(
-      'opus'
-    )
+    is_opus = self._form == 'matroska' and self._codec.endswith('opus')
     return is_opus and not self._is_after_damage and gap < _PAUSE_SECONDS
 
   def notes(self, goes_on: bool) -> list[str]:
@@ -170,7 +170,7 @@ class Losses:
     if is_unread and len(self._container.streams) == 1:
       unread = counted(size - self._end, 'byte at its end', 'are')
       return [Loss(f'{unread} not read')]
-    is_coded = not self._stream.codec_context.name.startswith('pcm_')
+    is_coded = not self._codec.startswith('pcm_')
     if name not in _SHORTFALL_SECONDS or (name in _HEADER_OF_PCM and is_coded):
       return []
     if name == 'mp3':  # of whose length FFmpeg makes a guess, if something follows
@@ -187,8 +187,8 @@ class Losses:
     there = self._seconds + self._missing
     if name != 'mp3' and self._due is not None:
       there = max(there, self._due - (0.0 if name == 'ogg' else self._starts))
-    codec = self._stream.codec_context.name
-    limit = _SHORTFALL_SECONDS[name] + _UNCOUNTED.get((name, codec), 0) / self._rate
+    uncounted = _UNCOUNTED.get((name, self._codec), 0) / self._rate
+    limit = _SHORTFALL_SECONDS[name] + uncounted
     if promised <= there + limit:
       return []
     note = f'its header says {promised:.2f} s, {self._seconds:.2f} s are there'

@@ -181,7 +181,8 @@ def _find_data(file: BinaryIO, position: int) -> tuple[bytes, int, int, bool] | 
         claimed = min(long_size, 1 << 62)
       if len(fmt) == 14:  # without the bits, as Windows 3.1 allowed
         _, channels, _, _, block = struct.unpack('<HHIIH', fmt)
-        fmt, is_odd = fmt + struct.pack('<H', 8 * block // (channels or 1)), True
+        bits = min(8 * block // (channels or 1), 0xFFFF)
+        fmt, is_odd = fmt + struct.pack('<H', bits), True
       return (fmt, position, claimed, is_odd) if len(fmt) >= 16 else None
     if name == b'fmt ':
       fmt = _read_at(file, position, min(claimed, 1024))

@@ -16,6 +16,7 @@ import numpy as np
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _WIDTHS = 1, 2, 3, 4  # bytes
+_MOST_CHANNELS = 0xFFFF // max(_WIDTHS)  # that a header can say the frame's size of
 _PART_BYTES = 1 << 15  # of the sound, read in so many places
 _PARTS = 4
 # How much more the samples of a wrong size jump (energy), at least.
@@ -59,7 +60,7 @@ def as_stored(file: BinaryIO, fmt: bytes, start: int, end: int) -> bytes:
     end: of the sound.
   """
   form = _Form.of(fmt)
-  if form.tag != _PCM or not form.channels:
+  if form.tag != _PCM or not 0 < form.channels <= _MOST_CHANNELS:
     return fmt
   valid = int.from_bytes(fmt[18:20], 'little') if len(fmt) >= 40 else form.bits
   widths = form.widths()
@@ -75,9 +76,11 @@ def as_stored(file: BinaryIO, fmt: bytes, start: int, end: int) -> bytes:
   jumps = [_jumps(parts, kind, form.channels) for kind, _ in kinds]
   # Of a larger size than the right one every other sample is left, which may do, too.
   right = [
-    kind for kind, jump in zip(kinds, jumps, strict=True) if jump <= _CLEAR * min(jumps)
+    kind
+    for kind, jump in zip(kinds, jumps, strict=True)
+    if jump <= _CLEAR * min(jumps) < np.inf
   ]
-  kind, width = min(right or kinds, key=lambda one: one[1])
+  kind, width = min(right or kinds[:1], key=lambda one: one[1])
   return _stating(fmt, form, width, kind == '<f4')
 
 
@@ -105,7 +108,7 @@ def _parts(file: BinaryIO, channels: int, start: int, end: int) -> list[bytes]:
     file.seek(start + unit * place)
     part = file.read(min(number, end - start - unit * place))
     parts.append(part[: len(part) // unit * unit])
-  return parts
+  return list(filter(None, parts))
 
 
 def _jumps(parts: list[bytes], kind: str, channels: int) -> float:

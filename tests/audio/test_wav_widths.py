@@ -1,10 +1,12 @@
 """WAV files whose header has several sizes of a sample, or a rare one."""
 
+import contextlib
 import struct
 
 import numpy as np
 import pytest
 
+from audioset_ml.errors import AudioError
 from tests.audio.sound_files import RATE, read, tone
 
 GUID = bytes.fromhex('0100000000001000800000aa00389b71')
@@ -81,3 +83,20 @@ def test_headers_without_bits(width):
   data = wav(stored(SOUND, 8 * width, width), 2, 0, 2 * width)
   short = data[:16] + struct.pack('<I', 14) + data[20:34] + data[36:]
   np.testing.assert_allclose(read(short).waveform, SOUND.mean(axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize('channels', [0, 0x8001, 0xFFFF])
+@pytest.mark.parametrize('frame', [0, 6, 0xFFFF])
+def test_impossible_numbers_of_channels(channels, frame):
+  data = wav(stored(SOUND, 24, 3), 2, 24, 6)
+  data = bytearray(data[:22] + struct.pack('<H', channels) + data[24:])
+  data[32:34] = struct.pack('<H', frame)
+  short = data[:16] + struct.pack('<I', 14) + data[20:34] + data[36:]
+  for one in (data, short):
+    with contextlib.suppress(AudioError):
+      read(bytes(one))
+
+
+def test_a_single_frame():
+  file = wav(stored(SOUND[100:101], 24, 3), 2, 24, 8)
+  np.testing.assert_allclose(read(file).waveform, SOUND[100:101].mean(1), atol=1e-6)

@@ -306,3 +306,14 @@ def test_a_column_that_is_named_twice_is_an_error(tmp_path):
   path = write_rows(tmp_path / 'strong.tsv', columns, 'a_0\t0\t1\t/m/a\t/m/b')
   with pytest.raises(LabelError, match='names the column label twice'):
     formats.read_strong_tsv(path)
+
+
+def test_any_sounds_name_is_an_id_of_its_events(tmp_path):
+  """`tag --events` writes them so, and `prepare --strong_tsv` reads them."""
+  names = ['Mix 12" [a_-b], live', '"quoted"', "it's; fine", 'a,b', "''"]
+  table = pd.DataFrame({'segment_id': names, 'start_time_seconds': 0.0})
+  table = table.assign(end_time_seconds=1.5, label='/m/a')
+  formats.write_strong_tsv(tmp_path / 'events.tsv', table)
+  assert formats.read_strong_tsv(tmp_path / 'events.tsv').values.tolist() == (
+    table.values.tolist()
+  )
