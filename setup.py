@@ -115,6 +115,7 @@ setuptools.setup(
       *DASK,
       *CLEANLAB,
       'build>=1.2',
+      'import-linter>=2.11',
       'librosa>=0.10.2',
       'ruff>=0.6',
       'selenium>=4.20',

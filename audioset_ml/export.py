@@ -21,7 +21,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml import checks, stage
+from audioset_ml.entry import checks, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
