@@ -4,6 +4,7 @@ Lines differ by colour, dashes and marker, so that they can be told apart in gre
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -84,8 +85,12 @@ def values_of(table: SweepTable, values: Mapping[str, str]) -> dict[str, str]:
 
 
 def spoken(line: Mapping[str, str]) -> str:
-  """A line's name: its values, as words."""
-  return ' '.join(line.values()).replace('_', ' ')
+  """A line's name: its values, as words; a number with what it is of."""
+  words = (
+    f'{axis} {value}' if re.fullmatch(r'[\d.]+', value) else value
+    for axis, value in line.items()
+  )
+  return ' '.join(words).replace('_', ' ')
 
 
 @style.applied()

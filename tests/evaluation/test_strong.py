@@ -443,7 +443,7 @@ def test_a_row_off_the_grid_is_an_error(tmp_path, start, end):
   ]
   path.write_text('\n'.join(lines) + '\n')
   table = formats.read_framed_tsv(path)
-  message = rf'framed.tsv, row 3: {start:g} to {end:g} s is no frame: the 1 such rows'
+  message = rf'framed.tsv, row 3: {start:g} to {end:g} s is no frame: such a row'
   with pytest.raises(LabelError, match=message) as error:
     FrameLabels.from_table(table, ['x_0'], np.array([5]), CLASS_MAP, GRID, path)
   assert str(error.value).startswith(str(path))
