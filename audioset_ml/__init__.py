@@ -14,7 +14,7 @@ __version__ = '0.1.0'
 
 # Of a process that a stage has started, such as a worker: quiet, as the stage is.
 if os.environ.get('AUDIOSET_ML_QUIET'):
-  from audioset_ml import quiet
+  from audioset_ml.core import quiet
 
   quiet.leave_out_notes()
 

@@ -16,8 +16,8 @@ import pathlib
 
 from absl import flags
 
-from audioset_ml import checks, stage
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
+from audioset_ml.entry import checks, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()

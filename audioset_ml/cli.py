@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from audioset_ml import pipes
-from audioset_ml.provenance import version_text
+from audioset_ml.core import pipes
+from audioset_ml.core.provenance import version_text
 
 STAGES = {
   'soundscapes': 'make clips with known labels, and their label noise',

@@ -18,7 +18,7 @@ import time
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml.entry import stage
 from audioset_ml.training import listening
 
 FLAGS = flags.FLAGS
@@ -48,7 +48,7 @@ _PATIENCE = 60
 
 def _await(dispatcher: str) -> None:
   """Waits for a dispatcher; raises InputError if none answers in time."""
-  from audioset_ml.errors import InputError
+  from audioset_ml.core.errors import InputError
   from audioset_ml.training.data_service import require_reachable
 
   deadline = time.monotonic() + _PATIENCE

@@ -13,7 +13,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml import checks, label_flags, stage
+from audioset_ml.entry import checks, label_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()

@@ -13,8 +13,8 @@ Example:
 
 from absl import flags
 
-from audioset_ml import checks, runner_flags, stage
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
+from audioset_ml.entry import checks, runner_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES)

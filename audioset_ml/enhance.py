@@ -31,8 +31,8 @@ Example:
 
 from absl import app, flags
 
-from audioset_ml import checks, flag_help, runner_flags, stage
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
+from audioset_ml.entry import checks, flag_help, runner_flags, stage
 from audioset_ml.labels.label_set import FLAGGED_AS
 
 FLAGS = flags.FLAGS

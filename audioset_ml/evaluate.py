@@ -21,7 +21,7 @@ Examples:
 
 from absl import app, flags
 
-from audioset_ml import audio_flags, checks, flag_help, prior_flags, stage
+from audioset_ml.entry import audio_flags, checks, flag_help, prior_flags, stage
 from audioset_ml.evaluation.candidates import expand
 from audioset_ml.labels.ancestors import IMPLIED
 

@@ -32,8 +32,8 @@ from typing import Any
 
 from absl import app, flags
 
-from audioset_ml import checks, stage
 from audioset_ml.deployment import forms
+from audioset_ml.entry import checks, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()

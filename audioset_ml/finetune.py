@@ -24,8 +24,8 @@ import shlex
 
 from absl import flags
 
-from audioset_ml import flag_help, stage
-from audioset_ml.errors import agreeing, counted
+from audioset_ml.core.errors import agreeing, counted
+from audioset_ml.entry import flag_help, stage
 from audioset_ml.finetuning.config import METHODS
 
 FLAGS = flags.FLAGS

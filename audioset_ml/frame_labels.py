@@ -13,8 +13,9 @@ Example:
 
 from absl import flags
 
-from audioset_ml import folders, stage
-from audioset_ml.errors import agreeing, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import agreeing, counted
+from audioset_ml.entry import stage
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()

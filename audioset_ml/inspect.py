@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from absl import app, flags
 
-from audioset_ml import stage
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
+from audioset_ml.entry import stage
 
 if TYPE_CHECKING:
   from audioset_ml.records.folder import RecordsFolder

@@ -28,7 +28,14 @@ own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 
 from absl import app, flags
 
-from audioset_ml import audio_flags, checks, flag_help, label_flags, runner_flags, stage
+from audioset_ml.entry import (
+  audio_flags,
+  checks,
+  flag_help,
+  label_flags,
+  runner_flags,
+  stage,
+)
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')

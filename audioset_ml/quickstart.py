@@ -19,8 +19,8 @@ import time
 
 from absl import flags
 
-from audioset_ml import stage
-from audioset_ml.input_files import read_json
+from audioset_ml.core.input_files import read_json
+from audioset_ml.entry import stage
 from audioset_ml.sweeping.launching import Launcher
 
 FLAGS = flags.FLAGS

@@ -23,8 +23,9 @@ import os
 
 from absl import app, flags
 
-from audioset_ml import folders, prior_flags, stage
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.entry import prior_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()

@@ -16,8 +16,9 @@ Events that `tag` has found can be decided on in the same way (--events).
 
 from absl import app, flags
 
-from audioset_ml import audio_flags, folders, stage
-from audioset_ml.errors import counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import counted
+from audioset_ml.entry import audio_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
@@ -99,7 +100,7 @@ def _event_inputs(records):
 
 
 def _flagged_inputs(records):
-  from audioset_ml.errors import RecordError
+  from audioset_ml.core.errors import RecordError
   from audioset_ml.labels.label_set import LabelSet
   from audioset_ml.records.scores import read_patch_scores, read_scores
   from audioset_ml.reporting.review_inputs import ReviewInputs

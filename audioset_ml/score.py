@@ -18,8 +18,8 @@ Example:
 
 from absl import flags
 
-from audioset_ml import audio_flags, checks, runner_flags, stage
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
+from audioset_ml.entry import audio_flags, checks, runner_flags, stage
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS

@@ -18,8 +18,8 @@ import dataclasses
 
 from absl import flags
 
-from audioset_ml import checks, stage
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.entry import checks, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('num_workers')

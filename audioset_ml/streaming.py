@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.waveform_loading import OpenedWaveformModel
 from audioset_ml.models.waveform_model import PATCHES_AT_ONCE, checked_waveform
 

@@ -27,9 +27,10 @@ import pathlib
 
 from absl import flags
 
-from audioset_ml import folders, run_state, stage
-from audioset_ml.errors import InputError
-from audioset_ml.input_files import read_text
+from audioset_ml.core import folders, run_state
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.input_files import read_text
+from audioset_ml.entry import stage
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', None, 'Folder to write.', required=True)

@@ -21,8 +21,9 @@ from collections.abc import Sequence
 
 from absl import app, flags
 
-from audioset_ml import flag_help, folders, stage
-from audioset_ml.errors import InputError, brief, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, brief, counted
+from audioset_ml.entry import flag_help, stage
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS

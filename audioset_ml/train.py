@@ -16,8 +16,8 @@ Example:
 
 from absl import app, flags
 
-from audioset_ml import checks, flag_help, stage
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
+from audioset_ml.entry import checks, flag_help, stage
 from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.models.config import ARCHITECTURES, WEIGHT_INITS
 from audioset_ml.records.soft_scores import SOFT_ON, SoftConfig

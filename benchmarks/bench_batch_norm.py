@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml.entry import stage
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.layers import FusedBatchNormalization
 from audioset_ml.models.registry import build_model

@@ -20,9 +20,10 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from audioset_ml import provenance, stage
 from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.core import provenance
 from audioset_ml.deployment import checking, exporting, forms
+from audioset_ml.entry import stage
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.exported_model import ExportedModel

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from bench_overheads import CLASSES, write_records
 
-from audioset_ml import stage
+from audioset_ml.entry import stage
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.scoring import PatchScorer, score_clips

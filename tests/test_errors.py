@@ -2,7 +2,7 @@
 
 import pytest
 
-from audioset_ml.errors import agreeing, counted
+from audioset_ml.core.errors import agreeing, counted
 
 
 @pytest.mark.parametrize(

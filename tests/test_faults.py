@@ -11,8 +11,8 @@ import shutil
 
 import pytest
 
-from audioset_ml import folders, run_state
-from audioset_ml.errors import InputError
+from audioset_ml.core import folders, run_state
+from audioset_ml.core.errors import InputError
 from tests import faults
 from tests.conftest import prepare_flags
 from tests.stages import run_stage, run_stage_ok

@@ -7,9 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from audioset_ml.array_files import Arrays, load_array
-from audioset_ml.errors import InputError, LabelError, printable, shown
-from audioset_ml.input_files import fault_of_form, read_json, read_lines, read_rows
+from audioset_ml.core.array_files import Arrays, load_array
+from audioset_ml.core.errors import InputError, LabelError, printable, shown
+from audioset_ml.core.input_files import fault_of_form, read_json, read_lines, read_rows
 
 
 def test_lines_end_with_line_feeds_alone(tmp_path):
@@ -138,7 +138,7 @@ def test_texts_that_pack_to_nothing_are_refused(tmp_path, monkeypatch):
     archive.writestr('ids.npy', npy((2,), '<U11', bytes(2 * 4 * 11)))
     archive.writestr('many.npy', npy((3,), '<U11', bytes(3 * 4 * 11)))
   arrays = Arrays(path)
-  monkeypatch.setattr('audioset_ml.array_files._MOST_OF_TEXTS', 100)
+  monkeypatch.setattr('audioset_ml.core.array_files._MOST_OF_TEXTS', 100)
   assert arrays.read('ids', (2,), 'US').tolist() == ['', '']
   with pytest.raises(InputError, match='long holds texts of 32768 bytes each'):
     arrays.read('long', (2,), 'US')

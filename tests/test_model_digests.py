@@ -7,9 +7,10 @@ import zipfile
 
 import pytest
 
-from audioset_ml import folders, inputs, run_state
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, ModelError
+from audioset_ml.core import folders, run_state
+from audioset_ml.core.errors import InputError, ModelError
+from audioset_ml.entry import inputs
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.model_files import ModelFiles, find_saved_model
 

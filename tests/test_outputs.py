@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from audioset_ml import error_messages, folders
-from audioset_ml.errors import InputError
+from audioset_ml.core import error_messages, folders
+from audioset_ml.core.errors import InputError
 from audioset_ml.models.score_spool import Spool
 from tests import faults
 from tests.stages import ROOT, run_stage
@@ -165,7 +165,7 @@ def test_a_disk_that_is_full_at_the_start_is_told_so(tmp_path, monkeypatch):
 
 WRITE_OFTEN = """
 import sys
-from audioset_ml import folders
+from audioset_ml.core import folders
 
 for number in range(40):
   folders.require_writable(sys.argv[1])

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from audioset_ml import paths
-from audioset_ml.errors import InputError
+from audioset_ml.core import paths
+from audioset_ml.core.errors import InputError
 
 # As tensorflow-io says it itself under TensorFlow 2.18 and later.
 BROKEN = "import warnings; warnings.warn('unable to load libtensorflow_io_plugins.so')"

@@ -10,7 +10,7 @@ from tests.stages import ROOT
 
 CODE = """
 import sys
-from audioset_ml.progress import progress_bar
+from audioset_ml.core.progress import progress_bar
 
 for kept in (True, False):
   bar = progress_bar(range(4), desc='work', delay=0, mininterval=0, leave=kept)

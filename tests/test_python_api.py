@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 from tests.stages import ROOT, run_stage_ok
 
 QUIETLY = """

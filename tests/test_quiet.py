@@ -41,7 +41,7 @@ def run(tmp_path):
 
 STAGE = """
 import os, subprocess, sys
-from audioset_ml import quiet
+from audioset_ml.core import quiet
 quiet.leave_out_notes()
 import tensorflow
 os.write(2, b'oneDNN custom operations are on, says the stage\\n')

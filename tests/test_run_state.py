@@ -7,9 +7,9 @@ import pathlib
 
 import pytest
 
-from audioset_ml import folders, run_state
-from audioset_ml.errors import InputError
-from audioset_ml.run_state import Flags
+from audioset_ml.core import folders, run_state
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.run_state import Flags
 
 OLD, NEW = Flags(('--steps=1',)), Flags(('--steps=2',))
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from audioset_ml import score_values
-from audioset_ml.errors import InputError
+from audioset_ml.core import score_values
+from audioset_ml.core.errors import InputError
 
 VALUES = st.sampled_from([0.0, 1.0, -np.inf, np.inf, np.nan])
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError
 from tests.stages import run_stage, run_stage_ok
 
 CLIPS = ('--train_clips=3', '--eval_clips=2', '--num_workers=1')

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import AudioError, ModelError
+from audioset_ml.core.errors import AudioError, ModelError
 from audioset_ml.models.waveform_loading import LoadedWaveformModel
 from audioset_ml.models.waveform_model import WaveformModel
 from audioset_ml.streaming import Stream

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from audioset_ml.errors import AudioError, UnfinishedError
-from audioset_ml.worker_processes import results
+from audioset_ml.core.errors import AudioError, UnfinishedError
+from audioset_ml.core.worker_processes import results
 from tests.stages import ROOT, children_of, is_alive, listening_ports, wait_until
 
 
@@ -129,7 +129,7 @@ def test_what_was_begun_is_given_up_when_nobody_asks_any_more():
 
 SCRIPT = """
 import contextlib, time
-from audioset_ml.worker_processes import results
+from audioset_ml.core.worker_processes import results
 from tests.test_worker_processes import SCRIPT, napping
 
 if {guarded}:
@@ -212,7 +212,7 @@ def test_a_script_without_a_guard_is_told_of_it(tmp_path):
 
 WATCHED = """
 import os, sys, time
-from audioset_ml import worker_processes
+from audioset_ml.core import worker_processes
 
 parent = os.getpid()
 if not os.fork():

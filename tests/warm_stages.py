@@ -113,7 +113,7 @@ def _end(server: subprocess.Popen) -> None:
 
 def serve() -> None:
   """Takes orders from standard input until it ends; answers with process and status."""
-  from audioset_ml import quiet
+  from audioset_ml.core import quiet
 
   environment = dict(os.environ)
   quiet.leave_out_notes()

@@ -15,9 +15,9 @@ import tarfile
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from audioset_ml import paths
 from audioset_ml.audio import parquet_sounds
-from audioset_ml.errors import InputError, agreeing, counted, printable
+from audioset_ml.core import paths
+from audioset_ml.core.errors import InputError, agreeing, counted, printable
 
 SUFFIXES = ('.tar', '.parquet')
 _MEMBER = re.compile(

@@ -10,7 +10,7 @@ import os
 from typing import BinaryIO
 
 from audioset_ml.audio.notes import Loss
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
 
 _EBML, _SEGMENT = bytes.fromhex('1a45dfa3'), bytes.fromhex('18538067')
 _W64 = b'riff' + bytes.fromhex('2e91cf11a5d628db04c10000')

@@ -19,7 +19,7 @@ from audioset_ml.audio.ffmpeg import Block
 from audioset_ml.audio.mixing import Mix, Survey
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
-from audioset_ml.errors import AudioError, InputError, agreeing, counted
+from audioset_ml.core.errors import AudioError, InputError, agreeing, counted
 
 DECODERS = ('ffmpeg', 'tensorflow_io')
 # In order of preference, where a clip has several files.

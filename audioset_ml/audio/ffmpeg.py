@@ -20,7 +20,7 @@ from audioset_ml.audio.losses import Losses, packets
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.audio.tfio_decoding import Encoding
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 
 av.logging.set_level(None)  # what it finds in a file, notes and errors say
 

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import soundfile
 
-from audioset_ml import folders
+from audioset_ml.core import folders
 
 
 def write_flac(

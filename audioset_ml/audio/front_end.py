@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from audioset_ml.errors import InputError, shown
+from audioset_ml.core.errors import InputError, shown
 
 # Above what sounds and networks have, and below what takes all memory: a front end can
 # come from a file of anyone.

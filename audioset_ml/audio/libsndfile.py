@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import soundfile
 
-from audioset_ml.errors import AudioError, counted
+from audioset_ml.core.errors import AudioError, counted
 
 _BIG_ENDIAN_WAV, _LITTLE_ENDIAN_AU = b'RIFX', b'dns.'
 # WAV's tags of NMS ADPCM, which FFmpeg takes for AMR, and of G.721.

@@ -5,7 +5,7 @@ import av
 from audioset_ml.audio.coded_frames import FrameWatch, frame_size
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import Content
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
 
 # How far the sound may fall short of the length that FFmpeg finds in a header without
 # a note (s). Of other formats it is a guess.

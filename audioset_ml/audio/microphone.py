@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from audioset_ml.errors import AudioError, first_line
+from audioset_ml.core.errors import AudioError, first_line
 
 _BLOCK_SECONDS = 0.1
 _PATIENCE = 5.0  # for the next block (s)

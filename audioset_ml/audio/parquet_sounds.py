@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audioset_ml import file_states, paths
-from audioset_ml.errors import InputError, printable
+from audioset_ml.core import file_states, paths
+from audioset_ml.core.errors import InputError, printable
 
 # What says which clip a sound is, in a table's columns or beside a sound in JSON.
 _NAME_FIELDS = ('clip_id', 'segment_id', 'filename', 'file_name', '__key__')

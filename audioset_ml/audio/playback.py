@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from audioset_ml.audio import decoding
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 
 _RATE = 32_000  # Hz; what MP3 has and what is enough to judge a sound by
 _BITS_A_SECOND = 64_000

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from audioset_ml.audio import archives, claimed_sizes, wav_sizes
 from audioset_ml.audio.byte_views import View, without_tags
 from audioset_ml.audio.notes import Loss
-from audioset_ml.errors import AudioError, printable
-from audioset_ml.paths import as_path, is_remote
+from audioset_ml.core.errors import AudioError, printable
+from audioset_ml.core.paths import as_path, is_remote
 
 _CHUNK = 1 << 20
 _END_BYTES = 1 << 16  # the largest Ogg page

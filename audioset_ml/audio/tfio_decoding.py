@@ -16,8 +16,8 @@ import threading
 
 import numpy as np
 
-from audioset_ml.errors import AudioError, InputError
-from audioset_ml.paths import TENSORFLOW_IO
+from audioset_ml.core.errors import AudioError, InputError
+from audioset_ml.core.paths import TENSORFLOW_IO
 
 DECODE_SECONDS = 30.0  # a clip of 10 s takes 0.05; damaged FLAC may take forever
 _START_SECONDS = 300.0  # importing TensorFlow takes 5 s on a machine that is not busy

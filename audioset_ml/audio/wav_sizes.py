@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from audioset_ml.audio import wav_widths
 from audioset_ml.audio.notes import Loss
-from audioset_ml.errors import agreeing, counted
+from audioset_ml.core.errors import agreeing, counted
 
 # A program that writes to a pipe can't go back to fill in the sizes. ffmpeg leaves
 # 0xFFFFFFFF, SoX 0x7FFFF000 and more, others 0: then the sound ends with the file.

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.core.errors import ModelError
 from audioset_ml.deployment.forms import LEAST_CORRELATION, Form
-from audioset_ml.errors import ModelError
 from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.registry import embedding_model
 

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from audioset_ml.core.errors import ModelError, printable
+from audioset_ml.core.worker_processes import how_it_ended
 from audioset_ml.deployment.graphs import FrozenGraph
-from audioset_ml.errors import ModelError, printable
 from audioset_ml.models.exported_file import Description
-from audioset_ml.worker_processes import how_it_ended
 
 BEGUN = 'converting '  # with which the child begins a line
 # Lines of a converter's that say why it ended.

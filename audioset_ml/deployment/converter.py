@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
-from audioset_ml import folders, worker_processes
+from audioset_ml.core import folders, worker_processes
 from audioset_ml.deployment import forms
 from audioset_ml.deployment.conversion import BEGUN, Conversion
 

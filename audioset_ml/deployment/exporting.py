@@ -9,13 +9,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from audioset_ml.core.errors import ModelError
+from audioset_ml.core.model_digests import CLASS_MAP_FILE, MODEL_FILE
 from audioset_ml.deployment import checking, forms
 from audioset_ml.deployment.checking import Difference
 from audioset_ml.deployment.conversion import Conversion, convert
 from audioset_ml.deployment.forms import Form
 from audioset_ml.deployment.graphs import FrozenGraph, patches_graph, waveform_graph
-from audioset_ml.errors import ModelError
-from audioset_ml.model_digests import CLASS_MAP_FILE, MODEL_FILE
 from audioset_ml.models.exported_file import Description
 from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.layers import with_plain_layers

@@ -4,7 +4,7 @@ import dataclasses
 import importlib.util
 from collections.abc import Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 SAVED_MODEL, LITERT, ONNX, KERAS = 'saved_model', 'litert', 'onnx', 'keras'
 FORMATS = (SAVED_MODEL, LITERT, ONNX, KERAS)

@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from audioset_ml import quiet
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
+from audioset_ml.core import quiet
 from audioset_ml.deployment import matrix_front_end
 from audioset_ml.models.registry import embedding_model
 

@@ -6,7 +6,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 _CHECKPOINT = re.compile(r'(ckpt-\d+)\.index')
 _DATA = re.compile(r'\.data-\d+-of-\d+$')

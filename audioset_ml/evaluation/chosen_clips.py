@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.records.folder import SKIPPED_HEADER, RecordsFolder, read_skipped
 from audioset_ml.records.folds import Fold

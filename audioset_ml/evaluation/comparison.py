@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.files import STRONG_PREFIX, EvaluatedModel, Resampling
 from audioset_ml.records.folder import RecordsFolder

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.formats import TIMES
-from audioset_ml.progress import progress_bar
 
 PSDS1 = {'dtc_threshold': 0.7, 'gtc_threshold': 0.7}
 _INSTABILITY = 1.0  # α_ST

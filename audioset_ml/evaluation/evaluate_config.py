@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.comparison import PriorGroups
 from audioset_ml.evaluation.files import Resampling
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import detection, files
 from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_clips
 from audioset_ml.evaluation.comparison import require_comparable

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.array_files import Arrays
-from audioset_ml.errors import InputError, RecordError, brief, counted, shown
+from audioset_ml.core import folders
+from audioset_ml.core.array_files import Arrays
+from audioset_ml.core.errors import InputError, RecordError, brief, counted, shown
+from audioset_ml.core.input_files import fault_of_form, read_json, unreadable
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection
 from audioset_ml.evaluation.result import Evaluation, Replicates
-from audioset_ml.input_files import fault_of_form, read_json, unreadable
 
 METRICS_FILE = 'metrics.json'
 PER_CLASS_FILE = 'per_class.csv'

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError
+from audioset_ml.core.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.formats import PRESENT
 from audioset_ml.labels.framing import FrameGrid

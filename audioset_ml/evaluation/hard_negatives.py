@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.records.scores import ClipScores
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError, RecordError, counted
+from audioset_ml.core.errors import InputError, RecordError, counted
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection, evaluate_detection
 from audioset_ml.evaluation.files import Resampling

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.records.folder import RecordsFolder
 
 

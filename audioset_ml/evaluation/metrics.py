@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 import scipy.special
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.score_values import unranked
 from audioset_ml.evaluation import ranks
-from audioset_ml.score_values import unranked
 
 
 def roc_auc(

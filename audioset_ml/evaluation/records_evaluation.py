@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, counted
 from audioset_ml.evaluation import curves, files, selection
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
 from audioset_ml.evaluation.comparison import compare, priors_of

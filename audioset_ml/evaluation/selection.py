@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.files import STRONG_PREFIX
 from audioset_ml.evaluation.result import Evaluation
 

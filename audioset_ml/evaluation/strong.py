@@ -11,7 +11,8 @@ negatives, each of which weighs the same.
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.evaluation import metrics, ranks
 from audioset_ml.evaluation.frame_labels import FrameLabels, FrameState
 from audioset_ml.evaluation.result import (
@@ -23,7 +24,6 @@ from audioset_ml.evaluation.result import (
   replicates_of_classes,
 )
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.progress import progress_bar
 
 _KINDS = {
   'explicit': FrameState.EXPLICIT_NEGATIVE,

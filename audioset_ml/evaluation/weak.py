@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.progress import progress_bar
+from audioset_ml.core.score_values import unranked
 from audioset_ml.evaluation import metrics, ranks
 from audioset_ml.evaluation.result import (
   Evaluation,
@@ -15,8 +17,6 @@ from audioset_ml.evaluation.result import (
 )
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
-from audioset_ml.progress import progress_bar
-from audioset_ml.score_values import unranked
 
 # What is resampled of each class, in the order of the columns; the smeared values where
 # labels are implied.

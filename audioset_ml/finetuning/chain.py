@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import paths
-from audioset_ml.errors import ModelError
+from audioset_ml.core import paths
+from audioset_ml.core.errors import ModelError
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.records_evaluation import evaluate_records
 from audioset_ml.finetuning import clips as clips_

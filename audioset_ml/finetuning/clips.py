@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from audioset_ml import folders
 from audioset_ml.audio.decoding import sound_blocks
-from audioset_ml.errors import InputError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.finetuning.contents import SAMPLE_RATE
 from audioset_ml.finetuning.recordings import Recording, class_name, gathered
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal
-from audioset_ml.progress import progress_bar
 
 SEGMENTS_FILE, EXPLICIT_FILE = 'segments.csv', 'explicit.tsv'
 CLASS_MAP_FILE, CLIPS_FILE = 'class_map.csv', 'clips.csv'

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.finetuning.division import DivisionConfig
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.optimizer_config import OptimizerConfig

@@ -11,11 +11,11 @@ import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from audioset_ml import file_states, folders, hashing
 from audioset_ml.audio.decoding import sound_blocks
-from audioset_ml.errors import AudioError, InputError, counted
+from audioset_ml.core import file_states, folders, hashing
+from audioset_ml.core.errors import AudioError, InputError, counted
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.finetuning.recordings import Recording, gathered, some
-from audioset_ml.progress import progress_bar
 
 RECORDINGS_FILE = 'recordings.csv'
 SKIPPED_FILE = 'skipped_recordings.csv'

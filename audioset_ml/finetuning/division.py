@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
 from audioset_ml.finetuning.grouping import by_label
 from audioset_ml.finetuning.recordings import Recording, gathered, some
 from audioset_ml.finetuning.slips import notes_on

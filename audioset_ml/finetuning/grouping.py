@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
 from audioset_ml.finetuning.contents import Contents, equal_files
 from audioset_ml.finetuning.recordings import Recording, gathered, some
 

@@ -4,8 +4,8 @@ import collections
 import dataclasses
 import pathlib
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, agreeing, counted, printable
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, agreeing, counted, printable
 from audioset_ml.finetuning import clips as clips_
 from audioset_ml.finetuning import contents as contents_
 from audioset_ml.finetuning import division, grouping, recordings, slips, sound_table

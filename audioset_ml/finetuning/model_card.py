@@ -7,15 +7,15 @@ import datetime
 import pathlib
 import re
 
-from audioset_ml import folders
-from audioset_ml.errors import counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import counted
+from audioset_ml.core.provenance import versions
 from audioset_ml.finetuning.config import FinetuneConfig
 from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.outcome import Outcome
 from audioset_ml.finetuning.results import Results
 from audioset_ml.finetuning.summary import cautions, comparison_lines, headline
 from audioset_ml.models.model_files import ModelFiles
-from audioset_ml.provenance import versions
 
 CARD_FILE = 'model_card.md'
 _METHODS = {

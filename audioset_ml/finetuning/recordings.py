@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
-from audioset_ml import paths
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError, counted, has_control, printable
+from audioset_ml.core import paths
+from audioset_ml.core.errors import InputError, counted, has_control, printable
 
 ENDINGS = ' '.join(AUDIO_SUFFIXES)
 _SHOWN = 5  # of many wrong files or rows

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import folders
+from audioset_ml.core import folders
 from audioset_ml.evaluation.result import json_number
 from audioset_ml.finetuning import measures
 from audioset_ml.finetuning.clips import Clip

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
 from audioset_ml.finetuning.recordings import class_name
 
 _SHORTEST = 4  # letters: of shorter names many differ by a letter

@@ -14,7 +14,8 @@ import re
 from collections.abc import Sequence
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError, has_control
+from audioset_ml.core.errors import InputError, has_control
+from audioset_ml.core.input_files import read_cells, read_text
 from audioset_ml.finetuning.recordings import (
   ENDINGS,
   Found,
@@ -22,7 +23,6 @@ from audioset_ml.finetuning.recordings import (
   is_sound_name,
   some,
 )
-from audioset_ml.input_files import read_cells, read_text
 from audioset_ml.labels.clip_ids import CELL_ERROR, normal
 from audioset_ml.labels.file_forms import FILES, LISTS, SINGLE
 

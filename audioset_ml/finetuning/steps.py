@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from audioset_ml import file_states, folders, paths, run_state
-from audioset_ml.errors import InputError
-from audioset_ml.file_states import WrittenFiles
-from audioset_ml.input_files import fault_of_form
-from audioset_ml.model_digests import MODEL_FILES
+from audioset_ml.core import file_states, folders, paths, run_state
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.file_states import WrittenFiles
+from audioset_ml.core.input_files import fault_of_form
+from audioset_ml.core.model_digests import MODEL_FILES
 from audioset_ml.records.folder import SHARD_FILES
 from audioset_ml.records.scores import SCORE_FILES
 

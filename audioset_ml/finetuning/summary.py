@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audioset_ml.errors import counted, printable
+from audioset_ml.core.errors import counted, printable
 from audioset_ml.finetuning.division import TRAIN
 from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.recordings import some

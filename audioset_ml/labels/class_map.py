@@ -6,10 +6,10 @@ import functools
 import os
 from collections.abc import Iterator
 
-from audioset_ml import folders
-from audioset_ml.errors import LabelError, counted, has_control, shown
-from audioset_ml.input_files import read_rows, read_text
-from audioset_ml.paths import as_path
+from audioset_ml.core import folders
+from audioset_ml.core.errors import LabelError, counted, has_control, shown
+from audioset_ml.core.input_files import read_rows, read_text
+from audioset_ml.core.paths import as_path
 
 HEADER = ('index', 'mid', 'display_name')
 _VOCABULARY = ('index', 'name', 'mid')  # of FSD50K, without a header

@@ -5,8 +5,8 @@ import os
 
 import numpy as np
 
-from audioset_ml.errors import LabelError, counted
-from audioset_ml.input_files import read_rows
+from audioset_ml.core.errors import LabelError, counted
+from audioset_ml.core.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
 
 HEADER = ['class', 'model_class']

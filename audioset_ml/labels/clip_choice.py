@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse
 
-from audioset_ml.hashing import stable_hash
+from audioset_ml.core.hashing import stable_hash
 
 
 def choose_by_class(

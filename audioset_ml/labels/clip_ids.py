@@ -12,7 +12,7 @@ from collections.abc import Collection
 import pandas as pd
 import pyarrow.compute as pc
 
-from audioset_ml.errors import CONTROL, has_control, shown
+from audioset_ml.core.errors import CONTROL, has_control, shown
 from audioset_ml.labels.text_columns import arrow
 from audioset_ml.labels.wrong_rows import WrongRows
 

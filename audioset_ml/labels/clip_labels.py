@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from audioset_ml.hashing import stable_hash
+from audioset_ml.core.hashing import stable_hash
 from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.unmarked import UnmarkedLabels, unpack
 

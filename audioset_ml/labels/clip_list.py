@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import LabelError, shown
+from audioset_ml.core import folders
+from audioset_ml.core.errors import LabelError, shown
+from audioset_ml.core.paths import as_path
 from audioset_ml.labels import segment_rows, segments
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark, right_ids
 from audioset_ml.labels.file_forms import FileForm
@@ -20,7 +21,6 @@ from audioset_ml.labels.text_columns import (
   read_lines,
 )
 from audioset_ml.labels.wrong_rows import WrongRows
-from audioset_ml.paths import as_path
 
 # A clip's id that begins with `#`, which no comment looks like.
 _MARKED_ID = r'^#\S*_\d+$'

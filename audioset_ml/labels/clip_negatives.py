@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError, counted
+from audioset_ml.core.errors import LabelError, counted
 from audioset_ml.labels import unmarked
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal

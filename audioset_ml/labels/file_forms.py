@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError, shown
+from audioset_ml.core.errors import LabelError, shown
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import CELL_ERROR, normal, right_ids
 from audioset_ml.labels.table_rows import split_rows

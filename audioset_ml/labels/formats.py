@@ -24,8 +24,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from audioset_ml import folders
-from audioset_ml.errors import LabelError, shown
+from audioset_ml.core import folders
+from audioset_ml.core.errors import LabelError, shown
+from audioset_ml.core.paths import as_path
 from audioset_ml.labels import clip_ids, file_forms, label_names
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import right_ids
@@ -42,7 +43,6 @@ from audioset_ml.labels.text_columns import (
   without_comments,
 )
 from audioset_ml.labels.wrong_rows import WrongRows
-from audioset_ml.paths import as_path
 
 TIMES = ('start_time_seconds', 'end_time_seconds')
 STRONG_COLUMNS = ('segment_id', *TIMES, 'label')

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError, LabelError
+from audioset_ml.core.errors import InputError, LabelError
 from audioset_ml.labels.class_map import ClassMap, read_display_names
 from audioset_ml.labels.event_labels import WEAK_LABELS
 from audioset_ml.labels.ontology import Ontology

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from audioset_ml.errors import LabelError, brief
+from audioset_ml.core.errors import LabelError, brief
 from audioset_ml.labels.class_map import ClassMap
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioset_ml import folders, hashing
-from audioset_ml.array_files import load_array
-from audioset_ml.errors import LabelError, shown
-from audioset_ml.input_files import read_json, read_lines
+from audioset_ml.core import folders, hashing
+from audioset_ml.core.array_files import load_array
+from audioset_ml.core.errors import LabelError, shown
+from audioset_ml.core.input_files import read_json, read_lines
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.unmarked import has_class
 

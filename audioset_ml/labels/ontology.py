@@ -12,8 +12,8 @@ import os
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import LabelError, brief, counted, shown
-from audioset_ml.input_files import read_json
+from audioset_ml.core.errors import LabelError, brief, counted, shown
+from audioset_ml.core.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 

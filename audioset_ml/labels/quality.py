@@ -5,8 +5,8 @@ import re
 
 import pandas as pd
 
-from audioset_ml.errors import LabelError, shown
-from audioset_ml.input_files import read_rows
+from audioset_ml.core.errors import LabelError, shown
+from audioset_ml.core.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
 
 COLUMNS = ('label_id', 'num_rated', 'num_true')

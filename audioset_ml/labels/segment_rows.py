@@ -16,7 +16,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import counted, shown
+from audioset_ml.core.errors import counted, shown
 from audioset_ml.labels.clip_ids import CELL_ERROR, fault_of_mark
 from audioset_ml.labels.text_columns import (
   INDEX_NAMES,

@@ -17,15 +17,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from audioset_ml import folders
-from audioset_ml.errors import LabelError, shown
+from audioset_ml.core import folders
+from audioset_ml.core.errors import LabelError, shown
+from audioset_ml.core.paths import as_path
 from audioset_ml.labels import file_forms, label_names, segment_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import right_ids
 from audioset_ml.labels.file_forms import FileForm
 from audioset_ml.labels.text_columns import arrow, read_header, strings, times_of
 from audioset_ml.labels.wrong_rows import WrongRows
-from audioset_ml.paths import as_path
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import counted, shown
+from audioset_ml.core.errors import counted, shown
 from audioset_ml.labels.clip_ids import fault_of_mark
 from audioset_ml.labels.text_columns import cells_of, split
 from audioset_ml.labels.wrong_rows import WrongRows

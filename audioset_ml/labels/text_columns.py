@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from audioset_ml.errors import LabelError, shown
-from audioset_ml.input_files import as_utf_8
+from audioset_ml.core.errors import LabelError, shown
+from audioset_ml.core.input_files import as_utf_8
+from audioset_ml.core.paths import as_path, read_byte_lines
 from audioset_ml.labels.wrong_rows import WrongRows
-from audioset_ml.paths import as_path, read_byte_lines
 
 _UTF_16_MARKS = (b'\xff\xfe', b'\xfe\xff')
 _NO_TEXT = 'not UTF-8 or UTF-16; save it as CSV UTF-8'

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import LabelError, brief, counted, printable
-from audioset_ml.paths import Path
+from audioset_ml.core import folders
+from audioset_ml.core.errors import LabelError, brief, counted, printable
+from audioset_ml.core.paths import Path
 
 WRONG_ROWS_FILE = 'skipped_labels.csv'
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import LabelError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import LabelError
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.label_set import LabelSet, find_label_sets
 from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.missing_labels.truth import Truth
-from audioset_ml.progress import progress_bar
 
 _COUNTS = ('implicit', 'missing', 'flagged', 'judged', 'truly_missing', 'by_chance')
 

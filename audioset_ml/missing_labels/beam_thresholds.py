@@ -16,8 +16,8 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from audioset_ml.array_files import Arrays, load_array
-from audioset_ml.input_files import read_json
+from audioset_ml.core.array_files import Arrays, load_array
+from audioset_ml.core.input_files import read_json
 from audioset_ml.labels.states import LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.missing_labels import histograms

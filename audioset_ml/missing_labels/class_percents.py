@@ -12,10 +12,10 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.input_files import read_json
 from audioset_ml.evaluation.files import EvaluatedModel
-from audioset_ml.input_files import read_json
 from audioset_ml.labels.class_map import ClassMap
 
 # What a student does about missing labels without a label set: flags of `train`, and

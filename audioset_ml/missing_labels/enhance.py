@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.progress import progress_bar
+from audioset_ml.core.score_values import require_ranked
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSetWriter
 from audioset_ml.labels.states import EXPLICIT_STATES, PRESENT_STATES, LabelTable
 from audioset_ml.missing_labels.columns import column_blocks
 from audioset_ml.missing_labels.rules import ClassScores, Rule
-from audioset_ml.progress import progress_bar
-from audioset_ml.score_values import require_ranked
 
 # The share of a class's implicit negatives above its median positive at which the
 # teacher still tells the class apart.

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, agreeing, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, agreeing, counted
 from audioset_ml.evaluation.files import read_evaluation
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.labels.states import LabelState, LabelTable

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 import numpy as np
 
+from audioset_ml.core.score_values import require_ranked
 from audioset_ml.missing_labels.thresholds import discard_count
-from audioset_ml.score_values import require_ranked
 
 _SIGN = np.uint32(1 << 31)
 

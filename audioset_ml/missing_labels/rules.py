@@ -20,7 +20,7 @@ from typing import Protocol
 
 import numpy as np
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.missing_labels.thresholds import (
   discard_count,
   parse_number,

@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from audioset_ml.errors import InputError, shown
-from audioset_ml.score_values import require_ranked
+from audioset_ml.core.errors import InputError, shown
+from audioset_ml.core.score_values import require_ranked
 
 # Those of ML20's experiments (section IV).
 ML20_PERCENTS = ('0', '0.1', '0.2', '0.4', '0.6', '0.8')

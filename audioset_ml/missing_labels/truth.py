@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import InputError, LabelError
+from audioset_ml.core.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.ontology import Ontology, ancestor_labels, smear_labels

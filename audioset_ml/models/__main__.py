@@ -5,7 +5,7 @@ python -m audioset_ml.models --architecture=mobilenet_v1 --num_classes=527
 
 from absl import flags
 
-from audioset_ml import stage
+from audioset_ml.entry import stage
 from audioset_ml.models.config import ARCHITECTURES, ModelConfig, usual_patch_shape
 
 _ARCHITECTURE = flags.DEFINE_enum(

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from audioset_ml.errors import ModelError, brief
+from audioset_ml.core.errors import ModelError, brief
 
 _OF_SPECTROGRAMS = ('mobilenet_v1', 'mobilenet_v1_tiny', 'resnet50')
 _OF_EMBEDDINGS = ('mlp', 'linear')

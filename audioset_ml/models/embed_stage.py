@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import file_states, folders, paths
-from audioset_ml.errors import ModelError, RecordError
-from audioset_ml.input_files import read_json, read_text
+from audioset_ml.core import file_states, folders, paths
+from audioset_ml.core.errors import ModelError, RecordError
+from audioset_ml.core.input_files import read_json, read_text
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records import folder, shard_runs
 from audioset_ml.records.folder import RecordsFolder

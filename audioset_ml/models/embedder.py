@@ -5,7 +5,7 @@ A head's frames say by a digest which network made them. Needs no TensorFlow.
 
 import os
 
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.model_files import ModelFiles
 
 _SHOWN = 12  # digits of a fingerprint

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.registry import embedding_model
 
 OUTPUTS = ('scores', 'embeddings')

@@ -12,8 +12,8 @@ import os
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, brief
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, brief
 from audioset_ml.labels.class_map import ClassMap
 
 

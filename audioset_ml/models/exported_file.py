@@ -13,9 +13,9 @@ import zipfile
 from typing import Any
 
 import audioset_ml
-from audioset_ml import folders, model_digests
-from audioset_ml.errors import InputError, ModelError, first_line
-from audioset_ml.input_files import fault_of_form, parse_json
+from audioset_ml.core import folders, model_digests
+from audioset_ml.core.errors import InputError, ModelError, first_line
+from audioset_ml.core.input_files import fault_of_form, parse_json
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.frames import FrameFormat
 

@@ -8,7 +8,7 @@ import scipy.special
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.exported_file import Description, read_description
 from audioset_ml.models.runtimes import in_batches, open_runtime
 from audioset_ml.models.waveform_model import checked_waveform

@@ -19,9 +19,14 @@ import pathlib
 import zipfile
 from collections.abc import Sequence
 
-from audioset_ml import folders, hashing, model_digests
-from audioset_ml.errors import ModelError, counted
-from audioset_ml.input_files import fault_of_form, read_json
+from audioset_ml.core import folders, hashing, model_digests
+from audioset_ml.core.errors import ModelError, counted
+from audioset_ml.core.input_files import fault_of_form, read_json
+from audioset_ml.core.model_digests import (
+  EXPORTED_FILES,
+  MODEL_FILE,
+  SAVED_MODEL_FOLDER,
+)
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.labels.yamnet_classes import (
@@ -29,7 +34,6 @@ from audioset_ml.labels.yamnet_classes import (
   YAMNET_CLASS_MAP_FILE,
   yamnet_class_map,
 )
-from audioset_ml.model_digests import EXPORTED_FILES, MODEL_FILE, SAVED_MODEL_FOLDER
 from audioset_ml.models.exported_file import is_exported_file, read_description
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.folds import Fold, require_complete

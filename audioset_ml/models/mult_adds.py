@@ -5,7 +5,7 @@ import math
 
 import keras
 
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 
 _COUNTED = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 

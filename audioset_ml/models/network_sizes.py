@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import shown
+from audioset_ml.core.errors import shown
 
 # What a layer gives, or computes on its way, for a patch; ours have some 100,000.
 _MOST_VALUES = 1 << 22

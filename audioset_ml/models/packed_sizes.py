@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import h5py
 
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 
 # How many times a file's size, and in any case how many bytes, may come out of it.
 _TIMES, _FREE_BYTES = 20, 1 << 26

@@ -7,7 +7,7 @@ import warnings
 
 import keras
 
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.config import ARCHITECTURES, ModelConfig
 from audioset_ml.models.initialization import kernel_initializers
 from audioset_ml.models.layers import FusedBatchNormalization

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from audioset_ml import quiet
-from audioset_ml.errors import ModelError, first_line
+from audioset_ml.core import quiet
+from audioset_ml.core.errors import ModelError, first_line
 from audioset_ml.models.exported_file import LITERT_SUFFIX
 
 _MOST_AT_ONCE = 64  # patches: more take memory, and no less time each

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import ModelError, counted
+from audioset_ml.core.errors import ModelError, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import embedding_export
 from audioset_ml.models.model_files import is_saved_model

@@ -8,8 +8,8 @@ import zipfile
 
 import numpy as np
 
-from audioset_ml import folders
-from audioset_ml.errors import printable
+from audioset_ml.core import folders
+from audioset_ml.core.errors import printable
 
 _BYTES_AT_ONCE = 1 << 24
 

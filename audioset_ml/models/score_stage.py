@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audioset_ml import folders
-from audioset_ml.array_files import load_array
+from audioset_ml.core import folders
+from audioset_ml.core.array_files import load_array
 from audioset_ml.models.model_files import left_out_fold, left_out_folds, require_fits
 from audioset_ml.models.pooling import pool
 from audioset_ml.records import scores, shard_runs

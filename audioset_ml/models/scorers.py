@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import AudioError, ModelError, RecordError, counted
+from audioset_ml.core.errors import AudioError, ModelError, RecordError, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.models.exported_file import is_exported_file

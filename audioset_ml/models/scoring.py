@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.errors import RecordError, counted
+from audioset_ml.core.errors import RecordError, counted
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.patch_parts import parts_of
 from audioset_ml.models.pooling import pool
-from audioset_ml.progress import progress_bar
 from audioset_ml.records.dataset import clip_patches, damage_named
 from audioset_ml.records.folder import RecordsFolder
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.notes import Loss
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 from audioset_ml.models.waveform_loading import OpenedWaveformModel
 from audioset_ml.models.waveform_model import PATCHES_AT_ONCE
 

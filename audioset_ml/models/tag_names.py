@@ -6,10 +6,10 @@ import re
 import sys
 from collections.abc import Sequence
 
-from audioset_ml import folders, paths
 from audioset_ml.audio import decoding, ffmpeg
 from audioset_ml.audio.sound_file import SoundFile
-from audioset_ml.errors import AudioError, InputError, counted, printable
+from audioset_ml.core import folders, paths
+from audioset_ml.core.errors import AudioError, InputError, counted, printable
 from audioset_ml.labels.clip_ids import normal
 
 _SHOWN = 3  # files in a note

@@ -10,8 +10,8 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import printable
+from audioset_ml.core import folders
+from audioset_ml.core.errors import printable
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.events import Event, EventConfig, cell_scores, find_events

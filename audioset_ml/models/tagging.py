@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml.errors import AudioError, printable
+from audioset_ml.core.errors import AudioError, printable
 from audioset_ml.models.sound_scores import ScoredBlock, SoundScores
 from audioset_ml.models.waveform_loading import OpenedWaveformModel, load_waveform_model
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import ModelError, counted, first_line
+from audioset_ml.core.errors import ModelError, counted, first_line
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import network_sizes, packed_sizes
 from audioset_ml.models.config import ModelConfig

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, ModelError, counted, first_line
+from audioset_ml.core.errors import InputError, ModelError, counted, first_line
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.yamnet_classes import yamnet_class_map
 from audioset_ml.models.exported_file import is_exported_file

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.registry import embedding_model
 
 OUTPUTS = ('scores', 'embeddings', 'log_mel')

@@ -11,7 +11,7 @@ import h5py
 import keras
 import numpy as np
 
-from audioset_ml.errors import ModelError, agreeing, counted
+from audioset_ml.core.errors import ModelError, agreeing, counted
 from audioset_ml.models import packed_sizes
 from audioset_ml.models.model_files import require_weights_file
 

@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 
-from audioset_ml import paths
 from audioset_ml.audio import archives, decoding
-from audioset_ml.errors import InputError, counted, printable
+from audioset_ml.core import paths
+from audioset_ml.core.errors import InputError, counted, printable
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.clip_ids import normal
-from audioset_ml.progress import progress_bar
 from audioset_ml.records import audio_names, audio_remarks
 from audioset_ml.records.audio_matches import Matches
 from audioset_ml.records.audio_names import NameTemplate, WantedClips, start_ms

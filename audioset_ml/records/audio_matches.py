@@ -1,7 +1,7 @@
 """The sound files that fit one template of names."""
 
 from audioset_ml.audio import archives
-from audioset_ml.errors import InputError, printable
+from audioset_ml.core.errors import InputError, printable
 from audioset_ml.records import audio_names
 from audioset_ml.records.audio_names import NameTemplate, WantedClips
 

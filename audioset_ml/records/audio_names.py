@@ -12,7 +12,7 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels.clip_ids import normal, recording_of
 
 AUTO = 'auto'

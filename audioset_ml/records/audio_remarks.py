@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import agreeing, counted, printable
+from audioset_ml.core.errors import agreeing, counted, printable
 from audioset_ml.records.audio_matches import Matches
 
 _SHOWN = 3  # of many files

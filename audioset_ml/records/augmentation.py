@@ -16,7 +16,7 @@ import dataclasses
 import tensorflow as tf
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.records.targets import (
   EXPLICIT_NEGATIVE,
   IGNORED,

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from audioset_ml.errors import InputError, RecordError
-from audioset_ml.paths import as_path, is_remote
-from audioset_ml.progress import progress_bar
+from audioset_ml.core.errors import InputError, RecordError
+from audioset_ml.core.paths import as_path, is_remote
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.records.shard_runs import DIRECT_RUNNER, RunConfig, Task, Worker
 
 # Beam's own DirectRunner may start a runner written in Go, which it downloads; the

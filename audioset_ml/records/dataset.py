@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from audioset_ml.errors import RecordError
+from audioset_ml.core.errors import RecordError
 from audioset_ml.labels.states import LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.records import schema

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from audioset_ml import paths
-from audioset_ml.errors import InputError, RecordError, counted
+from audioset_ml.core import paths
+from audioset_ml.core.errors import InputError, RecordError, counted
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.sequence_example import (
   SequenceExample,

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from audioset_ml import folders, paths
-from audioset_ml.errors import counted
+from audioset_ml.core import folders, paths
+from audioset_ml.core.errors import counted
 from audioset_ml.labels.join import JoinedLabels
 from audioset_ml.records import plan, published_embeddings
 from audioset_ml.records.prepare_config import PrepareConfig

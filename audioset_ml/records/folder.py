@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import file_states, folders
-from audioset_ml.errors import InputError, RecordError, counted, shown
-from audioset_ml.file_states import WrittenFiles
-from audioset_ml.input_files import fault_of_form, read_rows
+from audioset_ml.core import file_states, folders
+from audioset_ml.core.errors import InputError, RecordError, counted, shown
+from audioset_ml.core.file_states import WrittenFiles
+from audioset_ml.core.input_files import fault_of_form, read_rows
+from audioset_ml.core.paths import Path, as_path, is_remote
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.paths import Path, as_path, is_remote
 from audioset_ml.records.frames import FrameFormat
 
 CLASS_MAP_FILE = 'class_map.csv'

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
-from audioset_ml.errors import InputError, counted
-from audioset_ml.hashing import stable_hash
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.hashing import stable_hash
 from audioset_ml.labels.clip_ids import recording_of
 
 

@@ -8,15 +8,22 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from audioset_ml.array_files import Arrays, load_array
-from audioset_ml.errors import RecordError, agreeing, brief, counted, has_control, shown
+from audioset_ml.core.array_files import Arrays, load_array
+from audioset_ml.core.errors import (
+  RecordError,
+  agreeing,
+  brief,
+  counted,
+  has_control,
+  shown,
+)
+from audioset_ml.core.score_values import unranked
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.labels.clip_ids import normal
 from audioset_ml.labels.clip_list import read_clip_rows
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipScores
-from audioset_ml.score_values import unranked
 
 _NAMES = ('clip_ids', 'ids', 'names', 'video_id', 'audio_name')
 _FORM = 'give scores as .npy or .npz, floats of the shape [clips, classes]'

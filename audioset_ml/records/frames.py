@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, counted, shown
+from audioset_ml.core.errors import InputError, counted, shown
 
 # What augmentation does, by its setting, that only spectrograms can undergo.
 _OF_SPECTROGRAMS = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.records.folder import CLIPS_FILE, RecordsFolder
 from audioset_ml.records.frames import FrameFormat

@@ -1,7 +1,7 @@
 """Sound files that have come after the records were made without them."""
 
-from audioset_ml import folders, paths
-from audioset_ml.errors import InputError, agreeing, counted, printable
+from audioset_ml.core import folders, paths
+from audioset_ml.core.errors import InputError, agreeing, counted, printable
 from audioset_ml.records import audio_files, audio_names
 from audioset_ml.records.folder import read_skipped
 

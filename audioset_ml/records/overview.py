@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from audioset_ml import file_states, folders
-from audioset_ml.errors import RecordError
-from audioset_ml.input_files import fault_of_form
+from audioset_ml.core import file_states, folders
+from audioset_ml.core.errors import RecordError
+from audioset_ml.core.input_files import fault_of_form
+from audioset_ml.core.paths import as_path
 from audioset_ml.labels.clip_labels import ClipLabels
-from audioset_ml.paths import as_path
 from audioset_ml.records.folder import WRITTEN_BY, RecordsFolder
 from audioset_ml.records.inspection import read_first_labels
 

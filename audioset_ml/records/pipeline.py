@@ -10,16 +10,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from audioset_ml import folders, paths
 from audioset_ml.audio import archives
-from audioset_ml.errors import (
+from audioset_ml.core import folders, paths
+from audioset_ml.core.errors import (
   InputError,
   NothingUsableError,
   UnfinishedError,
   counted,
   printable,
 )
-from audioset_ml.input_files import read_rows
+from audioset_ml.core.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import CLASS_COUNTS, ClipLabelTable
 from audioset_ml.labels.join import JoinedLabels

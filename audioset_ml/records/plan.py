@@ -12,14 +12,14 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from audioset_ml import folders, paths
 from audioset_ml.audio import archives
-from audioset_ml.file_states import file_state
-from audioset_ml.hashing import stable_hash
-from audioset_ml.input_files import read_json
+from audioset_ml.core import folders, paths
+from audioset_ml.core.file_states import file_state
+from audioset_ml.core.hashing import stable_hash
+from audioset_ml.core.input_files import read_json
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
 from audioset_ml.labels.states import LabelState
-from audioset_ml.progress import progress_bar
 
 # Object stores answer slowly, but many questions at once.
 _STATS_AT_ONCE = 32

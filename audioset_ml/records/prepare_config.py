@@ -6,7 +6,7 @@ import numpy as np
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, LabelError, counted
+from audioset_ml.core.errors import InputError, LabelError, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels

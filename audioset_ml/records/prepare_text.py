@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from audioset_ml.errors import agreeing, counted
-from audioset_ml.paths import Path
+from audioset_ml.core.errors import agreeing, counted
+from audioset_ml.core.paths import Path
 from audioset_ml.records import relabelling, sources
 from audioset_ml.records.folder import require_records
 from audioset_ml.records.prepare_config import PrepareConfig

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from audioset_ml.errors import InputError, counted
-from audioset_ml.file_states import file_state
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.file_states import file_state
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.clip_labels import ClipLabelTable
 from audioset_ml.labels.states import PRESENT_STATES
-from audioset_ml.progress import progress_bar
 from audioset_ml.records.embedding_files import PublishedClip, find_files, read_file
 
 # Object stores answer slowly, but many questions at once.

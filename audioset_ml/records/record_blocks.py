@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from audioset_ml.errors import RecordError, counted
+from audioset_ml.core.errors import RecordError, counted
 from audioset_ml.records import schema, stateless
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_source import MOST_REPEATS, Source

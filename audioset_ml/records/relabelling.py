@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels.clip_labels import ClipLabelTable
 from audioset_ml.labels.states import LabelState
 

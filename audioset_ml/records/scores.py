@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import file_states, folders
-from audioset_ml.array_files import Shape, load_array
-from audioset_ml.errors import RecordError, agreeing, counted
-from audioset_ml.file_states import WrittenFiles
-from audioset_ml.input_files import fault_of_form, read_lines
+from audioset_ml.core import file_states, folders
+from audioset_ml.core.array_files import Shape, load_array
+from audioset_ml.core.errors import RecordError, agreeing, counted
+from audioset_ml.core.file_states import WrittenFiles
+from audioset_ml.core.input_files import fault_of_form, read_lines
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.frames import FrameFormat

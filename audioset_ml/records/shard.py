@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from audioset_ml import file_states, folders, paths
-from audioset_ml.errors import InputError
-from audioset_ml.input_files import read_json
+from audioset_ml.core import file_states, folders, paths
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.input_files import read_json
+from audioset_ml.core.paths import Path, as_path
 from audioset_ml.labels.clip_labels import count_classes, count_states
-from audioset_ml.paths import Path, as_path
 from audioset_ml.records import folder
 from audioset_ml.records.plan import ShardTask, read_plan
 from audioset_ml.records.sources import (

@@ -11,9 +11,9 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from audioset_ml import worker_processes
-from audioset_ml.errors import InputError
-from audioset_ml.progress import progress_bar
+from audioset_ml.core import worker_processes
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.progress import progress_bar
 
 # What runners of Beam need: their packages, and the extra that brings them.
 _NEEDS = {'DaskRunner': (('apache_beam', 'distributed'), 'dask')}

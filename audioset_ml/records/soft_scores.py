@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import (
   ClipPatchScores,

@@ -11,8 +11,8 @@ import numpy as np
 
 from audioset_ml.audio import archives, decoding
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import AudioError, RecordError
-from audioset_ml.file_states import WrittenFiles
+from audioset_ml.core.errors import AudioError, RecordError
+from audioset_ml.core.file_states import WrittenFiles
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.records.audio_names import start_ms
 from audioset_ml.records.folder import SHARD_REMEDY

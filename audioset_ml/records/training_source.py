@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioset_ml.errors import InputError, RecordError, counted
-from audioset_ml.hashing import stable_hash
+from audioset_ml.core.errors import InputError, RecordError, counted
+from audioset_ml.core.hashing import stable_hash
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold

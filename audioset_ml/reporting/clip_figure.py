@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import ClipContent

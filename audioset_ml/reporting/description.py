@@ -6,8 +6,9 @@ import os
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.paths import Path, as_path
 from audioset_ml.labels import statistics
 from audioset_ml.labels.clip_choice import choose_by_class
 from audioset_ml.labels.clip_list import write_clip_list
@@ -16,7 +17,6 @@ from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.odds_ratios import odds_ratios, odds_ratios_of
 from audioset_ml.labels.quality import read_quality_csv
 from audioset_ml.labels.wrong_rows import write_wrong_rows
-from audioset_ml.paths import Path, as_path
 from audioset_ml.reporting import label_figures, style
 
 LABELS_FILE = 'label_odds_ratios.csv'

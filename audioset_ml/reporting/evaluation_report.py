@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.input_files import read_text
+from audioset_ml.core.run_state import FLAGS_FILE
 from audioset_ml.evaluation import comparison, files
-from audioset_ml.input_files import read_text
 from audioset_ml.reporting import evaluation_figures, report_summary, style
 from audioset_ml.reporting.class_data import (
   CLASS_VALUES,
@@ -23,7 +24,6 @@ from audioset_ml.reporting.class_data import (
 )
 from audioset_ml.reporting.evaluation_text import VALUES, notes_of
 from audioset_ml.reporting.page import write_page
-from audioset_ml.run_state import FLAGS_FILE
 
 _FIGURES = {
   'precision_recall': 'Precision and recall; every other clip is a negative',

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from audioset_ml.errors import agreeing, counted
+from audioset_ml.core.errors import agreeing, counted
 
 
 class Value(NamedTuple):

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
 from audioset_ml.reporting import style
 
 _NAMED = 12  # classes with a name in the scatter plot

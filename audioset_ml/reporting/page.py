@@ -5,7 +5,7 @@ import os
 import pathlib
 from typing import Any
 
-from audioset_ml import folders
+from audioset_ml.core import folders
 
 _PLACE = '"__DATA__"'
 

@@ -1,6 +1,6 @@
 """Records and clips in words, as `inspect` prints them."""
 
-from audioset_ml.errors import agreeing, counted
+from audioset_ml.core.errors import agreeing, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.unmarked import unpack

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from audioset_ml.errors import counted
+from audioset_ml.core.errors import counted
 from audioset_ml.evaluation.comparison import Comparison
 from audioset_ml.evaluation.files import EvaluatedModel
 from audioset_ml.reporting.evaluation_text import VALUES

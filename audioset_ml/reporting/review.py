@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml import folders
 from audioset_ml.audio import playback
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.states import LabelState
-from audioset_ml.progress import progress_bar
 from audioset_ml.records.audio_files import find_audio
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import ClipContent, read_clips

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import RecordError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import RecordError
 from audioset_ml.labels.formats import TIMES
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder

@@ -11,7 +11,7 @@ import pathlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from audioset_ml.errors import RecordError
+from audioset_ml.core.errors import RecordError
 from audioset_ml.evaluation.files import read_table
 from audioset_ml.reporting.description import LABELS_FILE
 from audioset_ml.reporting.label_figures import prior_scatter

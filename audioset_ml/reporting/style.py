@@ -12,9 +12,9 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError
-from audioset_ml.paths import as_path
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.paths import as_path
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLORS = {

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError
 from audioset_ml.reporting import (
   label_set_report,
   ml20_report,

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from audioset_ml import folders
-from audioset_ml.errors import AudioError, InputError, counted, printable
+from audioset_ml.core import folders
+from audioset_ml.core.errors import AudioError, InputError, counted, printable
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import tag_outputs, tagging
 from audioset_ml.models.events import EventConfig, read_thresholds
 from audioset_ml.models.tag_names import NAME
 from audioset_ml.models.waveform_loading import OpenedWaveformModel
-from audioset_ml.progress import progress_bar
 from audioset_ml.reporting.timeline import Timelines
 
 _WRITTEN = {

@@ -8,9 +8,9 @@ import urllib.parse
 
 import numpy as np
 
-from audioset_ml import folders
 from audioset_ml.audio import playback
-from audioset_ml.errors import AudioError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import AudioError
 from audioset_ml.models.tag_names import PAGE_SOUND
 from audioset_ml.reporting.page import write_page
 from audioset_ml.reporting.picture import data_uri, spectrogram_webp

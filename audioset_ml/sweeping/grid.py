@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 _NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*')
 _VALUE = re.compile(r'[A-Za-z0-9_.+-]+')

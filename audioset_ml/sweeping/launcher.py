@@ -22,8 +22,8 @@ import signal
 import sys
 import traceback
 
-from audioset_ml import quiet
-from audioset_ml.worker_processes import end_with_parent
+from audioset_ml.core import quiet
+from audioset_ml.core.worker_processes import end_with_parent
 
 # Stages that need no TensorFlow: for them alone it is not imported.
 _LIGHT_STAGES = {'soundscapes', 'describe'}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import RecordError
-from audioset_ml.input_files import read_json
+from audioset_ml.core import folders
+from audioset_ml.core.errors import RecordError
+from audioset_ml.core.input_files import read_json
 from audioset_ml.sweeping.grid import Trial
 from audioset_ml.sweeping.trials import Outcome, stage_folders
 

@@ -6,9 +6,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, counted
-from audioset_ml.provenance import provenance
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.provenance import provenance
 from audioset_ml.sweeping import results
 from audioset_ml.sweeping.grid import Trial
 from audioset_ml.sweeping.trials import Outcome, TrialRunner, interruptible, outcome_of

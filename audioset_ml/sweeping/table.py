@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from audioset_ml import folders
-from audioset_ml.errors import RecordError, brief, shown
-from audioset_ml.input_files import read_cells
+from audioset_ml.core import folders
+from audioset_ml.core.errors import RecordError, brief, shown
+from audioset_ml.core.input_files import read_cells
 from audioset_ml.sweeping.results import MESSAGE, RESULTS_FILE, STATUS
 
 SEED = 'seed'

@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from audioset_ml import folders, run_state
-from audioset_ml.errors import InputError
-from audioset_ml.input_files import read_json
-from audioset_ml.progress import progress_bar
+from audioset_ml.core import folders, run_state
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.input_files import read_json
+from audioset_ml.core.progress import progress_bar
+from audioset_ml.core.worker_processes import how_it_ended
 from audioset_ml.sweeping.grid import Trial
 from audioset_ml.sweeping.launching import Launcher
-from audioset_ml.worker_processes import how_it_ended
 
 TRIAL_FILE = 'trial.json'
 LOG_FILE = 'log.txt'

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 SAMPLE_RATE = 16_000  # the front end's, see DESIGN: files need no resampling
 SPLITS = ('train', 'eval')

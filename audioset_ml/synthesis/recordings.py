@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from audioset_ml.audio.decoding import load_audio
-from audioset_ml.errors import AudioError, InputError, counted
+from audioset_ml.core.errors import AudioError, InputError, counted
 from audioset_ml.synthesis.config import SAMPLE_RATE, SPLITS, SoundscapeConfig
 from audioset_ml.synthesis.sound_classes import SoundClass
 from audioset_ml.synthesis.source_folders import (

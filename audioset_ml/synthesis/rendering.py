@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 import tqdm
 
-from audioset_ml import worker_processes
 from audioset_ml.audio.flac_files import write_flac
+from audioset_ml.core import worker_processes
 from audioset_ml.synthesis import mixing
 from audioset_ml.synthesis.config import SAMPLE_RATE, SoundscapeConfig
 from audioset_ml.synthesis.planning import Clip, random_states

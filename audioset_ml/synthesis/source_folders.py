@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable
 
 from audioset_ml.audio.decoding import AUDIO_SUFFIXES
-from audioset_ml.errors import InputError, has_control, printable
-from audioset_ml.input_files import read_rows
+from audioset_ml.core.errors import InputError, has_control, printable
+from audioset_ml.core.input_files import read_rows
+from audioset_ml.core.paths import is_clutter
 from audioset_ml.labels.clip_ids import normal
-from audioset_ml.paths import is_clutter
 from audioset_ml.synthesis.sound_classes import SOUND_CLASSES, SoundClass
 
 _COLUMNS = ('folder', 'mid', 'display_name')

@@ -5,8 +5,8 @@ import json
 import os
 import pathlib
 
-from audioset_ml.errors import InputError
-from audioset_ml.folders import write_atomically
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.folders import write_atomically
 from audioset_ml.synthesis import label_files, label_noise, planning, rendering
 from audioset_ml.synthesis.config import SPLITS, SoundscapeConfig
 from audioset_ml.synthesis.recordings import find_recordings

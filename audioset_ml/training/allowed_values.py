@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 
 def require_one_of(config: Any, name: str, choices: tuple[str, ...]) -> None:

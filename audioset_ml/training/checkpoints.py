@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 _NAME = re.compile(r'(ckpt-(\d+))\.index')
 

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.folds import Fold

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from audioset_ml.errors import InputError, UnfinishedError
+from audioset_ml.core.errors import InputError, UnfinishedError
 
 _CONNECT_SECONDS = 10
 # How long one waits for a batch before asking whether the dispatcher is there (s).

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from audioset_ml.errors import InputError, UnfinishedError
+from audioset_ml.core.errors import InputError, UnfinishedError
 from audioset_ml.training.config import STRATEGIES
 from audioset_ml.training.workers import worker_index
 

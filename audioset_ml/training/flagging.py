@@ -18,14 +18,14 @@ import numpy as np
 import pandas as pd
 import tqdm
 
-from audioset_ml.errors import RecordError, counted
+from audioset_ml.core.errors import RecordError, counted
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.label_set import LabelSetWriter
 from audioset_ml.labels.states import EXPLICIT_STATES, LabelTable
 from audioset_ml.labels.unmarked import has_class
 from audioset_ml.missing_labels.enhance import flag_labels
 from audioset_ml.missing_labels.rules import TopPercent
 from audioset_ml.models.scoring import PatchScorer
-from audioset_ml.progress import progress_bar
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.clip_flags import ClipFlags

@@ -3,7 +3,7 @@
 import dataclasses
 from decimal import Decimal
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
 
 # A label that the network flags has no teacher's score.
 FLAGS_AS = ('ignored', 'positive')

@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
 from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source

@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Iterator
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 LOOPBACK, ALL = 'lo', 'all'
 

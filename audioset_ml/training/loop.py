@@ -10,7 +10,7 @@ import pathlib
 import signal
 from typing import Any
 
-from audioset_ml import folders
+from audioset_ml.core import folders
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
 from audioset_ml.records.dataset import damage_named
 from audioset_ml.records.folder import CLASS_MAP_FILE

@@ -21,7 +21,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
 
 _FRACTION, _ANY = (0.0, 1.0), (0.0, math.inf)
 

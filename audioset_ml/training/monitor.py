@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from audioset_ml.progress import progress_bar
+from audioset_ml.core.progress import progress_bar
 from audioset_ml.training.config import TrainConfig
 
 _SECONDS_SHOWN = 2.0  # between two values beside the progress bar

@@ -4,7 +4,7 @@ no TensorFlow."""
 import dataclasses
 import math
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.training.allowed_values import require_one_of, require_range
 
 OPTIMIZERS = ('adam', 'adamw', 'sgd')

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import UnfinishedError
+from audioset_ml.core.errors import UnfinishedError
 from audioset_ml.models.layers import with_plain_layers
 from audioset_ml.models.model_files import MODEL_FILE
 from audioset_ml.records.folder import RecordsFolder

@@ -3,8 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, ModelError, RecordError, agreeing, counted
+from audioset_ml.core import folders
+from audioset_ml.core.errors import (
+  InputError,
+  ModelError,
+  RecordError,
+  agreeing,
+  counted,
+)
 from audioset_ml.evaluation.chosen_clips import lost_clips, named_clips
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.label_set import LabelSet

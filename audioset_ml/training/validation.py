@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
 from audioset_ml.evaluation.chosen_clips import choose_clips
 from audioset_ml.evaluation.files import STRONG_PREFIX
 from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth

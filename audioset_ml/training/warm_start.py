@@ -5,7 +5,7 @@ import os
 import keras
 import tensorflow as tf
 
-from audioset_ml.errors import ModelError, first_line
+from audioset_ml.core.errors import ModelError, first_line
 from audioset_ml.models.trained import TrainedModel, open_checkpoint
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.training.checkpoints import whole_checkpoints

@@ -3,8 +3,8 @@
 import os
 import re
 
-from audioset_ml.errors import InputError, agreeing, counted, shown
-from audioset_ml.input_files import fault_of_form, parse_json
+from audioset_ml.core.errors import InputError, agreeing, counted, shown
+from audioset_ml.core.input_files import fault_of_form, parse_json
 
 
 def worker_index() -> int:

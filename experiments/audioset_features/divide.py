@@ -15,8 +15,9 @@ Example:
 
 from absl import flags
 
-from audioset_ml import folders, stage
-from audioset_ml.errors import LabelError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import LabelError
+from audioset_ml.entry import stage
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_list import write_clip_list

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from audioset_ml.audio import decoding
 from audioset_ml.audio.notes import Loss
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 from tests.audio import sound_files
 from tests.audio.sound_files import FORMATS, RATE, both_decoders, encode, read, tone
 

@@ -10,7 +10,7 @@ import soundfile
 import soxr
 
 from audioset_ml.audio import decoding
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.core.errors import AudioError, InputError
 from tests.audio import sound_files
 from tests.audio.sound_files import (
   FORMATS,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 
 def test_derived_values_are_those_of_yamnet():

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from audioset_ml.audio.notes import Loss
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 from tests.audio.sound_files import (
   RATE,
   encode,

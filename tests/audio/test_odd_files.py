@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from audioset_ml.audio import decoding
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 from tests.audio import sound_files
 from tests.audio.sound_files import RATE, encode, read, set_wav_sizes, tone
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from audioset_ml.audio import decoding, ffmpeg, tfio_decoding
 from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.audio.tfio_decoding import Encoding
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.core.errors import AudioError, InputError
 from tests.audio import sound_files
 from tests.audio.sound_files import encode, needs_tensorflow_io, tone
 

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 from tests.audio.sound_files import RATE, read, tone
 
 GUID = bytes.fromhex('0100000000001000800000aa00389b71')

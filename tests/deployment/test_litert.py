@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from audioset_ml.core.errors import ModelError
 from audioset_ml.deployment import checking, conversion, exporting, forms
-from audioset_ml.errors import ModelError
 from audioset_ml.models.exported_file import Description
 from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.trained import TrainedModel

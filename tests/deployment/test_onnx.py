@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from audioset_ml.core.errors import ModelError
 from audioset_ml.deployment import checking, exporting, forms
-from audioset_ml.errors import ModelError
 from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.models.waveform_loading import load_waveform_model

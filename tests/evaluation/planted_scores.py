@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from audioset_ml import folders
+from audioset_ml.core import folders
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.candidates import expand
 
 

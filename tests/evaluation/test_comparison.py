@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import bootstrap, files
 from audioset_ml.evaluation.comparison import PriorGroups, compare, priors_of
 from audioset_ml.evaluation.weak import evaluate_weak

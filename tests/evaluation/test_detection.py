@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import detection
 from audioset_ml.labels.formats import STRONG_COLUMNS
 

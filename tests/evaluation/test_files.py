@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.evaluation import bootstrap, files
 from audioset_ml.evaluation.detection import Detection
 from audioset_ml.evaluation.frame_labels import FrameLabels

@@ -6,7 +6,7 @@ import scipy.special
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
 from audioset_ml.records.folder import RecordsFolder
 

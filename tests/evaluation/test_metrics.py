@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from audioset_ml import score_values
-from audioset_ml.errors import InputError
+from audioset_ml.core import score_values
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import metrics, ranks, reference
 
 pytestmark = pytest.mark.few

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.chosen_clips import choose_clips, split_clips
 from audioset_ml.evaluation.selection import (
   SELECT_METRICS,

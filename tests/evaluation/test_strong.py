@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from audioset_ml.errors import InputError, LabelError
+from audioset_ml.core.errors import InputError, LabelError
 from audioset_ml.evaluation import bootstrap, metrics, reference
 from audioset_ml.evaluation.frame_labels import FrameLabels, FrameState
 from audioset_ml.evaluation.strong import evaluate_strong

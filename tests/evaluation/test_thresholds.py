@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, precision_recall_curve
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.evaluate_config import Criterion, EvaluateConfig
 from audioset_ml.evaluation.records_evaluation import evaluate_records
 from audioset_ml.evaluation.thresholds import best_threshold

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import bootstrap, metrics
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.audio.decoding import load_audio
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.finetuning.clips import classes_of, cut, write_labels
 from audioset_ml.finetuning.recordings import Recording
 from audioset_ml.labels.segments import read_weak_csv

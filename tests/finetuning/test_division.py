@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.finetuning.contents import Content
 from audioset_ml.finetuning.division import DivisionConfig, divide
 from audioset_ml.finetuning.grouping import (

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from tests.fuzzing.mutations import Mutator
 
 SECONDS = 20.0  # of processor time that a file may take

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from audioset_ml import folders, run_state
+from audioset_ml.core import folders, run_state
 from audioset_ml.evaluation import files
 from audioset_ml.evaluation.files import EvaluatedModel, Replicates
 from audioset_ml.labels.label_set import LabelSet, LabelSetWriter

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.models import layers  # noqa: F401  registers the layers
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.embed_stage import EmbedConfig, embed

@@ -11,7 +11,7 @@ import soundfile
 import tensorflow as tf
 
 from audioset_ml.audio.decoding import load_audio
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records.dataset import read_label_table
@@ -169,7 +169,7 @@ def refuse(event, arguments):
 sys.addaudithook(refuse)
 """
 _NO_TRAINING = """
-from audioset_ml import errors
+from audioset_ml.core import errors
 from audioset_ml.training import loop
 def train(*arguments, **more):
   raise errors.UnfinishedError('the loss is NaN')

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioset_ml import errors, folders
+from audioset_ml.core import errors, folders
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import tagging
 from audioset_ml.models.sound_scores import ScoredBlock

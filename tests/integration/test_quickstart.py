@@ -61,7 +61,8 @@ def test_quickstart_is_resumed_and_prints_its_table(tmp_path):
 
 _SUMMARIZE = """
 import pathlib, sys
-from audioset_ml import errors, quickstart
+from audioset_ml import quickstart
+from audioset_ml.core import errors
 quickstart.FLAGS(['quickstart'])
 try:
   print(quickstart.summarize(pathlib.Path(sys.argv[1]), 1.0))

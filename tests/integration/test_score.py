@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.models import score_stage
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model

@@ -1,6 +1,6 @@
 import pytest
 
-from audioset_ml.errors import LabelError
+from audioset_ml.core.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 
 

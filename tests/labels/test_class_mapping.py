@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audioset_ml.errors import LabelError
+from audioset_ml.core.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 

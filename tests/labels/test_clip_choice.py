@@ -6,7 +6,7 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioset_ml.hashing import stable_hash
+from audioset_ml.core.hashing import stable_hash
 from audioset_ml.labels import segments
 from audioset_ml.labels.clip_choice import choose_by_class
 

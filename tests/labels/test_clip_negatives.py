@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioset_ml.errors import InputError, LabelError
+from audioset_ml.core.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments, statistics
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import count_classes, count_states

@@ -3,7 +3,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from audioset_ml.errors import InputError, LabelError
+from audioset_ml.core.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import StrongEvent, count_classes, count_states

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml.errors import LabelError
-from audioset_ml.folders import fingerprint
+from audioset_ml.core.errors import LabelError
+from audioset_ml.core.folders import fingerprint
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet, LabelSetWriter
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioset_ml.errors import LabelError
+from audioset_ml.core.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap, read_display_names
 from audioset_ml.labels.ontology import Ontology, smear_labels
 from audioset_ml.labels.states import LabelState, LabelTable

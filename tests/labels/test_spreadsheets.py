@@ -2,7 +2,7 @@
 
 import pytest
 
-from audioset_ml.errors import LabelError
+from audioset_ml.core.errors import LabelError
 from audioset_ml.labels import clip_list, formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.join import read_labels

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats.contingency import odds_ratio
 
-from audioset_ml.errors import LabelError
+from audioset_ml.core.errors import LabelError
 from audioset_ml.labels import statistics
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabelTable

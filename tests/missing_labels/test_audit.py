@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError, LabelError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError, LabelError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_files import LabelFiles

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
 from audioset_ml.missing_labels.enhance import flag_labels, write_label_sets

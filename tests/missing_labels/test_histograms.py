@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.labels.states import LabelState
 from audioset_ml.missing_labels import histograms
 from audioset_ml.missing_labels.thresholds import top_scored

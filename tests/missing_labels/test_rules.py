@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import integers
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.missing_labels.rules import ClassScores, build_rule, top_percent_name
 from audioset_ml.missing_labels.truth import Truth
 from tests.missing_labels.states import class_map, flagged_by, scores_and_states

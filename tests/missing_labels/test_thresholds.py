@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.missing_labels.thresholds import (
   discard_count,
   parse_percent,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.detection import timeline
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import events

@@ -6,7 +6,7 @@ import json
 import h5py
 import pytest
 
-from audioset_ml.errors import InputError, ModelError
+from audioset_ml.core.errors import InputError, ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.yamnet_classes import LACKING, yamnet_class_map
 from audioset_ml.models.model_files import ModelFiles, find_saved_model, require_model

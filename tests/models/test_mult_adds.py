@@ -7,7 +7,7 @@ import time
 import keras
 import pytest
 
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.mult_adds import count_mult_adds, layer_costs
 from audioset_ml.models.registry import build_model

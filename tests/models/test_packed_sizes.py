@@ -6,7 +6,7 @@ import zipfile
 import h5py
 import pytest
 
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.packed_sizes import require_bounded_model
 from audioset_ml.models.yamnet_weights import yamnet_num_classes
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from audioset_ml.errors import InputError, ModelError
+from audioset_ml.core.errors import InputError, ModelError
 from audioset_ml.models.config import ARCHITECTURES, ModelConfig, usual_patch_shape
 from audioset_ml.models.registry import build_model, embedding_model
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import ModelError
+from audioset_ml.core.errors import ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model

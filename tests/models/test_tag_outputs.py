@@ -5,8 +5,8 @@ import csv
 import numpy as np
 import pytest
 
-from audioset_ml import folders
-from audioset_ml.errors import InputError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import tag_names, tag_outputs

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import AudioError
+from audioset_ml.core.errors import AudioError
 from audioset_ml.models import tagging
 from audioset_ml.models.sound_scores import ScoredBlock
 

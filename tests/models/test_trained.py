@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml import folders
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import ModelError
+from audioset_ml.core import folders
+from audioset_ml.core.errors import ModelError
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.trained import TrainedModel, open_checkpoint

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import archives
 from audioset_ml.audio.decoding import load_audio
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.core.errors import AudioError, InputError
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import pipeline, schema, shard_runs
 from audioset_ml.records.audio_files import find_audio

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels.segments import read_weak_csv
 from audioset_ml.records import audio_names
 from audioset_ml.records.audio_files import find_audio

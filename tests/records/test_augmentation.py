@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.records import augmentation
 from audioset_ml.records.augmentation import AugmentConfig
 

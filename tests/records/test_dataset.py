@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import decoding, features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState

@@ -2,7 +2,7 @@ import collections
 
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.records.folds import Fold, fold_of, require_complete
 
 

@@ -5,7 +5,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.foreign_scores import read_foreign_scores

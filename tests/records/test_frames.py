@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.records import schema

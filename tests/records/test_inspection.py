@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from audioset_ml.audio import decoding, features
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import inspection, schema

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.overview import read_overview
 

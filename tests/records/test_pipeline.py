@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.prepare_config import PrepareConfig

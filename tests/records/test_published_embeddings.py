@@ -13,7 +13,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audioset_ml.errors import InputError, LabelError, RecordError, UnfinishedError
+from audioset_ml.core.errors import InputError, LabelError, RecordError, UnfinishedError
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import pipeline
 from audioset_ml.records.dataset import clip_patches, read_label_table
@@ -46,7 +46,7 @@ def config_of(data, **options):
 
 def prepare(data, out, **options):
   """Prepares records as the stage does; returns them, opened."""
-  from audioset_ml import folders
+  from audioset_ml.core import folders
 
   out.mkdir()
   counts, details = pipeline.prepare(config_of(data, **options), out)

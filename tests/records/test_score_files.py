@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from audioset_ml.errors import RecordError
+from audioset_ml.core.errors import RecordError
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import (
   ClipScores,

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from audioset_ml.errors import RecordError
+from audioset_ml.core.errors import RecordError
 from audioset_ml.records.dataset import clip_patches, read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_first_labels

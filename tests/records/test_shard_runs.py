@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.records import shard_runs
 from audioset_ml.records.shard_runs import RunConfig
 

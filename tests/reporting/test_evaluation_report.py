@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import bootstrap, files
 from audioset_ml.evaluation.comparison import compare
 from audioset_ml.evaluation.weak import evaluate_weak

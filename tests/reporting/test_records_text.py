@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from audioset_ml.core.paths import as_path
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.states import LabelState
-from audioset_ml.paths import as_path
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.inspection import ClipContent

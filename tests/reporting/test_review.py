@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml import hashing
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.errors import InputError
+from audioset_ml.core import hashing
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels import formats
 from audioset_ml.labels.states import LabelState
 from audioset_ml.missing_labels.enhance import write_label_sets

@@ -2,7 +2,7 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.reporting import style
 
 SIGNATURES = {'png': b'\x89PNG\r\n\x1a\n', 'pdf': b'%PDF-', 'svg': b'<?xml'}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml.errors import InputError, RecordError
+from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.reporting import (
   label_set_report,
   ml20_report,

@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.sweeping import grid
 
 NAMES = strategies.from_regex(r'[a-z]{1,6}', fullmatch=True).filter(

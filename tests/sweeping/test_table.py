@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from audioset_ml.errors import RecordError
+from audioset_ml.core.errors import RecordError
 from audioset_ml.sweeping.table import Mean, SweepTable, best, chosen_elsewhere, gain
 
 LWLRAP = 'evaluate/weak/lwlrap'

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioset_ml.errors import AudioError, InputError
+from audioset_ml.core.errors import AudioError, InputError
 from audioset_ml.synthesis.config import SoundscapeConfig
 from audioset_ml.synthesis.recordings import find_recordings, recording_name
 from tests.synthesis.source_folders import write_recording, write_source_dir

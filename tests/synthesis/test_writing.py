@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.labels import formats, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.synthesis.config import SoundscapeConfig

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml.errors import InputError, UnfinishedError
+from audioset_ml.core.errors import InputError, UnfinishedError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.label_set import LabelSet

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.training.workers import worker_index
 from tests.conftest import ROOT
 from tests.training.test_train import train_flags

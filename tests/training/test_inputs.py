@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml.errors import InputError, RecordError
-from audioset_ml.hashing import stable_hash
+from audioset_ml.core.errors import InputError, RecordError
+from audioset_ml.core.hashing import stable_hash
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records.dataset import read_label_table

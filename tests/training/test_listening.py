@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import tensorflow as tf
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.training import listening
 from tests.stages import run_stage, started_stage
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.loss_config import (
   KINDS,

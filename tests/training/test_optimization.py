@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.optimization import MovingAverage, build_optimizer
 from audioset_ml.training.optimizer_config import OptimizerConfig

@@ -6,7 +6,7 @@ import json
 import pandas as pd
 import pytest
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.records_evaluation import evaluate_records
 from audioset_ml.labels import formats

@@ -13,11 +13,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from audioset_ml import file_states, model_digests, paths
-from audioset_ml.errors import InputError, remedy
-from audioset_ml.file_states import file_state
-from audioset_ml.input_files import read_json
-from audioset_ml.paths import ESCAPED, GfilePath, Path, as_path
+from audioset_ml.core import file_states, model_digests, paths
+from audioset_ml.core.errors import InputError, remedy
+from audioset_ml.core.file_states import file_state
+from audioset_ml.core.input_files import read_json
+from audioset_ml.core.paths import ESCAPED, GfilePath, Path, as_path
 
 if TYPE_CHECKING:
   import pandas as pd

@@ -6,7 +6,7 @@ import sys
 
 from absl import flags
 
-from audioset_ml.errors import InputError, is_of_full_disk, printable, remedy
+from audioset_ml.core.errors import InputError, is_of_full_disk, printable, remedy
 
 FLAGS = flags.FLAGS
 

@@ -11,10 +11,10 @@ import stat
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from audioset_ml import hashing
-from audioset_ml.errors import InputError
-from audioset_ml.paths import GfilePath, Path, is_remote
-from audioset_ml.progress import progress_bar
+from audioset_ml.core import hashing
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.paths import GfilePath, Path, is_remote
+from audioset_ml.core.progress import progress_bar
 
 # What is said of files in run.json, by name; of very large ones there is no checksum.
 FORM = {'*': {'bytes': int, 'sha256': str}}

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from audioset_ml.errors import InputError, brief, counted, shown
-from audioset_ml.paths import as_path
+from audioset_ml.core.errors import InputError, brief, counted, shown
+from audioset_ml.core.paths import as_path
 
 _SEPARATOR_LINE = re.compile(rb'\A"?sep=[,;\t]"?(?=\r?\n)')
 _TOLD_BY = 64  # bytes from which UTF-16 is told

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml.errors import InputError, counted
-from audioset_ml.input_files import unreadable
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.input_files import unreadable
 
 Shape = Sequence[int | None]
 

@@ -22,10 +22,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import audioset_ml
-from audioset_ml import folders, model_digests, paths
-from audioset_ml.errors import InputError
-from audioset_ml.input_files import read_json
-from audioset_ml.paths import Path
+from audioset_ml.core import folders, model_digests, paths
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.input_files import read_json
+from audioset_ml.core.paths import Path
 
 FLAGS_FILE = 'flags.txt'
 

@@ -8,9 +8,9 @@ are passed over, for only TensorFlow can see them.
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from audioset_ml import folders, paths
 from audioset_ml.audio import archives
-from audioset_ml.errors import InputError
+from audioset_ml.core import folders, paths
+from audioset_ml.core.errors import InputError
 
 Value = str | Sequence[str] | None
 

@@ -10,9 +10,9 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from audioset_ml import file_states
-from audioset_ml.errors import ModelError, shown
-from audioset_ml.file_states import WrittenFiles
+from audioset_ml.core import file_states
+from audioset_ml.core.errors import ModelError, shown
+from audioset_ml.core.file_states import WrittenFiles
 
 MODEL_FILE = 'model.keras'
 CLASS_MAP_FILE = 'class_map.csv'  # which says what the model's outputs stand for

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from audioset_ml.errors import InputError
+from audioset_ml.core.errors import InputError
 
 _AT_ONCE = 1 << 22  # values: of scores on disk only so many are in memory
 

@@ -8,7 +8,7 @@ after what is wrong with inputs, what is wrong with where the stage is to run.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from audioset_ml.errors import InputError, counted
+from audioset_ml.core.errors import InputError, counted
 
 Counts = dict[str, Any]
 Runs = Callable[[], object]

@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from audioset_ml.errors import UnfinishedError
+from audioset_ml.core.errors import UnfinishedError
 
 _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 _LOOK_EVERY = 0.5  # s, at whether the parent lives, where the kernel does not tell

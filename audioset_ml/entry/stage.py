@@ -19,18 +19,11 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from audioset_ml import (
-  error_messages,
-  flag_help,
-  folders,
-  paths,
-  pipes,
-  quiet,
-  run_state,
-)
-from audioset_ml import inputs as stage_inputs
-from audioset_ml.errors import InputError, NothingUsableError, UnfinishedError
-from audioset_ml.provenance import version_text
+from audioset_ml.core import error_messages, folders, paths, pipes, quiet, run_state
+from audioset_ml.core.errors import InputError, NothingUsableError, UnfinishedError
+from audioset_ml.core.provenance import version_text
+from audioset_ml.entry import flag_help
+from audioset_ml.entry import inputs as stage_inputs
 
 FLAGS = flags.FLAGS
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from audioset_ml.paths import Path
+from audioset_ml.core.paths import Path
 
 _BLOCK_BYTES = 2**20
 

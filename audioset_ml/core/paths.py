@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 from typing import IO, Union
 
-from audioset_ml.errors import InputError, escaped
+from audioset_ml.core.errors import InputError, escaped
 
 Path = Union[pathlib.Path, 'GfilePath']
 

@@ -1,0 +1,1 @@
+"""What everything stands on (paths, errors, files); it imports nothing above it."""
