@@ -9,7 +9,7 @@ ifeq ($(STACK),oldest)
 endif
 
 .PHONY: quickstart experiments audioset test test-optional test-oldest test-slow lint benchmarks \
-  docs environment detection lock
+  docs environment detection deploy lock
 
 quickstart: environment
 	$(BIN)/python -m audioset_ml.quickstart --output_dir=quickstart
@@ -18,8 +18,8 @@ quickstart: environment
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Of `make test`, the tests that skip without Chromium or sed_scores_eval.
-test-optional: detection
+# Of `make test`, the tests that skip without Chromium, sed_scores_eval or ONNX.
+test-optional: detection deploy
 	$(BIN)/python -m pytest -m 'optional and not slow'
 
 # A few tests of every part, on the oldest versions that setup.py allows.
@@ -60,6 +60,10 @@ environment:
 # What `evaluate --detection` needs beyond; it is compiled, so a C compiler is needed.
 detection: environment
 	$(BIN)/python -m pip install --quiet --no-deps --requirement environments/detection.lock
+
+# What `export --formats=onnx` needs beyond, and LiteRT's own runtime.
+deploy: environment
+	$(BIN)/python -m pip install --quiet --no-deps --requirement environments/deploy.lock
 
 # The lock files anew, from the ranges of setup.py.
 lock: environment

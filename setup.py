@@ -31,6 +31,14 @@ BEAM = ['apache-beam>=2.65']
 DASK = [*BEAM, 'distributed>=2024.8']
 # `enhance --rule=cleanlab`.
 CLEANLAB = ['cleanlab>=2.6']
+# `export --formats=onnx`, and running what `export` writes by the runtimes of phones
+# and servers. onnx 1.19.0 doesn't run with the ml_dtypes that TensorFlow 2.17 needs.
+DEPLOY = [
+  'ai-edge-litert>=2.0',
+  'onnx>=1.17,!=1.19.0',
+  'onnxruntime>=1.20',
+  'tf2onnx>=1.17',
+]
 # Enough to run those tests that need none of the above.
 TEST_FEW = [
   'pytest>=8',
@@ -100,6 +108,9 @@ setuptools.setup(
     'beam': BEAM,
     'dask': DASK,
     'cleanlab': CLEANLAB,
+    'deploy': DEPLOY,
+    # `tag --microphone`; needs PortAudio.
+    'microphone': ['sounddevice>=0.4.6'],
     # `evaluate --detection`; compiled at installation.
     'detection': ['sed_scores_eval>=0.0.4', 'setuptools<81'],  # imports pkg_resources
     # Decoding inside a graph, and more file systems. Its last release has wheels for

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
   from audioset_ml.labels.label_set import LabelSet
   from audioset_ml.models.tagging import tag
   from audioset_ml.models.trained import load_model
+  from audioset_ml.models.waveform_loading import load_waveform_model
   from audioset_ml.records.folder import RecordsFolder
   from audioset_ml.records.training_input import InputConfig, training_dataset
   from audioset_ml.records.training_source import Source
+  from audioset_ml.streaming import Stream
   from audioset_ml.training.losses import MaskedBinaryCrossentropy
 
 __all__ = (
@@ -43,10 +45,12 @@ __all__ = (
   'MaskedBinaryCrossentropy',
   'RecordsFolder',
   'Source',
+  'Stream',
   'average_precision',
   'd_prime',
   'load_audio',
   'load_model',
+  'load_waveform_model',
   'log_mel_patches',
   'lwlrap',
   'roc_auc',
@@ -61,9 +65,11 @@ _MODULES = {
   'labels.label_set': ('LabelSet',),
   'models.tagging': ('tag',),
   'models.trained': ('load_model',),
+  'models.waveform_loading': ('load_waveform_model',),
   'records.folder': ('RecordsFolder',),
   'records.training_input': ('InputConfig', 'training_dataset'),
   'records.training_source': ('Source',),
+  'streaming': ('Stream',),
   'training.losses': ('MaskedBinaryCrossentropy',),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

@@ -23,7 +23,7 @@ STAGES = {
   'audit': 'how many flagged labels are truly missing',
   'evaluate': 'metrics of a model or of saved scores',
   'report': "one page of several evaluations; the papers' figures of sweeps",
-  'export': 'a trained model to a SavedModel that takes waveforms',
+  'export': 'a trained model to a SavedModel that takes waveforms, to LiteRT, ONNX',
   'tag': 'name the sounds in audio files',
   'inspect': 'what is in records, and a picture of one clip',
   'describe': 'what label files say: counts, priors, quality, odds ratios',

@@ -35,10 +35,10 @@ flags.DEFINE_list(
   'model',
   [],
   'Train folder, a checkpoint in one (run/checkpoints/ckpt-1000) or all of them '
-  '(run/checkpoints), .keras file, yamnet.h5 or SavedModel; of several the mean is '
-  'evaluated, or with --select one is chosen. A * stands for any text: '
-  'runs/mu_*/checkpoints are all checkpoints of these runs. A SavedModel is a program: '
-  'take one only of people whose programs you would run.',
+  '(run/checkpoints), .keras, .tflite or .onnx file, yamnet.h5 or SavedModel; of '
+  'several the mean is evaluated, or with --select one is chosen. A * stands for any '
+  'text: runs/mu_*/checkpoints are all checkpoints of these runs. A SavedModel is a '
+  'program: take one only of people whose programs you would run.',
 )
 flags.DEFINE_list(
   'scores',

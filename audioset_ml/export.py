@@ -13,14 +13,26 @@ waveforms, too: that network and the model on its embeddings.
 
 The written model is loaded again and compared with the Keras model.
 
+--formats names more: litert (LiteRT, formerly TensorFlow Lite), onnx, and keras, one
+file of Keras's own layers. Of the first two there are files that take waveforms, with
+the front end in them, and the network alone, which takes log-mel patches; in litert/
+with weights of 32, 16 and 8 bits, and with --calibration_records of 8 bits in all that
+it computes. Each file holds its classes, is opened by its own runtime and compared with
+the Keras model. `evaluate`, `score` and `tag` take each of them as --model.
+
 Example:
   python -m audioset_ml.export --model=student --output_dir=exported
   python -m audioset_ml.export --model=head --embedder=yamnet.h5 \\
     --output_dir=exported
+  python -m audioset_ml.export --model=student --formats=saved_model,litert,onnx \\
+    --calibration_records=records/train --output_dir=exported
 """
 
-from absl import flags
+from typing import Any
 
+from absl import app, flags
+
+from audioset_ml.deployment import forms
 from audioset_ml.entry import checks, stage
 
 FLAGS = flags.FLAGS
@@ -33,30 +45,91 @@ flags.DEFINE_string(
   'The network whose embeddings the model takes, as given to `embed`: a train folder, '
   'a checkpoint in one, .keras file or yamnet.h5.',
 )
+flags.DEFINE_list(
+  'formats',
+  [forms.SAVED_MODEL],
+  f'What to write, of {", ".join(forms.FORMATS)}; several with commas between. litert '
+  'and onnx need the extra: pip install audioset_ml[deploy].',
+)
+flags.DEFINE_string(
+  'calibration_records',
+  '',
+  'Records by whose sound the files of int8 and int16x8 get the scales of their '
+  'numbers; those that the model was trained on will do.',
+)
 flags.mark_flag_as_required('model')
+flags.register_validator(
+  'formats',
+  lambda names: bool(names) and set(names) <= set(forms.FORMATS),
+  f'--formats: each must be one of {", ".join(forms.FORMATS)}',
+)
 
 
 def main(_) -> None:
+  if FLAGS.calibration_records and forms.LITERT not in FLAGS.formats:
+    raise app.UsageError('--calibration_records does nothing without --formats=litert')
+  inputs = {'model': FLAGS.model, 'embedder': FLAGS.embedder}
+  if FLAGS.calibration_records:
+    inputs['calibration_records'] = FLAGS.calibration_records
   with stage.output_folder(
     FLAGS.output_dir,
-    {'model': FLAGS.model, 'embedder': FLAGS.embedder},
-    check=lambda: checks.export(FLAGS.model, FLAGS.class_map, FLAGS.embedder),
+    inputs,
+    check=_check,
     other_inputs={'class_map': FLAGS.class_map},
   ) as folder:
     from audioset_ml.models.embedder import find_embedder
     from audioset_ml.models.model_files import require_classes
 
+    forms.require_packages(FLAGS.formats)
     require_classes(FLAGS.model, FLAGS.class_map)
     if FLAGS.embedder:
       find_embedder(FLAGS.model, FLAGS.embedder)
-    # Not before: what is wrong is told without TensorFlow's start.
-    from audioset_ml.models.saved_model import export_trained_model
+    written = []
+    if forms.SAVED_MODEL in FLAGS.formats:
+      written.append(_write_saved_model(folder))
+    if set(FLAGS.formats) - {forms.SAVED_MODEL}:
+      written += _write_files(folder)
+  print(*written, sep='\n')
 
-    path = folder.path / 'saved_model'
-    folder.counts = export_trained_model(
-      FLAGS.model, FLAGS.class_map, path, FLAGS.embedder
-    )
-  print(f'{path}: written, loaded again and equal to the Keras model')
+
+def _check() -> dict[str, Any]:
+  forms.require_packages(FLAGS.formats)
+  return checks.export(
+    FLAGS.model, FLAGS.class_map, FLAGS.embedder, FLAGS.calibration_records
+  )
+
+
+def _write_saved_model(folder: stage.StageFolder) -> str:
+  """Writes the SavedModel; what there is to say of it."""
+  # Not before: what is wrong is told without TensorFlow's start.
+  from audioset_ml.models.saved_model import export_trained_model
+
+  path = folder.path / forms.SAVED_MODEL
+  folder.counts = export_trained_model(
+    FLAGS.model, FLAGS.class_map, path, FLAGS.embedder
+  )
+  return f'{path}: written, loaded again and equal to the Keras model'
+
+
+def _write_files(folder: stage.StageFolder) -> list[str]:
+  """Writes the files of other formats; what there is to say of them."""
+  from audioset_ml.deployment import exporting
+  from audioset_ml.models.trained import open_with_embedder
+
+  trained = open_with_embedder(FLAGS.model, FLAGS.class_map, FLAGS.embedder)
+  files = exporting.export_files(
+    trained, FLAGS.formats, folder.path, FLAGS.calibration_records
+  )
+  folder.counts = {
+    'classes': len(trained.files.require_class_map()),
+    'parameters': trained.model.count_params(),
+  }
+  folder.details['files'] = {one.file: one.to_json() for one in files}
+  lines = [one.describe(folder.path) for one in files]
+  if forms.LITERT in FLAGS.formats and not FLAGS.calibration_records:
+    lacking = [form.file for form in forms.FORMS if form.is_calibrated]
+    lines.append(f'{", ".join(lacking)}: not written without --calibration_records')
+  return lines
 
 
 if __name__ == '__main__':

@@ -27,8 +27,8 @@ stage.define_folder_flags(*runner_flags.NAMES)
 flags.DEFINE_list(
   'model',
   None,
-  'Train folder, .keras file, yamnet.h5 or SavedModel; or several. A SavedModel is a '
-  'program: take one only of people whose programs you would run.',
+  'Train folder, .keras, .tflite or .onnx file, yamnet.h5 or SavedModel; or several. A '
+  'SavedModel is a program: take one only of people whose programs you would run.',
 )
 flags.DEFINE_string('class_map', '', "The model's class map, if none lies beside it.")
 flags.DEFINE_string(
@@ -40,7 +40,9 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string('records', None, 'Folder of records to score.')
 flags.DEFINE_string(
-  'audio_dir', '', "The clips' sound files, for a SavedModel: it takes waveforms."
+  'audio_dir',
+  '',
+  "The clips' sound files, for a model that takes waveforms: a SavedModel.",
 )
 audio_flags.define_audio_names()
 flags.DEFINE_bool(

@@ -7,10 +7,13 @@ in a file is noted. A damaged one is tagged as far as it can be decoded; one tha
 be decoded at all is reported and passed over. The exit status of either is 1. Long
 sounds take no more memory than short ones.
 
+With --microphone, and no FILE, it names what is heard, a line a patch, until Ctrl-C.
+
 Examples:
   python -m audioset_ml.tag --model=exported dog.wav recordings/ 'more/*.ogg'
   python -m audioset_ml.tag --model=yamnet.h5 --events=events.tsv recordings/
   python -m audioset_ml.tag --model=yamnet.h5 --timeline='{}.html' long.mp3
+  python -m audioset_ml.tag --model=exported --microphone --top=3 --min_score=0.2
 """
 
 import sys
@@ -28,8 +31,8 @@ flag_help.heading('The model')
 flags.DEFINE_string(
   'model',
   None,
-  'Folder of export or train, SavedModel, .keras file or yamnet.h5. A SavedModel is a '
-  'program: take one only of people whose programs you would run.',
+  'Folder of export or train, SavedModel, .keras, .tflite or .onnx file, or yamnet.h5. '
+  'A SavedModel is a program: take one only of people whose programs you would run.',
   required=True,
 )
 flags.DEFINE_string(
@@ -54,6 +57,12 @@ flags.DEFINE_float(
 )
 flags.DEFINE_enum(
   'decoder', 'ffmpeg', ['ffmpeg', 'tensorflow_io'], 'What decodes the files.'
+)
+flags.DEFINE_bool(
+  'microphone', False, 'Listen, instead of reading files; needs the extra microphone.'
+)
+flags.DEFINE_float(
+  'microphone_seconds', 0.0, 'How long to listen; 0 for until Ctrl-C.', 0
 )
 flag_help.heading('Scores in files')
 flags.DEFINE_string(
@@ -104,9 +113,7 @@ _OF_EVENTS = ('threshold', 'median_seconds', 'merge_seconds', 'min_event_seconds
 
 
 def main(argv: Sequence[str]) -> int:
-  if not argv[1:]:
-    raise app.UsageError('name at least one sound file, or a folder of them')
-  _require_flags()
+  _require_flags(argv[1:])
   stage.require_inputs(
     {
       'model': FLAGS.model,
@@ -118,6 +125,8 @@ def main(argv: Sequence[str]) -> int:
   from audioset_ml.models.model_files import require_classes
 
   require_classes(FLAGS.model, FLAGS.class_map)
+  if FLAGS.microphone:
+    return _listen()
   for path in (FLAGS.output_csv, FLAGS.output_npz):
     if path:
       folders.require_writable(path)
@@ -145,6 +154,31 @@ def main(argv: Sequence[str]) -> int:
   return 1 if failed or damaged else 0
 
 
+def _listen() -> int:
+  """Names what the microphone hears; 0 unless sound was lost."""
+  from audioset_ml.audio import microphone
+
+  microphone.require_library()
+  from audioset_ml.models import live_tagging, waveform_loading
+  from audioset_ml.reporting.tag_stage import hop_frames
+
+  model = waveform_loading.load_waveform_model(FLAGS.model, FLAGS.class_map)
+  hop = hop_frames(model, _config())
+  how = (FLAGS.top, FLAGS.min_score, hop, FLAGS.microphone_seconds)
+  lost: list[str] = []
+  try:
+    with microphone.listening(model.front_end.sample_rate, lost.append) as blocks:
+      print('listening; Ctrl-C ends', file=sys.stderr, flush=True)
+      for line in live_tagging.live_tags(model, blocks, *how):
+        print(line, flush=True)
+  except KeyboardInterrupt:
+    pass  # it is how listening ends
+  if lost:
+    number = counted(len(lost), 'time')
+    print(f'sound was lost {number} ({lost[-1]})', file=sys.stderr)
+  return 1 if lost else 0
+
+
 def _config():
   """What is printed and written, by the flags."""
   from audioset_ml.models.events import EventConfig
@@ -169,8 +203,14 @@ def _config():
   )
 
 
-def _require_flags() -> None:
+def _require_flags(files: Sequence[str]) -> None:
   """Raises for flags that don't go together or can't be."""
+  if FLAGS.microphone:
+    _require_microphone_alone(files)
+  elif not files:
+    raise app.UsageError('name at least one sound file, or a folder of them')
+  elif FLAGS.microphone_seconds:
+    raise app.UsageError('--microphone_seconds does nothing without --microphone')
   one = _one_threshold()
   if one is not None and not 0 < one <= 1:
     raise app.UsageError(
@@ -184,6 +224,17 @@ def _require_flags() -> None:
       raise app.UsageError(f'--{name} does nothing without --events or --timeline')
   if FLAGS.timeline_classes != FLAGS['timeline_classes'].default:
     raise app.UsageError('--timeline_classes does nothing without --timeline')
+
+
+def _require_microphone_alone(files: Sequence[str]) -> None:
+  """Raises for what can't be had of a sound without an end."""
+  if files:
+    raise app.UsageError(f'--microphone takes no files, but {files[0]} is named')
+  for name in ('events', 'timeline', 'output_csv', 'output_npz'):
+    if FLAGS[name].value:
+      raise app.UsageError(f'--{name} is of files, but --microphone hears none')
+  if FLAGS.clip_score != FLAGS['clip_score'].default:
+    raise app.UsageError('--clip_score is of files, but --microphone hears none')
 
 
 def _require_endings() -> None:

@@ -42,6 +42,7 @@ CHAPTERS = {
     'how-to/embeddings',
     'how-to/train',
     'how-to/evaluate',
+    'how-to/export',
     'how-to/sweeps',
     'how-to/many_clips',
     'how-to/looking',

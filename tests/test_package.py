@@ -84,7 +84,15 @@ def test_the_wheel_holds_the_package(built, tracked):
   always = ' '.join(line for line in required if 'extra ==' not in line)
   assert 'tensorflow<' in always
   assert 'tensorboard' in always
-  for optional in ('beam', 'tensorflow-io', 'pymongo', 'distributed', 'cleanlab'):
+  for optional in (
+    'beam',
+    'tensorflow-io',
+    'pymongo',
+    'distributed',
+    'cleanlab',
+    'onnx',
+    'litert',
+  ):
     assert optional not in always
   # Pictures and files that an index would not find.
   assert not re.findall(r'\]\((?!https?:)', readme)

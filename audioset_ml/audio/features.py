@@ -13,19 +13,20 @@ def pad_waveform(waveform: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
   """Pads with silence so that whole patches cover the waveform to its end.
 
   Args:
-    waveform: float32, mono. Shape [samples].
+    waveform: float32, mono. Shape [samples], or [batch, samples] of several.
     front_end: the parameters.
 
   Returns:
     The waveform with zeros behind it: at least one patch (15,600 samples), and beyond
-    it a whole number of patch hops (7,680 samples). Shape [padded samples].
+    it a whole number of patch hops (7,680 samples). Shape [padded samples], or [batch,
+    padded samples].
   """
   hop = front_end.patch_hop_samples
-  samples = tf.shape(waveform)[0]
+  samples = tf.shape(waveform)[-1]
   after_first_patch = tf.maximum(samples - front_end.min_samples, 0)
   hops = (after_first_patch + hop - 1) // hop
   padding = front_end.min_samples + hops * hop - samples
-  return tf.pad(waveform, [[0, padding]])
+  return tf.pad(waveform, [[0, 0]] * (len(waveform.shape) - 1) + [[0, padding]])
 
 
 def log_mel_spectrogram(waveform: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
@@ -36,12 +37,12 @@ def log_mel_spectrogram(waveform: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
 
   Args:
     waveform: float32 in [-1, 1], mono, at least one window long (`pad_waveform` sees
-      to that). Shape [samples].
+      to that). Shape [samples], or [batch, samples] of several.
     front_end: the parameters.
 
   Returns:
-    float32. Shape [frames, mel_bands]; frame i starts at sample i * hop_samples, and
-    only frames that the waveform fills are there.
+    float32. Shape [frames, mel_bands], or [batch, frames, mel_bands]; frame i starts at
+    sample i * hop_samples, and only frames that the waveform fills are there.
 
   Raises:
     tf.errors.InvalidArgumentError: the waveform is shorter than a window.
@@ -53,15 +54,23 @@ def log_mel_spectrogram(waveform: tf.Tensor, front_end: FrontEnd) -> tf.Tensor:
     fft_length=front_end.fft_length,
     window_fn=tf.signal.hann_window,  # periodic unless told otherwise
   )  # [frames, fft_length / 2 + 1]
-  mel_weights = tf.signal.linear_to_mel_weight_matrix(
+  mel = tf.matmul(tf.abs(spectrum), mel_weights(front_end))  # [frames, mel_bands]
+  return tf.math.log(mel + front_end.log_offset)
+
+
+def mel_weights(front_end: FrontEnd) -> tf.Tensor:
+  """From a spectrum's magnitudes to mel bands.
+
+  Returns:
+    Shape [fft_length / 2 + 1, mel_bands], float32.
+  """
+  return tf.signal.linear_to_mel_weight_matrix(
     num_mel_bins=front_end.mel_bands,
     num_spectrogram_bins=front_end.fft_length // 2 + 1,
     sample_rate=front_end.sample_rate,
     lower_edge_hertz=front_end.mel_min_hz,
     upper_edge_hertz=front_end.mel_max_hz,
   )
-  mel = tf.matmul(tf.abs(spectrum), mel_weights)  # [frames, mel_bands]
-  return tf.math.log(mel + front_end.log_offset)
 
 
 def frame_patches(
@@ -70,20 +79,20 @@ def frame_patches(
   """Cuts the evaluation patches, which overlap by 50 %, or others.
 
   Args:
-    log_mel: shape [frames, mel_bands].
+    log_mel: shape [frames, mel_bands], or [batch, frames, mel_bands].
     front_end: the parameters.
     hop_frames: from one patch to the next; None for the front end's.
 
   Returns:
-    Shape [patches, patch_frames, mel_bands]. Frames behind the last whole patch are
-    left out: there are none for a waveform from `pad_waveform`, and no patches at all
-    for fewer frames than a patch has.
+    Shape [patches, patch_frames, mel_bands], or with the batch before. Frames behind
+    the last whole patch are left out: there are none for a waveform from
+    `pad_waveform`, and no patches at all for fewer frames than a patch has.
   """
   return tf.signal.frame(
     log_mel,
     frame_length=front_end.patch_frames,
     frame_step=front_end.patch_hop_frames if hop_frames is None else hop_frames,
-    axis=0,
+    axis=-2,
   )
 
 

@@ -17,6 +17,7 @@ from audioset_ml.core.file_states import WrittenFiles
 MODEL_FILE = 'model.keras'
 CLASS_MAP_FILE = 'class_map.csv'  # which says what the model's outputs stand for
 SAVED_MODEL_FOLDER = 'saved_model'  # what `export` calls it
+EXPORTED_FILES = ('*/*.tflite', '*/*.onnx')  # those of other formats
 SAVED_MODEL_FILE = 'saved_model.pb'
 MODEL_FILES = 'model_files'  # in run.json
 
@@ -33,6 +34,7 @@ def describe(folder: str | os.PathLike) -> dict[str, Any]:
     files += [folder / MODEL_FILE, folder / CLASS_MAP_FILE]
   if (folder / SAVED_MODEL_FOLDER / SAVED_MODEL_FILE).is_file():
     files += sorted((folder / SAVED_MODEL_FOLDER).rglob('*'))
+  files += sorted(found for form in EXPORTED_FILES for found in folder.glob(form))
   states = {
     file.relative_to(folder).as_posix(): file_states.describe(file)
     for file in files

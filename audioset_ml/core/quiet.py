@@ -19,7 +19,7 @@ from types import ModuleType
 
 # Set for the processes that a stage starts, which import this package (its __init__).
 _ASKED = 'AUDIOSET_ML_QUIET'
-# What is left out, of standard error's lines during the import.
+# What is left out, of standard error's lines while they pass through the filter.
 _NOTES = (
   'All log messages before absl::InitializeLog',
   'oneDNN custom operations are on',
@@ -27,6 +27,8 @@ _NOTES = (
   'cpu_feature_guard',
   'To enable the following instructions:',
   'Unable to register cu[A-Z]+ factory',
+  'Number of eligible GPUs',  # while a graph is frozen
+  'Created TensorFlow Lite XNNPACK delegate',
 )
 _PATIENCE = 5.0  # for the filter's end (s)
 
@@ -58,7 +60,7 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
     execute = spec.loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
-      with _filtered_stderr():
+      with filtered_stderr():
         execute(module)
 
     spec.loader.exec_module = exec_module
@@ -66,8 +68,15 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
 
 
 @contextlib.contextmanager
-def _filtered_stderr() -> Iterator[None]:
-  """Has standard error's lines pass through grep, which outlives a crash of ours."""
+def filtered_stderr() -> Iterator[None]:
+  """Has standard error's lines pass through grep, which outlives a crash of ours.
+
+  In the processes of stages alone, and after TensorFlow's import where a known call has
+  notes of its own.
+  """
+  if not os.environ.get(_ASKED):
+    yield
+    return
   try:
     stderr = os.dup(2)
   except OSError:  # there is none

@@ -227,7 +227,9 @@ def describe(files, config) -> Counts:
   return {'clips': len(joined.labels), 'classes': len(joined.class_map)}
 
 
-def export(path: str, class_map: str, embedder: str) -> Counts:
+def export(
+  path: str, class_map: str, embedder: str, calibration_records: str = ''
+) -> Counts:
   """Of the flags of `export`."""
   if embedder:
     from audioset_ml.models.embedder import find_embedder
@@ -237,4 +239,9 @@ def export(path: str, class_map: str, embedder: str) -> Counts:
 
   trained = open_with_embedder(path, class_map or None, embedder)
   classes = trained.files.require_class_map()
+  if calibration_records:
+    from audioset_ml.records.folder import RecordsFolder
+
+    records = RecordsFolder.open(calibration_records)
+    records.require_frames(trained.frames, str(trained.path))
   return {'classes': len(classes), 'parameters': trained.model.count_params()}

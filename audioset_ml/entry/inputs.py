@@ -133,6 +133,7 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
     (
       *('records', 'mix_records', 'validation_records', 'prior_records'),
       'truth_records',
+      'calibration_records',
     ),
     _require_records,
   ),

@@ -1,5 +1,7 @@
 """What networks share: fast batch normalisation, and the classifier at their end."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -149,16 +151,30 @@ def _with_other_layers(
     model: a model of a list of layers (Keras's Functional).
     old, new: what Keras writes of the two classes.
   """
-  config, changed = model.get_config(), False
-  for layer in config.get('layers', ()):
-    if all(layer.get(name) == value for name, value in old.items()):
-      layer.update(new)
-      changed = True
-  if not changed:
+  config = model.get_config()
+  if not _replace(config, old, new):
     return model
   copy = type(model).from_config(config)
   copy.set_weights(model.get_weights())
   return copy
+
+
+def _replace(
+  config: dict[str, Any], old: dict[str, str | None], new: dict[str, str | None]
+) -> bool:
+  """Puts a class of layers in another's place, also in models that are layers.
+
+  Returns:
+    Whether there was one.
+  """
+  changed = False
+  for layer in config.get('layers', ()):
+    if all(layer.get(name) == value for name, value in old.items()):
+      layer.update(new)
+      changed = True
+    elif _replace(layer['config'], old, new):
+      changed = True
+  return changed
 
 
 def with_classifier(

@@ -10,6 +10,7 @@ One way of naming a model, in all stages that take one:
 | YAMNet's weights (`.h5`) | YAMNet; its classes see `labels.yamnet_classes` |
 | a folder of `export`, or saved_model in it | the SavedModel, a function of waveforms |
 | another SavedModel (YAMNet of TensorFlow Hub) | the same |
+| a `.tflite` or `.onnx` file of `export` | itself, which holds its classes |
 """
 
 import dataclasses
@@ -19,9 +20,13 @@ import zipfile
 from collections.abc import Sequence
 
 from audioset_ml.core import folders, hashing, model_digests
-from audioset_ml.core.errors import ModelError
+from audioset_ml.core.errors import ModelError, counted
 from audioset_ml.core.input_files import fault_of_form, read_json
-from audioset_ml.core.model_digests import MODEL_FILE, SAVED_MODEL_FOLDER
+from audioset_ml.core.model_digests import (
+  EXPORTED_FILES,
+  MODEL_FILE,
+  SAVED_MODEL_FOLDER,
+)
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.labels.yamnet_classes import (
@@ -29,6 +34,7 @@ from audioset_ml.labels.yamnet_classes import (
   YAMNET_CLASS_MAP_FILE,
   yamnet_class_map,
 )
+from audioset_ml.models.exported_file import is_exported_file, read_description
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.folds import Fold, require_complete
 from audioset_ml.records.frames import FrameFormat
@@ -107,6 +113,11 @@ class ModelFiles:
     if checkpoint is not None:
       path = _train_folder_of(checkpoint)
     frames = FrameFormat.log_mel()
+    if is_exported_file(path):
+      raise ModelError(
+        f'{path}: a file for other runtimes, which only gives scores; here the trained '
+        'model itself is needed: a train folder, a .keras file or yamnet.h5'
+      )
     if saved_model := find_saved_model(path):
       raise ModelError(
         f'{path}: a SavedModel, which takes waveforms; here the trained model itself '
@@ -177,6 +188,11 @@ def require_named_itself(path: pathlib.Path) -> None:
 
   As a folder of `finetune` does.
   """
+  if found := sorted(one for form in EXPORTED_FILES for one in path.glob(form)):
+    raise ModelError(
+      f'{path}: holds no SavedModel, but {counted(len(found), "file")} of other '
+      f'formats: name one, {found[0]} say'
+    )
   if folders.is_finished(path) and (path / MODEL_FILE).is_file():
     return
   for inside in sorted(path.glob('*/')):
@@ -203,13 +219,17 @@ def require_weights_file(path: str | os.PathLike) -> None:
 
 def require_model(path: str | os.PathLike) -> None:
   """Raises InputError unless a path is a model of any kind, a SavedModel among them."""
-  if not find_saved_model(path):
+  if is_exported_file(path):
+    read_description(path)
+  elif not find_saved_model(path):
     ModelFiles.find(path)
 
 
 def require_classes(path: str | os.PathLike, class_map_path: str | None) -> None:
   """Raises InputError unless a model says its classes, or can hold them."""
-  if not find_saved_model(path):
+  if is_exported_file(path):
+    read_description(path, class_map_path or None)
+  elif not find_saved_model(path):
     ModelFiles.find(path, class_map_path).require_class_map()
   elif class_map_path:
     ClassMap.read(class_map_path)
@@ -226,16 +246,28 @@ def require_fits(
 
   Args: as those of `scorers.open_scorer`.
   """
+  if is_exported_file(path):
+    description = read_description(path, class_map_path)
+    records.require_frames(description.frames, str(path))
+    class_mapping(class_mapping_path, records, description.class_map, str(path))
+    if description.takes_waveforms:
+      _require_sounds(f'{path}: takes waveforms', audio_dir)
+    return
   if find_saved_model(path):
-    if not audio_dir:
-      raise ModelError(
-        f'{path}: a SavedModel takes waveforms, which records do not hold; give the '
-        'folder of their sound files with --audio_dir'
-      )
+    _require_sounds(f'{path}: a SavedModel takes waveforms', audio_dir)
     return
   files = ModelFiles.find(path, class_map_path)
   records.require_frames(files.frames, str(files.path))
   class_mapping(class_mapping_path, records, files.require_class_map(), str(files.path))
+
+
+def _require_sounds(what: str, audio_dir: str | None) -> None:
+  """Raises ModelError unless sound files are given."""
+  if not audio_dir:
+    raise ModelError(
+      f'{what}, which records do not hold; give the folder of their sound files with '
+      '--audio_dir'
+    )
 
 
 def class_mapping(

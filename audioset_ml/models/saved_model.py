@@ -32,7 +32,8 @@ def export_saved_model(
   """Writes a SavedModel that takes waveforms, after checking that it gives the same.
 
   It holds `WaveformModel`'s functions, a `serving_default` signature (waveform to
-  scores, embeddings and log_mel) and the class map as an asset.
+  scores, embeddings and log_mel), a signature `batch` (waveforms of one length) and the
+  class map as an asset.
 
   Args:
     model: from log-mel patches to logits.
@@ -55,9 +56,8 @@ def export_saved_model(
   module = WaveformModel(model, front_end, class_map_path)
 
   def save(folder: pathlib.Path) -> None:
-    tf.saved_model.save(
-      module, str(folder), signatures={'serving_default': module.serve}
-    )
+    signatures = {'serving_default': module.serve, 'batch': module.serve_batch}
+    tf.saved_model.save(module, str(folder), signatures=signatures)
     _require_equal(folder, model, front_end)
 
   _replace(output_dir, save)

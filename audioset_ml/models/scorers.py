@@ -11,15 +11,22 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.core.errors import AudioError, ModelError, RecordError, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.models.exported_file import is_exported_file
+from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.model_files import (
   class_mapping,
   find_saved_model,
   left_out_folds,
   require_fits,
 )
-from audioset_ml.models.scoring import PatchScorer, PatchScores, Scorer
+from audioset_ml.models.scoring import (
+  ExportedScorer,
+  PatchScorer,
+  PatchScores,
+  Scorer,
+)
 from audioset_ml.models.trained import TrainedModel
-from audioset_ml.models.waveform_loading import LoadedWaveformModel, load_waveform_model
+from audioset_ml.models.waveform_loading import OpenedWaveformModel, load_waveform_model
 from audioset_ml.records.audio_files import find_audio
 from audioset_ml.records.audio_names import AUTO
 from audioset_ml.records.folder import RecordsFolder
@@ -40,13 +47,13 @@ def open_scorer(
   out of its training, a clip is scored by the one that has not seen it.
 
   Args:
-    paths: train folders, `.keras` files, YAMNet weights (`.h5`) or SavedModels that
-      take waveforms.
+    paths: train folders, `.keras` files, YAMNet weights (`.h5`), LiteRT or ONNX files,
+      or SavedModels that take waveforms.
     records: the clips.
     class_map_path: the models' classes, where none lie beside them.
     class_mapping_path: from their classes to those of the records; None if they have
       the same.
-    audio_dir: the clips' sound files, for SavedModels.
+    audio_dir: the clips' sound files, for models that take waveforms.
     audio_names: how they are named.
 
   Raises:
@@ -110,7 +117,7 @@ class WaveformScorer:
 
   def __init__(
     self,
-    model: LoadedWaveformModel,
+    model: OpenedWaveformModel,
     audio_dir: str,
     records: RecordsFolder,
     mapping: ClassMapping,
@@ -158,7 +165,7 @@ class WaveformScorer:
       raise RecordError(str(error)) from error
     # YAMNet pads what is longer to one more patch.
     waveform = waveform[: front_end.num_samples(patches)]
-    scores = self._model(tf.constant(waveform))[0].numpy()
+    scores = np.asarray(self._model(tf.constant(waveform))[0])
     if len(scores) != patches:
       raise ModelError(
         f'{self._path}: gives scores of {counted(len(scores), "patch")} for {sound}, '
@@ -176,7 +183,13 @@ def _open_one(
   audio_names: str,
 ) -> Scorer:
   require_fits(path, records, class_map_path, class_mapping_path, audio_dir)
-  if find_saved_model(path):
+  if is_exported_file(path):
+    exported = ExportedModel.open(path, class_map_path)
+    if not exported.description.takes_waveforms:
+      classes = exported.description.class_map
+      mapping = class_mapping(class_mapping_path, records, classes, str(path))
+      return ExportedScorer(exported, mapping)
+  if find_saved_model(path) or is_exported_file(path):
     model = load_waveform_model(path, class_map_path)
     classes = ClassMap(model.mids, model.class_names)
     mapping = class_mapping(class_mapping_path, records, classes, str(path))

@@ -12,7 +12,9 @@ import tensorflow as tf
 from audioset_ml.core.errors import RecordError, counted
 from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.patch_parts import parts_of
+from audioset_ml.models.pooling import pool
 from audioset_ml.records.dataset import clip_patches, damage_named
 from audioset_ml.records.folder import RecordsFolder
 
@@ -107,8 +109,11 @@ class PatchScorer:
       one = records.frames.patch_frames == 1
       clips_a_batch = _EMBEDDED_CLIPS_A_BATCH if one else _CLIPS_A_BATCH
       for patches, clip in clip_patches(records, clips_a_batch, chosen):
-        clip_scores, patch_scores, lengths = self._scores(patches, clip)
-        yield PatchScores(clip_scores.numpy(), patch_scores.numpy(), lengths.numpy())
+        yield self._scored(patches, clip)
+
+  def _scored(self, patches: tf.Tensor, clip: tf.Tensor) -> PatchScores:
+    """The scores of some clips' patches; arguments as `clip_patches` yields them."""
+    return PatchScores(*(part.numpy() for part in self._scores(patches, clip)))
 
   @functools.cached_property
   def _scores(self) -> Callable:
@@ -140,6 +145,19 @@ def _mapped(scores: tf.Tensor, mapping: ClassMapping) -> tf.Tensor:
   highest = tf.math.unsorted_segment_max(columns, classes, len(mapping.groups))
   known = np.array([bool(group) for group in mapping.groups])
   return tf.transpose(tf.where(known[:, None], highest, 0.0))
+
+
+class ExportedScorer(PatchScorer):
+  """Scores by a LiteRT or ONNX file, from the patches in the records."""
+
+  def __init__(self, model: ExportedModel, mapping: ClassMapping):
+    """Args: a file of a network alone; from its classes to those of the records."""
+    self._exported, self._mapping = model, mapping
+
+  def _scored(self, patches: tf.Tensor, clip: tf.Tensor) -> PatchScores:
+    scores = self._mapping.apply(self._exported.of_patches(patches.numpy())[0])
+    lengths = np.bincount(clip.numpy()).astype(np.int64)
+    return PatchScores(pool(scores, lengths, 'mean'), scores, lengths)
 
 
 def _changes_nothing(mapping: ClassMapping, model: keras.Model) -> bool:

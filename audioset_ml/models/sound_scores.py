@@ -10,7 +10,7 @@ import numpy as np
 from audioset_ml.audio import decoding
 from audioset_ml.audio.notes import Loss
 from audioset_ml.core.errors import AudioError
-from audioset_ml.models.waveform_loading import LoadedWaveformModel
+from audioset_ml.models.waveform_loading import OpenedWaveformModel
 from audioset_ml.models.waveform_model import PATCHES_AT_ONCE
 
 
@@ -62,13 +62,13 @@ class SoundScores:
 
   def __init__(
     self,
-    model: LoadedWaveformModel,
+    model: OpenedWaveformModel,
     path: str | os.PathLike,
     hop_frames: int | None = None,
     decoder: str = 'ffmpeg',
   ):
     """Args: the model; the sound file; frames from one patch to the next (None for the
-    model's own), see `LoadedWaveformModel.require_hop`; what decodes the file."""
+    model's own), see `OpenedWaveformModel.require_hop`; what decodes the file."""
     self._model, self._decoder, self.path = model, decoder, os.fspath(path)
     end = model.front_end
     self._hop = hop_frames or end.patch_hop_frames

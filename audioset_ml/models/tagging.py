@@ -9,7 +9,7 @@ import pandas as pd
 
 from audioset_ml.core.errors import AudioError, printable
 from audioset_ml.models.sound_scores import ScoredBlock, SoundScores
-from audioset_ml.models.waveform_loading import LoadedWaveformModel, load_waveform_model
+from audioset_ml.models.waveform_loading import OpenedWaveformModel, load_waveform_model
 
 _SILENCE = 'Silence'
 
@@ -124,7 +124,7 @@ def tag(model: str | os.PathLike, *sounds: str | os.PathLike) -> list[FileTags]:
 
 
 def tag_files(
-  model: LoadedWaveformModel,
+  model: OpenedWaveformModel,
   paths: Sequence[str | os.PathLike],
   decoder: str = 'ffmpeg',
   hop_frames: int | None = None,

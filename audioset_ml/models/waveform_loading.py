@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -11,11 +12,36 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.core.errors import InputError, ModelError, counted, first_line
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.yamnet_classes import yamnet_class_map
+from audioset_ml.models.exported_file import is_exported_file
+from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.model_files import find_saved_model
 from audioset_ml.models.trained import TrainedModel
-from audioset_ml.models.waveform_model import INTEGERS, WaveformModel
+from audioset_ml.models.waveform_model import WaveformModel, checked_waveform
+from audioset_ml.records.frames import FrameFormat
 
 _FINGERPRINT_FILE = 'fingerprint.pb'  # of TensorFlow's own; older SavedModels have none
+
+
+class OpenedWaveformModel(Protocol):
+  """A function of waveforms: `LoadedWaveformModel` or `ExportedModel`.
+
+  Attributes:
+    mids: each class's machine id.
+    class_names: each class's display name.
+    front_end: what makes its patches.
+  """
+
+  mids: tuple[str, ...]
+  class_names: tuple[str, ...]
+
+  @property
+  def front_end(self) -> FrontEnd: ...
+
+  def __call__(self, waveform): ...
+
+  def at_hop(self, waveform, hop_frames: int): ...
+
+  def require_hop(self, hop_frames: int) -> None: ...
 
 
 class LoadedWaveformModel:
@@ -47,7 +73,7 @@ class LoadedWaveformModel:
     Raises:
       ModelError: the waveform is not one-dimensional, or its samples are integers.
     """
-    return self._function(_checked(waveform))
+    return self._function(checked_waveform(waveform))
 
   def at_hop(self, waveform, hop_frames: int):
     """Scores the patches that a waveform fills, one every `hop_frames` frames.
@@ -55,7 +81,7 @@ class LoadedWaveformModel:
     Raises:
       ModelError: see `__call__` and `require_hop`.
     """
-    waveform = _checked(waveform)
+    waveform = checked_waveform(waveform)
     usual = self.front_end.patch_hop_frames
     if hop_frames == usual:
       # Whole patches, to which nothing is added.
@@ -115,27 +141,6 @@ def _scores_of(function, origin: str | os.PathLike) -> tf.Tensor:
   return scores
 
 
-def _checked(waveform) -> tf.Tensor:
-  """A waveform as floats; see `LoadedWaveformModel.__call__` for errors."""
-  if not tf.is_tensor(waveform):
-    waveform = np.asarray(waveform)
-  shape, kind = tuple(waveform.shape), tf.as_dtype(waveform.dtype)
-  if len(shape) != 1:
-    raise ModelError(f'the waveform has shape {shape}, but must be mono: [samples]')
-  if not kind.is_floating:
-    raise ModelError(
-      f'the waveform is of {kind.name}, but must be of floats in [-1, 1]: divide '
-      '16-bit samples by 32768'
-    )
-  waveform = tf.cast(waveform, tf.float32)
-  if not tf.executing_eagerly():
-    return waveform
-  values = waveform.numpy()
-  if len(values) and np.abs(values).max() > 1 and (values == np.round(values)).all():
-    raise ModelError(INTEGERS)
-  return waveform
-
-
 def _front_end_in(function, origin: str | os.PathLike) -> FrontEnd:
   """The front end that a SavedModel says, or YAMNet's."""
   if not hasattr(function, 'front_end'):
@@ -148,37 +153,44 @@ def _front_end_in(function, origin: str | os.PathLike) -> FrontEnd:
 
 def load_waveform_model(
   path: str | os.PathLike, class_map_path: str | os.PathLike | None = None
-) -> LoadedWaveformModel:
+) -> OpenedWaveformModel:
   """Opens whatever holds a model as a function of waveforms.
 
   Args:
     path: a model; see `model_files` for the ways of naming it.
-    class_map_path: its classes. None takes a SavedModel's own class map, or the one
-      that lies beside a `.keras` file or weights.
+    class_map_path: its classes. None takes the class map that a SavedModel, LiteRT or
+      ONNX file holds, or the one that lies beside a `.keras` file or weights.
 
   Raises:
     ModelError: there is no usable model, no class map, or one of another size.
     LabelError: the class map can't be read.
   """
   path = pathlib.Path(path)
+  if is_exported_file(path):
+    exported = ExportedModel.open(path, class_map_path)
+    _require_waveforms(exported.description.frames, path)
+    return exported
   if saved_model := find_saved_model(path):
     function = _load_saved_model(saved_model)
     return LoadedWaveformModel(
       function, _saved_class_map(function, path, class_map_path), path
     )
   trained = TrainedModel.open(path, class_map_path)
-  function = WaveformModel(trained.model, _front_end_of(trained))
+  function = WaveformModel(
+    trained.model, _require_waveforms(trained.frames, trained.path)
+  )
   return LoadedWaveformModel(function, trained.files.require_class_map(), path)
 
 
-def _front_end_of(trained: TrainedModel) -> FrontEnd:
-  if trained.frames.network:
+def _require_waveforms(frames: FrameFormat, path: pathlib.Path) -> FrontEnd:
+  """The front end of a model's frames; ModelError if they are embeddings."""
+  if frames.network:
     raise ModelError(
-      f'{trained.path}: takes {trained.frames.origin}, not waveforms; export it with '
+      f'{path}: takes {frames.origin}, not waveforms; export it with '
       'their network (export --embedder), and use what that writes'
     )
-  return trained.frames.require_front_end(
-    'a model of waveforms needs a network for log-mel spectrograms', str(trained.path)
+  return frames.require_front_end(
+    'a model of waveforms needs a network for log-mel spectrograms', str(path)
   )
 
 

@@ -4,6 +4,7 @@ import json
 import os
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from audioset_ml.audio import features
@@ -123,6 +124,29 @@ class WaveformModel(tf.Module):
     """The outputs of `__call__` by name, as a serving signature needs them."""
     return dict(zip(OUTPUTS, self(waveform), strict=True))
 
+  @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, 'waveforms')])
+  def serve_batch(self, waveforms: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Scores several waveforms of one length; see `__call__`.
+
+    Args:
+      waveforms: shape [batch, samples].
+
+    Returns:
+      By name: scores [batch, patches, classes], embeddings [batch, patches, D] and
+      log_mel [batch, frames, mel_bands].
+    """
+    with tf.control_dependencies([_refuse_integers(waveforms)]):
+      padded = features.pad_waveform(waveforms, self._front_end)
+    log_mel = features.log_mel_spectrogram(padded, self._front_end)
+    patches = features.frame_patches(log_mel, self._front_end)
+    shape = tf.shape(patches)
+    of_network = tf.reshape(patches, [-1, *patches.shape[2:]])
+    found = [
+      tf.reshape(part, [shape[0], shape[1], part.shape[-1]])
+      for part in self._in_chunks(of_network)
+    ]
+    return dict(zip(OUTPUTS, (tf.sigmoid(found[0]), found[1], log_mel), strict=True))
+
   @tf.function(input_signature=[])
   def front_end(self) -> tf.Tensor:
     """The front end's parameters, as JSON."""
@@ -132,6 +156,34 @@ class WaveformModel(tf.Module):
   def class_map_path(self) -> tf.Tensor:
     """Where the class map is, wherever the SavedModel was moved to."""
     return self._class_map.asset_path
+
+
+def checked_waveform(waveform) -> tf.Tensor:
+  """A waveform as float32.
+
+  Args:
+    waveform: an array or tensor.
+
+  Raises:
+    ModelError: it is not one-dimensional, or its samples are integers.
+  """
+  if not tf.is_tensor(waveform):
+    waveform = np.asarray(waveform)
+  shape, kind = tuple(waveform.shape), tf.as_dtype(waveform.dtype)
+  if len(shape) != 1:
+    raise ModelError(f'the waveform has shape {shape}, but must be mono: [samples]')
+  if not kind.is_floating:
+    raise ModelError(
+      f'the waveform is of {kind.name}, but must be of floats in [-1, 1]: divide '
+      '16-bit samples by 32768'
+    )
+  waveform = tf.cast(waveform, tf.float32)
+  if not tf.executing_eagerly():
+    return waveform
+  values = waveform.numpy()
+  if len(values) and np.abs(values).max() > 1 and (values == np.round(values)).all():
+    raise ModelError(INTEGERS)
+  return waveform
 
 
 def _refuse_integers(waveform: tf.Tensor) -> tf.Operation:

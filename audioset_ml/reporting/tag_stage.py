@@ -14,7 +14,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import tag_outputs, tagging
 from audioset_ml.models.events import EventConfig, read_thresholds
 from audioset_ml.models.tag_names import NAME
-from audioset_ml.models.waveform_loading import LoadedWaveformModel
+from audioset_ml.models.waveform_loading import OpenedWaveformModel
 from audioset_ml.reporting.timeline import Timelines
 
 _WRITTEN = {
@@ -60,7 +60,7 @@ class TagConfig:
 
 
 def tag_sounds(
-  model: LoadedWaveformModel, sounds: Sequence[str], config: TagConfig
+  model: OpenedWaveformModel, sounds: Sequence[str], config: TagConfig
 ) -> tuple[int, int]:
   """Prints and writes what a model says of sounds.
 
@@ -70,7 +70,7 @@ def tag_sounds(
   Raises:
     InputError: the model can't be asked so, or a file can't be written.
   """
-  hop = _hop_frames(model, config)
+  hop = hop_frames(model, config)
   failed = damaged = 0
   with contextlib.ExitStack() as stack:
     outputs = _open_outputs(model, sounds, config, stack)
@@ -106,7 +106,7 @@ def tag_sounds(
 
 
 def _print_tags(
-  tags: tagging.FileTags, model: LoadedWaveformModel, config: TagConfig, bar
+  tags: tagging.FileTags, model: OpenedWaveformModel, config: TagConfig, bar
 ) -> None:
   """Prints what is odd in a sound, and what is in it, above the bar."""
   if tags.notes:
@@ -126,7 +126,7 @@ def _print_written(config: TagConfig, sounds: int) -> None:
       print(f'{path}: {number}{what} of {counted(sounds, "sound")}')
 
 
-def _hop_frames(model: LoadedWaveformModel, config: TagConfig) -> int:
+def hop_frames(model: OpenedWaveformModel, config: TagConfig) -> int:
   """From one patch to the next, in frames."""
   end = model.front_end
   seconds = config.hop_seconds or end.patch_hop_seconds
@@ -146,7 +146,7 @@ def _hop_frames(model: LoadedWaveformModel, config: TagConfig) -> int:
 
 
 def _open_outputs(
-  model: LoadedWaveformModel,
+  model: OpenedWaveformModel,
   sounds: Sequence[str],
   config: TagConfig,
   stack: contextlib.ExitStack,

@@ -49,6 +49,7 @@ def folder(tmp_path_factory):
   (root / 'exported/saved_model/saved_model.pb').write_text('')
   write_run(root / 'exported', 'export', inputs={'model': 'student'})
   (root / 'text.keras').write_text('no archive')
+  (root / 'text.tflite').write_text('no archive')
   (root / 'text.h5').write_text('<html>no such page</html>')
   (root / 'empty').mkdir()
   (root / 'clips.txt').write_text('unknown_0\n')
@@ -388,6 +389,24 @@ WRONG = [
   ('embed', f'{EMBED} --model=exported', 'student, which it was exported from'),
   ('score', f'{SCORE} --model=exported', 'sound files with --audio_dir'),
   ('evaluate', f'{EVALUATE} --model=exported', 'sound files with --audio_dir'),
+  ('export', f'--model=model --formats=pdf {OUT}', 'of saved_model, litert, onnx'),
+  (
+    'export',
+    f'--model=model --calibration_records=records {OUT}',
+    '--calibration_records does nothing without --formats=litert',
+  ),
+  (
+    'export',
+    f'--model=model --formats=litert --calibration_records=gone {OUT}',
+    'gone: no such folder',
+  ),
+  ('export', f'--model=text.tflite {OUT}', 'here the trained model itself is needed'),
+  ('score', f'{SCORE} --model=text.tflite', 'no LiteRT file that `export` has'),
+  ('evaluate', f'{EVALUATE} --model=text.tflite', 'no LiteRT file that `export` has'),
+  ('tag', f'--model=text.tflite {SOUND}', 'no LiteRT file that `export` has'),
+  ('tag', f'--model=gone.onnx {SOUND}', 'gone.onnx: no such file'),
+  ('tag', '--model=model --microphone a.wav', '--microphone takes no files'),
+  ('tag', f'--model=model --microphone_seconds=1 {SOUND}', 'without --microphone'),
   ('export', f'{HEAD} --embedder=saved', 'saved: a SavedModel, which takes waveforms'),
   ('export', f'{HEAD} --embedder=text.h5', 'text.h5: cannot be read as HDF5'),
   ('export', f'{HEAD} --embedder=other.keras', OTHER_NETWORK),

@@ -120,6 +120,22 @@ def test_serving_signature(model, exported):
   )
 
 
+@pytest.mark.parametrize(('batch', 'samples'), [(1, 0), (3, 15601), (2, 40000)])
+def test_batch_signature_scores_each_waveform(model, exported, batch, samples):
+  signature = tf.saved_model.load(str(exported)).signatures['batch']
+  waveforms = np.stack([noise(samples) * 0.5**i for i in range(batch)])
+  outputs = signature(waveforms=tf.constant(waveforms))
+  for index, waveform in enumerate(waveforms):
+    got = [outputs[name][index] for name in ('scores', 'embeddings', 'log_mel')]
+    assert_outputs(got, expected_outputs(model, waveform))
+
+
+def test_batch_signature_refuses_integers(exported):
+  signature = tf.saved_model.load(str(exported)).signatures['batch']
+  with pytest.raises(tf.errors.InvalidArgumentError, match='whole numbers'):
+    signature(waveforms=tf.constant([[1.0, 300.0]]))
+
+
 def test_loaded_model_names_its_classes(loaded):
   assert loaded.mids == CLASSES.mids
   assert loaded.class_names == CLASSES.names
