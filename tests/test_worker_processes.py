@@ -240,7 +240,7 @@ def test_where_the_kernel_does_not_tell_a_process_looks(tmp_path):
 
 def test_a_parent_that_is_dead_already_is_noticed():
   code = (
-    'import os; from audioset_ml import worker_processes as w; '
+    'import os; from audioset_ml.core import worker_processes as w; '
     'w.end_with_parent(9, os.getppid() + 1); print("alive")'
   )
   done = subprocess.run(

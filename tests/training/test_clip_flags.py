@@ -120,7 +120,7 @@ def test_when_labels_are_flagged(steps, first, every):
   assert {s for s in range(steps + 1) if config.is_due(s, steps)} == expected
   if not expected:
     with pytest.raises(
-      InputError, match=f'flag_from is .* of {steps} steps is the end'
+      InputError, match=f'flag_from is .* of {steps} steps? is the end'
     ):
       TrainConfig(SourceConfig(''), steps=steps, flagging=config)
     return
