@@ -118,6 +118,8 @@ def run_forked(name: str, arguments: list[str], log: str | None = None) -> int:
     status = 0
   except SystemExit as end:
     status = end.code if isinstance(end.code, int) else int(end.code is not None)
+  except KeyboardInterrupt:  # while the stage was imported
+    status = _INTERRUPTED
   except BaseException:
     traceback.print_exc()
   finally:

@@ -29,6 +29,7 @@ def runs(small_records, tmp_path):
   return folder
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_of_all_runs_is_chosen(small_records, runs, tmp_path):
   out = tmp_path / 'out'
   flags = (

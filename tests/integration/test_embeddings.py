@@ -105,6 +105,7 @@ def test_damage_is_told_where_it_is_listed(data, tmp_path):
   assert str(cut) in (out / 'damaged_files.csv').read_text()
 
 
+@pytest.mark.slow
 def test_a_killed_training_with_dropout_ends_with_the_same_weights(records, tmp_path):
   weights = []
   for name in ('whole', 'killed'):

@@ -371,6 +371,7 @@ def test_a_run_flags_where_it_is_time_and_writes_what_it_flagged(
   assert counts['flagged_labels'] == flagged.sum() > 0
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_labels_that_it_had_flagged(
   flagging, small_records, tmp_path
 ):

@@ -118,6 +118,7 @@ def test_no_call_goes_beyond_what_is_due(
   assert expected <= ends
 
 
+@pytest.mark.slow
 def test_a_killed_run_that_goes_on_with_other_calls_is_the_same_run(
   small_records, tmp_path
 ):

@@ -120,6 +120,7 @@ def test_training_stops_when_nothing_gets_better(run, small_records, steps_per_c
   assert json.loads((out / 'run.json').read_text())['counts']['steps'] == stopped
 
 
+@pytest.mark.slow
 def test_the_optimisers_state_can_be_taken_over(run, first):
   fresh, _ = run('fresh', f'--init_from={first}', steps=1)
   going_on, _ = run('going_on', f'--init_from={first}', '--init_optimizer', steps=1)
