@@ -63,18 +63,24 @@ class View:
     return self._position
 
 
+def read_at(file: 'BinaryIO | View', place: int, size: int) -> bytes:
+  """So many bytes from a place on, or what there is of them."""
+  file.seek(place)
+  return file.read(size)
+
+
 def without_tags(file: BinaryIO) -> 'BinaryIO | View':
   """A file without ID3 tags before a sound whose reader knows none, and behind it."""
   size = file.seek(0, os.SEEK_END)
   file.seek(max(0, size - 128))
   end = size - 128 if file.read(3) == b'TAG' and size > 128 else size
   start = 0
-  while len(head := _read_at(file, start, 10)) == 10 and head.startswith(b'ID3'):
+  while len(head := read_at(file, start, 10)) == 10 and head.startswith(b'ID3'):
     tag = 0
     for byte in head[6:]:
       tag = tag << 7 | byte & 0x7F
     start += 10 + tag
-  head = _read_at(file, start, 24)
+  head = read_at(file, start, 24)
   if not _BEGINNINGS.match(head) and not head.startswith(_SYNC):
     start = 0
   file.seek(0)
@@ -83,7 +89,7 @@ def without_tags(file: BinaryIO) -> 'BinaryIO | View':
 
 def beginnings(file: 'BinaryIO | View') -> Iterator[int]:
   """Where a sound may begin behind other bytes, the first of such places."""
-  data = _read_at(file, 0, _SOUGHT_BYTES)
+  data = read_at(file, 0, _SOUGHT_BYTES)
   if data.startswith(ARCHIVES) or data[257:262] == b'ustar':
     return  # whose sounds may be several
   places = (match.start() for match in _BEGINNINGS.finditer(data, 1))
@@ -109,8 +115,3 @@ def _is_first_frame(data: bytes, place: int) -> bool:
     if place >= len(data):
       return place == len(data) < _SOUGHT_BYTES
   return True
-
-
-def _read_at(file: 'BinaryIO | View', place: int, size: int) -> bytes:
-  file.seek(place)
-  return file.read(size)

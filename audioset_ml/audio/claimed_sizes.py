@@ -9,6 +9,7 @@ FFmpeg's readers of SoX, AST and RealMedia. WAV's sizes: `wav_sizes`.
 import os
 from typing import BinaryIO
 
+from audioset_ml.audio.byte_views import read_at
 from audioset_ml.audio.notes import Loss
 from audioset_ml.core.errors import counted
 
@@ -31,8 +32,7 @@ def lacking(file: BinaryIO) -> tuple[str, ...]:
     file: the file, seekable, of a form that is known by its first bytes.
   """
   size = file.seek(0, os.SEEK_END)
-  file.seek(0)
-  start = file.read(1 << 12)
+  start = read_at(file, 0, 1 << 12)
   if packet := _transport_packet(start):
     rest = _rest_of_transport(file, size, packet)
     return (Loss(f'its last packet lacks {counted(rest, "byte")}'),) if rest else ()
@@ -67,9 +67,9 @@ def _end(file: BinaryIO, start: bytes) -> int:
   if start.startswith((b'.SoX', b'XoS.')):
     return _end_of_sox(start)
   if start.startswith(b'.RMF'):
-    return _end_of_real(file)
+    return _end_of_chunks(file, 0, b'DATA', header=8, more=0)
   if start.startswith(b'caff'):
-    return _end_of_caf(file)
+    return _end_of_chunks(file, 8, b'data', header=12, more=12)
   return _end_of_voc(file, start) if start.startswith(_VOC) else 0
 
 
@@ -80,16 +80,24 @@ def _closed(size: bytes, order: str, more: int) -> int:
   return number + more if 0 < number < limit else _OPEN
 
 
-def _end_of_caf(file: BinaryIO) -> int:
-  """Where the last chunk ends, or the sound, if it is the last that there is."""
-  place = 8
+def _end_of_chunks(
+  file: BinaryIO, place: int, sound: bytes, header: int, more: int
+) -> int:
+  """Where the chunk with the sound ends, or one that was left open (_OPEN); else 0.
+
+  Args:
+    file: the file.
+    place: of the first chunk.
+    sound: the chunk's name.
+    header: how many bytes a chunk's name and size are.
+    more: how many bytes of a chunk its size doesn't count.
+  """
   for _ in range(_MAX_CHUNKS):
-    file.seek(place)
-    head = file.read(12)
-    if len(head) < 12:
+    head = read_at(file, place, header)
+    if len(head) < header:
       return 0
-    end = _closed(head[4:], 'big', place + 12)
-    if head[:4] == b'data' or end == _OPEN:
+    end = _closed(head[4:], 'big', place + more)
+    if head[:4] == sound or end == _OPEN:
       return end
     place = end
   return 0
@@ -99,8 +107,7 @@ def _end_of_avi(file: BinaryIO) -> int:
   """Where the last chunk ends, of a file that was never closed; _OPEN without index."""
   place = 12
   for _ in range(_MAX_PICTURES):
-    file.seek(place)
-    head = file.read(12)
+    head = read_at(file, place, 12)
     if len(head) < 8:
       return _OPEN
     size = int.from_bytes(head[4:8], 'little')
@@ -109,8 +116,7 @@ def _end_of_avi(file: BinaryIO) -> int:
     if head[:4] == b'LIST' and head[8:] in (b'movi', b'rec '):
       place += 12
       continue
-    file.seek(place + 8 + size - 1)
-    if not file.read(1):
+    if not read_at(file, place + 8 + size - 1, 1):
       return place + 8 + size
     place += 8 + size + (size & 1)
   return _OPEN
@@ -124,21 +130,6 @@ def _end_of_sox(start: bytes) -> int:
   return _OPEN if samples == _OPEN else 4 + header + 4 * samples
 
 
-def _end_of_real(file: BinaryIO) -> int:
-  """Where the chunk with the sound ends; 0 if there is none."""
-  place = 0
-  for _ in range(_MAX_CHUNKS):
-    file.seek(place)
-    head = file.read(8)
-    if len(head) < 8:
-      return 0
-    end = _closed(head[4:], 'big', place)
-    if head[:4] == b'DATA' or end == _OPEN:
-      return end
-    place = end
-  return 0
-
-
 def _transport_packet(start: bytes) -> int:
   """The size of the packets of a transport stream; 0 if it is none."""
   for size, first in ((188, 0), (192, 4)):
@@ -150,16 +141,15 @@ def _transport_packet(start: bytes) -> int:
 def _rest_of_transport(file: BinaryIO, size: int, packet: int) -> int:
   """How many bytes the last packet of a transport stream lacks."""
   rest = size % packet
-  file.seek(size - rest + packet - 188)
-  return packet - rest if rest and file.read(1) in (b'', b'\x47') else 0
+  next_byte = read_at(file, size - rest + packet - 188, 1)
+  return packet - rest if rest and next_byte in (b'', b'\x47') else 0
 
 
 def _end_of_voc(file: BinaryIO, start: bytes) -> int:
   """Where the last block ends."""
   place = int.from_bytes(start[20:22], 'little')
   for _ in range(_MAX_CHUNKS):
-    file.seek(place)
-    head = file.read(4)
+    head = read_at(file, place, 4)
     if len(head) < 4 or not 0 < head[0] < 10:  # 0 is the end
       break
     size = int.from_bytes(head[1:], 'little')

@@ -8,7 +8,6 @@ is an error and the next file gets a new process.
 
 import dataclasses
 import functools
-import importlib.util
 import multiprocessing
 import os
 import signal
@@ -17,6 +16,7 @@ import threading
 import numpy as np
 
 from audioset_ml.core.errors import AudioError, InputError
+from audioset_ml.core.packages import is_installed
 from audioset_ml.core.paths import TENSORFLOW_IO
 
 DECODE_SECONDS = 30.0  # a clip of 10 s takes 0.05; damaged FLAC may take forever
@@ -114,7 +114,7 @@ def require_supported(encoding: Encoding, name: str) -> None:
 
 def require_installed() -> None:
   """Raises InputError unless tensorflow-io is installed; doesn't load it."""
-  if importlib.util.find_spec('tensorflow_io') is None:
+  if not is_installed('tensorflow_io'):
     raise InputError(
       f'tensorflow-io is not installed: {TENSORFLOW_IO}; or {_UNSUPPORTED}'
     )

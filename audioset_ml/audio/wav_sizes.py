@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from audioset_ml.audio import wav_widths
+from audioset_ml.audio.byte_views import read_at
 from audioset_ml.audio.notes import Loss
 from audioset_ml.core.errors import agreeing, counted
 
@@ -93,7 +94,7 @@ def find_sound(file: BinaryIO) -> WavSound | None:
     file: the file, seekable.
   """
   size = file.seek(0, os.SEEK_END)
-  head = _read_at(file, 0, 12)
+  head = read_at(file, 0, 12)
   is_wav = head[:4] in _RIFFS and head[8:] == b'WAVE'
   found = _find_data(file, 12) if is_wav else None
   if found is None:
@@ -135,46 +136,42 @@ def _bounded(
   if not is_placeholder and end <= size:
     if _ends_there(file, end, size):
       more = _further_sound(file, end + (end & 1), size)
-      notes = (
-        (
-          Loss(
-            f'{counted(more, "byte")} behind its sound {agreeing(more, "are")} not used'
-          ),
-        )
-        if more
-        else ()
-      )
+      notes: tuple[str, ...] = ()
+      if more:
+        unused = f'{counted(more, "byte")} behind its sound {agreeing(more, "are")}'
+        notes = (Loss(f'{unused} not used'),)
       return WavSound(fmt, start, end, is_odd, notes)
     all_of_it = _before_trailers(file, start, size)
     if all_of_it <= end + 1:
       return WavSound(fmt, start, end, is_odd)
-    there = all_of_it - start
-    note = f'its header says {counted(claimed, "byte")} of sound, {there:,} are there'
+    note = _claimed_and_there(claimed, all_of_it - start)
     return WavSound(fmt, start, all_of_it, True, (note,))
   end = _before_trailers(file, start, size)
   notes = ()
   if not is_placeholder and claimed - (end - start) > _HEADER_BYTES:
-    there = end - start
-    notes = (
-      Loss(f'its header says {counted(claimed, "byte")} of sound, {there:,} are there'),
-    )
+    notes = (Loss(_claimed_and_there(claimed, end - start)),)
   elif is_placeholder:
     notes = ('its header leaves open how much sound it has',)
   return WavSound(fmt, start, end, is_odd or end < size or is_placeholder, notes)
+
+
+def _claimed_and_there(claimed: int, there: int) -> str:
+  """That a header speaks of other bytes of sound than there are."""
+  return f'its header says {counted(claimed, "byte")} of sound, {there:,} are there'
 
 
 def _find_data(file: BinaryIO, position: int) -> tuple[bytes, int, int, bool] | None:
   """The fmt chunk, the sound's start and claimed size, and if a pad byte is lacking."""
   fmt, is_odd, long_size = b'', False, 0xFFFFFFFF
   for _ in range(_MAX_CHUNKS):
-    head = _read_at(file, position, 8)
+    head = read_at(file, position, 8)
     if len(head) < 8:
       return None
     name, claimed = head[:4], struct.unpack('<I', head[4:])[0]
     position += 8
     if name == b'ds64':
-      long_size = int.from_bytes(_read_at(file, position + 8, 8), 'little')
-    is_empty = claimed == 0 and _read_at(file, position, 4) == b'data'
+      long_size = int.from_bytes(read_at(file, position + 8, 8), 'little')
+    is_empty = claimed == 0 and read_at(file, position, 4) == b'data'
     is_odd |= name == b'data' and is_empty
     if name == b'data' and not is_empty:
       if claimed == 0xFFFFFFFF:
@@ -185,11 +182,11 @@ def _find_data(file: BinaryIO, position: int) -> tuple[bytes, int, int, bool] | 
         fmt, is_odd = fmt + struct.pack('<H', bits), True
       return (fmt, position, claimed, is_odd) if len(fmt) >= 16 else None
     if name == b'fmt ':
-      fmt = _read_at(file, position, min(claimed, 1024))
+      fmt = read_at(file, position, min(claimed, 1024))
     position += claimed
     # Chunks are padded to even sizes; a byte that begins a chunk's name is no padding.
     if claimed & 1:
-      if _read_at(file, position, 4) in (b'data', b'fmt '):
+      if read_at(file, position, 4) in (b'data', b'fmt '):
         is_odd = True
       else:
         position += 1
@@ -201,7 +198,7 @@ def _ends_there(file: BinaryIO, end: int, size: int) -> bool:
   for position in {end, end + (end & 1)}:
     if position >= size:
       return True
-    name = _read_at(file, position, 4)
+    name = read_at(file, position, 4)
     if name in _TRAILERS or name[:3] in (b'TAG', b'ID3'):
       return True
     if _chunks_fill(file, position, size):
@@ -212,7 +209,7 @@ def _ends_there(file: BinaryIO, end: int, size: int) -> bool:
 def _further_sound(file: BinaryIO, position: int, size: int) -> int:
   """How many bytes there are from another data chunk, or WAV file, on; 0 if none is."""
   for _ in range(_MAX_CHUNKS):
-    head = _read_at(file, position, 8)
+    head = read_at(file, position, 8)
     if len(head) < 8 or head[:4] in (*_RIFFS, b'data'):
       return size - position if len(head) == 8 else 0
     claimed = struct.unpack('<I', head[4:])[0]
@@ -232,7 +229,7 @@ def _chunks_fill(
     known: positions of which the answer is known.
   """
   for _ in range(_MAX_CHUNKS):
-    head = _read_at(file, position, 8)
+    head = read_at(file, position, 8)
     if len(head) < 8 or not all(32 <= byte < 127 for byte in head[:4]):
       return False
     claimed = struct.unpack('<I', head[4:])[0]
@@ -250,7 +247,7 @@ def _chunks_fill(
 def _before_trailers(file: BinaryIO, start: int, size: int) -> int:
   """Where chunks, tags or nothing but zeros begin that end with the file."""
   first = max(start, size - _TAIL_BYTES)
-  tail = _read_at(file, first, size - first)
+  tail = read_at(file, first, size - first)
   if tail[-128:-125] == b'TAG':
     size, tail = size - 128, tail[:-128]
   places = [match.start() for match in re.finditer(b'|'.join(_TRAILERS), tail)]
@@ -259,8 +256,3 @@ def _before_trailers(file: BinaryIO, start: int, size: int) -> int:
   for place in reversed(places):
     filling[first + place] = _chunks_fill(file, first + place, size, filling)
   return next((first + place for place in places if filling[first + place]), size)
-
-
-def _read_at(file: BinaryIO, position: int, size: int) -> bytes:
-  file.seek(position)
-  return file.read(size)

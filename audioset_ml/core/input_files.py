@@ -213,8 +213,7 @@ def read_rows(
     if len(cells) != len(header):
       raise error(
         f'{path}, row {number}: {counted(len(cells), "column")} instead of '
-        f'{",".join(header)}: '
-        f'{shown(",".join(cells))}'
+        f'{",".join(header)}: {shown(",".join(cells))}'
       )
     yield number, cells
 

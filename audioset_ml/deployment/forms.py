@@ -1,10 +1,10 @@
 """The files that `export` can write beside a SavedModel. Needs no TensorFlow."""
 
 import dataclasses
-import importlib.util
 from collections.abc import Sequence
 
 from audioset_ml.core.errors import InputError
+from audioset_ml.core.packages import is_installed
 
 SAVED_MODEL, LITERT, ONNX, KERAS = 'saved_model', 'litert', 'onnx', 'keras'
 FORMATS = (SAVED_MODEL, LITERT, ONNX, KERAS)
@@ -77,11 +77,3 @@ def require_packages(formats: Sequence[str]) -> None:
         f'--formats={name} needs {", ".join(lacking)}: install the extra with '
         "`make deploy` or `pip install 'audioset_ml[deploy]'`"
       )
-
-
-def is_installed(package: str) -> bool:
-  """Whether a package can be found; it is not imported."""
-  try:
-    return importlib.util.find_spec(package) is not None
-  except ValueError:  # of a module that stands in `sys.modules` for none
-    return False

@@ -105,15 +105,13 @@ def with_copies_together(
   if apart:
     notes.append(
       f'warning: {counted(len(apart), "content", "are")} in several folds, so that '
-      'what is evaluated '
-      f'on was trained on: {some(apart, "; ")}. Remove the copies'
+      f'what is evaluated on was trained on: {some(apart, "; ")}. Remove the copies'
     )
   if other_labels:
     notes.append(
       f'warning: {counted(len(other_labels), "content", "have")} other labels in '
-      'another file: '
-      f'{some(other_labels, "; ")}. What is heard in a sound is one thing: a CSV can '
-      'give a file several labels'
+      f'another file: {some(other_labels, "; ")}. What is heard in a sound is one '
+      'thing: a CSV can give a file several labels'
     )
   found = [dataclasses.replace(one, group=final(one.group)) for one in recordings]
   return found, notes

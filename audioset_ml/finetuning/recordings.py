@@ -70,8 +70,8 @@ def in_subfolders(source: pathlib.Path) -> Found:
   if len(classes) < 2:
     raise InputError(
       f'{source}: has {counted(len(classes), "subfolder")}, but a subfolder of '
-      'recordings for '
-      'each of at least two classes is needed (or a CSV with the columns file,label)'
+      'recordings for each of at least two classes is needed (or a CSV with the '
+      'columns file,label)'
     )
   recordings: list[Recording] = []
   outside = [path.name for path in here if not path.is_dir()]

@@ -83,10 +83,9 @@ class ExportedModel:
       Scores [patches, classes], embeddings [patches, D] and the log-mel spectrogram
       [frames, mel_bands].
     """
-    end, waveform = self.front_end, checked_waveform(waveform).numpy()
-    patches = 1 + -(-max(0, len(waveform) - end.min_samples) // end.patch_hop_samples)
-    missing = end.num_samples(patches) - len(waveform)
-    return self.at_hop(np.pad(waveform, (0, missing)), end.patch_hop_frames)
+    end = self.front_end
+    padded = features.pad_waveform(checked_waveform(waveform), end)
+    return self.at_hop(padded, end.patch_hop_frames)
 
   def at_hop(self, waveform, hop_frames: int) -> tuple[np.ndarray, ...]:
     """Scores the patches that a waveform fills, one every `hop_frames` frames, of which

@@ -103,8 +103,7 @@ class RecordsFolder:
     if len(clip_ids) != run_json['counts'].get('clips', len(clip_ids)):
       raise RecordError(
         f'{path}/{CLIPS_FILE}: has {counted(len(clip_ids), "clip")}, but '
-        f'{folders.RUN_FILE} '
-        f'counts {run_json["counts"]["clips"]}; {_REMEDY}'
+        f'{folders.RUN_FILE} counts {run_json["counts"]["clips"]}; {_REMEDY}'
       )
     if len(set(clip_ids)) < len(clip_ids):
       raise RecordError(f'{path}/{CLIPS_FILE}: names a clip twice; {_REMEDY}')

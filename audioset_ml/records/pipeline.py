@@ -255,10 +255,9 @@ def _check_skipped(
     kinds = ', '.join(f'{n} {reason}' for reason, n in _reasons(summaries).items())
     raise UnfinishedError(
       f'{output_dir}: {skipped} of {counted(counts["clips"] + skipped, "clip")} could '
-      f'not be used '
-      f'({kinds}), more than the share of {config.max_skipped_fraction:g} that '
-      f'--max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What was '
-      'written is kept: allow more (1 for any), and it goes on from there'
+      f'not be used ({kinds}), more than the share of {config.max_skipped_fraction:g} '
+      f'that --max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What '
+      'was written is kept: allow more (1 for any), and it goes on from there'
     )
 
 

@@ -104,8 +104,8 @@ def read_chosen_labels(config: PrepareConfig) -> tuple[JoinedLabels, tuple[str, 
     if not there:
       raise InputError(
         f'{config.clip_list}: names {counted(len(wanted), "clip")}, {wanted[0]} for '
-        'one, '
-        f'but none of the {len(known)} of the segments CSVs ({known.iloc[0]} for one)'
+        f'one, but none of the {len(known)} of the segments CSVs ({known.iloc[0]} for '
+        'one)'
       )
   if config.clip_fraction < 1:
     labels = labels.sample(config.clip_fraction)

@@ -45,8 +45,7 @@ def summary(path: Path, counts: Counts, details: Details, config: PrepareConfig)
   if lost := counts.get('clips_lost_of_list'):
     lines.append(
       f'{counted(lost, "clip")} of {config.clip_list} {agreeing(lost, "are")} in no '
-      f'segments CSV; see '
-      f'{path}/lost_clips.csv'
+      f'segments CSV; see {path}/lost_clips.csv'
     )
   if config.labels.weak_labels != 'given':
     lines.append(_events_text(counts, config.labels.weak_labels))
@@ -54,8 +53,7 @@ def summary(path: Path, counts: Counts, details: Details, config: PrepareConfig)
   if refuted := counts['labels_refuted_in_all_frames']:
     lines.append(
       f'{counted(refuted, "explicit negative", "are")} of clips in which all frames '
-      'are '
-      'refuted'
+      'are refuted'
     )
   if standing := counts['positives_refuted_in_all_frames']:
     stand = agreeing(standing, 'stand')
@@ -66,8 +64,7 @@ def summary(path: Path, counts: Counts, details: Details, config: PrepareConfig)
   if others := counts['labels_of_other_clips']:
     lines.append(
       f'{counted(others, "label", "were")} left out, of a segment_id that is no clip '
-      'of '
-      'the segments CSV (a clip is <id>_<start in ms>, such as myclip_0)'
+      'of the segments CSV (a clip is <id>_<start in ms>, such as myclip_0)'
     )
   if stretches := counts['refuted_stretches']:
     lines[1] += f', {counted(stretches, "refuted stretch")}'
@@ -78,8 +75,7 @@ def summary(path: Path, counts: Counts, details: Details, config: PrepareConfig)
     )
     lines.append(
       f'{counted(counts["other_strong_labels"], "strong label", "are")} of no class of '
-      f'the class map: '
-      f'{fates} (--other_strong_labels)'
+      f'the class map: {fates} (--other_strong_labels)'
     )
   if config.features_dirs:
     lines.append(_features_text(counts, path))
@@ -96,8 +92,8 @@ def summary(path: Path, counts: Counts, details: Details, config: PrepareConfig)
     clips = 'its clip' if longer == 1 else 'their clips'
     are = f'{counted(longer, "sound", "are")} longer than {clips}'
     lines.append(
-      f'{are}; of those that are whole '
-      f'recordings, {path}/skipped.csv has the commands that cut the clips out'
+      f'{are}; of those that are whole recordings, {path}/skipped.csv has the commands '
+      'that cut the clips out'
     )
   return '\n'.join(lines)
 
@@ -111,10 +107,8 @@ def _fewer_labels(counts: Counts, records: str) -> list[str]:
 def _events_text(counts: Counts, weak_labels: str) -> str:
   """What became labels of whole clips (--weak_labels)."""
   of_events, refuted = counts['labels_of_events'], counts['refuted_labels_with_event']
-  text = (
-    f'{counted(of_events, "label")} of clips {agreeing(of_events, "are")} of events'
-  )
-  text += ' alone'
+  are = agreeing(of_events, 'are')
+  text = f'{counted(of_events, "label")} of clips {are} of events alone'
   refuted_labels = counted(refuted, 'refuted label')
   if weak_labels == 'both':
     stand = agreeing(refuted, 'stand')

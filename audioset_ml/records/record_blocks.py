@@ -126,6 +126,5 @@ def require_any(source: Source, seed: int) -> None:
     raise RecordError(
       f'{source.records.path}: no clip is left to train on, of '
       f'{counted(len(source.records.shards), "shard")}: none has strong labels, or '
-      'none of those '
-      'that have is among the chosen ones'
+      'none of those that have is among the chosen ones'
     )

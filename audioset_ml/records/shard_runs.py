@@ -7,12 +7,12 @@ any of the three gives the same bytes, and a restart does only what is missing.
 import collections
 import contextlib
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from audioset_ml.core import worker_processes
 from audioset_ml.core.errors import InputError
+from audioset_ml.core.packages import is_installed
 from audioset_ml.core.progress import progress_bar
 
 # What runners of Beam need: their packages, and the extra that brings them.
@@ -91,7 +91,7 @@ def _require_packages(runner: str) -> None:
   """Raises InputError if what a runner of Beam needs is not installed."""
   packages, extra = _NEEDS.get(runner, _ALL_NEED)
   for package in packages:
-    if importlib.util.find_spec(package) is None:  # which imports nothing
+    if not is_installed(package):
       raise InputError(
         f'the runner {runner} needs the package {package}, which is not installed: '
         f"pip install 'audioset_ml[{extra}]'"

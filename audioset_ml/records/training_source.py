@@ -151,8 +151,7 @@ class Source:
       listed = '' if self.listed is None else f', {len(self.listed)} of them listed'
       raise RecordError(
         f'{self.records.path}: of its {counted(len(clips), "clip")}{listed}, a '
-        'fraction of '
-        f'{self.clip_fraction} without those that are left out is none'
+        f'fraction of {self.clip_fraction} without those that are left out is none'
       )
     return found
 
@@ -178,6 +177,5 @@ def _require_covers(label_set: LabelSet, records: RecordsFolder) -> None:
     raise RecordError(
       f'label set {label_set.path}: lacks {len(missing)} of '
       f'{counted(len(records.clip_ids), "clip")} of {records.path}, {min(missing)} for '
-      'one; '
-      'score and enhance these records'
+      'one; score and enhance these records'
     )

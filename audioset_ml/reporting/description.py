@@ -162,8 +162,7 @@ def _choose(
     folder / CHOSEN_FILE,
     clip_ids[picked].tolist(),
     f'{len(picked)} of {counted(len(rows), "clip")}: {number} of each class, all of '
-    'those with '
-    'fewer, rarest classes first, by weak labels',
+    'those with fewer, rarest classes first, by weak labels',
   )
   return classes.assign(chosen_clips=found), {
     'chosen_clips': len(picked),

@@ -55,8 +55,7 @@ def text(metrics: Mapping[str, Any]) -> str:
   """The content of metrics.json as a table for a terminal."""
   lines = [
     f'{counted(metrics["clips"]["evaluated"], "clip")}, {metrics["clips"]["lost"]} '
-    'lost '
-    '(lost_clips.csv)'
+    'lost (lost_clips.csv)'
   ]
   for section, values in VALUES.items():
     if section not in metrics:

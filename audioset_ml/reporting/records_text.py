@@ -73,8 +73,7 @@ def _class_lines(overview: RecordsOverview) -> list[str]:
   class_map, labelled = overview.records.class_map, len(overview.class_counts)
   lines = [
     f'classes: {len(class_map)}, of which {labelled} {agreeing(labelled, "have")} '
-    'labels; '
-    'the most frequent, with their explicit labels:',
+    'labels; the most frequent, with their explicit labels:',
     '  positives  negatives  clips with events',
   ]
   for mid, counts in overview.frequent_classes(_TOP_CLASSES):

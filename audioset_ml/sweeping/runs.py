@@ -71,8 +71,7 @@ def run(trials: Sequence[Trial], path: pathlib.Path, config: SweepConfig) -> int
   failed = [outcome for outcome in outcomes.values() if outcome.failed]
   print(
     f'{results_csv}: {len(trials) - len(failed)} of {counted(len(trials), "trial")} '
-    f'finished '
-    f'({time.time() - start:.0f} s)'
+    f'finished ({time.time() - start:.0f} s)'
   )
   for outcome in failed[:_FAILURES_SHOWN]:
     print(f'failed: {path / outcome.trial.name}: {outcome.message}')

@@ -106,8 +106,7 @@ class Flagger:
     (percent,) = self._rule.values
     tqdm.tqdm.write(
       f"step {step}: {counted(number, 'label')} flagged, {percent} % of each class's "
-      'implicit '
-      'negatives'
+      'implicit negatives'
     )
     return True
 
@@ -155,8 +154,7 @@ class Flagger:
     if row != len(scores):
       raise RecordError(
         f'{records.path}: its shards hold {row} of {counted(len(scores), "clip")} to '
-        'flag labels '
-        'of; run prepare again into a new folder'
+        'flag labels of; run prepare again into a new folder'
       )
     return True
 

@@ -41,8 +41,7 @@ class FlaggingConfig:
     if round(self.first * steps) >= steps:
       raise InputError(
         f'flag_from is {self.first}, which of {counted(steps, "step")} is the end: no '
-        'label would '
-        'ever be flagged'
+        'label would ever be flagged'
       )
 
   def is_due(self, steps_done: int, steps: int) -> bool:

@@ -133,8 +133,7 @@ def _labelled_clips(records: RecordsFolder, config: TrainConfig) -> LabelledClip
   if not found.has_frames:
     raise InputError(
       f'{records.path}: none of {counted(len(clips), "validation clip")} has a frame '
-      'with an '
-      'event (prepare --strong_tsv), which validation on strong labels needs'
+      'with an event (prepare --strong_tsv), which validation on strong labels needs'
     )
   return found
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from audioset_ml.core.errors import ModelError
+from audioset_ml.core.packages import is_installed
 from audioset_ml.deployment import checking, exporting, forms
 from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.trained import TrainedModel
@@ -22,7 +23,7 @@ NEEDS_DEPLOY = "needs `make deploy`: pip install 'audioset_ml[deploy]'"
 @pytest.fixture(scope='module')
 def onnx():
   for name in ('onnx', 'tf2onnx', 'onnxruntime'):
-    if not forms.is_installed(name):
+    if not is_installed(name):
       pytest.skip(NEEDS_DEPLOY)
   import onnx
 
