@@ -314,6 +314,7 @@ def test_an_interrupted_run_says_that_it_goes_on(small_data, tmp_path, workers):
   wait_until(lambda: not any(map(is_alive, children)), 5)
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_writes_the_same_bytes(small_data, small_records, tmp_path):
   distributed = pytest.importorskip('distributed', reason=NEEDS_DASK)
   pytest.importorskip('apache_beam', reason=NEEDS_DASK)

@@ -169,8 +169,8 @@ def test_sources_must_fit_each_other(records):
   'options',
   [
     {},
-    {'balance_power': 1.0},
-    {'augment': AugmentConfig(shift_seconds=0.1)},
+    pytest.param({'balance_power': 1.0}, marks=pytest.mark.slow),
+    pytest.param({'augment': AugmentConfig(shift_seconds=0.1)}, marks=pytest.mark.slow),
     {'augment': AugmentConfig(mixup_alpha=0.3)},
   ],
 )

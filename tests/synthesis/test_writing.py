@@ -150,6 +150,7 @@ def test_recordings_stay_on_their_side(tmp_path):
   assert len(ClassMap.read(tmp_path / 'out' / 'class_labels_indices.csv')) == 3
 
 
+@pytest.mark.slow
 def test_esc10_as_events(shared_data, tmp_path):
   config = dataclasses.replace(
     SMALL, clip_seconds=10, source_dir=str(shared_data('esc10')), eval_sources='5-*'

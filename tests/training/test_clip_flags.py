@@ -238,7 +238,9 @@ def plain_scores(model, records):
   return np.array(found)
 
 
-@pytest.mark.parametrize('mixup_alpha', [0.0, 0.4])
+@pytest.mark.parametrize(
+  'mixup_alpha', [pytest.param(0.0, marks=pytest.mark.slow), 0.4]
+)
 def test_training_with_flags_is_training_with_a_label_set(small_records, mixup_alpha):
   """The same losses, bit for bit, of the same labels."""
   records = RecordsFolder.open(small_records)
