@@ -162,9 +162,7 @@ def test_a_run_that_diverged_keeps_its_checkpoints_when_it_replaced_another(
   assert (tmp_path / f'{latest}.index').exists()
 
 
-@pytest.mark.parametrize(
-  'steps_per_call', [pytest.param(1, marks=pytest.mark.slow), 8]
-)
+@pytest.mark.parametrize('steps_per_call', [pytest.param(1, marks=pytest.mark.slow), 8])
 def test_an_interrupted_run_writes_a_checkpoint_and_leaves(
   small_records, tmp_path, steps_per_call
 ):

@@ -105,9 +105,7 @@ def test_the_same_flags_give_the_same_weights_and_others_do_not(run, first, flag
   assert all(np.array_equal(a, b) for a, b in pairs) == same
 
 
-@pytest.mark.parametrize(
-  'steps_per_call', [pytest.param(1, marks=pytest.mark.slow), 7]
-)
+@pytest.mark.parametrize('steps_per_call', [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_training_stops_when_nothing_gets_better(run, small_records, steps_per_call):
   out, printed = run(
     'patient',
