@@ -3,7 +3,7 @@
 The network and steps of experiments/audioset_features, on the records that
 `make audioset` prepares. Each method trains in turn, in a process of its own, whose
 `wall_seconds` (in run.json) count: the median over the rounds, of ratios to the plain
-training of the same round. What a teacher needs first (its training, `score`, `enhance`)
+training of the same round. What a teacher needs first (`train`, `score`, `enhance`)
 is a row of its own.
 
   python benchmarks/bench_methods.py runs/audioset_features/records/large [rounds]
