@@ -13,7 +13,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from audioset_ml.records import augmentation, record_blocks, schema, stateless
-from audioset_ml.records.augmentation import AugmentConfig
+from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.training_source import Source
 
 # Seeds of the two sources and of the choice between them.

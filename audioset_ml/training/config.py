@@ -2,11 +2,11 @@
 
 import dataclasses
 import math
-from typing import Any
 
 from audioset_ml.core.errors import InputError
 from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.models.config import ModelConfig
+from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.soft_scores import SoftConfig
 from audioset_ml.training.allowed_values import require_one_of, require_range
@@ -69,7 +69,7 @@ class TrainConfig:
     smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
       positive too (SL21 3.1's label smearing); '' for none.
     smear_to: which ancestors: all, or the unambiguous ones (Tuncay et al. 2025).
-    augment: keyword arguments of `records.augmentation.AugmentConfig`.
+    augment: how patches are augmented.
     balance_power: how far rare classes are made up for.
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
       in ModelConfig.
@@ -115,7 +115,7 @@ class TrainConfig:
   left_out: Fold | None = None
   smear_ontology: str = ''
   smear_to: str = 'all'
-  augment: dict[str, Any] = dataclasses.field(default_factory=dict)
+  augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
   balance_power: float = 0.0
   architecture: str = 'mobilenet_v1'
   width_multiplier: float = 1.0
@@ -249,7 +249,7 @@ class TrainConfig:
       wrong['is not for strong_clips_only'] = any(p.strong_clips_only for p in weak)
     else:
       who = loss
-      mixes = bool(self.augment.get('mixup_alpha'))
+      mixes = self.augment.mixup_alpha > 0
       wrong['cannot tell of which clip a large loss is, with mixup_alpha'] = mixes
     for reason, is_wrong in wrong.items():
       if is_wrong:

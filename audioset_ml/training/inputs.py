@@ -5,7 +5,6 @@ import dataclasses
 import tensorflow as tf
 
 from audioset_ml.core.errors import InputError, counted
-from audioset_ml.records.augmentation import AugmentConfig
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import TrainConfig
@@ -65,7 +64,7 @@ def open_input(
     shuffle_buffer=config.shuffle_buffer,
     seed=config.seed,
     balance_power=config.balance_power,
-    augment=AugmentConfig(**config.augment),
+    augment=config.augment,
     tells_explicit=config.loss.tells_explicit,
     tells_clips=config.flags_labels,
     **service,

@@ -8,7 +8,7 @@ from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.core.errors import InputError
 from audioset_ml.records import augmentation
-from audioset_ml.records.augmentation import AugmentConfig
+from audioset_ml.records.augment_config import AugmentConfig
 
 FRONT_END = FrontEnd()
 SILENCE = np.log(np.float32(0.001))

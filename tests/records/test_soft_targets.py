@@ -14,7 +14,8 @@ from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
-from audioset_ml.records.augmentation import AugmentConfig, mix_targets
+from audioset_ml.records.augment_config import AugmentConfig
+from audioset_ml.records.augmentation import mix_targets
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.scores import ClipPatchScores, ClipScores, write_scores

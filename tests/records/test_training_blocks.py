@@ -9,7 +9,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
-from audioset_ml.records.augmentation import AugmentConfig
+from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.training_input import InputConfig, training_dataset

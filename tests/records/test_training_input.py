@@ -13,7 +13,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels, ClipLabelTable, StrongEvent
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
-from audioset_ml.records.augmentation import AugmentConfig
+from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.frames import FrameFormat

@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 from audioset_ml.core.errors import InputError
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
+from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.augmentation import both_mixed, mix_targets
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
@@ -166,7 +167,10 @@ def test_what_it_does_not_go_with_is_refused(changes, reason):
 def test_correcting_for_good_needs_to_know_the_clips():
   loss = LossConfig('ll_cp', epoch_steps=3)
   for changes, reason in (
-    ({'augment': {'mixup_alpha': 0.2}}, 'cannot tell of which clip a large loss is'),
+    (
+      {'augment': AugmentConfig(mixup_alpha=0.2)},
+      'cannot tell of which clip a large loss is',
+    ),
     ({'source': SourceConfig('', 'strong')}, 'needs a source with weak labels'),
     ({'data_service': 'host:1'}, 'is for records that are read here'),
   ):
@@ -246,7 +250,7 @@ def test_training_with_flags_is_training_with_a_label_set(small_records, mixup_a
   records = RecordsFolder.open(small_records)
   implicit = read_label_table(records).dense() == LabelState.IMPLICIT_NEGATIVE
   packed = np.packbits(implicit, axis=1)  # all that can be
-  augment = {'mixup_alpha': mixup_alpha}
+  augment = AugmentConfig(mixup_alpha=mixup_alpha)
   losses = []
   for is_known in (True, False):
     trainer, flags = tiny(records, augment=augment)

@@ -1,0 +1,1 @@
+"""The flags of `train`, in the groups of its --help."""
