@@ -73,12 +73,16 @@ def _write_sweep_report() -> None:
     raise InputError(f'{FLAGS.output}: is a file, but --output must be a folder')
   names = ('results', 'description')
   stage.require_inputs({name: FLAGS[name].value for name in names})
-  from audioset_ml.reporting.sweep_report import FAILED, draw, write_sweep_report
+  from audioset_ml.paper_figures.sweep_report import (
+    FAILED,
+    figures_and_tables,
+    write_sweep_report,
+  )
   from audioset_ml.sweeping.table import SweepTable
 
   if FLAGS.dry_run:
     trials = {path: len(SweepTable.read(path).table) for path in FLAGS.results}
-    draw(FLAGS.results, FLAGS.description)
+    figures_and_tables(FLAGS.results, FLAGS.description)
     stage.end_dry_run(trials, f'{FLAGS.output}: would be written')
   for path in write_sweep_report(FLAGS.results, FLAGS.output, FLAGS.description):
     print(path)

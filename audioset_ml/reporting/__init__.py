@@ -1,1 +1,1 @@
-"""Figures of what the other folders read and measure."""
+"""Pages, texts and figures of what the other folders read and measure."""

@@ -149,22 +149,22 @@ def read_label_set(folder: pathlib.Path) -> Sequence:
 
 
 def read_sweep(folder: pathlib.Path) -> Sequence:
-  from audioset_ml.reporting import label_set_report, ml20_report
+  from audioset_ml.paper_figures import label_sets, ml20
   from audioset_ml.sweeping.table import SweepTable
 
   table = SweepTable.read(folder)
-  label_set_report.audited(table)
-  if ml20_report.PERCENT in table.axes:
-    table.require_numbers(ml20_report.PERCENT)
-    ml20_report.figure_2_points(table)
-    ml20_report.table_2(table)
+  label_sets.audit_rates(table)
+  if ml20.PERCENT in table.axes:
+    table.require_numbers(ml20.PERCENT)
+    ml20.figure_2_points(table)
+    ml20.table_2(table)
   return ()
 
 
 def read_description(folder: pathlib.Path) -> Sequence:
-  from audioset_ml.reporting import sl21_report
+  from audioset_ml.paper_figures import sl21
 
-  sl21_report.odds_ratios(folder)
+  sl21.odds_ratios(folder)
   return ()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.segments import read_weak_csv
-from audioset_ml.reporting import sl21_report
+from audioset_ml.paper_figures import sl21
 from tests.stages import run_stage, run_stage_ok
 
 
@@ -42,7 +42,7 @@ def test_small_labels_are_described(small_data, tmp_path):
     assert (out / f'{name}.pdf').read_bytes().startswith(b'%PDF')
   assert (out / 'odds_ratios_weak_m_low.png').exists()
   # Both of SL21's lists are in a report of the same folder.
-  found = sl21_report.odds_ratios(out)
+  found = sl21.odds_ratios(out)
   assert set(found['label']) == {'weak: Low tone', 'strong: Low tone'}
   assert found.columns.tolist() == [
     'label',

@@ -11,9 +11,14 @@ import re
 import pandas as pd
 from matplotlib.figure import Figure
 
+from audioset_ml.paper_figures.ml20 import (
+  PERCENT,
+  PERCENT_LABEL,
+  metrics_of,
+  set_percent_axis,
+)
+from audioset_ml.paper_figures.sweep_figures import LOOKS, draw_gains
 from audioset_ml.reporting import style
-from audioset_ml.reporting.ml20_report import LABEL, PERCENT, metrics_of, percent_axis
-from audioset_ml.reporting.sweep_figures import LOOKS, draw_gains
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
 BASELINE, ORACLE = 'none', 'truth'
@@ -29,7 +34,7 @@ _DISCARD = 'percent/discard_'
 _ON_SCALE = re.compile(rf'{_MAIN}/{_DISCARD}(?P<percent>\d+(\.\d+)?)/recall')
 
 
-def audited(table: SweepTable) -> pd.DataFrame:
+def audit_rates(table: SweepTable) -> pd.DataFrame:
   """What audits in a sweep say: a row a trial and label set.
 
   Returns:
@@ -57,7 +62,7 @@ def audited(table: SweepTable) -> pd.DataFrame:
 
 
 def audit_means(found: pd.DataFrame) -> pd.DataFrame:
-  """The rates of `audited`, over the seeds, as text."""
+  """The rates of `audit_rates`, over the seeds, as text."""
   rates = ['flagged', 'precision', 'recall']
   keys = [
     name for name in found if name not in (*rates, 'seed', 'truly_missing', 'missing')
@@ -78,7 +83,7 @@ def flags_figure(table: SweepTable) -> Figure:
   """Precision and recall of the flags over the percentage, by train set."""
   figure = style.new_figure(3.5, 2.4)
   axes = figure.subplots()
-  percent_axis(axes)
+  set_percent_axis(axes)
   percents = sorted(
     float(found['percent']) for found in map(_ON_SCALE.fullmatch, table.table) if found
   )
@@ -102,7 +107,9 @@ def flags_figure(table: SweepTable) -> Figure:
       low = [value - half for value, half in zip(values, halves, strict=True)]
       high = [value + half for value, half in zip(values, halves, strict=True)]
       axes.fill_between(points, low, high, color=look['color'], alpha=0.13, linewidth=0)
-  axes.set(xlabel=LABEL, ylabel='precision, recall of the flags', ylim=(0, 1.02))
+  axes.set(
+    xlabel=PERCENT_LABEL, ylabel='precision, recall of the flags', ylim=(0, 1.02)
+  )
   axes.legend(loc='best')
   figure.tight_layout(pad=0.4)
   return figure

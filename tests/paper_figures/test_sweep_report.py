@@ -7,13 +7,8 @@ import pandas as pd
 import pytest
 
 from audioset_ml.core.errors import InputError, RecordError
-from audioset_ml.reporting import (
-  label_set_report,
-  ml20_report,
-  relative_gains,
-  sl21_report,
-)
-from audioset_ml.reporting.sweep_report import FORMATS, write_sweep_report
+from audioset_ml.paper_figures import label_sets, ml20, relative_gains, sl21
+from audioset_ml.paper_figures.sweep_report import FORMATS, write_sweep_report
 from audioset_ml.sweeping.table import Mean, SweepTable
 from tests.stages import run_stage, run_stage_ok
 
@@ -67,7 +62,7 @@ def line_of(axes, number):
 
 def test_figure_2_shows_the_planted_curve(students):
   table = SweepTable.read(students)
-  figure = ml20_report.figure_2(table)
+  figure = ml20.figure_2(table)
   d_prime, _, gains, _ = figure.axes
   expected = [1.2 + CURVE[percent] for percent in PERCENTS]
   np.testing.assert_allclose(line_of(d_prime, 0)[:, 1], expected)
@@ -102,16 +97,16 @@ def twice_evaluated(tmp_path):
 
 def test_several_evaluations_have_panels_each(twice_evaluated):
   table = SweepTable.read(twice_evaluated)
-  assert ml20_report.metrics_of(table) == {
+  assert ml20.metrics_of(table) == {
     'd′ (implicit negatives)': 'evaluate/weak/d_prime_implicit',
     'lωlrap': 'evaluate/weak/lwlrap',
     'd′ (complete)': 'complete/weak/d_prime',
     'lωlrap (complete)': 'complete/weak/lwlrap',
     'd′ (hard)': 'hard/weak/d_prime',
   }
-  shown = [axes for axes in ml20_report.figure_2(table).axes if axes.axison]
-  assert [axes.get_ylabel() for axes in shown] == list(ml20_report.metrics_of(table))
-  rows = ml20_report.table_2(table).set_index('metric')
+  shown = [axes for axes in ml20.figure_2(table).axes if axes.axison]
+  assert [axes.get_ylabel() for axes in shown] == list(ml20.metrics_of(table))
+  rows = ml20.table_2(table).set_index('metric')
   assert rows.loc['lωlrap (complete)', 'best_percent'] == '3'
   assert rows.loc['d′ (hard)', 'best_percent'] == '20'
 
@@ -165,7 +160,7 @@ def test_a_percentage_chosen_on_other_clips_is_compared_with_the_baseline(tmp_pa
       'baseline/weak/lwlrap': 0.4 + 0.1 * float(p['seed']),
     },
   )
-  table = ml20_report.chosen_gains(SweepTable.read(chosen)).set_index('labels')
+  table = ml20.chosen_gains(SweepTable.read(chosen)).set_index('labels')
   assert table.loc['complete', 'gain'] == '+0.100 [+0.100, +0.100]'
   assert table.loc['evaluate', 'relative'] == '+16.7%'
   assert set(table['metric']) == {'lωlrap'}
@@ -174,13 +169,13 @@ def test_a_percentage_chosen_on_other_clips_is_compared_with_the_baseline(tmp_pa
 
 
 def test_the_baselines_are_marked_with_squares(students):
-  figure = ml20_report.figure_2(SweepTable.read(students))
+  figure = ml20.figure_2(SweepTable.read(students))
   squares = [line for line in figure.axes[0].get_lines() if line.get_marker() == 's']
   assert [line.get_xydata().tolist() for line in squares] == [[[0.0, 1.2]]] * 2
 
 
 def test_lines_can_be_told_apart_in_grey(students):
-  figure = ml20_report.figure_2(SweepTable.read(students))
+  figure = ml20.figure_2(SweepTable.read(students))
   lines = [line for line in figure.axes[0].get_lines() if line.get_marker() != 's']
   looks = {(str(line.get_linestyle()), line.get_marker()) for line in lines}
   assert len(looks) == len(lines) == 2
@@ -188,13 +183,13 @@ def test_lines_can_be_told_apart_in_grey(students):
 
 def test_bands_are_the_intervals_of_gains_and_not_of_values(students):
   # The seeds differ by .1, but their gains are the same: no band has a width.
-  figure = ml20_report.figure_2(SweepTable.read(students))
+  figure = ml20.figure_2(SweepTable.read(students))
   band = figure.axes[0].collections[0].get_paths()[0].vertices
   assert np.ptp(band[np.isclose(band[:, 0], 3), 1]) < 1e-9
 
 
 def test_table_2_finds_the_sweet_spot_and_where_half_of_it_is_reached(students):
-  table = ml20_report.table_2(SweepTable.read(students)).set_index(['size', 'metric'])
+  table = ml20.table_2(SweepTable.read(students)).set_index(['size', 'metric'])
   row = table.loc[('large', 'd′')]
   assert row['best_percent'] == '3'
   assert row['half_of_it_at'] == '0.2'
@@ -213,8 +208,8 @@ def test_gains_are_set_against_the_oracle_masks(tmp_path):
     lambda point: metrics(heights[point['label_set']], point['seed']),
   )
   sweep = SweepTable.read(folder)
-  assert label_set_report.baseline_axis(sweep) == 'label_set'
-  table = label_set_report.gains_table(sweep, 'label_set').set_index('label_set')
+  assert label_sets.baseline_axis(sweep) == 'label_set'
+  table = label_sets.gains_table(sweep, 'label_set').set_index('label_set')
   assert table.loc['ml20_3', 'of the oracle (d′)'] == '80% (80% to 80%)'
   assert table.loc['random_3', 'of the oracle (d′)'] == '-10% (-10% to -10%)'
   assert table.loc['random_3', 'over ml20_3 (d′)'] == '-0.090 [-0.090, -0.090]'
@@ -222,7 +217,7 @@ def test_gains_are_set_against_the_oracle_masks(tmp_path):
   chosen = table.loc['best on the other seeds']
   assert chosen['chosen by d′'] == 'ml20_3, ml20_3, ml20_3'
   assert chosen['of the oracle (d′)'] == '80% (80% to 80%)'
-  figure = label_set_report.gains_figure(sweep, 'label_set')
+  figure = label_sets.gains_figure(sweep, 'label_set')
   names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
   assert names == ['ml20 3', 'random 3']  # in whose scale the others would not fit
 
@@ -239,11 +234,11 @@ def test_table_1_separates_what_labels_restore_from_what_times_add(tmp_path):
     {'seed': SEEDS, 'labels': ('diffuse', 'strong'), 'mu': ('0', '0.5', '1')},
     lambda p: metrics(2 + {'0': 0, '0.5': 0.4, '1': 0.2}[p['mu']], p['seed']),
   )
-  rows = sl21_report.rows_of(SweepTable.read(scratch), SweepTable.read(mixing))
-  table = sl21_report.table_1(rows).set_index('training labels')
+  rows = sl21.table_1_rows(SweepTable.read(scratch), SweepTable.read(mixing))
+  table = sl21.table_1(rows).set_index('training labels')
   assert table.loc['strong, subset', 'Weak eval d′'] == '1.800 ± 0.100'
   assert table.loc['all + strong (μ = 0.5)', 'Strong eval d′'] == '2.600 ± 0.100'
-  differences = sl21_report.differences(rows).set_index(['from', 'to'])
+  differences = sl21.differences(rows).set_index(['from', 'to'])
   steps = differences['Strong eval d′']
   assert steps['all + diffuse (μ = 0.5)', 'all + strong (μ = 0.5)'] == (
     '+0.000 [+0.000, +0.000]'
@@ -261,7 +256,7 @@ def test_without_d_prime_the_mixing_fraction_is_chosen_by_lwlrap(tmp_path):
     {'labels': ('strong',), 'mu': tuple(heights)},
     lambda p: {'evaluate/strong/lwlrap': heights[p['mu']]},
   )
-  rows = sl21_report.rows_of(None, SweepTable.read(mixing))
+  rows = sl21.table_1_rows(None, SweepTable.read(mixing))
   row = rows['strong', '+']
   assert row.name == 'all + strong (μ = 0.5, the best on these clips)'
   assert row.values['Strong eval lωlrap'].tolist() == [0.4]
@@ -283,7 +278,7 @@ def test_a_mixing_fraction_that_was_chosen_on_validation_clips_is_taken(
       'evaluate/selection/value_on_validation': 1 + (p['mu'] == best[p['seed']]),
     },
   )
-  row = sl21_report.rows_of(None, SweepTable.read(mixing))['strong', '+']
+  row = sl21.table_1_rows(None, SweepTable.read(mixing))['strong', '+']
   mu = '0.8, 1' if len(seeds) == 3 else '0.8'
   assert row.name == f'all + strong (μ = {mu}, chosen on validation clips)'
   expected = [heights[best[seed]] + 0.1 * float(seed) for seed in seeds]
@@ -298,7 +293,7 @@ def test_masking_is_compared_at_the_same_mu(tmp_path):
     {'seed': SEEDS, 'labels': tuple(gains), 'mu': ('0', '0.5')},
     lambda p: metrics(float(p['mu']) * (1 + gains[p['labels']]), p['seed']),
   )
-  table = sl21_report.masking_by_mu(SweepTable.read(mixing)).set_index('μ')
+  table = sl21.masking_gains_by_mu(SweepTable.read(mixing)).set_index('μ')
   assert table.loc['0', 'Weak eval d′'] == '+0.000 [+0.000, +0.000]'
   assert table.loc['0.5', 'Strong eval d′'] == '+0.100 [+0.100, +0.100]'
 
@@ -310,13 +305,13 @@ def test_what_weak_labels_first_gain_is_told_where_there_are_both(tmp_path):
     {'seed': SEEDS, 'start': tuple(starts), 'share': ('0.1', '1')},
     lambda p: metrics(starts[p['start']] * (1 - float(p['share'])), p['seed']),
   )
-  table = sl21_report.over_scratch(SweepTable.read(shares)).set_index('share')
+  table = sl21.gains_over_scratch(SweepTable.read(shares)).set_index('share')
   assert table.loc['0.1', 'Strong eval d′'] == '+0.450 [+0.450, +0.450]'
   assert table.loc['1', 'Weak eval lωlrap'] == '+0.000 [+0.000, +0.000]'
   alone = write_results(
     tmp_path / 'alone', {'seed': SEEDS, 'share': ('0.1', '1')}, lambda _: metrics(1)
   )
-  assert sl21_report.over_scratch(SweepTable.read(alone)).empty
+  assert sl21.gains_over_scratch(SweepTable.read(alone)).empty
 
 
 def test_lines_go_from_the_lowest_value_on_whatever_was_skipped(tmp_path):
@@ -328,7 +323,7 @@ def test_lines_go_from_the_lowest_value_on_whatever_was_skipped(tmp_path):
   path = mixing / 'results.csv'
   table = pd.read_csv(path, dtype={'mu': str})
   table[(table['labels'] == 'strong') | (table['mu'] != '0')].to_csv(path, index=False)
-  figure = sl21_report.mu_figure(SweepTable.read(mixing))
+  figure = sl21.mu_figure(SweepTable.read(mixing))
   lines = [list(line.get_xdata()) for line in figure.axes[0].get_lines()]
   assert lines[:2] == [[0.5, 1.0], [0.0, 0.5, 1.0]]
 
@@ -345,7 +340,7 @@ def test_points_are_compared_with_weak_labels_alone(tmp_path):
     {'seed': SEEDS, 'share': ('0.1', '0.5')},
     lambda p: metrics(2.0, float(p['seed']) * (1 if p['share'] == '0.1' else 3)),
   )
-  figure = sl21_report.figure_3(SweepTable.read(shares), SweepTable.read(mixing))
+  figure = sl21.figure_3(SweepTable.read(shares), SweepTable.read(mixing))
   axes = figure.axes[0]
   line, level = axes.get_lines()
   assert level.get_ydata() == pytest.approx([1.2, 1.2])
@@ -354,7 +349,7 @@ def test_points_are_compared_with_weak_labels_alone(tmp_path):
   widths = [np.ptp(band[np.isclose(band[:, 0], share), 1]) for share in (0.1, 0.5)]
   # The differences 1.2, 1.4, 1.6: Student's t of two degrees of freedom.
   assert widths == pytest.approx([0, 2 * 4.302653 * 0.2 / np.sqrt(3)], abs=1e-6)
-  table = sl21_report.points(SweepTable.read(shares), 'share', SweepTable.read(mixing))
+  table = sl21.points_shown(SweepTable.read(shares), 'share', SweepTable.read(mixing))
   assert table['share'].tolist() == ['0.1', '0.5']
   over = table['Weak eval d′: over weak labels alone'].tolist()
   assert over == ['+1.000 [+1.000, +1.000]', '+1.400 [+0.903, +1.897]']
@@ -370,7 +365,7 @@ def test_without_explicit_negatives_another_d_prime_is_shown_and_named(students)
   table = pd.read_csv(path, dtype={'percent': str})
   name = 'evaluate/weak/d_prime'
   table.rename(columns={name: f'{name}_implicit'}).to_csv(path, index=False)
-  figure = ml20_report.figure_2(SweepTable.read(students))
+  figure = ml20.figure_2(SweepTable.read(students))
   assert figure.axes[0].get_ylabel() == 'd′ (implicit negatives)'
 
 
@@ -417,7 +412,7 @@ def test_failed_trials_are_told_of(students, tmp_path):
 def test_half_of_the_gain_is_where_it_stays_above(gains, expected):
   means = {str(place): Mean.of([value]) for place, value in enumerate(gains)}
   top = max(means, key=lambda one: means[one].value)
-  assert ml20_report.half_reached(means, top) == expected
+  assert ml20.half_reached(means, top) == expected
 
 
 def test_public_weak_labels_show_another_d_prime_and_say_so(tmp_path):
@@ -429,10 +424,10 @@ def test_public_weak_labels_show_another_d_prime_and_say_so(tmp_path):
   axes = {'seed': SEEDS, 'labels': ('strong',), 'mu': ('0', '1')}
   mixing = write_results(tmp_path / 'mixing', axes, values_of)
   table = SweepTable.read(mixing)
-  found = sl21_report.table_1(sl21_report.rows_of(None, table))
+  found = sl21.table_1(sl21.table_1_rows(None, table))
   assert 'Weak eval d′ (implicit negatives)' in found
   assert 'Weak eval d′' not in found
-  labels = {axes.get_ylabel() for axes in sl21_report.mu_figure(table).axes}
+  labels = {axes.get_ylabel() for axes in sl21.mu_figure(table).axes}
   assert 'Weak eval d′ (implicit negatives)' in labels
 
 
@@ -454,7 +449,7 @@ def test_a_baseline_of_nothing_has_no_relative_gain(tmp_path):
   folder = write_results(
     tmp_path / 'poor', axes, lambda p: metrics(height[p['percent']])
   )
-  table = ml20_report.table_2(SweepTable.read(folder))
+  table = ml20.table_2(SweepTable.read(folder))
   assert table['relative'].tolist() == ['', '']
 
 

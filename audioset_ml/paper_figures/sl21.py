@@ -13,9 +13,7 @@ from matplotlib.figure import Figure
 
 from audioset_ml.core.errors import RecordError
 from audioset_ml.evaluation.files import read_table
-from audioset_ml.reporting.description import LABELS_FILE
-from audioset_ml.reporting.label_figures import prior_scatter
-from audioset_ml.reporting.sweep_figures import (
+from audioset_ml.paper_figures.sweep_figures import (
   IMPLICIT,
   Level,
   Panel,
@@ -23,6 +21,8 @@ from audioset_ml.reporting.sweep_figures import (
   points_of,
   values_of,
 )
+from audioset_ml.reporting.description import LABELS_FILE
+from audioset_ml.reporting.label_figures import prior_scatter
 from audioset_ml.sweeping.table import (
   Mean,
   SweepTable,
@@ -70,23 +70,23 @@ _STEPS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class TableRow:
   """A row of Table 1: its name, and each value by seed."""
 
   name: str
   values: dict[str, pd.Series]
 
 
-def rows_of(
+def table_1_rows(
   scratch: SweepTable | None, mixing: SweepTable | None
-) -> dict[tuple[str, str], Row]:
+) -> dict[tuple[str, str], TableRow]:
   """Table 1's rows, by labels and by what they are added to ('subset', 'all', '+').
 
   μ of a mixture is the one whose checkpoint is best on validation clips, where each
   was chosen on such; else the one that is best on the other seeds, by d′ of the Strong
   eval or, where no explicit negatives give one, by its lωlrap.
   """
-  rows: dict[tuple[str, str], Row] = {}
+  rows: dict[tuple[str, str], TableRow] = {}
   if scratch is not None:
     for clips in sorted(scratch.values(CLIPS), reverse=True):
       for labels in scratch.where(clips=clips).values(LABELS):
@@ -95,7 +95,7 @@ def rows_of(
           name: scratch.by_seed(value, **point)
           for name, value in _values(scratch).items()
         }
-        rows[labels, clips] = Row(f'{labels}, {clips}', values)
+        rows[labels, clips] = TableRow(f'{labels}, {clips}', values)
   if mixing is not None:
     by = _panels(mixing)[0][0].value
     for labels in mixing.values(LABELS):
@@ -105,7 +105,7 @@ def rows_of(
         values = {
           key: there.by_seed(value, mu='0') for key, value in _values(mixing).items()
         }
-        rows[name, '+'] = Row(f'all + {name}', values)
+        rows[name, '+'] = TableRow(f'all + {name}', values)
       mixed = dataclasses.replace(there, table=there.table[there.table[MU] != '0'])
       values, chosen = {}, []
       validated = _VALIDATED in mixing.table
@@ -120,7 +120,7 @@ def rows_of(
       elif len(chosen) == 1:  # of a single seed: its own best
         how = ', the best on these clips'
       mu = ', '.join(dict.fromkeys(chosen))
-      rows[labels, '+'] = Row(f'all + {labels} (μ = {mu}{how})', values)
+      rows[labels, '+'] = TableRow(f'all + {labels} (μ = {mu}{how})', values)
   return rows
 
 
@@ -139,7 +139,7 @@ def _panels(table: SweepTable) -> list[list[Panel]]:
   return [row for row in rows if row]
 
 
-def table_1(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
+def table_1(rows: dict[tuple[str, str], TableRow]) -> pd.DataFrame:
   """SL21's Table 1: mean ± standard deviation over the seeds."""
   return pd.DataFrame(
     {
@@ -150,7 +150,7 @@ def table_1(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
   )
 
 
-def differences(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
+def differences(rows: dict[tuple[str, str], TableRow]) -> pd.DataFrame:
   """What each step from labels to labels gains, seed by seed, with intervals.
 
   Of the steps that SL21 4.1 speaks of, and of both papers at once, those whose two rows
@@ -169,13 +169,13 @@ def differences(rows: dict[tuple[str, str], Row]) -> pd.DataFrame:
   return pd.DataFrame(found)
 
 
-def masking_by_mu(mixing: SweepTable) -> pd.DataFrame:
+def masking_gains_by_mu(mixing: SweepTable) -> pd.DataFrame:
   """What masking likely missing labels gains besides strong ones, at each μ."""
   found = _gains_at_each(mixing, MU, LABELS, ('strong', 'strong_masked'))
   return found.rename(columns={MU: 'μ'})
 
 
-def over_scratch(shares: SweepTable) -> pd.DataFrame:
+def gains_over_scratch(shares: SweepTable) -> pd.DataFrame:
   """What strong labels gain where weak ones came first, at each share of clips."""
   return _gains_at_each(shares, SHARE, START, ('scratch', 'fine_tuned'))
 
@@ -244,7 +244,9 @@ def figure_3(table: SweepTable, mixing: SweepTable | None = None) -> Figure:
   )
 
 
-def points(table: SweepTable, x: str, mixing: SweepTable | None = None) -> pd.DataFrame:
+def points_shown(
+  table: SweepTable, x: str, mixing: SweepTable | None = None
+) -> pd.DataFrame:
   """What `mu_figure` and `figure_3` show, as a table."""
   levels = weak_alone(mixing) if mixing is not None else None
   return points_of(table, x, _values(table), levels)

@@ -1,7 +1,7 @@
 """ML20's figures and tables from sweeps: Fig. 2 and 3, Tables II to IV.
 
 A sweep of students is known by its axis `percent`, one of comparisons by its files.
-What label sets are worth is in `label_set_report`.
+What label sets are worth is in `label_sets`.
 """
 
 import pathlib
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from audioset_ml.evaluation.comparison import group_table
 from audioset_ml.evaluation.files import COMPARISON_FILE, read_table
-from audioset_ml.reporting.sweep_figures import (
+from audioset_ml.paper_figures.sweep_figures import (
   IMPLICIT,
   Panel,
   draw_lines,
@@ -37,7 +37,7 @@ _MAIN, _BASELINE = 'evaluate', 'baseline'
 _TEXTS = ('mid', 'display_name', 'label_set', 'value')
 _COMPARED = ('group', 'lwlrap_baseline', 'lwlrap_model', 'lwlrap_difference')
 _CHOSEN = f'{_MAIN}/selection/value_on_validation'
-LABEL = 'top-scored implicit negatives that are discarded (%)'
+PERCENT_LABEL = 'top-scored implicit negatives that are discarded (%)'
 
 
 def metrics_of(table: SweepTable) -> dict[str, str]:
@@ -68,7 +68,7 @@ def _evaluations(table: SweepTable) -> list[dict[str, str]]:
   return evaluations
 
 
-def percent_axis(axes: Axes) -> None:
+def set_percent_axis(axes: Axes) -> None:
   """Linear up to 1 %, logarithmic beyond, as the paper's percentages lie."""
   axes.set_xscale('symlog', linthresh=1, linscale=1)
   ticks = (0, 0.2, 0.4, 0.6, 0.8, 1, 2, 3, 5, 10, 20)
@@ -92,7 +92,9 @@ def figure_2(table: SweepTable) -> Figure:
       for label, value in evaluations[0].items()
     ]
     panels.append(gains)
-  return draw_lines(table, PERCENT, panels, LABEL, prepare=percent_axis, marked=True)
+  return draw_lines(
+    table, PERCENT, panels, PERCENT_LABEL, prepare=set_percent_axis, marked=True
+  )
 
 
 def figure_2_points(table: SweepTable) -> pd.DataFrame:

@@ -9,13 +9,8 @@ from matplotlib.figure import Figure
 
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError
-from audioset_ml.reporting import (
-  label_set_report,
-  ml20_report,
-  relative_gains,
-  sl21_report,
-  style,
-)
+from audioset_ml.paper_figures import label_sets, ml20, relative_gains, sl21
+from audioset_ml.reporting import style
 from audioset_ml.reporting.evaluation_figures import draw_scatter
 from audioset_ml.sweeping.table import SweepTable
 
@@ -65,7 +60,7 @@ def write_sweep_report(
   output_dir: str | os.PathLike,
   description_dir: str | os.PathLike = '',
 ) -> list[pathlib.Path]:
-  """Draws what the sweeps hold: see `ml20_report` and `sl21_report`.
+  """Draws what the sweeps hold: see `ml20`, `label_sets` and `sl21`.
 
   Args:
     results: results.csv of sweeps, or sweeps' folders.
@@ -79,7 +74,7 @@ def write_sweep_report(
   Raises:
     InputError: a results.csv can't be read, or shows nothing that is known here.
   """
-  figures, tables = draw(results, description_dir)
+  figures, tables = figures_and_tables(results, description_dir)
   folder = pathlib.Path(output_dir)
   folder.mkdir(parents=True, exist_ok=True)
   written = []
@@ -108,7 +103,7 @@ def write_sweep_report(
   return written
 
 
-def draw(
+def figures_and_tables(
   results: Sequence[str | os.PathLike], description_dir: str | os.PathLike = ''
 ) -> tuple[dict[str, Figure], dict[str, pd.DataFrame]]:
   """What `write_sweep_report` writes: figures and tables by name.
@@ -120,8 +115,8 @@ def draw(
   for found, more in zip((figures, tables), _sl21(sweeps), strict=True):
     found |= more
   if description_dir:
-    figures['sl21_figure_2'] = sl21_report.figure_2(description_dir)
-    tables['sl21_odds_ratios'] = sl21_report.odds_ratios(description_dir)
+    figures['sl21_figure_2'] = sl21.figure_2(description_dir)
+    tables['sl21_odds_ratios'] = sl21.odds_ratios(description_dir)
   if not figures and not tables:
     axes = '; '.join(f'{one.path}: {", ".join(one.axes)}' for one in sweeps)
     raise InputError(
@@ -144,28 +139,28 @@ def _ml20(
   figures, tables = {}, {}
   audits = []
   for sweep in sweeps:
-    if ml20_report.PERCENT in sweep.axes:
-      figures['ml20_figure_2'] = ml20_report.figure_2(sweep)
-      tables['ml20_figure_2'] = ml20_report.figure_2_points(sweep)
-      if len(best := ml20_report.table_2(sweep)):
+    if ml20.PERCENT in sweep.axes:
+      figures['ml20_figure_2'] = ml20.figure_2(sweep)
+      tables['ml20_figure_2'] = ml20.figure_2_points(sweep)
+      if len(best := ml20.table_2(sweep)):
         tables['ml20_table_2'] = best
       if len(relative := relative_gains.relative_gains(sweep)):
         figures['ml20_relative'] = relative_gains.relative_figure(sweep)
         tables['ml20_relative'] = relative.round(2)
-    if (axis := label_set_report.baseline_axis(sweep)) is not None:
-      figures[f'by_{axis}'] = label_set_report.gains_figure(sweep, axis)
-      tables[f'by_{axis}'] = label_set_report.gains_table(sweep, axis)
-    if (compared := ml20_report.comparisons(sweep)) is not None:
+    if (axis := label_sets.baseline_axis(sweep)) is not None:
+      figures[f'by_{axis}'] = label_sets.gains_figure(sweep, axis)
+      tables[f'by_{axis}'] = label_sets.gains_table(sweep, axis)
+    if (compared := ml20.comparisons(sweep)) is not None:
       figures['ml20_figure_3'] = draw_scatter(compared)
-      tables['ml20_table_4'] = ml20_report.table_4(compared)
-    if (chosen := ml20_report.chosen_gains(sweep)) is not None:
+      tables['ml20_table_4'] = ml20.table_4(compared)
+    if (chosen := ml20.chosen_gains(sweep)) is not None:
       tables['ml20_chosen'] = chosen
-    found = label_set_report.audited(sweep)
+    found = label_sets.audit_rates(sweep)
     if len(found):
-      audits.append(label_set_report.audit_means(found))
+      audits.append(label_sets.audit_means(found))
       if (found['folder'] == 'percent').any():
-        figures['flags'] = label_set_report.flags_figure(sweep)
-        if (counts := ml20_report.table_3(sweep)) is not None:
+        figures['flags'] = label_sets.flags_figure(sweep)
+        if (counts := ml20.table_3(sweep)) is not None:
           tables['ml20_table_3'] = counts
   if audits:
     tables['flags'] = pd.concat(audits, ignore_index=True).fillna('')
@@ -178,26 +173,26 @@ def _sl21(
   scratch = mixing = shares = None
   for sweep in sweeps:
     axes = set(sweep.axes)
-    if {sl21_report.LABELS, sl21_report.CLIPS} <= axes:
+    if {sl21.LABELS, sl21.CLIPS} <= axes:
       scratch = sweep
-    elif {sl21_report.LABELS, sl21_report.MU} <= axes:
+    elif {sl21.LABELS, sl21.MU} <= axes:
       mixing = sweep
-    elif sl21_report.SHARE in axes:
+    elif sl21.SHARE in axes:
       shares = sweep
   figures, tables = {}, {}
-  rows = sl21_report.rows_of(scratch, mixing)
+  rows = sl21.table_1_rows(scratch, mixing)
   if rows:
-    tables['sl21_table_1'] = sl21_report.table_1(rows)
-    tables['sl21_differences'] = sl21_report.differences(rows)
+    tables['sl21_table_1'] = sl21.table_1(rows)
+    tables['sl21_differences'] = sl21.differences(rows)
   if mixing is not None:
-    figures['mixing'] = sl21_report.mu_figure(mixing)
-    tables['mixing'] = sl21_report.points(mixing, sl21_report.MU, mixing)
-    if len(masking := sl21_report.masking_by_mu(mixing)):
+    figures['mixing'] = sl21.mu_figure(mixing)
+    tables['mixing'] = sl21.points_shown(mixing, sl21.MU, mixing)
+    if len(masking := sl21.masking_gains_by_mu(mixing)):
       tables['masking_by_mu'] = masking
   if shares is not None:
-    figures['sl21_figure_3'] = sl21_report.figure_3(shares, mixing)
-    tables['sl21_figure_3'] = sl21_report.points(shares, sl21_report.SHARE, mixing)
-    if len(gained := sl21_report.over_scratch(shares)):
+    figures['sl21_figure_3'] = sl21.figure_3(shares, mixing)
+    tables['sl21_figure_3'] = sl21.points_shown(shares, sl21.SHARE, mixing)
+    if len(gained := sl21.gains_over_scratch(shares)):
       tables['over_scratch'] = gained
   return figures, tables
 

@@ -84,7 +84,7 @@ def values_of(table: SweepTable, values: Mapping[str, str]) -> dict[str, str]:
   }
 
 
-def spoken(line: Mapping[str, str]) -> str:
+def line_name(line: Mapping[str, str]) -> str:
   """A line's name: its values, as words; a number with what it is of."""
   words = (
     f'{axis} {value}' if re.fullmatch(r'[\d.]+', value) else value
@@ -150,7 +150,7 @@ def draw_lines(
         axes.tick_params(labelbottom=True)
     for axes in grid[row, len(panel_row) :]:
       axes.set_axis_off()
-  names = [style.plain(spoken(line)) for line in lines] if len(lines) > 1 else []
+  names = [style.plain(line_name(line)) for line in lines] if len(lines) > 1 else []
   handles = handles[: len(names)]
   if len(table.values(SEED) if SEED in table.axes else ()) > 1:
     start = 'the baseline' if marked else 'the first point'

@@ -10,9 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from audioset_ml.reporting import papers, style
-from audioset_ml.reporting.ml20_report import LABEL, PERCENT, metrics_of, percent_axis
-from audioset_ml.reporting.sweep_figures import LOOKS, spoken
+from audioset_ml.paper_figures import published_values
+from audioset_ml.paper_figures.ml20 import (
+  PERCENT,
+  PERCENT_LABEL,
+  metrics_of,
+  set_percent_axis,
+)
+from audioset_ml.paper_figures.sweep_figures import LOOKS, line_name
+from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import Mean, SweepTable
 
 
@@ -52,8 +58,9 @@ def relative_figure(table: SweepTable) -> Figure:
   metrics = list(dict.fromkeys(gains['metric']))
   figure = style.new_figure(7.2, 2.7)
   panels = figure.subplots(1, 2)
-  for axes, (kind, reported) in zip(panels, papers.ML20_TABLE_2.items(), strict=True):
-    percent_axis(axes)
+  published = published_values.ML20_TABLE_2.items()
+  for axes, (kind, paper) in zip(panels, published, strict=True):
+    set_percent_axis(axes)
     axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
     shown = [metric for metric in metrics if metric.startswith(kind)]
     for look, metric in zip(LOOKS, shown, strict=False):
@@ -70,17 +77,17 @@ def relative_figure(table: SweepTable) -> Figure:
         alpha=0.14,
         linewidth=0,
       )
-    _draw_paper(axes, kind, [100 * gain.relative for gain in reported.values()])
-    axes.set(xlabel=LABEL, ylabel=f'gain in {kind} (% of the baseline)')
+    _draw_paper(axes, kind, [100 * gain.relative for gain in paper.values()])
+    axes.set(xlabel=PERCENT_LABEL, ylabel=f'gain in {kind} (% of the baseline)')
     axes.legend(loc='best', fontsize=6)
   if line:
-    figure.suptitle(style.plain(spoken(line)), fontsize=7)
+    figure.suptitle(style.plain(line_name(line)), fontsize=7)
   figure.tight_layout(pad=0.4, w_pad=1.2)
   return figure
 
 
 def _draw_paper(axes: Axes, kind: str, gains: list[float]) -> None:
-  low, high = papers.ML20_BEST_PERCENTS[kind]
+  low, high = published_values.ML20_BEST_PERCENTS[kind]
   box = Rectangle(
     (low, min(gains)),
     high - low,
