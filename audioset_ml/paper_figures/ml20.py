@@ -40,16 +40,24 @@ _CHOSEN = f'{_MAIN}/selection/value_on_validation'
 PERCENT_LABEL = 'top-scored implicit negatives that are discarded (%)'
 
 
-def metrics_of(table: SweepTable) -> dict[str, str]:
+def metrics_of(
+  table: SweepTable, further: Mapping[str, str] | None = None
+) -> dict[str, str]:
   """The columns of d′ and lωlrap, by name; see `values_of`.
 
   Of a further evaluation (`--stage=NAME:evaluate`) they are named so: `d′ (NAME)`.
+
+  Args:
+    table: the sweep.
+    further: other metrics by name, as `evaluate` calls them.
   """
-  evaluations = _evaluations(table)
+  evaluations = _evaluations(table, _METRICS | dict(further or {}))
   return {name: column for found in evaluations for name, column in found.items()}
 
 
-def _evaluations(table: SweepTable) -> list[dict[str, str]]:
+def _evaluations(
+  table: SweepTable, metrics: Mapping[str, str] = _METRICS
+) -> list[dict[str, str]]:
   """The columns of each evaluation of the trials, without those that repeat another's:
   other negatives change no lωlrap."""
   labels = [
@@ -58,7 +66,7 @@ def _evaluations(table: SweepTable) -> list[dict[str, str]]:
   known: list[str] = []
   evaluations = []
   for label in labels or [_MAIN]:
-    columns = {name: f'{label}/weak/{value}' for name, value in _METRICS.items()}
+    columns = {name: f'{label}/weak/{value}' for name, value in metrics.items()}
     found = {}
     for name, column in values_of(table, columns).items():
       if not any(table.table[column].equals(table.table[other]) for other in known):

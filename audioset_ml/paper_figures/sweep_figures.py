@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from audioset_ml.core.errors import RecordError
 from audioset_ml.reporting import style
@@ -254,7 +255,8 @@ def draw_gains(
     marks: vertical lines of each panel, by name.
   """
   names = list(gains)
-  figure = style.new_figure(3.5 * len(labels), 0.19 * len(names) + 0.75)
+  width = 3.5 if len(labels) <= 3 else 1.9
+  figure = style.new_figure(width * len(labels), 0.19 * len(names) + 0.75)
   grid = figure.subplots(1, len(labels), squeeze=False, sharey=True)[0]
   heights = np.arange(len(names))[::-1]
   for number, axes in enumerate(grid):
@@ -274,6 +276,7 @@ def draw_gains(
       _draw_marks(axes, marks[number])
     axes.set_yticks(heights, [style.plain(name.replace('_', ' ')) for name in names])
     axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.xaxis.set_major_locator(MaxNLocator(4 if width < 2 else 'auto'))
     axes.set_xlabel(labels[number])
   figure.tight_layout(pad=0.4, w_pad=1.2)
   return figure

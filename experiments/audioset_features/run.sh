@@ -106,8 +106,12 @@ sweeps() { # sweeps <experiment> <sweep> ...: runs them, and keeps what came out
 sweeps missing_labels teachers label_sets other_teachers other_label_sets missing \
   students hard_negatives adjusted chosen by_prior alternatives upper_label_sets upper_bound
 sweeps strong_labels label_set scratch mixing shares
+sweeps methods label_sets methods chosen rounds small_label_sets small
 run describe strong_labels/describe
 for name in report report_hard_negatives report_adjusted; do
   run report missing_labels/$name
 done
 run report strong_labels/report
+for name in report report_chosen report_small; do
+  run report methods/$name
+done

@@ -574,3 +574,31 @@ def test_a_sweep_of_something_else_is_named(tmp_path):
     InputError, match=r'none of these sweeps .*rates/results.csv: rate'
   ):
     write_sweep_report([folder], tmp_path / 'out')
+
+
+def test_methods_stand_beside_the_papers_rule_in_map_too(tmp_path):
+  """Three seeds of one, two of another: what is compared are the seeds of both."""
+  heights = {'none': 0.0, 'ml20_3': 0.3, 'hill': 0.1}
+  folder = write_results(
+    tmp_path / 'methods',
+    {'seed': SEEDS, 'method': tuple(heights)},
+    lambda p: {
+      'evaluate/weak/lwlrap': heights[p['method']] + float(p['seed']),
+      'evaluate/weak/map': -heights[p['method']] * float(p['seed']),
+    },
+  )
+  path = folder / 'results.csv'
+  table = pd.read_csv(path, dtype=str)
+  table[(table['method'] != 'hill') | (table['seed'] != '3')].to_csv(path, index=False)
+  sweep = SweepTable.read(folder)
+  gains = label_sets.gains_table(sweep, 'method').set_index('method')
+  assert gains.loc['hill', 'gain in lωlrap'] == '+0.100 [+0.100, +0.100]'
+  assert gains.loc['ml20_3', 'gain in mAP'].startswith('-0.600 [')
+  assert gains.loc['hill', 'over ml20_3 (lωlrap)'] == '-0.200 [-0.200, -0.200]'
+  assert gains.loc['hill', 'over ml20_3 (mAP)'].startswith('+0.300 [')
+  figure = label_sets.gains_figure(sweep, 'method')
+  assert [axes.get_xlabel() for axes in figure.axes] == [
+    'gain in lωlrap\nover no method',
+    'gain in mAP\nover no method',
+  ]
+  assert [axes.texts[0].get_text() for axes in figure.axes] == ['ML20', 'ML20']
