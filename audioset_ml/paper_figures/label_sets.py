@@ -25,7 +25,7 @@ from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 BASELINE, ORACLE = 'none', 'truth'
 _FURTHER = {'mAP': 'map'}  # beside the papers' metrics
 _OFF_SCALE = (ORACLE, 'clean')
-_PAPERS_RULE = re.compile(r'ml20_[\d.]+')  # a label set of its rule: ml20_3
+_PAPERS_RULE = re.compile(r'ml20(_[\d.]+)?')  # label sets of its rule: ml20_3
 _RATES = ('precision', 'recall', 'flagged', 'truly_missing', 'missing')
 _AUDITED = re.compile(
   rf'(?P<audit>\w+)/(?P<folder>[^/]+)/(?P<set>[^/]+)/(?P<rate>{"|".join(_RATES)})'
