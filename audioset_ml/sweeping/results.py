@@ -14,6 +14,7 @@ from audioset_ml.sweeping.trials import Outcome, stage_folders
 
 RESULTS_FILE = 'results.csv'
 LOGS_DIR = 'logs'
+_WALL = 'wall_seconds'
 # Columns of every results.csv besides the axes and the values.
 STATUS, SECONDS, MESSAGE, COMMIT = 'status', 'seconds', 'message', 'commit'
 
@@ -47,12 +48,14 @@ def write_results(
 
 
 def counted(trial: Trial) -> dict[str, float]:
-  """The numbers that a trial's stages counted, as `<stage>/<value>`."""
+  """The numbers that a trial's stages counted, as `<stage>/<value>`, and how long each
+  took in its last attempt, as `<stage>/wall_seconds`."""
   found: dict[str, float] = {}
   for label, folder in stage_folders(trial).items():
     file = folder / folders.RUN_FILE
-    counts = read_json(file, {'counts': {}}, error=RecordError)['counts']
-    found |= dict(_numbers(counts, label))
+    run = read_json(file, {'counts': {}, _WALL: float}, error=RecordError)
+    found[f'{label}/{_WALL}'] = run[_WALL]
+    found |= dict(_numbers(run['counts'], label))
   return found
 
 
@@ -74,7 +77,11 @@ def write_hparams(
     axes: the names of the axes.
     table: of `write_results`.
   """
-  metrics = [name for name in table.columns if name.startswith('evaluate/')]
+  metrics = [
+    name
+    for name in table.columns
+    if name.startswith('evaluate/') and not name.endswith(_WALL)
+  ]
   if not metrics:  # there is nothing to compare
     return
   import tensorflow as tf

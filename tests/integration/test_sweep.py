@@ -66,6 +66,7 @@ def test_one_table_holds_all_trials_and_a_failure_stops_no_other(trained):
   value = table.loc['rate_1e-2', 'evaluate/weak/lwlrap']
   assert value == pytest.approx(metrics['weak']['lwlrap'], rel=1e-12)
   assert table.loc['rate_1e-3', 'train/steps'] == 2
+  assert 0 < table.loc['rate_1e-3', 'train/wall_seconds'] <= table['seconds'].max()
 
 
 @pytest.mark.slow
