@@ -49,7 +49,7 @@ flag_help.heading(
   'Where the features come from; or from one of the next two.',
 )
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
-audio_flags.define_audio_names()
+audio_flags.audio_names().define()
 flag_help.heading('Or published embeddings')
 flags.DEFINE_list(
   'features_dir', [], "Folders of AudioSet's published embeddings, at any depth."
@@ -157,7 +157,7 @@ def _refuse_idle_flags() -> None:
   for name in sorted(idle):
     flag = FLAGS[name]
     # What a written flagfile says of a default is no mistake.
-    if flag.present and (FLAGS.labels_only or flag.value != flag.default):
+    if flag.value != flag.default:
       raise app.UsageError(f'--{name} does nothing here: {why}')
 
 

@@ -44,7 +44,7 @@ flags.DEFINE_string(
   '',
   "The clips' sound files, for a model that takes waveforms: a SavedModel.",
 )
-audio_flags.define_audio_names()
+audio_flags.audio_names().define()
 flags.DEFINE_bool(
   'patch_scores', False, 'Write the scores of all patches too, in float16.'
 )

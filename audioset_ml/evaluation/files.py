@@ -29,6 +29,7 @@ from audioset_ml.core.errors import InputError, RecordError, brief, counted, sho
 from audioset_ml.core.input_files import fault_of_form, read_json, unreadable
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection
+from audioset_ml.evaluation.evaluate_config import Resampling
 from audioset_ml.evaluation.result import Evaluation, Replicates
 
 METRICS_FILE = 'metrics.json'
@@ -68,14 +69,6 @@ _METRICS_FORM = {
   'selection?': dict,
   'comparison?': dict,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Resampling:
-  """A bootstrap: how many replicates, and from which seed."""
-
-  replicates: int
-  seed: int
 
 
 @dataclasses.dataclass(frozen=True)

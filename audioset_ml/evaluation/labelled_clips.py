@@ -10,7 +10,7 @@ import pandas as pd
 from audioset_ml.core.errors import InputError, RecordError, counted
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection, evaluate_detection
-from audioset_ml.evaluation.files import Resampling
+from audioset_ml.evaluation.evaluate_config import Resampling
 from audioset_ml.evaluation.frame_labels import FrameLabels
 from audioset_ml.evaluation.hard_negatives import HardNegatives
 from audioset_ml.evaluation.logit_adjustment import LogitAdjustment

@@ -16,7 +16,8 @@ from audioset_ml.evaluation.records_evaluation import evaluate_records
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
-from audioset_ml.missing_labels.enhance_stage import EnhanceConfig, enhance
+from audioset_ml.missing_labels.enhance_config import EnhanceConfig
+from audioset_ml.missing_labels.enhance_stage import enhance
 from audioset_ml.records import pipeline
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
