@@ -29,14 +29,24 @@ Example:
     --output_dir=label_sets_chosen
 """
 
+from typing import Any
+
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import checks, enhance_flags, runner_flags, stage
+from audioset_ml.entry import enhance_flags, runner_flags, stage
+from audioset_ml.missing_labels.enhance_config import EnhanceConfig
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('runner', 'beam_args', *enhance_flags.PASSING)
 enhance_flags.define()
+
+
+def _count(config: EnhanceConfig) -> dict[str, Any]:
+  """What --dry_run says."""
+  from audioset_ml.missing_labels.enhance_stage import count_inputs
+
+  return runner_flags.after_inputs(count_inputs(config))
 
 
 def main(_) -> None:
@@ -45,7 +55,7 @@ def main(_) -> None:
     FLAGS.output_dir,
     enhance_flags.inputs(),
     FLAGS.seed,
-    check=lambda: checks.enhance(config, runner_flags.run_config),
+    check=lambda: _count(config),
   ) as folder:
     from audioset_ml.missing_labels import enhance_stage
 

@@ -19,20 +19,29 @@ Examples:
     --select=lwlrap --records=records/eval --output_dir=chosen
 """
 
+from typing import Any
+
 from absl import flags
 
-from audioset_ml.entry import checks, evaluate_flags, stage
+from audioset_ml.entry import evaluate_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
 evaluate_flags.define()
 
 
+def _count() -> dict[str, Any]:
+  """What --dry_run says."""
+  from audioset_ml.evaluation.evaluation_inputs import count_inputs
+
+  return count_inputs(*evaluate_flags.configs())
+
+
 def main(_) -> None:
   with stage.output_folder(
     FLAGS.output_dir,
     evaluate_flags.inputs(),
-    check=lambda: checks.evaluate(*evaluate_flags.configs()),
+    check=_count,
     other_inputs={'audio_dir': FLAGS.audio_dir},
   ) as folder:
     from audioset_ml.evaluation import records_evaluation

@@ -26,11 +26,12 @@ With --workers=N, N processes share the work; with --runner, Apache Beam does it
 own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 """
 
+from typing import Any
+
 from absl import app, flags
 
 from audioset_ml.entry import (
   audio_flags,
-  checks,
   flag_help,
   label_flags,
   runner_flags,
@@ -169,7 +170,7 @@ def main(_) -> None:
   with stage.output_folder(
     FLAGS.output_dir,
     inputs,
-    check=lambda: checks.prepare(_config(), runner_flags.run_config),
+    check=_count,
     remote=True,
     finished=_come_since,
   ) as folder:
@@ -180,6 +181,13 @@ def main(_) -> None:
   from audioset_ml.records import prepare_text
 
   print(prepare_text.summary(folder.path, folder.counts, folder.details, _config()))
+
+
+def _count() -> dict[str, Any]:
+  """What --dry_run says."""
+  from audioset_ml.records.prepare_plan import count_inputs
+
+  return runner_flags.after_inputs(count_inputs(_config()))
 
 
 def _config():

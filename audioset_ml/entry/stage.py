@@ -180,7 +180,7 @@ def output_folder(
     output_dir: the folder.
     inputs: paths that the stage reads, by the names of their flags.
     seed: the stage's seed, for run.json.
-    check: what --dry_run does instead: opens the inputs and counts (see `checks`).
+    check: what --dry_run does instead: opens the inputs and counts.
     writes: whether this process writes the folder; of several that work on one stage
       together, one does.
     remote: whether the stage can write to other file systems than the disk's.

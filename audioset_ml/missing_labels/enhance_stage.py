@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,6 +91,18 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
   labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
   scores = dataclasses.replace(scores, clip_ids=records.clip_ids)
   return EnhanceInputs(records, labels, scores, rule, chosen, implied)
+
+
+def count_inputs(config: EnhanceConfig) -> dict[str, Any]:
+  """What `--dry_run` says: opens what the stage would open, and counts."""
+  inputs = open_inputs(config)
+  clips, classes = len(inputs.records.clip_ids), inputs.records.num_classes
+  return {
+    'clips': clips,
+    'classes': classes,
+    'implicit negatives': clips * classes - inputs.labels.total,
+    'label sets': len(inputs.rule.names),
+  }
 
 
 def enhance(

@@ -137,6 +137,15 @@ def frames_of(config: EmbedConfig) -> tuple[RecordsFolder, FrameFormat]:
   return records, records.frames.embeddings(1, files.digest(), origin)
 
 
+def count_inputs(config: EmbedConfig) -> dict[str, Any]:
+  """What `--dry_run` says: looks at what the stage would open, and counts."""
+  records, frames = frames_of(config)
+  patches = sum(
+    records.frames.num_patches(row.frames) for row in records.read_clips().values()
+  )
+  return {'clips': len(records.clip_ids), frames.origin: patches}
+
+
 # Each process opens the network once.
 @functools.lru_cache(maxsize=1)
 def _opened(
