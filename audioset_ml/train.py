@@ -19,7 +19,7 @@ from typing import Any
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import flag_groups, stage
+from audioset_ml.entry import flag_groups, run_flags, stage
 from audioset_ml.entry.train_flags import config as train_flags
 from audioset_ml.training.config import TrainConfig
 
@@ -61,7 +61,7 @@ def main(_) -> None:
     # Not before: what is wrong with them is told without TensorFlow's start.
     from audioset_ml.training import loop
 
-    text = stage.flag_text()
+    text = run_flags.flag_text()
     folder.counts, folder.details = loop.train(config, folder.path, text, sources)
   print(
     f'{folder.path}: trained {counted(folder.counts["steps"], "step")}; the model is '
