@@ -14,10 +14,10 @@ from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_
 from audioset_ml.evaluation.comparison import require_comparable
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig, SelectConfig
 from audioset_ml.evaluation.hard_negatives import HardNegatives
-from audioset_ml.evaluation.labelled_clips import Truth
 from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
 from audioset_ml.evaluation.score_propagation import ScorePropagation
 from audioset_ml.evaluation.scores_source import have_patches, score_config
+from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.models.score_stage import open_inputs as open_models

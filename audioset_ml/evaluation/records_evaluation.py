@@ -21,7 +21,7 @@ from audioset_ml.evaluation.evaluate_config import (
   SelectConfig,
 )
 from audioset_ml.evaluation.evaluation_inputs import EvaluationInputs, open_inputs
-from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
+from audioset_ml.evaluation.labelled_clips import LabelledClips
 from audioset_ml.evaluation.scores_source import (
   describe_scores,
   have_patches,
@@ -29,6 +29,7 @@ from audioset_ml.evaluation.scores_source import (
   open_scores,
 )
 from audioset_ml.evaluation.thresholds import THRESHOLDS_FILE, choose_thresholds
+from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.scores import ClipScores
 

@@ -11,8 +11,8 @@ import sklearn.metrics
 from audioset_ml.evaluation import labelled_clips
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.frame_labels import FrameState
-from audioset_ml.evaluation.labelled_clips import Truth
 from audioset_ml.evaluation.records_evaluation import evaluate_records
+from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
