@@ -272,12 +272,11 @@ def end_dry_run(counts: dict[str, Any], outlook: str) -> None:
     counts: by name.
     outlook: what the run would write.
   """
-  lines = [f'{name}: {_readable(count)}' for name, count in counts.items()]
+  lines = [
+    f'{name}: {count:,}' if isinstance(count, int) else f'{name}: {count}'
+    for name, count in counts.items()
+  ]
   raise _NothingToDo('\n'.join([*lines, outlook, 'dry run: nothing was written']))
-
-
-def _readable(count: Any) -> str:
-  return f'{count:,}' if isinstance(count, int) else str(count)
 
 
 def _outlook(

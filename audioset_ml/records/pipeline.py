@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from audioset_ml.core import folders, paths
+from audioset_ml.core import csv_files, paths
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import (
   embedding_plan,
@@ -64,7 +64,7 @@ def prepare(
   if config.clip_list:
     counts['clips_lost_of_list'] = len(lost)
     rows = [(clip_id, 'in no segments CSV') for clip_id in lost]
-    folders.write_csv(output_dir / LOST_FILE, ('clip_id', 'reason'), rows)
+    csv_files.write_csv(output_dir / LOST_FILE, ('clip_id', 'reason'), rows)
   hint = planned.sound.hint if planned.sound else ''
   shard_summaries.require_enough_used(config, counts, summaries, output_dir, hint)
   paths.delete_tree(parts_dir)

@@ -3,7 +3,7 @@
 import collections
 from collections.abc import Sequence
 
-from audioset_ml.core import folders, paths
+from audioset_ml.core import csv_files, paths
 from audioset_ml.core.errors import NothingUsableError, UnfinishedError, counted
 from audioset_ml.core.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
@@ -26,13 +26,13 @@ def write_tables(
   """
   clips = [row for summary in summaries for row in summary['clips']]
   skipped = [row for summary in summaries for row in summary['skipped']]
-  folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
-  folders.write_csv(output_dir / folder.SKIPPED_FILE, folder.SKIPPED_HEADER, skipped)
+  csv_files.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
+  csv_files.write_csv(output_dir / folder.SKIPPED_FILE, folder.SKIPPED_HEADER, skipped)
   counts = {'clips': len(clips), 'clips_skipped': len(skipped)}
   used = {row[0] for row in clips}
   notes = [row for summary in summaries for row in summary.get('notes', ())]
   notes += [row for row in _old_notes(config) if row[0] in used]
-  folders.write_csv_if_any(output_dir / folder.NOTES_FILE, _NOTES_HEADER, notes)
+  csv_files.write_csv_if_any(output_dir / folder.NOTES_FILE, _NOTES_HEADER, notes)
   if notes:
     counts['clips_noted'] = len({clip_id for clip_id, _ in notes})
   # Of a run that an older version began, some shards may lack what is counted since.
