@@ -11,10 +11,12 @@ Example:
     --learning_rate=1e-3 --steps=500 --output_dir=head
 """
 
+from typing import Any
+
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import checks, runner_flags, stage
+from audioset_ml.entry import runner_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES)
@@ -30,7 +32,7 @@ def main(_) -> None:
   with stage.output_folder(
     FLAGS.output_dir,
     {'model': FLAGS.model, 'records': FLAGS.records},
-    check=lambda: checks.embed(_config(), runner_flags.run_config),
+    check=_count,
   ) as folder:
     from audioset_ml.models import embed_stage
 
@@ -39,6 +41,13 @@ def main(_) -> None:
   values = folder.details['frames']['values']
   clips = counted(folder.counts['clips'], 'clip')
   print(f'{folder.path}: {clips} as embeddings of {counted(values, "value")}')
+
+
+def _count() -> dict[str, Any]:
+  """What --dry_run says."""
+  from audioset_ml.models.embed_stage import count_inputs
+
+  return runner_flags.after_inputs(count_inputs(_config()))
 
 
 def _config():

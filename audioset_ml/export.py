@@ -33,7 +33,7 @@ from typing import Any
 from absl import app, flags
 
 from audioset_ml.deployment import forms
-from audioset_ml.entry import checks, stage
+from audioset_ml.entry import stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -93,8 +93,10 @@ def main(_) -> None:
 
 
 def _check() -> dict[str, Any]:
+  from audioset_ml.deployment.input_counts import count_inputs
+
   forms.require_packages(FLAGS.formats)
-  return checks.export(
+  return count_inputs(
     FLAGS.model, FLAGS.class_map, FLAGS.embedder, FLAGS.calibration_records
   )
 

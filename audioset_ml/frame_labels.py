@@ -49,7 +49,7 @@ def main(_) -> None:
   folders.require_writable(FLAGS.output_tsv)
   import pandas as pd
 
-  from audioset_ml.labels import formats, framing, segments
+  from audioset_ml.labels import formats, framing, label_rows, segments
   from audioset_ml.labels.class_map import ClassMap
   from audioset_ml.labels.wrong_rows import WrongRows
 
@@ -75,7 +75,7 @@ def main(_) -> None:
     counts = {'events': len(strong), 'frames': len(table)}
     stage.end_dry_run(counts, f'{FLAGS.output_tsv}: would be written')
   formats.write_framed_tsv(FLAGS.output_tsv, table)
-  present = int((table['present'] == formats.PRESENT).sum())
+  present = int((table['present'] == label_rows.PRESENT).sum())
   print(
     f'{FLAGS.output_tsv}: {present} PRESENT and {len(table) - present} NOT_PRESENT '
     f'frames of {counted(table["segment_id"].nunique(), "clip")}'
@@ -84,7 +84,7 @@ def main(_) -> None:
     silent = len(file.silent)
     hold = agreeing(silent, 'hold')
     print(f'{counted(silent, "clip", "were")} annotated and {hold} nothing')
-  if unsure := int((ratings['present'] == formats.UNSURE).sum()):
+  if unsure := int((ratings['present'] == label_rows.UNSURE).sum()):
     are, say = agreeing(unsure, 'are'), agreeing(unsure, 'say')
     print(
       f'{counted(unsure, "label")} of whole clips {are} UNSURE, which {say} nothing of '

@@ -10,10 +10,12 @@ Example:
     --output_dir=scores_panns
 """
 
+from typing import Any
+
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import checks, stage
+from audioset_ml.entry import stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
@@ -36,6 +38,13 @@ flags.DEFINE_string('records', None, 'Folder of the records that were scored.')
 flags.mark_flags_as_required(['scores', 'records'])
 
 
+def _count(*inputs: str) -> dict[str, Any]:
+  """What --dry_run says."""
+  from audioset_ml.records.foreign_scores import count_inputs
+
+  return count_inputs(*inputs)
+
+
 def main(_) -> None:
   names = ('scores', 'clip_ids', 'class_map', 'class_mapping', 'records')
   inputs = {name: FLAGS[name].value for name in names}
@@ -43,7 +52,7 @@ def main(_) -> None:
   with stage.output_folder(
     FLAGS.output_dir,
     inputs,
-    check=lambda: checks.import_scores(FLAGS.scores, FLAGS.records, *more),
+    check=lambda: _count(FLAGS.scores, FLAGS.records, *more),
   ) as folder:
     from audioset_ml.records.folder import RecordsFolder
     from audioset_ml.records.foreign_scores import read_foreign_scores

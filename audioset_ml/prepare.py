@@ -26,11 +26,12 @@ With --workers=N, N processes share the work; with --runner, Apache Beam does it
 own options follow as they are: --beam_args=--flink_master=…,--parallelism=8
 """
 
+from typing import Any
+
 from absl import app, flags
 
 from audioset_ml.entry import (
   audio_flags,
-  checks,
   flag_help,
   label_flags,
   runner_flags,
@@ -49,7 +50,7 @@ flag_help.heading(
   'Where the features come from; or from one of the next two.',
 )
 flags.DEFINE_string('audio_dir', '', 'Folder with the sound files, at any depth.')
-audio_flags.define_audio_names()
+audio_flags.audio_names().define()
 flag_help.heading('Or published embeddings')
 flags.DEFINE_list(
   'features_dir', [], "Folders of AudioSet's published embeddings, at any depth."
@@ -157,7 +158,7 @@ def _refuse_idle_flags() -> None:
   for name in sorted(idle):
     flag = FLAGS[name]
     # What a written flagfile says of a default is no mistake.
-    if flag.present and (FLAGS.labels_only or flag.value != flag.default):
+    if flag.value != flag.default:
       raise app.UsageError(f'--{name} does nothing here: {why}')
 
 
@@ -169,7 +170,7 @@ def main(_) -> None:
   with stage.output_folder(
     FLAGS.output_dir,
     inputs,
-    check=lambda: checks.prepare(_config(), runner_flags.run_config),
+    check=_count,
     remote=True,
     finished=_come_since,
   ) as folder:
@@ -180,6 +181,13 @@ def main(_) -> None:
   from audioset_ml.records import prepare_text
 
   print(prepare_text.summary(folder.path, folder.counts, folder.details, _config()))
+
+
+def _count() -> dict[str, Any]:
+  """What --dry_run says."""
+  from audioset_ml.records.prepare_plan import count_inputs
+
+  return runner_flags.after_inputs(count_inputs(_config()))
 
 
 def _config():

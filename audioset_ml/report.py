@@ -25,7 +25,7 @@ from absl import app, flags
 
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError, counted
-from audioset_ml.entry import prior_flags, stage
+from audioset_ml.entry import flag_groups, prior_flags, stage
 
 FLAGS = flags.FLAGS
 stage.define_dry_run_flag()
@@ -42,11 +42,12 @@ flags.DEFINE_string(
   'baseline', '', 'Which of them, by name or folder, the others are compared with.'
 )
 flags.DEFINE_string('title', 'Evaluation', 'Title of the page.')
-prior_flags.define_prior_flags()
+_PRIORS = flag_groups.Group('', '', prior_flags.prior_flags())
+_PRIORS.define()
 
 
 # Flags of the page alone.
-_OF_THE_PAGE = ('name', 'baseline', 'title', *prior_flags.NAMES)
+_OF_THE_PAGE = ('name', 'baseline', 'title', *(flag.name for flag in _PRIORS.flags))
 
 
 def main(_) -> None:
@@ -113,7 +114,7 @@ def _write_page() -> None:
   config = report.ReportConfig(
     title=FLAGS.title,
     baseline=baseline,
-    groups=prior_flags.prior_groups(),
+    groups=prior_flags.prior_groups([_PRIORS]),
     priors=priors,
   )
   if FLAGS.dry_run:

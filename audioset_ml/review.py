@@ -37,7 +37,7 @@ flags.DEFINE_string(
   "The clips' sound files. Without them the page has no player: it links to the videos "
   "of AudioSet's clips (<YouTube id>_<start in ms>), where they are still there.",
 )
-audio_flags.define_audio_names()
+audio_flags.audio_names().define()
 flags.DEFINE_string('output', None, 'The page to write, an .html file.', required=True)
 flags.DEFINE_multi_string(
   'class', [], 'A class to review, by name or mid. Else the most flagged.'

@@ -16,10 +16,12 @@ Example:
     --records=records/train --output_dir=scores_yamnet
 """
 
+from typing import Any
+
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import audio_flags, checks, runner_flags, stage
+from audioset_ml.entry import audio_flags, runner_flags, stage
 from audioset_ml.models.config import POOLINGS
 
 FLAGS = flags.FLAGS
@@ -44,7 +46,7 @@ flags.DEFINE_string(
   '',
   "The clips' sound files, for a model that takes waveforms: a SavedModel.",
 )
-audio_flags.define_audio_names()
+audio_flags.audio_names().define()
 flags.DEFINE_bool(
   'patch_scores', False, 'Write the scores of all patches too, in float16.'
 )
@@ -65,7 +67,7 @@ def main(_) -> None:
   with stage.output_folder(
     FLAGS.output_dir,
     inputs,
-    check=lambda: checks.score(_config(), runner_flags.run_config),
+    check=_count,
     other_inputs={'audio_dir': FLAGS.audio_dir},
   ) as folder:
     from audioset_ml.models import score_stage
@@ -73,6 +75,13 @@ def main(_) -> None:
     runs = runner_flags.run_config()
     folder.counts, folder.details = score_stage.score(_config(), folder.path, runs)
   print(f'{folder.path}: scores of {counted(folder.counts["clips"], "clip")}')
+
+
+def _count() -> dict[str, Any]:
+  """What --dry_run says."""
+  from audioset_ml.models.score_stage import count_inputs
+
+  return runner_flags.after_inputs(count_inputs(_config()))
 
 
 def _config():

@@ -15,11 +15,12 @@ With your own recordings as the events, a folder a class:
 """
 
 import dataclasses
+from typing import Any
 
 from absl import flags
 
 from audioset_ml.core.errors import InputError, counted
-from audioset_ml.entry import checks, stage
+from audioset_ml.entry import stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags('num_workers')
@@ -86,12 +87,18 @@ def main(argv):
     if FLAGS[name].value
   }
   with stage.output_folder(
-    FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: checks.soundscapes(config)
+    FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: _count(config)
   ) as folder:
     from audioset_ml.synthesis.writing import generate
 
     folder.counts.update(generate(config, folder.path, FLAGS.num_workers))
   _print_summary(folder)
+
+
+def _count(config) -> dict[str, Any]:
+  from audioset_ml.synthesis.writing import count_inputs
+
+  return count_inputs(config)
 
 
 def _value(name: str):

@@ -27,10 +27,10 @@ import pathlib
 
 from absl import flags
 
-from audioset_ml.core import folders, run_state
+from audioset_ml.core import folders, run_content, run_state
 from audioset_ml.core.errors import InputError
 from audioset_ml.core.input_files import read_text
-from audioset_ml.entry import stage
+from audioset_ml.entry import run_flags, stage
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', None, 'Folder to write.', required=True)
@@ -94,16 +94,16 @@ def main(_) -> int:
     raise InputError(f'{path}: is a file, but --output_dir must be a folder')
   _require_ours(path)
   with run_state.locked(path):
-    folders.write_atomically(path / run_state.FLAGS_FILE, stage.flag_text())
+    folders.write_atomically(path / run_content.FLAGS_FILE, run_flags.flag_text())
     failed = runs.run(trials, path, config)
   return 1 if failed else 0
 
 
 def _require_ours(path: pathlib.Path) -> None:
   """Raises InputError if a folder holds what no sweep wrote."""
-  flags_file = path / run_state.FLAGS_FILE
+  flags_file = path / run_content.FLAGS_FILE
   names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-  if names - run_state.APART and not (
+  if names - run_content.APART and not (
     flags_file.is_file() and 'audioset_ml.sweep ' in read_text(flags_file)
   ):
     raise InputError(f'{path}: holds files that no sweep wrote; choose another folder')

@@ -14,15 +14,29 @@ Example:
   tensorboard --logdir=teacher/logs
 """
 
+from typing import Any
+
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import checks, flag_groups, stage
+from audioset_ml.entry import flag_groups, run_flags, stage
 from audioset_ml.entry.train_flags import config as train_flags
+from audioset_ml.training.config import TrainConfig
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*flag_groups.passing(train_flags.GROUPS))
 train_flags.define()
+
+
+def _count(config: TrainConfig) -> dict[str, Any]:
+  """What --dry_run says."""
+  from audioset_ml.training.sources import open_sources
+
+  sources = open_sources(config)
+  # Not before: what is wrong with them is told without TensorFlow's start.
+  from audioset_ml.training.input_counts import count_inputs
+
+  return count_inputs(config, sources)
 
 
 def _is_chief() -> bool:
@@ -38,7 +52,7 @@ def main(_) -> None:
     FLAGS.output_dir,
     flag_groups.inputs(train_flags.GROUPS),
     FLAGS.seed,
-    check=lambda: checks.train(config),
+    check=lambda: _count(config),
     writes=_is_chief(),
   ) as folder:
     from audioset_ml.training.sources import open_sources
@@ -47,7 +61,7 @@ def main(_) -> None:
     # Not before: what is wrong with them is told without TensorFlow's start.
     from audioset_ml.training import loop
 
-    text = stage.flag_text()
+    text = run_flags.flag_text()
     folder.counts, folder.details = loop.train(config, folder.path, text, sources)
   print(
     f'{folder.path}: trained {counted(folder.counts["steps"], "step")}; the model is '

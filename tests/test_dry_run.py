@@ -95,6 +95,21 @@ def test_inputs_are_counted_and_nothing_is_written(
   assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+  ('stage', 'flags'),
+  [
+    ('enhance', '--records={records} --scores={scores}'),
+    ('prepare', 'LABELS --labels_only --records={records}'),
+  ],
+)
+def test_the_written_flagfile_repeats_the_stage(stage, flags, inputs, tmp_path):
+  """Though it names flags that have no effect beside others."""
+  out = f'--output_dir={tmp_path}/out'
+  run_stage_ok(stage, *arguments_of(flags, inputs), out)
+  again = run_stage_ok(stage, f'--flagfile={tmp_path}/out/flags.txt')
+  assert 'finished already with the same flags' in again
+
+
 BAD = [
   pytest.param(
     'prepare',

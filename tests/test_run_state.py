@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from audioset_ml.core import folders, run_state
+from audioset_ml.core import folders, run_content, run_state
 from audioset_ml.core.errors import InputError
 from audioset_ml.core.run_state import Flags
 
@@ -50,16 +50,16 @@ def finish(path, flags, text):
   """What a stage does: enters, writes, finishes."""
   if not run_state.enter(path, 'train', flags, {}, overwrite=True):
     return
-  folders.write_atomically(path / run_state.FLAGS_FILE, text)
+  folders.write_atomically(path / run_content.FLAGS_FILE, text)
   (path / 'model').write_text(text)
   (path / 'logs').mkdir(exist_ok=True)
   (path / 'logs' / 'events').write_text(text)
   folders.write_json(path / folders.RUN_FILE, {'stage': 'train', 'inputs': {}})
-  run_state.forget_replaced(path)
+  run_content.forget_replaced(path)
 
 
 def content_of(path):
-  names = ('model', 'logs/events', run_state.FLAGS_FILE)
+  names = ('model', 'logs/events', run_content.FLAGS_FILE)
   return [(path / name).read_text() for name in names]
 
 
@@ -102,13 +102,13 @@ def test_a_kill_while_the_old_content_is_brought_back_loses_none_of_it(
     (path / 'model').write_text('half')
     killed_at(number)
     try:
-      run_state.restore(path)
+      run_content.restore(path)
     except Killed:
       killed_at(0)
       # The same command fails again, this time in peace.
       run_state.enter(path, 'train', NEW, {}, overwrite=True)
       (path / 'model').write_text('half')
-      run_state.restore(path)
+      run_content.restore(path)
       assert content_of(path) == ['old'] * 3
       assert folders.is_finished(path)
     else:
@@ -122,13 +122,13 @@ def bring_up_to_date(path, text):
   if run_state.enter(path, 'train', OLD, {}, overwrite=False):
     (path / 'model').unlink(missing_ok=True)
   else:
-    run_state.reopen(path)
+    run_content.reopen(path)
     (path / 'model').unlink()
   (path / 'model').write_text(text)
   if text == 'fails':
     raise OSError(text)
   folders.write_json(path / folders.RUN_FILE, {'stage': 'train', 'inputs': {}})
-  run_state.forget_replaced(path)
+  run_content.forget_replaced(path)
 
 
 def test_a_kill_while_a_run_is_brought_up_to_date_loses_none_of_it(tmp_path, killed_at):
@@ -156,7 +156,7 @@ def test_a_kill_while_a_run_is_brought_up_to_date_loses_none_of_it(tmp_path, kil
     if not is_whole:
       with pytest.raises(OSError, match='fails'):
         bring_up_to_date(path, 'fails')
-      run_state.restore(path)
+      run_content.restore(path)
       assert content_of(path) == ['old'] * 3
       assert folders.is_finished(path)
     bring_up_to_date(path, 'new')
@@ -194,7 +194,7 @@ def test_another_command_after_a_kill_never_takes_what_was_set_aside(
         assert content_of(path) == ['new'] * 3
         found.add('new')
       else:
-        run_state.restore(path)
+        run_content.restore(path)
         assert content_of(path) == ['old'] * 3
         found.add('half')
     assert folders.is_finished(path)

@@ -1,46 +1,25 @@
 """What state an output folder is in: new, half done, finished, or another run's.
 
-`.inputs.json` says what the run started from: its flags, and fingerprints of its
-inputs. `.lock` keeps two processes apart. `.replaced` holds what --overwrite set aside
-until the new content is finished, `..replaced.partial` what it is just setting aside.
-A finished run that is brought up to date is set aside, too, as links to its files, made
-in `..linked.partial`.
-After a kill at any point the same call goes on, and every other finds the old content
-as it was, unless the new run has written something: what is set aside for a run that
-has not is brought back first.
+What a run started from, its flags and fingerprints of its inputs, is in `.inputs.json`;
+what else there is, `run_content` says. After a kill at any point the same call goes on,
+and every other finds the old content as it was, unless the new run has written
+something: what is set aside for a run that has not is brought back first.
 """
 
 import contextlib
 import dataclasses
 import datetime
-import errno
 import os
-import pathlib
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import audioset_ml
-from audioset_ml.core import folders, model_digests, paths
+from audioset_ml.core import folders, model_digests, paths, run_content
 from audioset_ml.core.errors import InputError
 from audioset_ml.core.input_files import read_json
 from audioset_ml.core.paths import Path
-
-FLAGS_FILE = 'flags.txt'
-
-_INPUTS_FILE = '.inputs.json'
-_LOCK_FILE = '.lock'
-_REPLACED = '.replaced'
-_LINKED = folders.partial_name('.linked')
-_BOOKKEEPING = {_INPUTS_FILE, FLAGS_FILE}
-# What is no content: our own, and what a kill leaves of the writing of it.
-APART = {
-  _LOCK_FILE,
-  _REPLACED,
-  _LINKED,
-  *map(folders.partial_name, (_REPLACED, *_BOOKKEEPING, folders.RUN_FILE)),
-}
+from audioset_ml.core.run_content import APART, BOOKKEEPING, INPUTS_FILE, LOCK_FILE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +67,7 @@ def locked(path: Path) -> Iterator[None]:
     path.mkdir(parents=True, exist_ok=True)
     # The folder may have been removed meanwhile: see `leave_no_trace`.
     with contextlib.suppress(FileNotFoundError):
-      lock = folders.locked_file(path / _LOCK_FILE, told)
+      lock = folders.locked_file(path / LOCK_FILE, told)
       break
   with lock:
     yield
@@ -112,14 +91,14 @@ def leave_no_trace(path: Path, made: Sequence[Path]) -> None:
     path: the folder.
     made: the folders that it has made; see `to_be_made`.
   """
-  kept = {*_BOOKKEEPING, *APART}
+  kept = {*BOOKKEEPING, *APART}
   if paths.is_remote(path) or any(
     names and (os.fspath(path) != parent or set(names) - kept)
     for parent, names in paths.walk(path)
   ):
     return
-  _delete([entry for entry in path.iterdir() if entry.name != _LOCK_FILE])
-  (path / _LOCK_FILE).unlink(missing_ok=True)
+  run_content.delete([entry for entry in path.iterdir() if entry.name != LOCK_FILE])
+  (path / LOCK_FILE).unlink(missing_ok=True)
   with contextlib.suppress(OSError):  # another process has just begun to use it
     for folder in made:
       folder.rmdir()
@@ -140,19 +119,20 @@ def look(
   Raises:
     InputError: as `enter`.
   """
-  content = _standing(path) if path.exists() else {}
+  content = run_content.standing(path) if path.exists() else {}
   # A run that failed before it wrote anything leaves no claim on the folder.
-  if not set(content) - _BOOKKEEPING:
+  if not set(content) - BOOKKEEPING:
     return 'new'
-  if _INPUTS_FILE not in content:
+  if INPUTS_FILE not in content:
     raise InputError(f'{path}: holds files that no stage wrote; choose another folder')
-  started = _read_started(content[_INPUTS_FILE])
+  started = _read_started(content[INPUTS_FILE])
   if (theirs := started.get('stage', stage)) != stage:
     raise InputError(f'{path}: was written by `{theirs}`; choose another --output_dir')
   difference = _difference(path, started, flags, inputs)
   if overwrite:
     # The same command again, after a kill, goes on; anything else starts anew.
-    goes_on = (path / _REPLACED).exists() and not _is_to_be_restored(path)
+    is_aside = run_content.is_set_aside(path)
+    goes_on = is_aside and not run_content.is_to_be_restored(path)
     return 'goes on' if goes_on and not difference else 'replaced'
   if difference:
     raise InputError(f'{path}: {difference}')
@@ -182,19 +162,19 @@ def enter(
     InputError: the folder holds another run, or files of another origin.
   """
   state = look(path, stage, flags, inputs, overwrite)
-  if _is_to_be_restored(path):
-    restore(path)
+  if run_content.is_to_be_restored(path):
+    run_content.restore(path)
   if state == 'finished':
-    forget_replaced(path)  # which a kill may have left
+    run_content.forget_replaced(path)  # which a kill may have left
     return False
   if state == 'replaced':
-    _set_aside(path)
+    run_content.set_aside(path)
   started = {
     'stage': stage,
     'flags': flags.lines,
     'inputs': {name: folders.fingerprint(value) for name, value in inputs.items()},
   }
-  folders.write_json(path / _INPUTS_FILE, started)
+  folders.write_json(path / INPUTS_FILE, started)
   return True
 
 
@@ -236,7 +216,7 @@ def is_current(path: Path) -> bool:
   if not folders.is_finished(path):
     return False
   try:
-    started = _read_started(path / _INPUTS_FILE)['inputs']
+    started = _read_started(path / INPUTS_FILE)['inputs']
     inputs = read_json(path / folders.RUN_FILE, {'inputs': {'*': object}})['inputs']
     now = {name: folders.fingerprint(value) for name, value in inputs.items()}
   except (InputError, TypeError):  # TypeError: of what is no path
@@ -274,111 +254,3 @@ def _difference(
       shown = value if isinstance(value, str) else ', '.join(value)
       return f'its --{name} ({shown}) has changed since; replace it with --overwrite'
   return ''
-
-
-def _content(path: Path) -> list[Path]:
-  """What is in a folder, in the order in which it may go.
-
-  What says that all is there goes first, what says whose it is last: a kill in between
-  leaves nothing that seems whole, or that seems nobody's.
-  """
-  ranks = {folders.RUN_FILE: -1, _INPUTS_FILE: 1}
-  found = [entry for entry in path.iterdir() if entry.name not in APART]
-  return sorted(found, key=lambda entry: ranks.get(entry.name, 0))
-
-
-def _standing(path: Path) -> dict[str, Path]:
-  """A folder's content by name, as if what is to be restored were: changes nothing."""
-  content = {entry.name: entry for entry in _content(path)}
-  if not _is_to_be_restored(path):
-    return content
-  if (aside := path / _REPLACED).exists():
-    return {entry.name: entry for entry in _content(aside)}
-  return content | {entry.name: entry for entry in _content(_moving(path))}
-
-
-def _is_to_be_restored(path: Path) -> bool:
-  """Whether old content is set aside, or on its way, for a run that wrote nothing."""
-  if (path / _REPLACED).exists():
-    return not {entry.name for entry in _content(path)} - _BOOKKEEPING
-  return _moving(path).exists()
-
-
-def _moving(path: Path) -> Path:
-  """Where content is on its way to be set aside, or back."""
-  return path / folders.partial_name(_REPLACED)
-
-
-def _set_aside(path: Path) -> None:
-  """Moves the content out of the way, until the new one is finished."""
-  aside, moving = path / _REPLACED, _moving(path)
-  if aside.exists():  # of a run that was killed: the oldest content is worth keeping
-    _delete(_content(path))
-    return
-  moving.mkdir()
-  for entry in _content(path):
-    entry.rename(moving / entry.name)
-  moving.rename(aside)
-
-
-def reopen(path: pathlib.Path) -> None:
-  """Makes a finished run one that goes on, and sets aside what it holds.
-
-  Its files stay where they are, and links to them are set aside: steps that hold are
-  kept, and files that change must be written anew, not into.
-  """
-  aside, linked = path / _REPLACED, path / _LINKED
-  if folders.is_finished(path) and not aside.exists():
-    try:
-      paths.delete_tree(linked)  # which a kill may have left
-      linked.mkdir()
-      for entry in _content(path):
-        _link_tree(entry, linked / entry.name)
-      linked.rename(aside)
-    except OSError:
-      paths.delete_tree(linked)
-      raise
-  (path / folders.RUN_FILE).unlink(missing_ok=True)
-
-
-def _link_tree(source: pathlib.Path, target: pathlib.Path) -> None:
-  """Links a file, or all files of a folder; copies them where there are no links."""
-  if source.is_dir() and not source.is_symlink():
-    target.mkdir()
-    for entry in source.iterdir():
-      _link_tree(entry, target / entry.name)
-    return
-  try:
-    os.link(source, target, follow_symlinks=False)
-  except OSError as error:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-      raise
-    shutil.copy2(source, target, follow_symlinks=False)
-
-
-def discard(path: Path) -> None:
-  """Deletes a run's content, so that the folder is as one that it had just entered."""
-  _delete([entry for entry in _content(path) if entry.name not in _BOOKKEEPING])
-
-
-def restore(path: Path) -> None:
-  """Brings back what was set aside, when the new run failed."""
-  aside, moving = path / _REPLACED, _moving(path)
-  if aside.exists():
-    _delete(_content(path))
-    aside.rename(moving)
-  if moving.exists():
-    for entry in reversed(_content(moving)):
-      entry.rename(path / entry.name)
-    paths.delete_tree(moving)
-
-
-def forget_replaced(path: Path) -> None:
-  """Deletes what was set aside, when the new run has finished."""
-  for aside in (path / _REPLACED, _moving(path), path / _LINKED):
-    paths.delete_tree(aside)
-
-
-def _delete(entries: Sequence[Path]) -> None:
-  for entry in entries:
-    paths.delete_tree(entry)

@@ -1,1 +1,1 @@
-"""What the commands share: how a stage runs, groups of flags, their checks and help."""
+"""What the commands share: how a stage runs, what it opens, groups of flags, --help."""

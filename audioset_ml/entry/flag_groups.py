@@ -43,7 +43,7 @@ class Flag:
   """A flag, and the field that it fills.
 
   Attributes:
-    fills: the dataclass.
+    fills: the dataclass; None for what the entry point itself makes use of.
     name: the flag's.
     meaning: what --help says.
     field: the field, if it is called otherwise than the flag.
@@ -58,7 +58,7 @@ class Flag:
     is_passing: whether it changes how the stage runs, and not what it writes.
   """
 
-  fills: type
+  fills: type | None
   name: str
   meaning: str
   _: dataclasses.KW_ONLY
@@ -75,6 +75,10 @@ class Flag:
 
   def __post_init__(self):
     object.__setattr__(self, 'field', self.field or self.name)
+    if self.fills is None:
+      if self.default is _OF_FIELD:
+        raise ValueError(f'--{self.name}: a flag that fills nothing needs a default')
+      return
     fields = {field.name: field for field in dataclasses.fields(self.fills)}
     if self.field not in fields:
       raise ValueError(f'--{self.name}: {self.fills.__name__} has no {self.field}')

@@ -1,34 +1,51 @@
 """The flags that group classes by how frequent they are (ML20 VII-C)."""
 
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from absl import flags
-
-if TYPE_CHECKING:
-  from audioset_ml.evaluation.comparison import PriorGroups
-
-FLAGS = flags.FLAGS
-GROUP_NAMES = ('large_prior', 'small_prior')
-NAMES = ('prior_records', *GROUP_NAMES)
+from audioset_ml.entry import flag_groups
+from audioset_ml.entry.flag_groups import Flag, Group, Need
+from audioset_ml.evaluation.evaluate_config import PriorGroups
 
 
-def define_prior_flags() -> None:
-  """Defines the flags as flags of the calling entry point."""
-  flags.DEFINE_string(
-    'prior_records',
-    '',
-    'Records, of the train set say, that tell how frequent each class is; empty for '
-    'the evaluated ones.',
+def prior_flags(
+  fills: type | None = None,
+  *,
+  records_need: Need | None = None,
+  groups_need: Need | None = None,
+) -> tuple[Flag, ...]:
+  """The flags.
+
+  Args:
+    fills: what has a field `prior_records`; None for nothing.
+    records_need, groups_need: without which they do nothing.
+  """
+  return (
+    Flag(
+      fills,
+      'prior_records',
+      'Records, of the train set say, that tell how frequent each class is; empty for '
+      'the evaluated ones.',
+      default='',
+      needs=records_need,
+      is_input=True,
+    ),
+    Flag(
+      PriorGroups,
+      'large_prior',
+      'Classes above are a group of their own.',
+      field='large',
+      needs=groups_need,
+    ),
+    Flag(
+      PriorGroups,
+      'small_prior',
+      'Classes below are another.',
+      field='small',
+      needs=groups_need,
+    ),
   )
-  flags.DEFINE_float('large_prior', 0.01, 'Classes above are a group of their own.')
-  flags.DEFINE_float('small_prior', 0.00325, 'Classes below are another.')
-  for name in NAMES:
-    FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
 
 
-def prior_groups() -> 'PriorGroups':
-  """What the flags say."""
-  from audioset_ml.evaluation.comparison import PriorGroups
-
-  return PriorGroups(FLAGS.large_prior, FLAGS.small_prior)
+def prior_groups(groups: Sequence[Group]) -> PriorGroups:
+  """What the flags say, in the groups that they are of."""
+  return PriorGroups(**flag_groups.values(groups, PriorGroups))

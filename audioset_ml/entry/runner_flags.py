@@ -4,7 +4,7 @@ Its processes on this machine, or a runner of Apache Beam.
 """
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -36,6 +36,18 @@ def define_runner_flags(workers: bool = True) -> None:
   flags.DEFINE_list('beam_args', [], "Options of --runner's Beam, with their dashes.")
   for name in NAMES if workers else NAMES[1:]:
     FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[name])
+
+
+def after_inputs(counts: dict[str, Any]) -> dict[str, Any]:
+  """What --dry_run has counted, once the work can be done where the flags say.
+
+  What is wrong with the inputs, which were opened to count, is told of first.
+
+  Raises:
+    InputError: as `run_config`.
+  """
+  run_config()
+  return counts
 
 
 def run_config() -> 'RunConfig':

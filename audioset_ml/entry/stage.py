@@ -11,7 +11,6 @@ import io
 import itertools
 import logging as python_logging
 import os
-import pathlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,18 +18,21 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from audioset_ml.core import error_messages, folders, paths, pipes, quiet, run_state
+from audioset_ml.core import (
+  error_messages,
+  folders,
+  paths,
+  pipes,
+  quiet,
+  run_content,
+  run_state,
+)
 from audioset_ml.core.errors import InputError, NothingUsableError, UnfinishedError
 from audioset_ml.core.provenance import version_text
-from audioset_ml.entry import flag_help
+from audioset_ml.entry import flag_help, run_flags
 from audioset_ml.entry import inputs as stage_inputs
 
 FLAGS = flags.FLAGS
-
-
-# Flags that change how a stage runs, not what it writes.
-_passing_flags = {'overwrite', 'dry_run'}
-
 
 _HELP = {'--help', '-help', '--helpshort', '-helpshort', '-h'}
 _FULL_HELP = {'--helpfull', '-helpfull'}
@@ -63,7 +65,7 @@ def define_folder_flags(*passing: str, output_dir: str | None = None) -> None:
     *passing: the stage's flags that don't change what it writes (worker counts, say).
     output_dir: the default folder; None makes the flag required.
   """
-  _passing_flags.update(passing)
+  run_flags.leave_out(*passing)
   flags.DEFINE_string('output_dir', output_dir, 'Folder to write.')
   flags.DEFINE_bool(
     'overwrite', False, 'Replace what --output_dir holds from another run.'
@@ -180,7 +182,7 @@ def output_folder(
     output_dir: the folder.
     inputs: paths that the stage reads, by the names of their flags.
     seed: the stage's seed, for run.json.
-    check: what --dry_run does instead: opens the inputs and counts (see `checks`).
+    check: what --dry_run does instead: opens the inputs and counts.
     writes: whether this process writes the folder; of several that work on one stage
       together, one does.
     remote: whether the stage can write to other file systems than the disk's.
@@ -217,7 +219,7 @@ def output_folder(
     return
   made = run_state.to_be_made(path)
   with run_state.locked(path):
-    entering = (path, _stage_name(), _comparable_flags(), inputs, FLAGS.overwrite)
+    entering = _entering(path, inputs)
     new = run_state.look(*entering) == 'new'
     folder, start = StageFolder(path), time.time()
     was_finished = False
@@ -226,35 +228,41 @@ def output_folder(
       if changed := changes(path):
         print(changed, flush=True)
         was_finished = folders.is_finished(path)
-        run_state.reopen(path)
+        run_content.reopen(path)
       elif not is_due:
         done = (
           f'{path}: finished already with the same flags; --overwrite makes it anew'
         )
         raise _NothingToDo('\n'.join(filter(None, [done, finished(path)])))
-      folders.write_atomically(path / run_state.FLAGS_FILE, flag_text())
+      folders.write_atomically(path / run_content.FLAGS_FILE, run_flags.flag_text())
       yield folder
       details = {'counts': folder.counts, **folder.details}
-      run_state.finish(path, _stage_name(), inputs, seed, start, details)
+      run_state.finish(path, run_flags.stage_name(), inputs, seed, start, details)
     except _NothingToDo:
       raise
     except UnfinishedError:
       if was_finished:  # which is worth more than what is there of the new
-        run_state.restore(path)
+        run_content.restore(path)
       raise
     except Exception as error:
       if isinstance(error, NothingUsableError):
-        run_state.discard(path)
-      run_state.restore(path)
+        run_content.discard(path)
+      run_content.restore(path)
       if new:
         run_state.leave_no_trace(path, made)
       raise
-    run_state.forget_replaced(path)
+    run_content.forget_replaced(path)
+
+
+def _entering(path: paths.Path, inputs: dict[str, Any]) -> tuple:
+  """What `run_state` is told of the run that is to enter a folder."""
+  run = run_flags.stage_name(), run_flags.comparable_flags()
+  return path, *run, inputs, FLAGS.overwrite
 
 
 def require_inputs(inputs: dict[str, Any]) -> None:
   """Raises InputError for the first input that is not there; see `inputs.require`."""
-  stage_inputs.require(inputs, _stage_name())
+  stage_inputs.require(inputs, run_flags.stage_name())
 
 
 def end_dry_run(counts: dict[str, Any], outlook: str) -> None:
@@ -264,21 +272,18 @@ def end_dry_run(counts: dict[str, Any], outlook: str) -> None:
     counts: by name.
     outlook: what the run would write.
   """
-  lines = [f'{name}: {_readable(count)}' for name, count in counts.items()]
+  lines = [
+    f'{name}: {count:,}' if isinstance(count, int) else f'{name}: {count}'
+    for name, count in counts.items()
+  ]
   raise _NothingToDo('\n'.join([*lines, outlook, 'dry run: nothing was written']))
-
-
-def _readable(count: Any) -> str:
-  return f'{count:,}' if isinstance(count, int) else str(count)
 
 
 def _outlook(
   path: paths.Path, inputs: dict[str, Any], changes: Callable[[paths.Path], str]
 ) -> str:
   """What a run would do to its folder; an error if it could not."""
-  state = run_state.look(
-    path, _stage_name(), _comparable_flags(), inputs, FLAGS.overwrite
-  )
+  state = run_state.look(*_entering(path, inputs))
   if not paths.is_remote(path):
     there = path
     while not there.exists():
@@ -293,38 +298,3 @@ def _outlook(
     'replaced': 'would be replaced',
     'finished': 'finished already with the same flags',
   }[state]
-
-
-def flag_text() -> str:
-  """The flagfile that repeats the stage."""
-  lines = [line for flag in _own_flags() for line in flag.serialize().splitlines()]
-  text = f'# python -m audioset_ml.{_stage_name()} --flagfile=<this file>\n'
-  return text + ''.join(f'{line}\n' for line in lines if line)
-
-
-def _stage_name() -> str:
-  spec = getattr(sys.modules['__main__'], '__spec__', None)
-  name = spec.name if spec else pathlib.Path(sys.argv[0]).stem
-  return name.removesuffix('.__main__').rpartition('.')[2]
-
-
-def _own_flags() -> list[flags.Flag]:
-  """The stage's flags that say what it writes, those of absl itself left out."""
-  own = FLAGS.get_key_flags_for_module(sys.argv[0])
-  own = [flag for flag in own if flag.name not in _passing_flags]
-  return sorted(
-    (flag for flag in own if flag.value is not None), key=lambda flag: flag.name
-  )
-
-
-def _comparable_flags() -> run_state.Flags:
-  """Without where the folder is, and how paths are spelled at their end."""
-  lines, defaults = [], set()
-  for flag in _own_flags():
-    if flag.name != 'output_dir':
-      # One flag's lines stay in their order: that of a sweep's stages, for one.
-      found = [line.rstrip('/') for line in flag.serialize().splitlines() if line]
-      lines += found
-      if flag.value == flag.default:
-        defaults.update(found)
-  return run_state.Flags(tuple(lines), frozenset(defaults))

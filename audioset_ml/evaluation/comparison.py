@@ -9,7 +9,8 @@ import pandas as pd
 
 from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import bootstrap
-from audioset_ml.evaluation.files import STRONG_PREFIX, EvaluatedModel, Resampling
+from audioset_ml.evaluation.evaluate_config import PriorGroups, Resampling
+from audioset_ml.evaluation.files import STRONG_PREFIX, EvaluatedModel
 from audioset_ml.records.folder import RecordsFolder
 
 # By which evaluations of other labels are told.
@@ -31,30 +32,6 @@ COMPARED = {
   },
   'strong': {'d_prime': 'd_prime', 'lwlrap': 'lwlrap'},
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class PriorGroups:
-  """ML20's groups of classes: priors above `large`, below `small`, between the two."""
-
-  large: float = 0.01
-  small: float = 0.00325
-
-  def __post_init__(self):
-    if not 0 <= self.small <= self.large <= 1:
-      raise InputError(
-        f'priors of {self.small:g} (small) and {self.large:g} (large) divide no '
-        'classes: 0 <= small <= large <= 1'
-      )
-
-  def of(self, priors: np.ndarray) -> np.ndarray:
-    """Each class's group: large, medium or small; '' where the prior is unknown."""
-    names = np.select(
-      [np.isnan(priors), priors > self.large, priors < self.small],
-      ['', 'large', 'small'],
-      'medium',
-    )
-    return names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +59,20 @@ class Comparison:
     return {**self.summary, 'groups': rows.to_dict('records')}
 
 
+def group_of(priors: np.ndarray, groups: PriorGroups) -> np.ndarray:
+  """Each class's group: large, medium or small; '' where the prior is unknown.
+
+  Args:
+    priors: each class's share of clips; NaN where it is unknown. Shape [classes].
+    groups: where one group ends and the next begins.
+  """
+  return np.select(
+    [np.isnan(priors), priors > groups.large, priors < groups.small],
+    ['', 'large', 'small'],
+    'medium',
+  )
+
+
 def compare(
   baseline: EvaluatedModel,
   model: EvaluatedModel,
@@ -107,7 +98,7 @@ def compare(
   if priors is None:
     priors = _evaluated_priors(model)
   table['prior'] = priors
-  table['group'] = (groups or PriorGroups()).of(priors)
+  table['group'] = group_of(priors, groups or PriorGroups())
   summary: dict[str, dict[str, dict[str, Any]]] = {}
   for section in sections:
     prefix = STRONG_PREFIX if section == 'strong' else ''

@@ -1,14 +1,28 @@
-"""What `evaluate` is asked to do."""
+"""What `evaluate` is asked to do, as plain values."""
 
 import dataclasses
 import math
 
 from audioset_ml.core.errors import InputError
-from audioset_ml.evaluation.comparison import PriorGroups
-from audioset_ml.evaluation.files import Resampling
 
 F1 = 'f1'
 _FEWEST_REPLICATES = 20
+# What one can choose by, and what the table of candidates shows.
+SELECT_METRICS = (
+  'd_prime',
+  'lwlrap',
+  'map',
+  'd_prime_implicit',
+  'strong_d_prime',
+  'strong_lwlrap',
+)
+HOW = {
+  'validation': 'chosen on validation clips, reported on the test clips',
+  'test': (
+    "best on the test clips themselves (ML20's way, its footnote 2): optimistic, for "
+    'the choice has seen what it is reported on'
+  ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +54,55 @@ class Criterion:
         f'for {text!r}'
       )
     return cls(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Resampling:
+  """A bootstrap: how many replicates, and from which seed."""
+
+  replicates: int
+  seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class PriorGroups:
+  """ML20's groups of classes: priors above `large`, below `small`, between the two."""
+
+  large: float = 0.01
+  small: float = 0.00325
+
+  def __post_init__(self):
+    if not 0 <= self.small <= self.large <= 1:
+      raise InputError(
+        f'priors of {self.small:g} (small) and {self.large:g} (large) divide no '
+        'classes: 0 <= small <= large <= 1'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class SelectConfig:
+  """How one of several candidates is chosen.
+
+  Attributes:
+    metric: one of SELECT_METRICS.
+    on: validation, or test for the papers' way.
+    validation_list: a file that lists the validation clips; '' for folds.
+    validation_folds: without a list, how many folds there are; the first is for
+      validation.
+  """
+
+  metric: str = 'lwlrap'
+  on: str = 'validation'
+  validation_list: str = ''
+  validation_folds: int = 2
+
+  def __post_init__(self):
+    for name, value, choices in (
+      ('metric', self.metric, SELECT_METRICS),
+      ('on', self.on, tuple(HOW)),
+    ):
+      if value not in choices:
+        raise InputError(f'{name} is {value!r}: choose from {", ".join(choices)}')
 
 
 @dataclasses.dataclass(frozen=True)

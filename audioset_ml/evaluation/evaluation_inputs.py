@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +12,15 @@ from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import detection, files
 from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_clips
 from audioset_ml.evaluation.comparison import require_comparable
-from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.evaluation.evaluate_config import EvaluateConfig, SelectConfig
 from audioset_ml.evaluation.hard_negatives import HardNegatives
 from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
 from audioset_ml.evaluation.score_propagation import ScorePropagation
 from audioset_ml.evaluation.scores_source import have_patches, score_config
-from audioset_ml.evaluation.selection import SelectConfig
+from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.ontology import Ontology
+from audioset_ml.models.score_stage import open_inputs as open_models
 from audioset_ml.models.score_stage import require_models
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import models_of, read_patch_scores, read_scores
@@ -107,6 +109,26 @@ def open_inputs(
   return EvaluationInputs(
     records, curve_classes, test, validation, lost, ontology, baseline, hard, adjustment
   )
+
+
+def count_inputs(
+  config: EvaluateConfig, select: SelectConfig | None = None
+) -> dict[str, Any]:
+  """What `--dry_run` says: opens what the stage would open, and counts."""
+  inputs = open_inputs(config, select)
+  found: dict[str, Any] = {'clips': len(inputs.test), 'clips lost': len(inputs.lost)}
+  if select is not None:
+    parts = {'validation clips': inputs.validation, 'test clips': inputs.test}
+    found |= {name: len(clips) for name, clips in parts.items()}
+  truth = Truth.read(inputs.records, config.framed_tsv)
+  for path in config.models:
+    open_models(score_config(config, (path,)))
+  return {
+    **found,
+    'classes': inputs.records.num_classes,
+    'strong labels': 'yes' if truth.has_frames else 'no',
+    'models': len(config.models or config.scores),
+  }
 
 
 def _require_candidates(

@@ -23,12 +23,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files, folders
 from audioset_ml.core.array_files import Arrays
 from audioset_ml.core.errors import InputError, RecordError, brief, counted, shown
 from audioset_ml.core.input_files import fault_of_form, read_json, unreadable
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import Detection
+from audioset_ml.evaluation.evaluate_config import Resampling
 from audioset_ml.evaluation.result import Evaluation, Replicates
 
 METRICS_FILE = 'metrics.json'
@@ -68,14 +69,6 @@ _METRICS_FORM = {
   'selection?': dict,
   'comparison?': dict,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Resampling:
-  """A bootstrap: how many replicates, and from which seed."""
-
-  replicates: int
-  seed: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +168,7 @@ def load_evaluation(path: str | os.PathLike) -> EvaluatedModel:
       raise ValueError(f'{METRICS_FILE} has neither weak nor strong')
     if ('intervals' in content) != ('bootstrap' in content):
       raise ValueError(f'{METRICS_FILE} has but one of intervals and bootstrap')
-    per_class = folders.read_csv(folder / PER_CLASS_FILE)
+    per_class = csv_files.read_csv(folder / PER_CLASS_FILE)
     if fault := _fault_of_classes(per_class, sections[0]['classes']):
       raise ValueError(f'{PER_CLASS_FILE} {fault}')
   except (OSError, ValueError) as error:
@@ -219,7 +212,7 @@ def read_table(
     RecordError: it can't be read, or lacks some of these columns, or numbers in them.
   """
   try:
-    table = folders.read_csv(pathlib.Path(path) / file, texts)
+    table = csv_files.read_csv(pathlib.Path(path) / file, texts)
     if lacking := set(columns) - set(table):
       raise ValueError(f'no column {min(lacking)}')
     for column in columns:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from audioset_ml.core.errors import LabelError
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.formats import PRESENT
 from audioset_ml.labels.framing import FrameGrid
+from audioset_ml.labels.label_rows import PRESENT
 from audioset_ml.labels.ontology import ancestor_labels
 from audioset_ml.labels.unmarked import UnmarkedLabels
 

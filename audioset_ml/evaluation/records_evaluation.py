@@ -15,9 +15,13 @@ from audioset_ml.core.errors import InputError, counted
 from audioset_ml.evaluation import curves, files, selection
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
 from audioset_ml.evaluation.comparison import compare, priors_of
-from audioset_ml.evaluation.evaluate_config import Criterion, EvaluateConfig
+from audioset_ml.evaluation.evaluate_config import (
+  Criterion,
+  EvaluateConfig,
+  SelectConfig,
+)
 from audioset_ml.evaluation.evaluation_inputs import EvaluationInputs, open_inputs
-from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
+from audioset_ml.evaluation.labelled_clips import LabelledClips
 from audioset_ml.evaluation.scores_source import (
   describe_scores,
   have_patches,
@@ -25,6 +29,7 @@ from audioset_ml.evaluation.scores_source import (
   open_scores,
 )
 from audioset_ml.evaluation.thresholds import THRESHOLDS_FILE, choose_thresholds
+from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.records.scores import ClipScores
 
@@ -39,7 +44,7 @@ _DEFAULT_CURVES = 6
 def evaluate_records(
   config: EvaluateConfig,
   output_dir: str | os.PathLike,
-  select: selection.SelectConfig | None = None,
+  select: SelectConfig | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """Writes the files of an evaluation (`files`), and the scores, into a folder.
 
@@ -181,7 +186,7 @@ def _unmarked_note(unmarked: int, config: EvaluateConfig) -> str:
 
 def _select(
   config: EvaluateConfig,
-  select: selection.SelectConfig,
+  select: SelectConfig,
   truth: Truth,
   parts: dict[str, LabelledClips],
   output: pathlib.Path,

@@ -4,7 +4,6 @@ ML20 chooses on the test clips themselves (its footnote 2); SL21 on held-out one
 are offered, and what was done is said beside the result.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,51 +11,9 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml.core.errors import InputError
+from audioset_ml.evaluation.evaluate_config import HOW, SELECT_METRICS, SelectConfig
 from audioset_ml.evaluation.files import STRONG_PREFIX
 from audioset_ml.evaluation.result import Evaluation
-
-# What one can choose by, and what the table of candidates shows.
-SELECT_METRICS = (
-  'd_prime',
-  'lwlrap',
-  'map',
-  'd_prime_implicit',
-  'strong_d_prime',
-  'strong_lwlrap',
-)
-HOW = {
-  'validation': 'chosen on validation clips, reported on the test clips',
-  'test': (
-    "best on the test clips themselves (ML20's way, its footnote 2): optimistic, for "
-    'the choice has seen what it is reported on'
-  ),
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class SelectConfig:
-  """How one of several candidates is chosen.
-
-  Attributes:
-    metric: one of SELECT_METRICS.
-    on: validation, or test for the papers' way.
-    validation_list: a file that lists the validation clips; '' for folds.
-    validation_folds: without a list, how many folds there are; the first is for
-      validation.
-  """
-
-  metric: str = 'lwlrap'
-  on: str = 'validation'
-  validation_list: str = ''
-  validation_folds: int = 2
-
-  def __post_init__(self):
-    for name, value, choices in (
-      ('metric', self.metric, SELECT_METRICS),
-      ('on', self.on, tuple(HOW)),
-    ):
-      if value not in choices:
-        raise InputError(f'{name} is {value!r}: choose from {", ".join(choices)}')
 
 
 def values_of(sections: dict[str, Evaluation]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from audioset_ml.audio.decoding import sound_blocks
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files, folders
 from audioset_ml.core.errors import InputError
 from audioset_ml.core.progress import progress_bar
 from audioset_ml.finetuning.contents import SAMPLE_RATE
@@ -152,7 +152,7 @@ def write_labels(
     text = 'segment_id\tlabel\tpresent\n' + ''.join(said)
     folders.write_atomically(folder / EXPLICIT_FILE, text)
   header = ('clip_id', 'recording', 'start', 'end', 'group')
-  folders.write_csv(folder / CLIPS_FILE, header, rows)
+  csv_files.write_csv(folder / CLIPS_FILE, header, rows)
 
 
 def _write_audio(folder: pathlib.Path, clips: Sequence[Clip]) -> None:

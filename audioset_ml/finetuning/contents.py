@@ -12,7 +12,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from audioset_ml.audio.decoding import sound_blocks
-from audioset_ml.core import file_states, folders, hashing
+from audioset_ml.core import csv_files, file_states, folders, hashing
 from audioset_ml.core.errors import AudioError, InputError, counted
 from audioset_ml.core.progress import progress_bar
 from audioset_ml.finetuning.recordings import Recording, gathered, some
@@ -126,7 +126,7 @@ def write_recordings(
     (one.name, *dataclasses.astuple(contents[one.name]), *_said(one))
     for one in recordings
   ]
-  folders.write_csv(
+  csv_files.write_csv(
     folder / RECORDINGS_FILE,
     ('file', *(field.name for field in dataclasses.fields(Content)), *_SAID),
     rows,

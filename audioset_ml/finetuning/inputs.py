@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import pathlib
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files
 from audioset_ml.core.errors import InputError, agreeing, counted, printable
 from audioset_ml.finetuning import clips as clips_
 from audioset_ml.finetuning import contents as contents_
@@ -189,7 +189,7 @@ def changes(inputs: Inputs, output_dir: pathlib.Path) -> str:
 def write(inputs: Inputs, output_dir: pathlib.Path) -> None:
   """Writes what recordings there are, and which were left out and why."""
   contents_.write_recordings(output_dir, inputs.listed, inputs.contents)
-  folders.write_csv_if_any(
+  csv_files.write_csv_if_any(
     output_dir / contents_.SKIPPED_FILE,
     ('problem',),
     [(problem,) for problem in inputs.skipped],

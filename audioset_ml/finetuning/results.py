@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files, folders
 from audioset_ml.evaluation.result import json_number
 from audioset_ml.finetuning import measures
 from audioset_ml.finetuning.clips import Clip
@@ -177,9 +177,9 @@ def write(
     for row, clip_id in enumerate(outcome.clip_ids)
   ]
   header = ('recording', 'start', 'end', 'fold', 'labels', 'best', 'score', 'right')
-  folders.write_csv(path / PREDICTIONS_FILE, header, rows)
+  csv_files.write_csv(path / PREDICTIONS_FILE, header, rows)
   table = () if results.confusions is None else results.confusions.tolist()
-  folders.write_csv_if_any(
+  csv_files.write_csv_if_any(
     path / CONFUSIONS_FILE,
     ('class \\ taken for', *class_map.names),
     [(name, *row) for name, row in zip(class_map.names, table, strict=False)],

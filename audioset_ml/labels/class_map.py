@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Iterator
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files
 from audioset_ml.core.errors import LabelError, counted, has_control, shown
 from audioset_ml.core.input_files import read_rows, read_text
 from audioset_ml.core.paths import as_path
@@ -104,7 +104,7 @@ class ClassMap:
   def write(self, path: str | os.PathLike) -> None:
     """Writes the map as AudioSet's `class_labels_indices.csv`."""
     rows = zip(range(len(self)), self.mids, self.names, strict=True)
-    folders.write_csv(as_path(path), HEADER, rows)
+    csv_files.write_csv(as_path(path), HEADER, rows)
 
 
 def _rows(path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:

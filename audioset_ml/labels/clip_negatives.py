@@ -27,8 +27,9 @@ from audioset_ml.labels import unmarked
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import normal
 from audioset_ml.labels.file_forms import id_of_file
-from audioset_ml.labels.formats import TOLERANCE, StrongFile
+from audioset_ml.labels.formats import StrongFile
 from audioset_ml.labels.framing import FrameGrid
+from audioset_ml.labels.label_rows import TOLERANCE
 from audioset_ml.labels.states import PRESENT_STATES
 from audioset_ml.labels.text_columns import read_lines
 from audioset_ml.labels.unmarked import UnmarkedLabels

@@ -19,7 +19,6 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -27,10 +26,19 @@ import pyarrow.csv
 from audioset_ml.core import folders
 from audioset_ml.core.errors import LabelError, shown
 from audioset_ml.core.paths import as_path
-from audioset_ml.labels import clip_ids, file_forms, label_names
+from audioset_ml.labels import clip_ids, file_forms
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_ids import right_ids
 from audioset_ml.labels.file_forms import FileForm
+from audioset_ml.labels.label_rows import (
+  NOT_PRESENT,
+  PRESENT,
+  TIMES,
+  UNSURE,
+  with_labels,
+  with_presence,
+  with_times,
+)
 from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.table_rows import split_rows
 from audioset_ml.labels.text_columns import (
@@ -38,17 +46,14 @@ from audioset_ml.labels.text_columns import (
   columns_of,
   read_header,
   read_lines,
-  times_of,
   with_decimal_points,
   without_comments,
 )
 from audioset_ml.labels.wrong_rows import WrongRows
 
-TIMES = ('start_time_seconds', 'end_time_seconds')
 STRONG_COLUMNS = ('segment_id', *TIMES, 'label')
 EXPLICIT_COLUMNS = ('segment_id', 'label', 'present')
 FRAMED_COLUMNS = (*STRONG_COLUMNS, 'present')
-PRESENT, NOT_PRESENT, UNSURE = 'PRESENT', 'NOT_PRESENT', 'UNSURE'
 # What is said of a whole clip, and what is then known of its label.
 STATE_OF = {
   PRESENT: LabelState.EXPLICIT_POSITIVE,
@@ -64,9 +69,6 @@ _NOT_WHOLE = (
   f'its labels have times ({", ".join(TIMES)}), but labels of whole clips are needed '
   'here: what is absent from a second may be present in the clip'
 )
-
-# Times in the files are rounded to thousandths of a second.
-TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +126,8 @@ def read_strong_file(
   both = silent[silent.isin(first)]
   what = [f'says that {c} holds nothing, but row {row_of[c]} does not' for c in both]
   wrong_rows.add(path, both.index, what)
-  events = _with_labels(path, table[~empty], class_map, wrong_rows, names)
-  events = _with_times(path, events, wrong_rows, clip_seconds)
+  events = with_labels(path, table[~empty], class_map, wrong_rows, names)
+  events = with_times(path, events, wrong_rows, clip_seconds)
   wrong_rows.settle()
   return StrongFile(events, silent[~silent.isin(first)].drop_duplicates())
 
@@ -158,8 +160,8 @@ def read_explicit_tsv(
   wrong_rows = wrong_rows or WrongRows()
   refused = dict.fromkeys(TIMES, _NOT_WHOLE)
   table = _read_tsv(path, EXPLICIT_COLUMNS, wrong_rows, refused)
-  table = _with_labels(path, table, class_map, wrong_rows)
-  table = _with_presence(path, table, wrong_rows, tuple(STATE_OF))
+  table = with_labels(path, table, class_map, wrong_rows)
+  table = with_presence(path, table, wrong_rows, tuple(STATE_OF))
   wrong_rows.settle()
   return table
 
@@ -198,9 +200,9 @@ def read_framed_tsv(
   """
   wrong_rows = wrong_rows or WrongRows()
   table = _read_tsv(path, FRAMED_COLUMNS, wrong_rows)
-  table = _with_labels(path, table, class_map, wrong_rows, names)
-  table = _with_times(path, table, wrong_rows, clip_seconds)
-  table = _with_presence(path, table, wrong_rows, (PRESENT, NOT_PRESENT))
+  table = with_labels(path, table, class_map, wrong_rows, names)
+  table = with_times(path, table, wrong_rows, clip_seconds)
+  table = with_presence(path, table, wrong_rows, (PRESENT, NOT_PRESENT))
   wrong_rows.settle()
   return table
 
@@ -277,30 +279,6 @@ def _read_tsv(
   return table.loc[ids.index].assign(segment_id=ids)
 
 
-def _with_labels(
-  path: str | os.PathLike,
-  table: pd.DataFrame,
-  class_map: ClassMap | None,
-  wrong_rows: WrongRows,
-  names: ClassMap | None = None,
-) -> pd.DataFrame:
-  """The rows with a label; with a class map, one of its own, by mid or by name."""
-  empty = table.index[table['label'] == '']
-  wrong_rows.add(path, empty, ['an empty label'] * len(empty))
-  table = table[table['label'] != '']
-  if names := names or class_map:
-    table = table.assign(label=label_names.by_mid(table['label'], names))
-  if class_map is None:
-    return table
-  return wrong_rows.keep_known(
-    path,
-    table,
-    'label',
-    class_map.mids,
-    say=lambda label: label_names.fault(label, class_map),
-  )
-
-
 def _header(line: str) -> tuple[str, list[str]]:
   """A header's separator, which should be a tab, and the columns that it names."""
   for separator in SEPARATORS:
@@ -309,74 +287,3 @@ def _header(line: str) -> tuple[str, list[str]]:
       return separator, names
   separator = max(SEPARATORS, key=line.count)
   return separator, columns_of(line, separator)
-
-
-def _with_times(
-  path: str | os.PathLike,
-  table: pd.DataFrame,
-  wrong_rows: WrongRows,
-  clip_seconds: float | pd.Series | None,
-) -> pd.DataFrame:
-  """The table with its times as numbers; rows with wrong ones are reported."""
-  times = times_of(path, table, TIMES, wrong_rows)
-  table = table.assign(**times)[times.notna().all(axis=1)]
-  start, end = (table[name] for name in TIMES)
-  longest = _longest(table['segment_id'], clip_seconds)
-  late = end > longest + TOLERANCE
-  wrong_rows.add(
-    path,
-    table.index[late],
-    [
-      f'ends at {time} s, but {clip} is only {length:g} s long'
-      for clip, time, length in zip(
-        table['segment_id'][late], end[late], longest[late], strict=True
-      )
-    ],
-  )
-  wrong = table[(end < start) & ~late]
-  wrong_rows.add(
-    path,
-    wrong.index,
-    [f'ends at {b} before it starts at {a}' for a, b in wrong[list(TIMES)].to_numpy()],
-  )
-  return table[(end >= start) & ~late]
-
-
-def _longest(clips: pd.Series, clip_seconds: float | pd.Series | None) -> pd.Series:
-  """The length of each row's clip (s); infinite where it isn't known."""
-  if isinstance(clip_seconds, pd.Series):
-    return clips.map(clip_seconds).astype(float).fillna(np.inf)
-  return pd.Series(np.inf if clip_seconds is None else clip_seconds, clips.index)
-
-
-def _with_presence(
-  path: str | os.PathLike,
-  table: pd.DataFrame,
-  wrong_rows: WrongRows,
-  words: Sequence[str],
-) -> pd.DataFrame:
-  """Leaves out rows whose `present` is none of the words or contradicts an earlier
-  row; to be unsure contradicts nothing."""
-  right = table['present'].isin(words)
-  bad = table.loc[~right, 'present']
-  what = [
-    f'{shown(text)} is said of whole clips, not of stretches'
-    if text == UNSURE
-    else f'{shown(text)} is none of {", ".join(words)}'
-    for text in bad
-  ]
-  wrong_rows.add(path, bad.index, what)
-  table = table[right].drop_duplicates()
-  told = table[table['present'] != UNSURE]
-  again = told.duplicated([name for name in table.columns if name != 'present'])
-  again = again.reindex(table.index, fill_value=False)
-  wrong_rows.add(
-    path,
-    table.index[again],
-    [
-      f'{row.segment_id} {row.label} is {row.present}, but an earlier row says '
-      'something else'
-      for row in table[again].itertuples()
-    ],
-  )
-  return table[~again]

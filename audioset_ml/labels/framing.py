@@ -10,13 +10,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from audioset_ml.labels.formats import (
-  NOT_PRESENT,
-  PRESENT,
-  TIMES,
-  TOLERANCE,
-  StrongFile,
-)
+from audioset_ml.labels.formats import StrongFile
+from audioset_ml.labels.label_rows import NOT_PRESENT, PRESENT, TIMES, TOLERANCE
 
 # Times in the label files are thousandths of a second: in whole milliseconds every
 # comparison is exact.

@@ -2,14 +2,13 @@
 
 import collections
 import dataclasses
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from audioset_ml.core.errors import InputError
-from audioset_ml.labels import formats, segments
+from audioset_ml.labels import formats, label_rows, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabelTable, with_decided
 from audioset_ml.labels.clip_negatives import (
@@ -30,6 +29,12 @@ from audioset_ml.labels.label_files import (
 )
 from audioset_ml.labels.states import LabelState
 from audioset_ml.labels.unmarked import UnmarkedLabels
+from audioset_ml.labels.whole_clips import (
+  clips_of,
+  count_left_without_labels,
+  labels_of_clips,
+  whole_clip_labels,
+)
 from audioset_ml.labels.wrong_rows import WrongRow, WrongRows
 
 _ALL_LABELS = "the class map, the ontology or the strong labels' names"
@@ -76,7 +81,7 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   wrong_rows = WrongRows(files.skip_bad_labels, _REMEDY)
   weak = [segments.read_weak_csv(p, class_map, wrong_rows) for p in files.segments_csvs]
   counts = {'labels_of_other_clips': 0}
-  clips = _clips(files.segments_csvs, weak, counts, wrong_rows)
+  clips = clips_of(files.segments_csvs, weak, counts, wrong_rows)
   lengths = clips.set_index('clip_id')['seconds']
   timed = [path for path in files.explicit_tsvs if formats.has_times(path)]
   whole = [path for path in files.explicit_tsvs if path not in timed]
@@ -105,22 +110,22 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
     stretches = tables[len(strong_files) :]
   places = pd.Series(np.arange(len(clips)), clips['clip_id'])
   weak_tables = [
-    one.labels.assign(present=formats.PRESENT).set_axis(
+    one.labels.assign(present=label_rows.PRESENT).set_axis(
       ['segment_id', 'label', 'present'], axis=1
     )
     for one in weak
   ]
   sources = [*files.segments_csvs, *whole]
-  weak_labels = _whole_clip_labels(
+  weak_labels = whole_clip_labels(
     sources, [*weak_tables, *explicit], class_map, places, counts, wrong_rows
   )
   strong = _strong_labels([file.events for file in strong_files], stretches)
   strong, others = in_class_map(strong, given, class_map, files)
   for fate in ('', '_kept', '_mapped', '_dropped'):
     counts[f'other_strong_labels{fate}'] = int(others[fate.strip('_') or 'all'].sum())
-  strong = _of_clips(strong, places, counts)
+  strong = labels_of_clips(strong, places, counts)
   columns = ['clip', 'start', 'end', 'class_index', 'present']
-  strong = strong.rename(columns=dict(zip(formats.TIMES, columns[1:3], strict=True)))
+  strong = strong.rename(columns=dict(zip(label_rows.TIMES, columns[1:3], strict=True)))
   strong = strong[columns].drop_duplicates()
   strong = strong.sort_values(columns, ignore_index=True)
   annotations = _annotations(files, strong_files, places, class_map, wrong_rows)
@@ -146,7 +151,7 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
       unmarked, files, wrong_rows.found, places, class_map, counts
     )
   counts['labels_skipped_as_wrong'] = len(wrong_rows.found)
-  counts['clips_left_without_labels'] = _left_without_labels(
+  counts['clips_left_without_labels'] = count_left_without_labels(
     dict(zip(files.segments_csvs, weak, strict=True)),
     wrong_rows.found,
     places,
@@ -154,103 +159,6 @@ def read_labels(files: LabelFiles) -> JoinedLabels:
   )
   table = ClipLabelTable(clips, weak_labels, strong, unmarked)
   return JoinedLabels(class_map, table, counts, wrong_rows.found, others, outside)
-
-
-def _left_without_labels(
-  weak: Mapping[str, segments.Segments],
-  wrong: Sequence[WrongRow],
-  places: pd.Series,
-  labelled: np.ndarray,
-) -> int:
-  """How many clips have no label, but had some in rows that were left out.
-
-  Args:
-    weak: what the segments CSVs say, by path.
-    wrong: the rows that were left out.
-    places: where each clip stands in the table of clips.
-    labelled: those places that have a label.
-  """
-  found = set()
-  for path, one in weak.items():
-    rows = {fault.row for fault in wrong if fault.path == str(path)}
-    if rows:
-      found.update(one.clips.loc[one.clips.index.isin(rows), 'clip_id'].map(places))
-  return len(found.difference(labelled.tolist()))
-
-
-def _clips(
-  paths: Sequence[str],
-  weak: Sequence[segments.Segments],
-  counts: dict[str, int],
-  wrong_rows: WrongRows,
-) -> pd.DataFrame:
-  """The clips of all files, each once: clip_id, seconds; sorted.
-
-  A clip may stand in several files, with labels of its own in each, but not with other
-  times; one that names the sound file alone leaves its length open.
-  """
-  clips = pd.concat(
-    [one.clips.assign(file=path) for path, one in zip(paths, weak, strict=True)]
-  )
-  # Those of known length first.
-  order = clips['end'].isna().to_numpy().argsort(kind='stable')
-  clips = clips.iloc[order]
-  again = clips['clip_id'].duplicated()
-  first = clips[~again].set_index('clip_id')['end']
-  other_times = again & (clips['end'] != clips['clip_id'].map(first))
-  other_times &= clips['end'].notna()
-  for row, clip in clips[other_times].iterrows():
-    wrong_rows.add(
-      clip['file'],
-      [row],
-      [f'{clip["clip_id"]} ends at {clip["end"]} s, but in another file at another'],
-    )
-  wrong_rows.settle()
-  counts['clips_labelled'] = int((~again).sum())
-  counts['clips_in_several_files'] = int(again.sum())
-  clips = clips[~again].sort_values('clip_id', ignore_index=True)
-  return pd.DataFrame(
-    {'clip_id': clips['clip_id'], 'seconds': clips['end'] - clips['start']}
-  )
-
-
-def _whole_clip_labels(
-  paths: Sequence[str | os.PathLike],
-  tables: Sequence[pd.DataFrame],
-  class_map: ClassMap,
-  places: pd.Series,
-  counts: dict[str, int],
-  wrong_rows: WrongRows,
-) -> pd.DataFrame:
-  """The labels of whole clips from all files; a contradiction is a wrong row.
-
-  What a person was unsure of gives way to what another row says; `counts` has how many
-  were unsure, as `unsure_labels_decided`.
-  """
-  table = pd.concat(
-    [table.assign(file=number, row=table.index) for number, table in enumerate(tables)]
-  )
-  table = _of_clips(table, places, counts)
-  table['class_index'] = table['label'].map(class_map.index_of).astype(np.int32)
-  pair = ['clip', 'class_index']
-  unsure = table[table['present'] == formats.UNSURE]
-  counts['unsure_labels_decided'] = len(unsure.drop_duplicates(pair))
-  table = formats.decided(table, pair)
-  again = table.duplicated(pair)
-  for number, rows in table[again].groupby('file'):
-    wrong_rows.add(
-      paths[number],
-      rows['row'],
-      [
-        f'says that {row.label} is {row.present} in {row.segment_id}, but another row '
-        'or file says the opposite; remove one of them'
-        for row in rows.itertuples()
-      ],
-    )
-  wrong_rows.settle()
-  table = table[~again]
-  table = table[pair].assign(state=table['present'].map(formats.STATE_OF))
-  return table.astype({'state': np.int8}).sort_values(pair, ignore_index=True)
 
 
 def _count_unsure(weak: pd.DataFrame) -> int:
@@ -262,13 +170,13 @@ def _strong_labels(
 ) -> pd.DataFrame:
   """Events and labelled stretches in one table; `present` as bool."""
   empty = pd.DataFrame(columns=list(formats.STRONG_COLUMNS))
-  empty = empty.astype(dict.fromkeys(formats.TIMES, float))
+  empty = empty.astype(dict.fromkeys(label_rows.TIMES, float))
   exact = pd.concat([empty, *events]).assign(present=True)
   pair = ['segment_id', 'label']
   known = pd.MultiIndex.from_frame(exact[pair])
   tables = [exact]
   for table in stretches:
-    present = (table['present'] == formats.PRESENT).to_numpy()
+    present = (table['present'] == label_rows.PRESENT).to_numpy()
     same = pd.MultiIndex.from_frame(table[pair]).isin(known) & present
     tables.append(table.assign(present=present)[~same])
   return pd.concat(tables, ignore_index=True)
@@ -344,13 +252,3 @@ def _without_doubtful(
     unmarked = unmarked.without(*doubtful_labels(path, rows, places, class_map))
   counts['unmarked_labels_in_doubt'] = before - unmarked.total
   return unmarked
-
-
-def _of_clips(
-  table: pd.DataFrame, places: pd.Series, counts: dict[str, int]
-) -> pd.DataFrame:
-  """The labels of clips that there are, with the clip's row; the rest is counted."""
-  clip = table['segment_id'].map(places)
-  known = clip.notna()
-  counts['labels_of_other_clips'] += int((~known).sum())
-  return table[known].assign(clip=clip[known].astype(np.int32))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import pandas as pd
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files
 from audioset_ml.core.errors import LabelError, brief, counted, printable
 from audioset_ml.core.paths import Path
 
@@ -92,7 +92,7 @@ def write_wrong_rows(folder: Path, wrong_rows: Sequence[WrongRow]) -> None:
   """Lists the rows that were left out, if any, in skipped_labels.csv."""
   rows = [dataclasses.astuple(one) for one in wrong_rows]
   header = ('file', 'row', 'what')
-  folders.write_csv_if_any(folder / WRONG_ROWS_FILE, header, rows)
+  csv_files.write_csv_if_any(folder / WRONG_ROWS_FILE, header, rows)
 
 
 def _message(wrong: list[WrongRow]) -> str:

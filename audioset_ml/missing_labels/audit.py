@@ -3,18 +3,45 @@
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from audioset_ml.core import folders
-from audioset_ml.core.errors import LabelError
+from audioset_ml.core.errors import InputError, LabelError
 from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.label_set import LabelSet, find_label_sets
 from audioset_ml.labels.states import LabelState, LabelTable
-from audioset_ml.missing_labels.truth import Truth
+from audioset_ml.missing_labels.truth import Truth, read_truth
+from audioset_ml.records.folder import RecordsFolder
 
 _COUNTS = ('implicit', 'missing', 'flagged', 'judged', 'truly_missing', 'by_chance')
+
+
+def count_inputs(
+  label_sets: Sequence[str], records_path: str, *truth: str | Sequence[str]
+) -> dict[str, Any]:
+  """What `--dry_run` says: opens what the stage would open, and counts.
+
+  Args:
+    label_sets: folders of label sets, or single ones.
+    records_path: the records that they are of.
+    *truth: as `read_truth` takes it after the records.
+
+  Raises:
+    InputError: an input can't be read, or label sets are of other clips.
+  """
+  records = RecordsFolder.open(records_path)
+  read_truth(records.clip_ids, records.class_map, *truth)
+  found = 0
+  for path in label_sets:
+    sets = find_label_sets(path)
+    for folder in sets or [path]:  # of none, reading says what is wrong
+      if LabelSet.read(folder).clip_ids != records.clip_ids:
+        raise InputError(f'{folder}: is of other clips than {records_path}')
+      found += 1
+  return {'clips': len(records.clip_ids), 'label sets': found}
 
 
 def audit_label_set(

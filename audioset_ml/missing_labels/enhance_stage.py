@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from audioset_ml.missing_labels.class_percents import (
   require_percent,
 )
 from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
+from audioset_ml.missing_labels.enhance_config import EnhanceConfig
 from audioset_ml.missing_labels.thresholds import parse_percent, parse_percents
 from audioset_ml.missing_labels.truth import read_truth
 from audioset_ml.records.folder import RecordsFolder
@@ -29,40 +31,6 @@ from audioset_ml.records.shard_runs import RunConfig
 CLASS_PERCENTS_FILE = 'class_percents.csv'
 _WORK = '.beam'
 _LISTED = 10  # classes of the ranking that are printed
-
-
-@dataclasses.dataclass(frozen=True)
-class EnhanceConfig:
-  """What to flag.
-
-  Attributes:
-    scores: folder with a teacher's scores of the records.
-    records: folder of the records that were scored.
-    rule: one of `rules.RULES`.
-    values: its values, as text; of the rule `chosen` what is chosen from.
-    flagged_as: what flagged labels are in training: ignored, positive or soft.
-    seed: of random draws.
-    shown: classes, by name or mid, that `describe` gives Table III of.
-    truth_csv: the complete labels of the clips, for the rule `truth`.
-    evaluations: of a student of each percentage, for the rule `chosen`.
-    choose_by: what percentages are chosen by, a column of per_class.csv.
-    choose_for: all, for one percentage, or class, for one each.
-    related_only: AudioSet's ontology.json, to flag only ancestors and descendants of a
-      clip's positives; '' for any.
-  """
-
-  scores: str
-  records: str
-  rule: str = 'percent'
-  values: tuple[str, ...] = ()
-  flagged_as: str = 'ignored'
-  seed: int = 0
-  shown: tuple[str, ...] = ()
-  truth_csv: str = ''
-  evaluations: tuple[str, ...] = ()
-  choose_by: str = 'lwlrap'
-  choose_for: str = 'all'
-  related_only: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +91,18 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
   labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
   scores = dataclasses.replace(scores, clip_ids=records.clip_ids)
   return EnhanceInputs(records, labels, scores, rule, chosen, implied)
+
+
+def count_inputs(config: EnhanceConfig) -> dict[str, Any]:
+  """What `--dry_run` says: opens what the stage would open, and counts."""
+  inputs = open_inputs(config)
+  clips, classes = len(inputs.records.clip_ids), inputs.records.num_classes
+  return {
+    'clips': clips,
+    'classes': classes,
+    'implicit negatives': clips * classes - inputs.labels.total,
+    'label sets': len(inputs.rule.names),
+  }
 
 
 def enhance(

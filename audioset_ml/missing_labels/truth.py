@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml.core.errors import InputError, LabelError
-from audioset_ml.labels import formats, segments
+from audioset_ml.labels import formats, label_rows, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.ontology import Ontology, ancestor_labels, smear_labels
 from audioset_ml.labels.states import PRESENT_STATES, LabelState
@@ -110,8 +110,8 @@ def read_truth(
         'remove one of them'
       )
     table = table.rename(columns={'segment_id': 'clip_id', 'label': 'mid'})
-    table['unsure'] = table['present'] == formats.UNSURE
-    table['present'] = table['present'] == formats.PRESENT
+    table['unsure'] = table['present'] == label_rows.UNSURE
+    table['present'] = table['present'] == label_rows.PRESENT
   table = table[table['clip_id'].isin(row_of.index)]
   if not truth_csv and table.empty:
     raise LabelError(f'{truth_tsvs[0]}: none of its labels is of one of the clips')
@@ -145,7 +145,7 @@ def _truth(
   known = judged[~judged['unsure']].drop(columns='unsure')
   unsure = len(judged) - len(known)
   if known.empty and unsure:
-    raise LabelError(f'{path}: of these clips it says no more than {formats.UNSURE}')
+    raise LabelError(f'{path}: of these clips it says no more than {label_rows.UNSURE}')
   return Truth(tuple(clip_ids), class_map, known, complete, unsure)
 
 

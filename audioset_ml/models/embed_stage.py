@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from audioset_ml.core import file_states, folders, paths
+from audioset_ml.core import csv_files, file_states, folders, paths
 from audioset_ml.core.errors import ModelError, RecordError
 from audioset_ml.core.input_files import read_json, read_text
 from audioset_ml.models.model_files import ModelFiles
@@ -137,6 +137,15 @@ def frames_of(config: EmbedConfig) -> tuple[RecordsFolder, FrameFormat]:
   return records, records.frames.embeddings(1, files.digest(), origin)
 
 
+def count_inputs(config: EmbedConfig) -> dict[str, Any]:
+  """What `--dry_run` says: looks at what the stage would open, and counts."""
+  records, frames = frames_of(config)
+  patches = sum(
+    records.frames.num_patches(row.frames) for row in records.read_clips().values()
+  )
+  return {'clips': len(records.clip_ids), frames.origin: patches}
+
+
 # Each process opens the network once.
 @functools.lru_cache(maxsize=1)
 def _opened(
@@ -215,7 +224,7 @@ def embed(
     (clip_id, names[rows[clip_id].shard], length, rows[clip_id].seconds)
     for clip_id, length in zip(records.clip_ids, lengths, strict=True)
   ]
-  folders.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
+  csv_files.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
   records.class_map.write(output_dir / folder.CLASS_MAP_FILE)
   for name, text in texts.items():
     folders.write_atomically(output_dir / name, text)

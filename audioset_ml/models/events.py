@@ -12,7 +12,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files
 from audioset_ml.core.errors import InputError, brief
 from audioset_ml.labels.class_map import ClassMap
 
@@ -152,7 +152,7 @@ def read_thresholds(
       classes, or a threshold is not a number from 0 to 1.
   """
   try:
-    table = folders.read_csv(path)
+    table = csv_files.read_csv(path)
   except (OSError, ValueError) as error:
     raise InputError(f'{path}: the thresholds cannot be read ({error})') from error
   if lacking := {'mid', 'threshold'} - set(table.columns):

@@ -121,6 +121,16 @@ def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, 'Scorer']:
   return records, scorer
 
 
+def count_inputs(config: ScoreConfig) -> dict[str, Any]:
+  """What `--dry_run` says: opens what the stage would open, and counts."""
+  records, _ = open_inputs(config)
+  return {
+    'clips': len(records.clip_ids),
+    'classes': records.num_classes,
+    'models': len(config.models),
+  }
+
+
 def require_models(config: ScoreConfig, records: RecordsFolder) -> None:
   """Raises InputError if models can be seen, without TensorFlow, not to fit."""
   for path in config.models:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 import pandas as pd
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files, folders
 from audioset_ml.core.errors import printable
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
@@ -166,7 +166,7 @@ class SoundEvents:
         )
         for file, event in found
       ]
-      folders.write_csv(pathlib.Path(path), CSV_COLUMNS, rows)
+      csv_files.write_csv(pathlib.Path(path), CSV_COLUMNS, rows)
     self._found = []
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from audioset_ml.core import folders, paths
+from audioset_ml.core import csv_files, paths
 from audioset_ml.core.errors import counted
 from audioset_ml.labels.join import JoinedLabels
 from audioset_ml.records import plan, published_embeddings
@@ -72,19 +72,19 @@ def report(
     for row, index, inside in matches.differing
   ]
   header = ('clip_id', 'mid', 'only_in')
-  folders.write_csv_if_any(output_dir / DIFFERING_FILE, header, differing)
+  csv_files.write_csv_if_any(output_dir / DIFFERING_FILE, header, differing)
   starts = [
     (clip_ids[row], published_embeddings.start_seconds(key))
     for row, key in sorted(matches.keys.items())
   ]
   header = ('clip_id', 'start_in_features')
-  folders.write_csv_if_any(output_dir / OTHER_STARTS_FILE, header, starts)
+  csv_files.write_csv_if_any(output_dir / OTHER_STARTS_FILE, header, starts)
   # A wrong checksum shows when the records are written, not before.
   later = dict(row for one in summaries for row in one.get('damaged_files', ()))
   damaged = later | matches.damaged
   problems = sorted([*damaged.items(), *matches.bad_records.items()])
   header = ('file', 'problem')
-  folders.write_csv_if_any(output_dir / DAMAGED_FILE, header, problems)
+  csv_files.write_csv_if_any(output_dir / DAMAGED_FILE, header, problems)
   if problems:
     _explain_missing(summaries, sorted({file for file, _ in problems}))
   return matches.counts() | {'damaged_files': len(damaged)}

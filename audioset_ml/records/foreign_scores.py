@@ -29,6 +29,20 @@ _NAMES = ('clip_ids', 'ids', 'names', 'video_id', 'audio_name')
 _FORM = 'give scores as .npy or .npz, floats of the shape [clips, classes]'
 
 
+def count_inputs(
+  path: str | os.PathLike, records_path: str | os.PathLike, *more: str
+) -> dict[str, int]:
+  """What `import_scores --dry_run` says: reads the scores, and counts.
+
+  Args:
+    path: the scores.
+    records_path: the records that they are of.
+    *more: as `read_foreign_scores` takes it after the records.
+  """
+  scores, unused = read_foreign_scores(path, RecordsFolder.open(records_path), *more)
+  return {'clips': len(scores.clip_ids), 'rows of other clips': unused}
+
+
 def read_foreign_scores(
   path: str | os.PathLike,
   records: RecordsFolder,

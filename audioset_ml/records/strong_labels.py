@@ -4,7 +4,7 @@ import dataclasses
 
 import pandas as pd
 
-from audioset_ml.labels import formats
+from audioset_ml.labels import formats, label_rows
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.inspection import read_first_labels
@@ -40,7 +40,7 @@ def read_strong_labels(records: RecordsFolder) -> StrongLabels:
       stretches[event.present].append(row)
     for index, state in clip.weak.items():
       if state == LabelState.EXPLICIT_NEGATIVE:
-        ratings.append((clip.clip_id, mids[index], formats.NOT_PRESENT))
+        ratings.append((clip.clip_id, mids[index], label_rows.NOT_PRESENT))
   return StrongLabels(
     _table(stretches[True], formats.STRONG_COLUMNS),
     _table(ratings, formats.EXPLICIT_COLUMNS),
@@ -50,7 +50,7 @@ def read_strong_labels(records: RecordsFolder) -> StrongLabels:
 
 def _table(rows: list[tuple], columns: tuple[str, ...]) -> pd.DataFrame:
   table = pd.DataFrame(rows, columns=list(columns))
-  for name in formats.TIMES:
+  for name in label_rows.TIMES:
     if name in columns:
       table[name] = table[name].astype(float)
   return table

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError, counted
 from audioset_ml.core.input_files import read_text
-from audioset_ml.core.run_state import FLAGS_FILE
+from audioset_ml.core.run_content import FLAGS_FILE
 from audioset_ml.evaluation import comparison, files
+from audioset_ml.evaluation.evaluate_config import PriorGroups
 from audioset_ml.reporting import evaluation_figures, report_summary, style
 from audioset_ml.reporting.class_data import (
   CLASS_VALUES,
@@ -51,9 +52,7 @@ class ReportConfig:
 
   title: str = 'Evaluation'
   baseline: str = ''
-  groups: comparison.PriorGroups = dataclasses.field(
-    default_factory=comparison.PriorGroups
-  )
+  groups: PriorGroups = dataclasses.field(default_factory=PriorGroups)
   priors: np.ndarray | None = None
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from audioset_ml.core import folders
 from audioset_ml.core.errors import RecordError
-from audioset_ml.labels.formats import TIMES
+from audioset_ml.labels.label_rows import TIMES
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipPatchScores, ClipScores

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files
 from audioset_ml.core.errors import RecordError, brief, shown
 from audioset_ml.core.input_files import read_cells
 from audioset_ml.sweeping.results import MESSAGE, RESULTS_FILE, STATUS
@@ -50,7 +50,7 @@ class SweepTable:
         raise ValueError(f'its columns are {", ".join(columns[:4])}, …')
       axes = tuple(columns[1 : columns.index(STATUS)])
       # As they stand: an axis may have the value `None` or `null`.
-      table = folders.read_csv(file, ('trial', *axes, STATUS, MESSAGE))
+      table = csv_files.read_csv(file, ('trial', *axes, STATUS, MESSAGE))
       if list(table.columns) != columns or MESSAGE not in columns:
         raise ValueError(f'its columns are not named as `sweep` does: {columns}')
     except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml.core.errors import printable
-from audioset_ml.labels import formats, segments
+from audioset_ml.labels import formats, label_rows, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.synthesis.config import SPLITS
 from audioset_ml.synthesis.planning import Clip
@@ -92,9 +92,9 @@ def count_labels(clips: Sequence[Clip], num_classes: int) -> dict[str, int | flo
 def _explicit_table(clips: Sequence[Clip], mids: Sequence[str]) -> pd.DataFrame:
   rows = []
   for clip in clips:
-    rows += [(clip.clip_id, mids[i], formats.PRESENT) for i in clip.labels.kept]
+    rows += [(clip.clip_id, mids[i], label_rows.PRESENT) for i in clip.labels.kept]
     rows += [
-      (clip.clip_id, mids[i], formats.NOT_PRESENT)
+      (clip.clip_id, mids[i], label_rows.NOT_PRESENT)
       for i in clip.labels.explicit_negatives
     ]
   return pd.DataFrame(rows, columns=list(formats.EXPLICIT_COLUMNS))

@@ -4,13 +4,27 @@ import dataclasses
 import json
 import os
 import pathlib
+from typing import Any
 
 from audioset_ml.core.errors import InputError
 from audioset_ml.core.folders import write_atomically
 from audioset_ml.synthesis import label_files, label_noise, planning, rendering
 from audioset_ml.synthesis.config import SPLITS, SoundscapeConfig
-from audioset_ml.synthesis.recordings import find_recordings
+from audioset_ml.synthesis.recordings import RecordedSounds, find_recordings
 from audioset_ml.synthesis.sound_classes import ParametricSounds
+
+
+def count_inputs(config: SoundscapeConfig) -> dict[str, Any]:
+  """What `--dry_run` says: opens what there is to mix, and counts.
+
+  Raises:
+    InputError: recordings can't be used.
+  """
+  return {
+    'training clips': config.train_clips,
+    'evaluation clips': config.eval_clips,
+    'classes': len(_sounds(config).classes),
+  }
 
 
 def generate(
@@ -37,7 +51,7 @@ def generate(
   if num_workers < 0:
     raise InputError(f'num_workers is {num_workers}, but it must be 0 or more')
   num_workers = num_workers or os.cpu_count() or 1
-  sounds = find_recordings(config) if config.source_dir else ParametricSounds()
+  sounds = _sounds(config)
   folder = pathlib.Path(output_dir)
   for name in (*(f'audio/{split}' for split in SPLITS), 'truth'):
     (folder / name).mkdir(parents=True, exist_ok=True)
@@ -51,6 +65,10 @@ def generate(
     folder, clips, sounds.classes, drop_rates, config.clip_seconds
   )
   return label_files.count_labels(clips, len(sounds.classes))
+
+
+def _sounds(config: SoundscapeConfig) -> RecordedSounds | ParametricSounds:
+  return find_recordings(config) if config.source_dir else ParametricSounds()
 
 
 def _claim_folder(folder: pathlib.Path, config: SoundscapeConfig) -> None:

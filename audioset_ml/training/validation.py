@@ -12,7 +12,8 @@ import tqdm
 from audioset_ml.core.errors import InputError, counted
 from audioset_ml.evaluation.chosen_clips import choose_clips
 from audioset_ml.evaluation.files import STRONG_PREFIX
-from audioset_ml.evaluation.labelled_clips import LabelledClips, Truth
+from audioset_ml.evaluation.labelled_clips import LabelledClips
+from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.states import LabelState
 from audioset_ml.models.scoring import PatchScorer, score_clips
 from audioset_ml.records.dataset import read_label_table

@@ -15,7 +15,7 @@ Example:
 
 from absl import flags
 
-from audioset_ml.core import folders
+from audioset_ml.core import csv_files
 from audioset_ml.core.errors import LabelError
 from audioset_ml.entry import stage
 from audioset_ml.labels import formats
@@ -44,7 +44,7 @@ def main(_) -> None:
     annotated.write(folder.path / 'annotated_classes.csv')
     rows = [(mid, mid) for mid in annotated.mids]
     header = ('class', 'model_class')
-    folders.write_csv(folder.path / 'annotated_mapping.csv', header, rows)
+    csv_files.write_csv(folder.path / 'annotated_mapping.csv', header, rows)
     for name, clips in parts.items():
       what = f'{name}, of {FLAGS.segments_csv} by {FLAGS.strong_tsv}'
       write_clip_list(folder.path / f'{name}.txt', clips, what)

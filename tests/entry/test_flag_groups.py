@@ -9,55 +9,64 @@ import typing
 
 import pytest
 
-from audioset_ml.entry import flag_groups
-from audioset_ml.entry.flag_groups import Flag
+from audioset_ml.entry import enhance_flags, evaluate_flags, flag_groups
+from audioset_ml.entry.flag_groups import Flag, Group
 from audioset_ml.entry.train_flags import config as train_flags
+from audioset_ml.evaluation.evaluate_config import (
+  EvaluateConfig,
+  PriorGroups,
+  SelectConfig,
+)
+from audioset_ml.missing_labels.enhance_config import EnhanceConfig
 from audioset_ml.records.soft_scores import SoftConfig
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.flagging_config import FlaggingConfig
 from tests.stages import ROOT
 
-# Reads lists of arguments, and writes the configuration that each makes.
+# Reads lists of arguments, and writes the configurations that each makes.
 _CONFIGURED = """
 import dataclasses, json, sys
 from absl import flags
 from absl.testing import flagsaver
-from audioset_ml.entry.train_flags import config
-config.define()
+from {module} import *
+define()
+def plain(value):
+  return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
 for arguments in json.load(sys.stdin):
   with flagsaver.flagsaver():
-    flags.FLAGS(['train', *arguments])
-    print(json.dumps(dataclasses.asdict(config.train_config()), default=str))
+    flags.FLAGS(['stage', *arguments])
+    print(json.dumps({config}, default=plain))
 """
-# With these nearly every flag has an effect.
-_BASE = (
-  *('--records=r', '--mix_records=m', '--validation_records=v', '--init_from=i'),
-  *('--architecture=mlp', '--optimizer=adamw', '--schedule=cosine', '--folds=3'),
-  *('--smear_ontology=o', '--frequency_masks=2', '--time_masks=2'),
-  '--best_metric=map',
-)
-_MORE = {
-  'loss_options': ('--negative_loss=hill',),
-  'suspect_all_negatives': ('--negative_loss=hill',),
-  'epoch_steps': ('--negative_loss=ll_r',),
-  'prior_scores': ('--negative_loss=csl',),
-  **{
-    flag.name: ('--flag_while_training=5',)
-    for flag in flag_groups.all_flags(train_flags.GROUPS)
-    if flag.fills is FlaggingConfig
-  },
-  **{
-    flag.name: ('--soft_scores=s',)
-    for flag in flag_groups.all_flags(train_flags.GROUPS)
-    if flag.fills is SoftConfig
-  },
-}
-_VALUES = {
-  'folds': '4',
-  'hidden_units': '3',
-  'loss_options': 'gamma=3',
-  'flag_while_training': '7',
-}
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+  """A stage whose flags are declared so.
+
+  Attributes:
+    name: its name.
+    groups: its flags.
+    module: that defines them.
+    config: an expression of what they say.
+    places: where in it what each kind of configuration says is.
+    base: arguments beside which nearly every flag has an effect.
+    more: those that some flags need beside these, or instead.
+    values: what these flags are set to; others to anything else than they are.
+  """
+
+  name: str
+  groups: tuple[Group, ...]
+  module: str
+  config: str
+  places: dict[type, tuple[tuple, ...]]
+  base: tuple[str, ...]
+  more: dict[str, tuple[str, ...]]
+  values: dict[str, str]
+
+  @property
+  def flags(self) -> list[Flag]:
+    """Those that fill something."""
+    return [flag for flag in flag_groups.all_flags(self.groups) if flag.fills]
 
 
 def parts_of(config: type) -> dict[str, type]:
@@ -70,29 +79,113 @@ def parts_of(config: type) -> dict[str, type]:
   return found
 
 
-@pytest.mark.parametrize(
-  ('groups', 'roots'), [(train_flags.GROUPS, [TrainConfig])], ids=['train']
+def places_in(root: type) -> dict[type, tuple[tuple, ...]]:
+  """The fields of a configuration that each of its parts stands in; () for itself."""
+  found: dict[type, tuple[tuple, ...]] = {root: ((),)}
+  for name, part in parts_of(root).items():
+    found[part] = (*found.get(part, ()), (name,))
+  return found
+
+
+def names_of(groups: tuple[Group, ...], fills: type) -> list[str]:
+  return [flag.name for flag in flag_groups.all_flags(groups) if flag.fills is fills]
+
+
+TRAIN = Stage(
+  'train',
+  train_flags.GROUPS,
+  'audioset_ml.entry.train_flags.config',
+  'train_config()',
+  places_in(TrainConfig),
+  (
+    *('--records=r', '--mix_records=m', '--validation_records=v', '--init_from=i'),
+    *('--architecture=mlp', '--optimizer=adamw', '--schedule=cosine', '--folds=3'),
+    *('--smear_ontology=o', '--frequency_masks=2', '--time_masks=2'),
+    '--best_metric=map',
+  ),
+  {
+    'loss_options': ('--negative_loss=hill',),
+    'suspect_all_negatives': ('--negative_loss=hill',),
+    'epoch_steps': ('--negative_loss=ll_r',),
+    'prior_scores': ('--negative_loss=csl',),
+    **dict.fromkeys(
+      names_of(train_flags.GROUPS, FlaggingConfig), ('--flag_while_training=5',)
+    ),
+    **dict.fromkeys(names_of(train_flags.GROUPS, SoftConfig), ('--soft_scores=s',)),
+  },
+  {
+    'folds': '4',
+    'hidden_units': '3',
+    'loss_options': 'gamma=3',
+    'flag_while_training': '7',
+    'architecture': 'linear',
+    'optimizer': 'sgd',
+    'schedule': 'exponential',
+    'best_metric': 'd_prime',
+  },
 )
-def test_every_field_has_its_flag(groups, roots):
-  configs = [*roots]
-  for config in configs:  # which grows meanwhile
-    parts = parts_of(config)
-    configs += [part for part in parts.values() if part not in configs]
-    flags = flag_groups.all_flags(groups)
-    filled = {flag.field for flag in flags if flag.fills is config}
-    assert filled == {field.name for field in dataclasses.fields(config)} - set(parts)
-  assert {flag.fills for flag in flag_groups.all_flags(groups)} == set(configs)
+EVALUATE = Stage(
+  'evaluate',
+  evaluate_flags.GROUPS,
+  'audioset_ml.entry.evaluate_flags',
+  'configs()',
+  {EvaluateConfig: ((0,),), PriorGroups: ((0, 'groups'),), SelectConfig: ((1,),)},
+  (
+    *('--records=r', '--model=m,n', '--audio_dir=d', '--smear_ontology=o'),
+    *('--baseline=b', '--prior_records=p', '--select=map'),
+  ),
+  dict.fromkeys(
+    ('hardest_negatives', 'hardest_by'), ('--hardest_negatives=2', '--hardest_by=s')
+  ),
+  {'select': 'd_prime', 'thresholds': 'f1', 'small_prior': '0.001'},
+)
+CHOSEN = ('--rule=chosen', '--evaluation=e')
+ENHANCE = Stage(
+  'enhance',
+  enhance_flags.GROUPS,
+  'audioset_ml.entry.enhance_flags',
+  'enhance_config()',
+  {EnhanceConfig: ((),)},
+  ('--scores=s', '--records=r'),
+  {
+    **dict.fromkeys(('evaluation', 'choose_by', 'choose_for'), CHOSEN),
+    'min_score': ('--rule=score',),
+    'positive_percentile': ('--rule=positives',),
+    'truth_csv': ('--rule=truth', '--truth_csv=t'),
+    'seed': ('--rule=random',),
+  },
+  {
+    'rule': 'random',  # which is told the same percentages
+    'discard_percent': '2',
+    'min_score': '0.7',
+    'positive_percentile': '30',
+  },
+)
+STAGES = (TRAIN, EVALUATE, ENHANCE)
+
+
+@pytest.mark.parametrize('stage', STAGES, ids=lambda stage: stage.name)
+def test_every_field_has_its_flag(stage):
+  filled = {kind: set() for kind in stage.places}
+  for flag in stage.flags:
+    filled[flag.fills].add(flag.field)
+  for kind, fields in filled.items():
+    parts = parts_of(kind)
+    assert set(parts.values()) <= set(filled)
+    assert fields == {field.name for field in dataclasses.fields(kind)} - set(parts)
 
 
 def test_a_flag_of_no_field_is_a_mistake():
   with pytest.raises(ValueError, match='--step: TrainConfig has no step'):
     Flag(TrainConfig, 'step', 'Batches to train on.')
+  with pytest.raises(ValueError, match='--step: a flag that fills nothing needs'):
+    Flag(None, 'step', 'Batches to train on.')
 
 
-def another(flag: Flag) -> str:
+def another(stage: Stage, flag: Flag) -> str:
   """The flag with another value than it has."""
-  if flag.name in _VALUES:
-    value = _VALUES[flag.name]
+  if flag.name in stage.values:
+    value = stage.values[flag.name]
   elif isinstance(flag.default, bool):
     return f'--{"no" if flag.default else ""}{flag.name}'
   elif isinstance(flag.default, int):
@@ -100,52 +193,59 @@ def another(flag: Flag) -> str:
   elif isinstance(flag.default, float):
     value = 0.625
   elif flag.choices:
-    now = dict(word.split('=') for word in _BASE).get(f'--{flag.name}', flag.default)
-    value = next(choice for choice in flag.choices if choice and choice != now)
+    value = next(one for one in flag.choices if one not in ('', flag.default))
   else:
     value = 'else'
   return f'--{flag.name}={value}'
 
 
-def flat(values: dict, before: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
-  """Values in dicts by their path."""
+def flat(value: object, place: tuple = ()) -> dict[tuple, object]:
+  """Values in dicts and of configurations in lists by their path."""
+  if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+    value = dict(enumerate(value))
+  if not isinstance(value, dict) or place[-1:] == ('given',):  # LossConfig's options
+    return {place: value}
   found = {}
-  for name, value in values.items():
-    nested = isinstance(value, dict) and name != 'given'  # of LossConfig: one value
-    found |= flat(value, (*before, name)) if nested else {(*before, name): value}
+  for name, one in value.items():
+    found |= flat(one, (*place, name))
   return found
 
 
 @pytest.fixture(scope='module')
 def configured():
-  """The training that flags ask for, by what is given beside _BASE."""
-  flags = [*flag_groups.all_flags(train_flags.GROUPS)]
-  beside = {(flag.name, False): _MORE.get(flag.name, ()) for flag in flags}
-  beside |= {
-    (flag.name, True): (*_MORE.get(flag.name, ()), another(flag)) for flag in flags
-  }
-  done = subprocess.run(
-    [sys.executable, '-c', _CONFIGURED],
-    input=json.dumps([[*_BASE, *words] for words in beside.values()]),
-    env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  assert done.returncode == 0, done.stderr
-  configs = [flat(json.loads(line)) for line in done.stdout.splitlines()]
-  return dict(zip(beside, configs, strict=True))
+  """By stage and flag, what is configured without and with the flag."""
+  found = {}
+  for stage in STAGES:
+    pairs = []
+    for flag in stage.flags:
+      without = (*stage.base, *stage.more.get(flag.name, ()))
+      pairs += [without, (*without, another(stage, flag))]
+    script = _CONFIGURED.format(module=stage.module, config=stage.config)
+    done = subprocess.run(
+      [sys.executable, '-c', script],
+      input=json.dumps(pairs),
+      env={**os.environ, 'PYTHONPATH': str(ROOT)},
+      capture_output=True,
+      text=True,
+      check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    configs = [flat(json.loads(line)) for line in done.stdout.splitlines()]
+    for number, flag in enumerate(stage.flags):
+      found[stage.name, flag.name] = configs[2 * number : 2 * number + 2]
+  return found
 
 
 @pytest.mark.parametrize(
-  'flag', flag_groups.all_flags(train_flags.GROUPS), ids=lambda flag: flag.name
+  ('stage', 'flag'),
+  [(stage, flag) for stage in STAGES for flag in stage.flags],
+  ids=lambda one: one.name,
 )
-def test_a_flag_changes_its_field_and_no_other(configured, flag):
-  before, after = configured[flag.name, False], configured[flag.name, True]
+def test_a_flag_changes_its_field_and_no_other(configured, stage, flag):
+  before, after = configured[stage.name, flag.name]
   assert before.keys() == after.keys()
   changed = {path for path in before if before[path] != after[path]}
-  places = {name for name, part in parts_of(TrainConfig).items() if part is flag.fills}
-  expected = {(place, flag.field) for place in places} or {(flag.field,)}
+  expected = {(*place, flag.field) for place in stage.places[flag.fills]}
   assert changed
   # Of the two sources one may have no use for it.
   assert changed <= expected if flag.fills is SourceConfig else changed == expected

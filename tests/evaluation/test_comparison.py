@@ -10,7 +10,8 @@ import pytest
 
 from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import bootstrap, files
-from audioset_ml.evaluation.comparison import PriorGroups, compare, priors_of
+from audioset_ml.evaluation.comparison import compare, group_of, priors_of
+from audioset_ml.evaluation.evaluate_config import PriorGroups, Resampling
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState, LabelTable
@@ -51,7 +52,7 @@ def assembled(scores, path='model', states=None, seed=0, replicates=REPLICATES):
     return files.assemble(path, {'weak': found}, clip_ids)
   weights = bootstrap.clip_weights(len(scores), replicates, seed)
   found = evaluate_weak(scores, labels, CLASS_MAP, weights)
-  resampling = files.Resampling(replicates, seed)
+  resampling = Resampling(replicates, seed)
   return files.assemble(path, {'weak': found}, clip_ids, resampling)
 
 
@@ -214,7 +215,7 @@ def test_an_empty_group_has_no_means():
 def test_groups_hold_their_boundaries():
   above, below = np.nextafter(0.01, 1), np.nextafter(0.00325, 0)
   priors = np.array([0.01, above, 0.00325, below, 0.0, 1.0, np.nan])
-  assert PriorGroups().of(priors).tolist() == [
+  assert group_of(priors, PriorGroups()).tolist() == [
     'medium',
     'large',
     'medium',
@@ -261,7 +262,7 @@ def test_priors_may_be_those_of_other_records(small_records):
 def test_strong_evaluations_are_compared_too():
   weights = bootstrap.clip_weights(30, 40, 7)
   found = strong_evaluation(weights)
-  resampling = files.Resampling(40, 7)
+  resampling = Resampling(40, 7)
   model = files.assemble('model', {'strong': found}, ['x_0'], resampling)
   compared = compare(model, model, priors=np.array([0.5, 0.001, 0.001]))
   assert compared.summary.keys() == {'strong'}

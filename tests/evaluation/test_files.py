@@ -10,6 +10,7 @@ import pytest
 from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.evaluation import bootstrap, files
 from audioset_ml.evaluation.detection import Detection
+from audioset_ml.evaluation.evaluate_config import Resampling
 from audioset_ml.evaluation.frame_labels import FrameLabels
 from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.evaluation.weak import evaluate_weak
@@ -54,7 +55,7 @@ def resampled(folder):
   """A model with both sections and a bootstrap, in a folder."""
   weights = bootstrap.clip_weights(CLIPS, REPLICATES, 7)
   sections = {'weak': weak_evaluation(weights), 'strong': strong_evaluation(weights)}
-  resampling = files.Resampling(REPLICATES, 7)
+  resampling = Resampling(REPLICATES, 7)
   return files.assemble(folder, sections, CLIP_IDS, resampling)
 
 
@@ -139,7 +140,7 @@ def test_numbers_that_are_not_defined_are_null(tmp_path):
   weights = bootstrap.clip_weights(2, REPLICATES, 0)
   with np.errstate(invalid='ignore'):
     found = evaluate_weak(np.eye(3)[:2], labels, CLASS_MAP, weights)
-  resampling = files.Resampling(REPLICATES, 0)
+  resampling = Resampling(REPLICATES, 0)
   files.write_evaluation(
     files.assemble(tmp_path, {'weak': found}, CLIP_IDS, resampling)
   )

@@ -7,12 +7,8 @@ import pytest
 
 from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation.chosen_clips import choose_clips, split_clips
-from audioset_ml.evaluation.selection import (
-  SELECT_METRICS,
-  SelectConfig,
-  choose,
-  values_of,
-)
+from audioset_ml.evaluation.evaluate_config import SELECT_METRICS, SelectConfig
+from audioset_ml.evaluation.selection import choose, values_of
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import fold_of
 from tests.evaluation.test_files import strong_evaluation, weak_evaluation

@@ -16,8 +16,8 @@ from audioset_ml.evaluation.frame_labels import FrameLabels, FrameState
 from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap, read_display_names
-from audioset_ml.labels.formats import NOT_PRESENT, PRESENT
 from audioset_ml.labels.framing import FrameGrid, frame_table
+from audioset_ml.labels.label_rows import NOT_PRESENT, PRESENT
 from tests.labels.test_unmarked import unmarked_of
 
 CLASS_MAP = ClassMap(mids=('/m/a', '/m/b', '/m/c'), names=('A', 'B', 'C'))

@@ -11,12 +11,13 @@ import sklearn.metrics
 from audioset_ml.evaluation import labelled_clips
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig
 from audioset_ml.evaluation.frame_labels import FrameState
-from audioset_ml.evaluation.labelled_clips import Truth
 from audioset_ml.evaluation.records_evaluation import evaluate_records
+from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState
-from audioset_ml.missing_labels.enhance_stage import EnhanceConfig, enhance
+from audioset_ml.missing_labels.enhance_config import EnhanceConfig
+from audioset_ml.missing_labels.enhance_stage import enhance
 from audioset_ml.records import pipeline
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder

@@ -175,7 +175,7 @@ WRONG = [
   ),
   (
     'prepare',
-    f'{LABELS} --labels_only --records=records --decoder=ffmpeg {OUT}',
+    f'{LABELS} --labels_only --records=records --decoder=tensorflow_io {OUT}',
     '--decoder does nothing here',
   ),
   ('train', f'{TRAIN} --records=gone', 'gone: no such folder; `prepare` writes it'),
@@ -271,7 +271,11 @@ WRONG = [
     f'{TRAIN} --smear_to=unambiguous',
     '--smear_to does nothing here: it needs',
   ),
-  ('evaluate', f'{EVALUATE} --smear_to=unambiguous', '--smear_to does nothing without'),
+  (
+    'evaluate',
+    f'{EVALUATE} --smear_to=unambiguous',
+    '--smear_to does nothing here',
+  ),
   ('evaluate', f'{EVALUATE} --propagate_scores=gone.json', 'gone.json: no such file'),
   ('enhance', f'{ENHANCE} --related_only=gone.json', 'gone.json: no such file'),
   (
@@ -364,7 +368,7 @@ WRONG = [
   ),
   ('evaluate', f'{EVALUATE} --baseline=gone', 'gone: no such folder; `evaluate`'),
   ('evaluate', f'{EVALUATE} --baseline=scores', 'written by `score`'),
-  ('evaluate', f'{EVALUATE} --prior_records=gone', 'does nothing without --baseline'),
+  ('evaluate', f'{EVALUATE} --prior_records=gone', 'it needs --baseline or'),
   ('evaluate', f'{EVALUATE} --logit_adjustment=.5', 'name them (prior_records)'),
   ('evaluate', f'{EVALUATE} --select=lwlrap', 'to select, give several --model'),
   ('evaluate', f'{EVALUATE} --model=nu_*/checkpoints', 'nu_*/checkpoints: matches no'),

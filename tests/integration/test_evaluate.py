@@ -13,9 +13,8 @@ import tensorflow as tf
 
 from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import files
-from audioset_ml.evaluation.evaluate_config import EvaluateConfig
+from audioset_ml.evaluation.evaluate_config import EvaluateConfig, SelectConfig
 from audioset_ml.evaluation.records_evaluation import evaluate_records
-from audioset_ml.evaluation.selection import SelectConfig
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels import formats, framing
 from audioset_ml.records.dataset import read_label_table
@@ -435,8 +434,8 @@ def test_other_clips_can_not_be_compared(config, evaluate, tmp_path):
     (['--scores=absent'], 'error: absent: no such folder'),
     (['--model=a', '--scores=b'], 'give either --model or --scores'),
     (['--scores=a,b'], 'say how to --select'),
-    (['--scores=a', '--validation_list=b'], 'does nothing without --select'),
-    (['--scores=a', '--large_prior=0.1'], 'does nothing without --baseline'),
+    (['--scores=a', '--validation_list=b'], 'does nothing here: it needs --select'),
+    (['--scores=a', '--large_prior=0.1'], 'does nothing here: it needs --baseline'),
   ],
 )
 def test_wrong_flags_are_one_clear_line(small_records, tmp_path, flags, message):

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from audioset_ml.evaluation.labelled_clips import Truth
+from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioset_ml.core import errors, folders
+from audioset_ml.core import csv_files, errors, folders
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import tagging
 from audioset_ml.models.sound_scores import ScoredBlock
@@ -28,7 +28,7 @@ def write_sound(path, seconds=1.5, seed=0):
 
 def test_what_is_no_text_is_escaped(tmp_path):
   assert errors.printable(f'ü 音/{STREET}\x1b[2J') == f'ü 音/{SHOWN}\\x1b[2J'
-  folders.write_csv(tmp_path / 'names.csv', ['name'], [[STREET]])
+  csv_files.write_csv(tmp_path / 'names.csv', ['name'], [[STREET]])
   assert 'Stra\\xdfe' in (tmp_path / 'names.csv').read_text(encoding='utf-8')
 
 

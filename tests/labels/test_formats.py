@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.core.errors import LabelError
-from audioset_ml.labels import formats, segments
+from audioset_ml.labels import formats, label_rows, segments
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.wrong_rows import WrongRows
 
@@ -206,7 +206,7 @@ def test_any_text_gives_a_table_or_the_error(tmp_path_factory, rows):
     return
   assert set(table['label']) <= set(CLASS_MAP.mids)
   assert table['present'].isin(['PRESENT', 'NOT_PRESENT']).all()
-  times = table[list(formats.TIMES)]
+  times = table[list(label_rows.TIMES)]
   assert ((times >= 0) & (times <= 10.001)).all(axis=None)
   assert (times.iloc[:, 0] <= times.iloc[:, 1]).all()
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audioset_ml.labels import formats, framing
+from audioset_ml.labels import formats, framing, label_rows
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
 from audioset_ml.labels.framing import FrameGrid
 from audioset_ml.labels.states import LabelState
@@ -34,8 +34,8 @@ def google_frames(labels):
     columns=formats.STRONG_COLUMNS,
   )
   said = {
-    LabelState.EXPLICIT_POSITIVE: formats.PRESENT,
-    LabelState.EXPLICIT_NEGATIVE: formats.NOT_PRESENT,
+    LabelState.EXPLICIT_POSITIVE: label_rows.PRESENT,
+    LabelState.EXPLICIT_NEGATIVE: label_rows.NOT_PRESENT,
   }
   explicit = pd.DataFrame(
     [('clip_0', index, said[s]) for index, s in labels.weak.items() if s in said],
@@ -46,7 +46,7 @@ def google_frames(labels):
   pairs = list(zip(table['label'], frames, strict=True))
   return tuple(
     {pair for pair, found in zip(pairs, table['present'], strict=True) if found == said}
-    for said in (formats.PRESENT, formats.NOT_PRESENT)
+    for said in (label_rows.PRESENT, label_rows.NOT_PRESENT)
   )
 
 

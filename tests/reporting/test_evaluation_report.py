@@ -10,6 +10,7 @@ import pytest
 from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import bootstrap, files
 from audioset_ml.evaluation.comparison import compare
+from audioset_ml.evaluation.evaluate_config import Resampling
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelState, LabelTable
@@ -43,7 +44,7 @@ def write_evaluation(folder, seed, gain, clips=60):
   scores += 0.05 * np.random.default_rng(seed).random((clips, 7))
   weights = bootstrap.clip_weights(clips, 60, 0)
   found = {'weak': evaluate_weak(scores, table, CLASSES, weights)}
-  model = files.assemble(folder, found, table.clip_ids, files.Resampling(60, 0))
+  model = files.assemble(folder, found, table.clip_ids, Resampling(60, 0))
   model.metrics['clips'] |= {'lost': 2, 'clip_list': None}
   folder.mkdir(parents=True)
   files.write_evaluation(model)
