@@ -1,5 +1,7 @@
 """The documentation: its links lead somewhere, and the flags that it names exist."""
 
+import ast
+import errno
 import os
 import re
 import subprocess
@@ -85,3 +87,53 @@ def test_flags_in_commands_exist(gathered):
         there = known[stage] | {'flagfile', 'help'}
         assert there & {flag, flag.removeprefix('no')}, (page.name, stage, flag)
   assert found > 100
+
+
+def strings_of(source):
+  """A module's texts, docstrings apart; what is put into an f-string is cut out."""
+  tree = ast.parse(source)
+  apart = {
+    id(node.value)
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+  }
+  return [
+    node.value
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Constant)
+    and isinstance(node.value, str)
+    and id(node) not in apart
+  ]
+
+
+def quoted_messages():
+  """What the page on errors quotes, as it stands in the table's first column."""
+  page = (ROOT / 'docs/how-to/troubleshooting.md').read_text()
+  rows = re.findall(r'^\| (.+?) \|', page, re.MULTILINE)
+  return [quoted for row in rows for quoted in re.findall('`([^`]+)`', row)]
+
+
+def is_said(quoted, modules):
+  """Whether all parts of a message, between …, are texts of one module.
+
+  Args:
+    quoted: the message; … stands for what differs from case to case.
+    modules: the texts of each.
+  """
+  parts = [part.strip() for part in quoted.split('…') if re.search(r'\w', part)]
+  return any(
+    all(any(part in text for text in texts) for part in parts) for texts in modules
+  )
+
+
+def test_errors_that_are_explained_are_what_the_code_says():
+  modules = [
+    strings_of(path.read_text()) for path in (ROOT / 'audioset_ml').rglob('*.py')
+  ]
+  modules.append([os.strerror(errno.ENOSPC)])  # the system's
+  quoted = quoted_messages()
+  assert len(quoted) > 10
+  assert [one for one in quoted if not is_said(one, modules)] == []
+  # Nothing but what is there counts, docstrings and what is put in apart.
+  assert not is_said('… clips could be used, more than the share', modules)
+  assert not is_said('Errors that a user can mend', modules)
