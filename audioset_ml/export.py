@@ -20,12 +20,15 @@ with weights of 32, 16 and 8 bits, and with --calibration_records of 8 bits in a
 it computes. Each file holds its classes, is opened by its own runtime and compared with
 the Keras model. `evaluate`, `score` and `tag` take each of them as --model.
 
+MODEL_CARD.md says what the model was made of, as far as the folders that it came from
+are still there, and what the folders of --evaluation measured, with intervals.
+
 Example:
   python -m audioset_ml.export --model=student --output_dir=exported
   python -m audioset_ml.export --model=head --embedder=yamnet.h5 \\
     --output_dir=exported
   python -m audioset_ml.export --model=student --formats=saved_model,litert,onnx \\
-    --calibration_records=records/train --output_dir=exported
+    --calibration_records=records/train --evaluation=evaluation --output_dir=exported
 """
 
 from typing import Any
@@ -57,6 +60,11 @@ flags.DEFINE_string(
   'Records by whose sound the files of int8 and int16x8 get the scales of their '
   'numbers; those that the model was trained on will do.',
 )
+flags.DEFINE_list(
+  'evaluation',
+  [],
+  'Folders that `evaluate` wrote of this model, whose metrics the model card tells.',
+)
 flags.mark_flag_as_required('model')
 flags.register_validator(
   'formats',
@@ -71,6 +79,8 @@ def main(_) -> None:
   inputs = {'model': FLAGS.model, 'embedder': FLAGS.embedder}
   if FLAGS.calibration_records:
     inputs['calibration_records'] = FLAGS.calibration_records
+  if FLAGS.evaluation:
+    inputs['evaluation'] = FLAGS.evaluation
   with stage.output_folder(
     FLAGS.output_dir,
     inputs,
@@ -84,25 +94,39 @@ def main(_) -> None:
     require_classes(FLAGS.model, FLAGS.class_map)
     if FLAGS.embedder:
       find_embedder(FLAGS.model, FLAGS.embedder)
+    card = _open_card()
     written = []
     if forms.SAVED_MODEL in FLAGS.formats:
       written.append(_write_saved_model(folder))
     if set(FLAGS.formats) - {forms.SAVED_MODEL}:
       written += _write_files(folder)
-  print(*written, sep='\n')
+    card.write(folder.path, written, FLAGS.formats)
+  print(*(f'{folder.path / name}: {what}' for name, what in written), sep='\n')
+  if forms.LITERT in FLAGS.formats and not FLAGS.calibration_records:
+    lacking = [form.file for form in forms.FORMS if form.is_calibrated]
+    print(f'{", ".join(lacking)}: not written without --calibration_records')
+
+
+def _open_card():
+  from audioset_ml.model_cards.card import CardConfig, ModelCard
+
+  return ModelCard.open(
+    CardConfig(FLAGS.model, FLAGS.class_map, FLAGS.embedder, tuple(FLAGS.evaluation))
+  )
 
 
 def _check() -> dict[str, Any]:
   from audioset_ml.deployment.input_counts import count_inputs
 
   forms.require_packages(FLAGS.formats)
+  _open_card()
   return count_inputs(
     FLAGS.model, FLAGS.class_map, FLAGS.embedder, FLAGS.calibration_records
   )
 
 
-def _write_saved_model(folder: stage.StageFolder) -> str:
-  """Writes the SavedModel; what there is to say of it."""
+def _write_saved_model(folder: stage.StageFolder) -> tuple[str, str]:
+  """Writes the SavedModel; its name, and what there is to say of it."""
   # Not before: what is wrong is told without TensorFlow's start.
   from audioset_ml.models.saved_model import export_trained_model
 
@@ -110,11 +134,11 @@ def _write_saved_model(folder: stage.StageFolder) -> str:
   folder.counts = export_trained_model(
     FLAGS.model, FLAGS.class_map, path, FLAGS.embedder
   )
-  return f'{path}: written, loaded again and equal to the Keras model'
+  return path.name, 'written, loaded again and equal to the Keras model'
 
 
-def _write_files(folder: stage.StageFolder) -> list[str]:
-  """Writes the files of other formats; what there is to say of them."""
+def _write_files(folder: stage.StageFolder) -> list[tuple[str, str]]:
+  """Writes files of other formats; their names, and what there is to say of them."""
   from audioset_ml.deployment import exporting
   from audioset_ml.models.trained import open_with_embedder
 
@@ -127,11 +151,7 @@ def _write_files(folder: stage.StageFolder) -> list[str]:
     'parameters': trained.model.count_params(),
   }
   folder.details['files'] = {one.file: one.to_json() for one in files}
-  lines = [one.describe(folder.path) for one in files]
-  if forms.LITERT in FLAGS.formats and not FLAGS.calibration_records:
-    lacking = [form.file for form in forms.FORMS if form.is_calibrated]
-    lines.append(f'{", ".join(lacking)}: not written without --calibration_records')
-  return lines
+  return [(one.file, one.describe()) for one in files]
 
 
 if __name__ == '__main__':

@@ -132,11 +132,12 @@ def main(_) -> None:
     finetune_inputs.write(inputs, path)
     # Not before: what is wrong is told without TensorFlow's start.
     from audioset_ml.finetuning import chain, model_card, results
+    from audioset_ml.model_cards.card import CARD_FILE
 
     outcome = chain.finetune(config, path, inputs, RunConfig(FLAGS.workers))
     found = results.measure(outcome, inputs)
     results.write(path, found, outcome, inputs)
-    card = path / 'exported' / model_card.CARD_FILE
+    card = path / 'exported' / CARD_FILE
     model_card.write(card, config, inputs, outcome, found)
     folder.counts = {
       'recordings': len(inputs.listed),
@@ -164,7 +165,7 @@ def _where_things_are(path: pathlib.Path, counts: dict[str, int]) -> str:
   return '\n'.join(
     [
       *lines,
-      f'\n{path}: the model is exported/saved_model, with model_card.md; '
+      f'\n{path}: the model is exported/saved_model, with MODEL_CARD.md; '
       'predictions.csv says what each recording is taken for. On a new file:',
       f'  python -m audioset_ml.tag --model={shlex.quote(str(model))} new.wav',
     ]

@@ -1,7 +1,6 @@
 """From a trained model to LiteRT, ONNX and Keras files, each held against the model."""
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -52,20 +51,20 @@ class Written:
     values = dataclasses.asdict(self.difference)
     return {'bytes': self.bytes, 'kept': self.is_kept, **values}
 
-  def describe(self, folder: str | os.PathLike) -> str:
-    """A line for people."""
-    text, found = f'{folder}/{self.file}: ', self.difference
+  def describe(self) -> str:
+    """What there is to say of it, for people."""
+    found = self.difference
     if found is None:
-      return f'{text}{self.bytes / 1e6:.2f} MB'
+      return f'{self.bytes / 1e6:.2f} MB'
     if not self.is_kept:
       correlation = 'none' if found.correlation is None else f'{found.correlation:.2f}'
       return (
-        f'{text}not kept: this network does not bear such numbers; its scores differ '
+        f'not kept: this network does not bear such numbers; its scores differ '
         f"from the Keras model's by up to {found.highest:.2f} (correlation "
         f'{correlation}, but {forms.LEAST_CORRELATION:g} is needed)'
       )
     return (
-      f'{text}{self.bytes / 1e6:.2f} MB, differs from the Keras model by at most '
+      f'{self.bytes / 1e6:.2f} MB, differs from the Keras model by at most '
       f'{found.highest:.1e} ({found.mean:.1e} on average)'
     )
 

@@ -15,9 +15,10 @@ from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.outcome import Outcome
 from audioset_ml.finetuning.results import Results
 from audioset_ml.finetuning.summary import cautions, comparison_lines, headline
+from audioset_ml.model_cards.front_matter import front_matter
 from audioset_ml.models.model_files import ModelFiles
 
-CARD_FILE = 'model_card.md'
+_FORMATS = ('saved_model',)
 _METHODS = {
   'head': 'a linear classifier on the embeddings of {model}, which stayed as they are',
   'all_layers': 'all layers of {model}, trained on',
@@ -35,6 +36,7 @@ def write(
   """Writes the card."""
   text = '\n\n'.join(
     [
+      front_matter('model', _FORMATS),
       '# Model card',
       _model(config, inputs, outcome),
       '## Use\n\n' + _use(),

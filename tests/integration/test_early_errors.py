@@ -404,6 +404,8 @@ WRONG = [
     f'--model=model --formats=litert --calibration_records=gone {OUT}',
     'gone: no such folder',
   ),
+  ('export', f'--model=model --evaluation=gone {OUT}', 'gone: no such folder'),
+  ('export', f'--model=model --evaluation=scores {OUT}', 'written by `score`'),
   ('export', f'--model=text.tflite {OUT}', 'here the trained model itself is needed'),
   ('score', f'{SCORE} --model=text.tflite', 'no LiteRT file that `export` has'),
   ('evaluate', f'{EVALUATE} --model=text.tflite', 'no LiteRT file that `export` has'),

@@ -1,0 +1,1 @@
+"""Model cards: what exported models are made of and how good they are."""
