@@ -1,8 +1,9 @@
 """Puts the documentation's source together: python docs/gather.py build/docs.
 
 The pages of docs/, the repository's other pages, a page a stage with all its flags (as
-its --help says them), and the pictures that any of them shows. Links are rewritten to
-where the site has what they name; one that leads nowhere is an error.
+its --help says them), the Python API (`api.py`), and the pictures that any of them
+shows. Links are rewritten to where the site has what they name; one that leads nowhere
+is an error.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 
+import api
 import tutorials
 
 from audioset_ml.cli import STAGES
@@ -29,6 +31,8 @@ PAGES = {
   'SECURITY.md': 'explanation/trust.md',
 }
 FLAGS = 'reference/flags'
+# Pages that are made, and so are no files of the repository.
+_MADE = (f'docs/{FLAGS}/', f'docs/{api.PAGE}.md')
 CHAPTERS = {
   'Start': ['start/install', 'start/chain'],
   'Tutorials': [f'tutorials/{name}' for name in tutorials.PAGES],
@@ -53,6 +57,7 @@ CHAPTERS = {
     'reference/metrics',
     'reference/files',
     'reference/python',
+    api.PAGE,
     'reference/glossary',
   ],
   'Explanation': [
@@ -88,6 +93,7 @@ def gather(output: pathlib.Path, work: pathlib.Path | None = None) -> None:
     tutorials.copy_pictures(work, output / 'tutorials')
   for place, text in _flag_pages().items():
     _write(output / place, text)
+  _write(output / f'{api.PAGE}.md', api.page(_prose))
   shutil.copy(DOCS / 'conf.py', output)
   shutil.copytree(DOCS / 'static', output / 'static')
   with (output / 'index.md').open('a') as index:
@@ -125,7 +131,7 @@ def _relinked(text: str, name: str, place: str, output: pathlib.Path) -> str:
       return match[0]
     target, _, anchor = target.partition('#')
     path = os.path.normpath(os.path.join(os.path.dirname(name), target))
-    if not (ROOT / path).exists() and not path.startswith(f'docs/{FLAGS}/'):
+    if not (ROOT / path).exists() and not path.startswith(_MADE):
       raise SystemExit(f'error: {name}: links to {target}, which is nowhere')
     if picture:
       there = output / 'repository' / path

@@ -1,7 +1,9 @@
 """The documentation: its links lead somewhere, and the flags that it names exist."""
 
 import ast
+import dataclasses
 import errno
+import inspect
 import os
 import re
 import subprocess
@@ -9,6 +11,7 @@ import sys
 
 import pytest
 
+import audioset_ml
 from audioset_ml.cli import STAGES
 from tests.stages import ROOT, run_stage_ok
 
@@ -39,6 +42,7 @@ def test_links_between_pages_lead_somewhere():
     if not (page.parent / target).exists()
     and not target.startswith('made/')  # by the tutorials' commands
     and 'reference/flags/' not in target
+    and not (page.parent.name == 'reference' and target == 'api.md')  # of docstrings
   ]
   assert not missing
   assert len(PAGES) > 20
@@ -87,6 +91,39 @@ def test_flags_in_commands_exist(gathered):
         there = known[stage] | {'flagfile', 'help'}
         assert there & {flag, flag.removeprefix('no')}, (page.name, stage, flag)
   assert found > 100
+
+
+def signature_and_sections(page, name):
+  """Parameters by name and the names in each section of what the page says of one."""
+  pattern = rf'^````\{{py:\w+\}} audioset_ml\.{name}(\(.*?\))(?: -> .*)?\n(.*?)^````$'
+  signature, text = re.search(pattern, page, re.MULTILINE | re.DOTALL).groups()
+  (function,) = ast.parse(f'def f{signature}: pass').body
+  arguments = function.args
+  named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+  named += [arguments.vararg] if arguments.vararg else []
+  text = text.partition('```{py:')[0]  # methods have sections of their own
+  sections = re.split(r'^\*\*(\w+)\*\*$', text, flags=re.MULTILINE)[1:]
+  items = {
+    title: {
+      item
+      for line in re.findall(r'^`([\w, ]+)`$', body, re.MULTILINE)
+      for item in line.split(', ')
+    }
+    for title, body in zip(sections[::2], sections[1::2], strict=True)
+  }
+  return {one.arg for one in named}, items
+
+
+@pytest.mark.parametrize('name', audioset_ml.__all__)
+def test_the_page_of_the_api_says_what_can_be_called(gathered, name):
+  page = (gathered / 'reference/api.md').read_text()
+  parameters, sections = signature_and_sections(page, name)
+  value = getattr(audioset_ml, name)
+  assert parameters == set(inspect.signature(value).parameters)
+  # What docstrings tell of is there, and of a dataclass they tell all.
+  assert sections.get('Parameters', set()) <= parameters
+  if dataclasses.is_dataclass(value):
+    assert sections['Attributes'] == parameters
 
 
 def strings_of(source):

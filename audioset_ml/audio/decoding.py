@@ -54,7 +54,20 @@ class Sound:
 def load_audio(
   path: str | os.PathLike, sample_rate: int = 16000, decoder: str = 'ffmpeg'
 ) -> np.ndarray:
-  """A sound file as a mono waveform: the `waveform` of `read_sound`."""
+  """A sound file, or the sound of a video, as a mono waveform.
+
+  Args:
+    path: the file.
+    sample_rate: of the result, in Hz.
+    decoder: ffmpeg or tensorflow_io.
+
+  Returns:
+    The mean of the channels, resampled; full scale at ±1. Shape [samples], float32.
+
+  Raises:
+    AudioError: the file can't be read, or nothing of it can be decoded.
+    InputError: there is no such decoder, or it can't be started.
+  """
   return read_sound(path, sample_rate, decoder).waveform
 
 

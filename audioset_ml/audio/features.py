@@ -99,7 +99,7 @@ def frame_patches(
 def log_mel_patches(
   waveform: tf.Tensor, front_end: FrontEnd | None = None
 ) -> tf.Tensor:
-  """The patches of a waveform as networks take them; the three steps above in one.
+  """The patches of a waveform as networks take them: log-mel spectrograms.
 
   Args:
     waveform: mono, in [-1, 1], at `front_end.sample_rate`. Shape [samples], float32.

@@ -32,7 +32,8 @@ def roc_auc(
     scores: shape [examples, classes].
     positive: which examples count as positives of the class.
     negative: which count as negatives; those in neither are left out.
-    weights: see above.
+    weights: of examples, shape [examples], or of labels, shape [examples, classes];
+      not negative. None counts all the same.
 
   Returns:
     Shape [classes], in [0, 1]; NaN for a class without (weight of) positives or without
@@ -121,7 +122,8 @@ def lwlrap(
     positive: which labels each example has.
     counted: which labels count at all; the others are neither ranked nor in another
       label's way. None counts all.
-    weights: see above.
+    weights: of examples, shape [examples], or of labels, shape [examples, classes];
+      not negative. None counts all the same.
 
   Returns:
     Shape [classes], in (0, 1]; NaN for a class without positives.
