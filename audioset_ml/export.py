@@ -111,7 +111,9 @@ def _open_card():
   from audioset_ml.model_cards.card import CardConfig, ModelCard
 
   return ModelCard.open(
-    CardConfig(FLAGS.model, FLAGS.class_map, FLAGS.embedder, tuple(FLAGS.evaluation))
+    CardConfig(
+      FLAGS.model, FLAGS.class_map or '', FLAGS.embedder, tuple(FLAGS.evaluation)
+    )
   )
 
 

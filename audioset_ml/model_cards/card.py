@@ -89,8 +89,9 @@ class ModelCard:
       frames = ModelFiles.find(config.embedder).frames
     run = _training_run(files)
     found = tuple(CardEvaluation.read(one, config.model) for one in config.evaluations)
+    trained_on = training.trained_clips(run) if found else None
     rests_on = [config.model, config.embedder]
-    rests_on += [one.path for one in run.inputs('init_from')] if run else []
+    rests_on += run.paths_of('init_from') if run else []
     return cls(
       name=os.path.basename(os.path.abspath(run.path)) if run else files.path.name,
       files=files,
@@ -100,7 +101,7 @@ class ModelCard:
       weights=tuple(path_shown(one) for one in rests_on if one.endswith(_WEIGHTS)),
       data=training.data_section(run, class_map),
       training=training.training_section(run),
-      evaluation=evaluations.section(found, training.trained_clips(run)),
+      evaluation=evaluations.section(found, trained_on),
       unseen=training.classes_without_positives(run, class_map),
     )
 
@@ -224,5 +225,5 @@ def _training_run(
   model_digests.require_as_written(files.path.parent, run.content, run.content['stage'])
   if run.content['stage'] == 'train':
     return run
-  before = [one.path for one in run.inputs('model') if not one.fault]
+  before = [one.place for one in run.inputs('model') if one.place]
   return _training_run(ModelFiles.find(before[0]), ('train',)) if before else None

@@ -11,7 +11,7 @@ from audioset_ml.core.input_files import fault_of_form, read_lines
 from audioset_ml.evaluation.files import METRICS_FILE, EvaluatedModel, read_evaluation
 from audioset_ml.evaluation.records_evaluation import EVALUATED_FILE
 from audioset_ml.model_cards import front_matter, markdown
-from audioset_ml.model_cards.lineage import FinishedRun, RunInput, path_shown
+from audioset_ml.model_cards.lineage import FinishedRun, path_shown
 from audioset_ml.records.scores import WRITTEN_BY as SCORES_WRITTEN_BY
 from audioset_ml.reporting.evaluation_text import VALUES, notes_of
 
@@ -67,14 +67,9 @@ class CardEvaluation:
     return cls(run, found, None if clip_ids is None else frozenset(clip_ids))
 
   @property
-  def records(self) -> list[RunInput]:
-    """The records that it was evaluated on: one folder."""
-    return self.run.inputs('records')
-
-  @property
   def data(self) -> str:
     """What it was evaluated on, in a few words."""
-    names = [one.name for one in self.records] or [path_shown(self.run.path)]
+    names = self.run.names('records') or [path_shown(self.run.path)]
     if list_of_clips := self.run.flags.get('clip_list'):
       names.append(path_shown(list_of_clips))
     return ', '.join(names)
@@ -90,7 +85,7 @@ class CardEvaluation:
       for section, name, label, _, value in self._values()
       if value is not None
     ]
-    return front_matter.result(self.data, metrics) if metrics else None
+    return front_matter.dataset_result(self.data, metrics) if metrics else None
 
   def text(self, trained_on: frozenset[str] | None) -> str:
     """Its part of the card.
@@ -217,7 +212,7 @@ def _models_of(run: FinishedRun, chosen: str) -> list[Mapping[str, Any]]:
     if models := run.content.get(_MODELS):
       return [one for one in models if chosen in ('', one['model'])]
     scores = [one for one in run.inputs('scores') if chosen in ('', one.path)]
-    if len(scores) != 1 or scores[0].fault:
+    if len(scores) != 1 or not scores[0].place:
       return []
-    run, chosen = FinishedRun.read(scores[0].path, *SCORES_WRITTEN_BY), ''
+    run, chosen = FinishedRun.read(scores[0].place, *SCORES_WRITTEN_BY), ''
   return []

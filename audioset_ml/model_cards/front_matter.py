@@ -37,7 +37,9 @@ def front_matter(
   return '\n'.join(['---', *_lines(content), '---'])
 
 
-def result(data: str, metrics: Sequence[tuple[str, str, float]]) -> dict[str, Any]:
+def dataset_result(
+  data: str, metrics: Sequence[tuple[str, str, float]]
+) -> dict[str, Any]:
   """A data set's part of `front_matter`'s results.
 
   Args:

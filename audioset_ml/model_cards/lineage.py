@@ -1,7 +1,8 @@
 """From a finished folder to what its stage read: one run.json after the other.
 
-Nothing is told of a folder that is no longer what was read: a relative path may lead
-to another one by now. Needs no TensorFlow.
+A relative path is looked for from here, and from above the folder whose run named it.
+Nothing is told of a folder that is not what was read, by its fingerprint: there may be
+another one by now. Needs no TensorFlow.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ from audioset_ml.core.run_state import FLAGS_FILE
 # Fingerprints of a run's inputs, beside its run.json; `core.run_state` writes it.
 _INPUTS_FILE = '.inputs.json'
 _INPUTS_FORM = {'inputs': {'*': (str, list, None)}}
+_MOST_ABOVE = 4  # folders above a run's in which paths are looked for
 _SHOWN_PARTS = 2  # of a path: what is above them is nobody's business
 
 
@@ -26,10 +28,12 @@ class RunInput:
 
   Attributes:
     path: as the run's flags named it.
-    fault: why it can't be told what it was; '' where it is there as it was then.
+    place: where it is, as it was then; '' where it isn't.
+    fault: why there is no such place.
   """
 
   path: str
+  place: str = ''
   fault: str = ''
 
   @property
@@ -70,27 +74,42 @@ class FinishedRun:
     """What the stage counted."""
     return self.content.get('counts', {})
 
-  def inputs(self, name: str) -> list[RunInput]:
-    """What the run read by a flag; [] for nothing."""
+  def paths_of(self, name: str) -> list[str]:
+    """What the run read by a flag, as it was named; [] for nothing."""
     value = self.content.get('inputs', {}).get(name) or []
     listed = [value] if isinstance(value, str) else value
-    then = self._fingerprints().get(name) or []
+    return [path for path in listed if isinstance(path, str) and path]
+
+  def names(self, name: str) -> list[str]:
+    """The same for readers elsewhere; see `path_shown`."""
+    return list(map(path_shown, self.paths_of(name)))
+
+  def inputs(self, name: str) -> list[RunInput]:
+    """The same, looked for."""
+    listed, then = self.paths_of(name), self._fingerprints().get(name) or []
     then = [then] if isinstance(then, str) else then
-    then += [None] * (len(listed) - len(then))
-    return [
-      RunInput(path, _fault(path, state))
-      for path, state in zip(listed, then, strict=False)
-      if isinstance(path, str) and path
-    ]
+    then = [*then, *[None] * (len(listed) - len(then))]
+    return [self._find(path, state) for path, state in zip(listed, then, strict=False)]
 
   def with_short_paths(self, words: str) -> str:
     """Words in which the run's inputs have their names for readers elsewhere."""
-    named = [
-      one for flag in self.content.get('inputs', {}) for one in self.inputs(flag)
-    ]
-    for one in sorted(named, key=lambda one: -len(one.path)):
-      words = words.replace(one.path, one.name)
+    flags = self.content.get('inputs', {})
+    named = [path for flag in flags for path in self.paths_of(flag)]
+    for path in sorted(named, key=len, reverse=True):
+      words = words.replace(path, path_shown(path))
     return words
+
+  def _find(self, path: str, then: Any) -> RunInput:
+    if paths.is_remote(path):
+      return RunInput(path, fault='lies on another file system')
+    above = pathlib.Path(os.path.abspath(self.path)).parents[:_MOST_ABOVE]
+    places = dict.fromkeys([path, *(str(folder / path) for folder in above)])
+    there = [place for place in places if os.path.exists(place)]
+    for place in there:
+      if folders.fingerprint(place) == then:
+        return RunInput(path, place)
+    where_or_what = 'what' if there else 'where'
+    return RunInput(path, fault=f'is no longer {where_or_what} it was')
 
   def _fingerprints(self) -> dict[str, str | list | None]:
     """What the inputs were; {} where nothing says it."""
@@ -104,14 +123,6 @@ def path_shown(path: str | os.PathLike) -> str:
   """The last two parts of a path: those above may name people and machines."""
   parts = pathlib.PurePath(path).parts[-_SHOWN_PARTS:]
   return printable('/'.join(part for part in parts if part != '/'))
-
-
-def _fault(path: str, then: Any) -> str:
-  if paths.is_remote(path):
-    return 'lies on another file system'
-  if not os.path.exists(path):
-    return 'is no longer where it was'
-  return '' if folders.fingerprint(path) == then else 'is no longer what it was'
 
 
 def _is_flag(line: str) -> bool:

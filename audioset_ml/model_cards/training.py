@@ -1,7 +1,7 @@
 """A card's words on training: on which clips and labels, from what, for how long."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audioset_ml.core import folders
@@ -33,7 +33,7 @@ _TRAIN_FORM = {
   'clips?': int,
   'clips_chosen?': int,
   'parameters?': int,
-  'validation?': {'*': (float, None)},
+  'validation?': {'*': object},
   'flagged_labels?': int,
 }
 _LABEL_SET_FORM = {'name?': str, 'value?': str, 'flagged_as': str, 'flagged?': int}
@@ -72,6 +72,9 @@ def data_section(run: FinishedRun | None, class_map: ClassMap) -> str:
         parts.append(f'Trained {labels}.')
       if named := run.flags.get(listed):
         parts.append(f'Of these, the clips of the list `{path_shown(named)}` alone.')
+  if left_out := run.content.get('left_out'):
+    folds = f'fold {left_out.get("index")} of {left_out.get("folds")}'
+    parts.append(f'Of these, without {markdown.plain(folds)}, counted from 0.')
   return '\n\n'.join([*parts, *_flagged(run)])
 
 
@@ -87,13 +90,14 @@ def training_section(run: FinishedRun | None) -> str:
   parts = [markdown.table(('setting', 'value'), rows)] if rows else []
   if not rows and 'steps' in counts:
     parts.append(f'{counted(counts["steps"], "step")}.')
-  started = [f'`{one.name}`' for one in run.inputs('init_from')]
-  parts.append(f'Started from {", ".join(started) or "random weights"}.')
-  for one in run.inputs('soft_scores'):
-    parts.append(f'Targets are softened by the scores `{one.name}` (distillation).')
+  started = _code(run.names('init_from')) or 'random weights'
+  parts.append(f'Started from {started}.')
+  for name in run.names('soft_scores'):
+    parts.append(f'Targets are softened by the scores `{name}` (distillation).')
   if values := counts.get('validation'):
-    told = ', '.join(f'{k} {v:.3f}' for k, v in values.items() if v is not None)
-    records = ', '.join(f'`{one.name}`' for one in run.inputs('validation_records'))
+    numbers = {name: value for name, value in values.items() if _is_number(value)}
+    told = ', '.join(f'{name} {value:.3f}' for name, value in numbers.items())
+    records = _code(run.names('validation_records'))
     parts.append(
       f'While it was trained, on {records}: {markdown.plain(told)}. Weights may have '
       'been chosen by such values: they are no measure of the model.'
@@ -101,8 +105,12 @@ def training_section(run: FinishedRun | None) -> str:
   return '\n\n'.join(parts)
 
 
+def _is_number(value: Any) -> bool:
+  return not fault_of_form(value, float)
+
+
 def _mixes(run: FinishedRun) -> bool:
-  return bool(run.inputs('mix_records'))
+  return bool(run.paths_of('mix_records'))
 
 
 def trained_clips(run: FinishedRun | None) -> frozenset[str] | None:
@@ -111,7 +119,7 @@ def trained_clips(run: FinishedRun | None) -> frozenset[str] | None:
   if not inputs or any(one.fault for one in inputs):
     return None
   try:
-    found = [RecordsFolder.open(one.path).clip_ids for one in inputs]
+    found = [RecordsFolder.open(one.place).clip_ids for one in inputs]
   except InputError:  # their shards were deleted since, say
     return None
   return frozenset(clip_id for clip_ids in found for clip_id in clip_ids)
@@ -141,12 +149,12 @@ def _records_of(run: FinishedRun | None) -> list[RunInput]:
 
 def uses_label_sets(run: FinishedRun) -> bool:
   """Whether labels were flagged as likely missing (ML20)."""
-  return bool(run.inputs('label_set') or 'flagged_labels' in run.counts)
+  return bool(run.paths_of('label_set') or 'flagged_labels' in run.counts)
 
 
 def uses_strong_labels(run: FinishedRun) -> bool:
   """Whether any source was trained on with strong labels (SL21)."""
-  modes = [mode for flag, (mode, _) in _SOURCES.items() if run.inputs(flag)]
+  modes = [mode for flag, (mode, _) in _SOURCES.items() if run.paths_of(flag)]
   return any(run.flags.get(mode, 'weak') != 'weak' for mode in modes)
 
 
@@ -180,9 +188,8 @@ def _source(
   hours = f', {content["hours"]:,.2f} hours' if 'hours' in content else ''
   parts = [f'`{one.name}`: {held}{hours}' + (f'; {clips}.' if clips else '.')]
   parts.append(_label_counts(content['counts']))
-  if networks := records.inputs('model'):
-    names = ', '.join(f'`{network.name}`' for network in networks)
-    parts.append(f'Embeddings of the network {names}.')
+  if networks := _code(records.names('model')):
+    parts.append(f'Embeddings of the network {networks}.')
   if files := _origin(records):
     parts.append(f'Made of {files}.')
   parts.append(_classes(content['class_counts'], class_map))
@@ -192,11 +199,15 @@ def _source(
 def _read_records(one: RunInput) -> FinishedRun | None:
   """What a folder of records says; None where it is lost, or of another form."""
   try:
-    records = None if one.fault else FinishedRun.read(one.path, *WRITTEN_BY)
+    records = None if one.fault else FinishedRun.read(one.place, *WRITTEN_BY)
   except InputError:
     return None
   is_whole = records and not fault_of_form(records.content, _RECORDS_FORM)
   return records if is_whole else None
+
+
+def _code(names: Sequence[str]) -> str:
+  return ', '.join(f'`{name}`' for name in names)
 
 
 def _why(one: RunInput) -> str:
@@ -222,16 +233,13 @@ def _label_counts(counts: Mapping[str, int]) -> str:
 def _origin(records: FinishedRun) -> str:
   """The files that records were made of, of embeddings those of their sound."""
   if records.content['stage'] == 'embed':
-    before = (records.inputs('records') or [RunInput('', 'is not named')])[0]
+    before = (records.inputs('records') or [RunInput('', fault='is not named')])[0]
     if (found := _read_records(before)) is None:
       return f'records `{before.name}`, of which more is not known'
     records = found
-  names = [
-    os.path.basename(one.path.rstrip('/'))
-    for flag in _FILES
-    for one in records.inputs(flag)
-  ]
-  return ', '.join(f'`{name}`' for name in dict.fromkeys(names))
+  named = [path for flag in _FILES for path in records.paths_of(flag)]
+  names = [os.path.basename(path.rstrip('/')) for path in named]
+  return _code(list(dict.fromkeys(names)))
 
 
 def _classes(counts: Mapping[str, Mapping[str, int]], class_map: ClassMap) -> str:
@@ -265,7 +273,7 @@ def _flagged(run: FinishedRun) -> list[str]:
 
 
 def _label_set(one: RunInput) -> str:
-  file = f'{one.path}/{folders.LABEL_SET_FILE}'
+  file = f'{one.place}/{folders.LABEL_SET_FILE}'
   try:
     content = None if one.fault else read_json(file, _LABEL_SET_FORM)
   except InputError:
@@ -278,7 +286,7 @@ def _label_set(one: RunInput) -> str:
   are = agreeing(2 if number is None else number, 'were')
   return (
     f'Label set `{one.name}`: {labels} that nobody was asked about {are} flagged as '
-    f'likely missing, and {markdown.plain(fate)}.' + _rule(one.path)
+    f'likely missing, and {markdown.plain(fate)}.' + _rule(one.place)
   )
 
 
@@ -288,6 +296,6 @@ def _rule(path: str) -> str:
     run = FinishedRun.read(os.path.dirname(os.path.normpath(path)), 'enhance')
   except InputError:
     return ''
-  scores = ', '.join(f'`{one.name}`' for one in run.inputs('scores'))
+  scores = _code(run.names('scores'))
   rule = markdown.plain(run.flags.get('rule', 'not known'))
   return f' Rule: {rule}, by the scores {scores}.'

@@ -129,7 +129,7 @@ def table_2(table: SweepTable) -> pd.DataFrame:
       }
       gains = {one: gain(found, base) for one, found in values.items() if len(found)}
       top = best({one: mean.value for one, mean in gains.items()})
-      half = half_reached(gains, top)
+      half = half_reached_at(gains, top)
       shared = values[top].index.intersection(base.index)
       row = {**line, 'metric': name, 'baseline': Mean.of(base[shared]).text()}
       row |= {'best_percent': top, 'best': Mean.of(values[top][shared]).text()}
@@ -171,7 +171,7 @@ def chosen_gains(table: SweepTable) -> pd.DataFrame | None:
   return pd.DataFrame(rows) if rows else None
 
 
-def half_reached(gains: Mapping[str, Mean], top: str) -> str:
+def half_reached_at(gains: Mapping[str, Mean], top: str) -> str:
   """The first percentage from which up to the best one half of its gain is reached.
 
   Args:
@@ -199,7 +199,7 @@ def table_3(table: SweepTable) -> pd.DataFrame | None:
   return None
 
 
-def comparisons(table: SweepTable) -> pd.DataFrame | None:
+def compared_classes(table: SweepTable) -> pd.DataFrame | None:
   """The classes of all trials that were compared with a baseline; None of none."""
   found = []
   for path in _files(table, f'*/{COMPARISON_FILE}'):

@@ -150,7 +150,7 @@ def _ml20(
     if (axis := label_sets.baseline_axis(sweep)) is not None:
       figures[f'by_{axis}'] = label_sets.gains_figure(sweep, axis)
       tables[f'by_{axis}'] = label_sets.gains_table(sweep, axis)
-    if (compared := ml20.comparisons(sweep)) is not None:
+    if (compared := ml20.compared_classes(sweep)) is not None:
       figures['ml20_figure_3'] = draw_scatter(compared)
       tables['ml20_table_4'] = ml20.table_4(compared)
     if (chosen := ml20.chosen_gains(sweep)) is not None:

@@ -94,6 +94,7 @@ def test_a_folder_becomes_a_model_and_what_is_added_to_it_is_noticed(
     assert scores.max() == pytest.approx(float(row['score']), abs=3e-3)
     assert (row['labels'] == row['best']) == (row['right'] == 'yes')
   card = (out / 'exported/MODEL_CARD.md').read_text()
+  assert card.startswith('---\nlibrary_name: ')
   assert 'a linear classifier on the embeddings of tiny.keras' in card
   assert f'accuracy {found["accuracy"]:.3f}' in card
   # Its folders are as the stages write them.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.model_cards import markdown
-from audioset_ml.model_cards.front_matter import front_matter, result
+from audioset_ml.model_cards.front_matter import dataset_result, front_matter
 from audioset_ml.model_cards.lineage import path_shown
 
 yaml = pytest.importorskip('yaml')
@@ -18,7 +18,7 @@ NAMES = st.text(
 
 @given(name=NAMES, data=NAMES, value=st.floats(-10, 10))
 def test_yaml_gives_back_what_was_said(name, data, value):
-  text = front_matter(name, ['onnx'], [result(data, [('map', name, value)])])
+  text = front_matter(name, ['onnx'], [dataset_result(data, [('map', name, value)])])
   assert text.startswith('---\n')
   assert text.endswith('\n---')
   content = yaml.safe_load(text.removeprefix('---\n').removesuffix('\n---'))

@@ -159,6 +159,20 @@ def test_of_folders_that_changed_or_went_nothing_is_told(
   assert 'Whether any of its clips was trained on: not known' in without
 
 
+def test_relative_paths_are_found_from_elsewhere(project, tmp_path, monkeypatch):
+  monkeypatch.chdir(project)
+  config = CardConfig('student', evaluations=('evaluation',))
+  here = ModelCard.open(config).text((), ())
+  # Where there is another folder of the name.
+  (tmp_path / 'records').mkdir()
+  (tmp_path / 'records/run.json').write_text('{}')
+  monkeypatch.chdir(tmp_path)
+  config = CardConfig(
+    str(project / 'student'), evaluations=(str(project / 'evaluation'),)
+  )
+  assert ModelCard.open(config).text((), ()) == here
+
+
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [

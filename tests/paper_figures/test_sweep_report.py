@@ -412,7 +412,7 @@ def test_failed_trials_are_told_of(students, tmp_path):
 def test_half_of_the_gain_is_where_it_stays_above(gains, expected):
   means = {str(place): Mean.of([value]) for place, value in enumerate(gains)}
   top = max(means, key=lambda one: means[one].value)
-  assert ml20.half_reached(means, top) == expected
+  assert ml20.half_reached_at(means, top) == expected
 
 
 def test_public_weak_labels_show_another_d_prime_and_say_so(tmp_path):
