@@ -13,10 +13,9 @@ from typing import Any
 from audioset_ml.core import folders, paths
 from audioset_ml.core.errors import InputError, printable
 from audioset_ml.core.input_files import read_json, read_text
-from audioset_ml.core.run_state import FLAGS_FILE
+from audioset_ml.core.run_content import FLAGS_FILE, INPUTS_FILE
 
-# Fingerprints of a run's inputs, beside its run.json; `core.run_state` writes it.
-_INPUTS_FILE = '.inputs.json'
+# Fingerprints of a run's inputs, beside its run.json.
 _INPUTS_FORM = {'inputs': {'*': (str, list, None)}}
 _MOST_ABOVE = 4  # folders above a run's in which paths are looked for
 _SHOWN_PARTS = 2  # of a path: what is above them is nobody's business
@@ -114,7 +113,7 @@ class FinishedRun:
   def _fingerprints(self) -> dict[str, str | list | None]:
     """What the inputs were; {} where nothing says it."""
     try:
-      return read_json(pathlib.Path(self.path) / _INPUTS_FILE, _INPUTS_FORM)['inputs']
+      return read_json(pathlib.Path(self.path) / INPUTS_FILE, _INPUTS_FORM)['inputs']
     except InputError:
       return {}
 
