@@ -22,7 +22,7 @@ _TYPES = {
   'labels.class_map': ('ClassMap',),
   'audio.front_end': ('FrontEnd',),
   'records.frames': ('FrameFormat',),
-  'records.augmentation': ('AugmentConfig',),
+  'records.augment_config': ('AugmentConfig',),
 }
 _ERRORS = 'core.errors'
 _HEAD = """# Python API
