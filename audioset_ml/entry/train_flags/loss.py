@@ -7,7 +7,7 @@ from absl import flags
 from audioset_ml.entry import flag_groups
 from audioset_ml.entry.flag_groups import Flag, Group, given
 from audioset_ml.entry.train_flags.sources import MAIN
-from audioset_ml.records.soft_scores import SOFT_ON, SoftConfig
+from audioset_ml.records.soft_scores import SOFT_ABSENT, SOFT_ON, SoftConfig
 from audioset_ml.training.flagging_config import FLAGS_AS, FlaggingConfig
 from audioset_ml.training.loss_config import (
   KINDS,
@@ -151,6 +151,15 @@ SOFT = Group(
       'Take the scores of the nearest patch (score --patch_scores), not those of the '
       'clip.',
       field='patches',
+      needs=given('soft_scores'),
+    ),
+    Flag(
+      SoftConfig,
+      'soft_absent',
+      'What a class scores that is not among the highest ones, where `score '
+      '--top_classes` kept these alone: 0 (as CED), or its label.',
+      field='absent',
+      choices=SOFT_ABSENT,
       needs=given('soft_scores'),
     ),
   ),
