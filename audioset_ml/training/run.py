@@ -76,7 +76,10 @@ class Run:
       for line in config.loss.remarks(config.steps, an_epoch):
         print(line)
     self.flags = flags = self._build_flags()
-    self.trainer = Trainer(config, shape, strategy, done, loss, flags)
+    weights = None
+    if config.balance_loss:
+      weights = sources[0].repeats(config.balance_loss)
+    self.trainer = Trainer(config, shape, strategy, done, loss, flags, weights)
     self._flagger = None
     self.flagging_due = tf.Variable(False, trainable=False)
     if flags is not None:

@@ -196,6 +196,7 @@ def _open_source(
     ignore_unannotated=config.ignore_unannotated,
     implied=ontology.implied_classes(records.class_map, smear_to) if ontology else None,
     soft=SoftScores.open(soft, records) if soft else None,
+    silence=run.silence.of(records) if run.silence else None,
   )
   if label_set is not None:
     for line in _doubts(source, label_set, smear_to if ontology else ''):
