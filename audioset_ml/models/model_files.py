@@ -301,7 +301,7 @@ def left_out_folds(paths: Sequence[str | os.PathLike]) -> list[Fold] | None:
 
 def left_out_fold(path: str | os.PathLike) -> Fold | None:
   """The fold that a model of a train folder has not seen; None if it has seen all."""
-  if not folders.is_finished(path):
+  if not _is_train_folder(path):
     return None
   left_out = folders.read_run(path, 'train').get('left_out')
   if not left_out:
@@ -317,11 +317,16 @@ def step_of(path: str | os.PathLike) -> int | None:
   path = pathlib.Path(path)
   if found := re.fullmatch(r'ckpt-(\d+)(\.index)?', path.name):
     return int(found[1])
-  if not (path / MODEL_FILE).is_file() or not folders.is_finished(path):
+  if not _is_train_folder(path):
     return None
   run_json = folders.read_run(path, 'train')
   step = run_json.get(MODEL_STEP, run_json.get('counts', {}).get('steps'))
   return step if isinstance(step, int) else None
+
+
+def _is_train_folder(path: str | os.PathLike) -> bool:
+  """Whether it is a finished folder with a model of ours, as that of `export` isn't."""
+  return (pathlib.Path(path) / MODEL_FILE).is_file() and folders.is_finished(path)
 
 
 def _what_was_exported(saved_model: pathlib.Path) -> str:
