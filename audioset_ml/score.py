@@ -57,6 +57,14 @@ flags.DEFINE_enum(
   "How the scores of a clip's patches become one: mean, as all evaluation has it; max; "
   'linear_softmax, the mean weighted by the scores themselves.',
 )
+flags.DEFINE_integer(
+  'top_classes',
+  0,
+  'Write the scores of so many of the highest classes of each clip, and of each patch, '
+  'alone: 20 of 527 take a thirteenth. For train --soft_scores, and for enhance where '
+  'its thresholds lie among them; nothing else can use such scores. 0 for all.',
+  0,
+)
 runner_flags.define_runner_flags()
 flags.mark_flags_as_required(['model', 'records'])
 
@@ -96,6 +104,7 @@ def _config():
     audio_names=FLAGS.audio_names,
     patch_scores=FLAGS.patch_scores,
     clip_score=FLAGS.clip_score,
+    top_classes=FLAGS.top_classes,
   )
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All experiments on soundscapes, and the figures and tables of their results; an hour and
+# All experiments on soundscapes, and the figures and tables of their results; two hours and
 # a half on two cores. Stopped and started again, it goes on where it was.
 #   make experiments
 # When flagfiles or the package have changed, `experiments/run.sh --overwrite` makes anew
@@ -33,7 +33,8 @@ publish() { # publish <experiment> <sweep> ...: results.csv and what made them
 }
 
 missing_labels=(teachers label_sets students own_label_sets own_students
-  other_teachers other_label_sets validation chosen_label_sets alternatives by_prior)
+  other_teachers other_label_sets validation chosen_label_sets alternatives by_prior
+  methods_teachers methods)
 strong_labels=(scratch mixing shares)
 failed=0
 run sweep data "$@"
@@ -49,5 +50,6 @@ publish . data
 publish missing_labels "${missing_labels[@]}"
 publish strong_labels "${strong_labels[@]}"
 run report missing_labels/soundscapes/report
+run report missing_labels/soundscapes/report_methods
 run report strong_labels/soundscapes/report
 exit $failed

@@ -5,7 +5,8 @@ from typing import Any
 from absl import app, flags
 
 from audioset_ml.entry import flag_groups, runner_flags
-from audioset_ml.entry.flag_groups import Flag, Group, Need
+from audioset_ml.entry.flag_groups import Flag, Group, Need, given
+from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.labels.label_set import FLAGGED_AS
 from audioset_ml.missing_labels.enhance_config import EnhanceConfig
 
@@ -115,6 +116,39 @@ GROUPS = (
         'related_only',
         "AudioSet's ontology.json: of what the rule selects, flag only ancestors and "
         "descendants of a clip's positives (PSLA).",
+        is_input=True,
+      ),
+    ),
+  ),
+  Group(
+    'Which labels are negatives',
+    'As in the training that the label sets are for: percentages are of these.',
+    (
+      Flag(
+        EnhanceConfig,
+        'smear_ontology',
+        "AudioSet's ontology.json, for train --smear_ontology: the ancestors of "
+        'positives are no negatives, and use up no percentage.',
+        is_input=True,
+      ),
+      Flag(
+        EnhanceConfig,
+        'smear_to',
+        'Which ancestors: all, or only as far up as a single class is the parent.',
+        choices=IMPLIED,
+        needs=given('smear_ontology'),
+      ),
+      Flag(
+        EnhanceConfig,
+        'clip_list',
+        'Flag labels of these clips alone, as train --clip_list: thresholds are of '
+        'them.',
+        is_input=True,
+      ),
+      Flag(
+        EnhanceConfig,
+        'validation_list',
+        'Flag none of these clips, which train --validation_list holds out.',
         is_input=True,
       ),
     ),

@@ -17,6 +17,7 @@ from audioset_ml.labels.ontology import smear_labels
 from audioset_ml.labels.states import LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
 from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.smeared_labels import clip_events
 from audioset_ml.records.strong_labels import StrongLabels, read_strong_labels
 
 
@@ -86,11 +87,7 @@ class Truth:
     """
     events = None
     if self.strong is not None:
-      row_of = pd.Series(np.arange(len(self.labels.clip_ids)), self.labels.clip_ids)
-      events = (
-        self.strong.events['segment_id'].map(row_of).to_numpy(np.int64),
-        self.strong.events['label'].map(self.records.class_map.index_of).to_numpy(int),
-      )
+      events = clip_events(self.records, self.strong)
     labels = smear_labels(self.labels, implied, events)
     return dataclasses.replace(self, labels=labels, implied=implied)
 

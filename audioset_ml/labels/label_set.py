@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,14 @@ _DESCRIPTION = folders.LABEL_SET_FILE
 _FLAGS = 'flagged.npy'
 _CLASS_MAP = 'class_map.csv'
 _CLIP_IDS = 'clip_ids.txt'
-_FORM = {'flagged_as': str, 'digest?': str, 'class_map_sha256?': str}
+_OF_CLIPS = 'of_clips'  # whose labels may be flagged, where these aren't all
+_FORM = {
+  'flagged_as': str,
+  'digest?': str,
+  'class_map_sha256?': str,
+  'smear_to?': str,
+  f'{_OF_CLIPS}?': {'number': int, 'digest': str},
+}
 # What becomes of flagged labels in training.
 FLAGGED_AS = ('ignored', 'positive', 'soft')
 
@@ -62,6 +69,25 @@ class LabelSet:
   def flagged_in_class(self, class_index: int) -> np.ndarray:
     """Whether a class's label is flagged in each clip. Shape [clips], bool."""
     return has_class(self.packed, class_index)
+
+  @property
+  def smear_to(self) -> str:
+    """Which ancestors of positives counted as positives when labels were flagged, one
+    of `ancestors.IMPLIED`; '' for none."""
+    return self.description.get('smear_to', '')
+
+  @property
+  def num_clips(self) -> int:
+    """Of how many clips labels may be flagged."""
+    about = self.description.get(_OF_CLIPS)
+    return about['number'] if about else len(self.clip_ids)
+
+  def is_of(self, clip_ids: Collection[str]) -> bool:
+    """Whether these are the clips whose labels may be flagged."""
+    about = self.description.get(_OF_CLIPS)
+    if about:
+      return _describe_clips(clip_ids) == about
+    return len(clip_ids) == len(self.clip_ids) and set(clip_ids) == set(self.clip_ids)
 
   @classmethod
   def read(cls, path: str | os.PathLike) -> 'LabelSet':
@@ -128,9 +154,19 @@ class LabelSetWriter:
   """Writes a label set, eight classes at a time."""
 
   def __init__(
-    self, path: str | os.PathLike, clip_ids: Sequence[str], class_map: ClassMap
+    self,
+    path: str | os.PathLike,
+    clip_ids: Sequence[str],
+    class_map: ClassMap,
+    clips: np.ndarray | None = None,
   ):
-    """Args: its folder, which is made; the clips; the classes."""
+    """Args: its folder, which is made; the clips; the classes; of which clips, as
+    indices, labels may be flagged, None for all."""
+    self._clips, self._number = clips, len(clip_ids)
+    self._about_clips = {}
+    if clips is not None:
+      chosen = [clip_ids[clip] for clip in clips]
+      self._about_clips = {_OF_CLIPS: _describe_clips(chosen)}
     self._folder = pathlib.Path(path)
     self._folder.mkdir(parents=True, exist_ok=True)
     (self._folder / _DESCRIPTION).unlink(missing_ok=True)
@@ -147,7 +183,12 @@ class LabelSetWriter:
     self._digest = _digest(clip_ids)
 
   def add(self, column: np.ndarray) -> None:
-    """The bits of the next eight classes, the first highest. Shape [clips], uint8."""
+    """The bits of the next eight classes, the first highest. Shape [clips], uint8; of
+    those whose labels may be flagged alone, where they aren't all."""
+    if self._clips is not None:
+      everything = np.zeros(self._number, np.uint8)
+      everything[self._clips] = column
+      column = everything
     column = np.ascontiguousarray(column)
     self._file.write(column.data)
     self._digest.update(column.data)
@@ -164,6 +205,7 @@ class LabelSetWriter:
     # What tells it from another one of the same name; see `folders.fingerprint`.
     content = {
       **description,
+      **self._about_clips,
       'digest': self._digest.hexdigest(),
       'class_map_sha256': hashing.file_digest(self._folder / _CLASS_MAP),
     }
@@ -172,6 +214,11 @@ class LabelSetWriter:
   def close(self) -> None:
     """Closes the file, finished or not."""
     self._file.close()
+
+
+def _describe_clips(clip_ids: Collection[str]) -> dict[str, Any]:
+  """What tells clips, in whichever order, from others."""
+  return {'number': len(clip_ids), 'digest': _digest(sorted(clip_ids)).hexdigest()}
 
 
 def _text(clip_ids: Iterable[str]) -> str:

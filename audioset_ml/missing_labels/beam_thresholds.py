@@ -59,10 +59,13 @@ class ImplicitScores:
   def read(self, first: int) -> Iterator[tuple[int, np.ndarray]]:
     """(class, sortable bits of the scores) of some clips, from this one on."""
     scores = load_array(self.scores_file, (None, None))[first : first + _ROWS]
-    rows, classes, unmarked = _known(self.known_file)
-    here = slice(*np.searchsorted(rows, [first, first + len(scores)]))
-    implicit = ~unmarked.lacking(first, *scores.shape)
-    implicit[rows[here] - first, classes[here]] = False
+    clips, rows, classes, unmarked = _known(self.known_file)
+    # The labels' clips, by their place among these, which may lack some scores' rows.
+    begin, end = np.searchsorted(clips, [first, first + len(scores)])
+    scores = scores[clips[begin:end] - first]
+    here = slice(*np.searchsorted(rows, [begin, end]))
+    implicit = ~unmarked.lacking(begin, *scores.shape)
+    implicit[rows[here] - begin, classes[here]] = False
     for index in range(scores.shape[1]):
       chosen = scores[implicit[:, index], index]
       if len(chosen):
@@ -70,13 +73,13 @@ class ImplicitScores:
 
 
 @functools.lru_cache(maxsize=1)
-def _known(path: str) -> tuple[np.ndarray, np.ndarray, UnmarkedLabels]:
+def _known(path: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, UnmarkedLabels]:
   arrays = Arrays(path)
-  rows, classes, *unmarked = (
+  clips, rows, classes, *unmarked = (
     arrays.read(name, kinds='iub')
-    for name in ('rows', 'classes', 'unmarked_rows', 'unmarked')
+    for name in ('clips', 'rows', 'classes', 'unmarked_rows', 'unmarked')
   )
-  return rows, classes, UnmarkedLabels(*unmarked)
+  return clips, rows, classes, UnmarkedLabels(*unmarked)
 
 
 def find_thresholds(
@@ -85,15 +88,18 @@ def find_thresholds(
   percents: Sequence[Decimal],
   work_dir: str | os.PathLike,
   config: RunConfig,
+  clips: np.ndarray | None = None,
 ) -> np.ndarray:
   """The threshold of every class for every percentage; see `thresholds.top_scored`.
 
   Args:
     scores_file: the teacher's clip scores, an `.npy` file [clips, classes].
-    labels: the states of the same clips' labels.
+    labels: the states of the same clips' labels, or of `clips`.
     percents: the discard percentages.
     work_dir: a folder that all workers see, for what they leave for each other.
     config: how Beam runs.
+    clips: of which rows of the scores the labels are, rising; None for all. Shape
+      [clips].
 
   Returns:
     float64, shape [classes, percents]; infinite for classes without any implicit
@@ -105,9 +111,12 @@ def find_thresholds(
   work_dir = pathlib.Path(work_dir).absolute()
   work_dir.mkdir(parents=True, exist_ok=True)
   order = np.argsort(labels.rows, kind='stable')
+  if clips is None:
+    clips = np.arange(len(labels.clip_ids))
   known_file = str(work_dir / _KNOWN_FILE)
   np.savez(
     known_file,
+    clips=clips,
     rows=labels.rows[order],
     classes=labels.classes[order],
     unmarked_rows=labels.unmarked.rows,
@@ -115,7 +124,7 @@ def find_thresholds(
   )
   _known.cache_clear()
   source = ImplicitScores(str(scores_file), known_file)
-  chunks = list(range(0, len(labels.clip_ids), _ROWS))
+  chunks = list(range(0, int(clips.max(initial=-1)) + 1, _ROWS))
   texts = tuple(map(str, percents))
 
   def locate(pipeline: beam.Pipeline) -> None:

@@ -21,6 +21,11 @@ class EnhanceConfig:
     choose_for: all, for one percentage, or class, for one each.
     related_only: AudioSet's ontology.json, to flag only ancestors and descendants of a
       clip's positives; '' for any.
+    smear_ontology: AudioSet's ontology.json, to count the ancestors of positives as
+      positives, as `train --smear_ontology` does; '' for not.
+    smear_to: which ancestors: one of `ancestors.IMPLIED`.
+    clip_list: the clips whose labels are flagged; '' for all.
+    validation_list: clips whose labels are not, which `train` holds out; '' for none.
   """
 
   scores: str
@@ -35,3 +40,7 @@ class EnhanceConfig:
   choose_by: str = 'lwlrap'
   choose_for: str = 'all'
   related_only: str = ''
+  smear_ontology: str = ''
+  smear_to: str = 'all'
+  clip_list: str = ''
+  validation_list: str = ''

@@ -12,6 +12,7 @@ import pandas as pd
 
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError, agreeing, counted
+from audioset_ml.evaluation.chosen_clips import LOST_FILE, lost_clips, named_clips
 from audioset_ml.evaluation.files import read_evaluation
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.labels.states import LabelState, LabelTable
@@ -20,13 +21,25 @@ from audioset_ml.missing_labels.class_percents import (
   choose_class_percents,
   require_percent,
 )
-from audioset_ml.missing_labels.enhance import Enhancement, write_label_sets
+from audioset_ml.missing_labels.enhance import (
+  ChosenClips,
+  Enhancement,
+  write_label_sets,
+)
 from audioset_ml.missing_labels.enhance_config import EnhanceConfig
 from audioset_ml.missing_labels.thresholds import parse_percent, parse_percents
 from audioset_ml.missing_labels.truth import read_truth
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.scores import SCORES_FILE, ClipScores, read_scores
+from audioset_ml.records.scores import (
+  SCORES_FILE,
+  ClipScores,
+  read_any_scores,
+  require_of,
+  teachers_of,
+)
 from audioset_ml.records.shard_runs import RunConfig
+from audioset_ml.records.smeared_labels import smeared_table
+from audioset_ml.records.top_scores import TopClipScores
 
 CLASS_PERCENTS_FILE = 'class_percents.csv'
 _WORK = '.beam'
@@ -38,16 +51,24 @@ class EnhanceInputs:
   """What label sets are made of: the records, their labels, the scores, the rule.
 
   Attributes:
+    labels: those of the clips whose labels are flagged; with ancestors, where these
+      count as positives.
     class_percents: how the classes' percentages were chosen, for the rule `chosen`.
     implied: by which only relatives of positives are flagged; None for any label.
+    given: the labels without ancestors, where `labels` have them.
+    chosen: whose labels are flagged; None for all.
+    lost: the clips of the lists that the records lack: clip_id, reason, clip_list.
   """
 
   records: RecordsFolder
   labels: LabelTable
-  scores: ClipScores
+  scores: ClipScores | TopClipScores
   rule: rules.Rule
   class_percents: pd.DataFrame | None = None
   implied: np.ndarray | None = None
+  given: LabelTable | None = None
+  chosen: ChosenClips | None = None
+  lost: pd.DataFrame | None = None
 
 
 def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
@@ -57,9 +78,13 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
     InputError: it can't be read or doesn't belong together, or a value is wrong.
   """
   records = RecordsFolder.open(config.records)
+  chosen_clips, lost = _choose(config, records)
   truth = None
   if config.truth_csv:
-    truth = read_truth(records.clip_ids, records.class_map, config.truth_csv)
+    clip_ids = records.clip_ids
+    if chosen_clips is not None:
+      clip_ids = tuple(clip_ids[row] for row in chosen_clips.rows)
+    truth = read_truth(clip_ids, records.class_map, config.truth_csv)
   chosen = percents = None
   if config.rule == 'chosen':
     candidates = parse_percents(config.values)
@@ -74,14 +99,22 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
       one_for_all=config.choose_for == 'all',
     )
     percents = [parse_percent(text) for text in chosen['percent']]
-  scores = read_scores(config.scores)
-  scores.require_of(records)
+  scores = read_any_scores(config.scores)
+  require_of(scores, records)
+  if isinstance(scores, TopClipScores) and config.rule == 'cleanlab':
+    raise InputError(
+      f'{config.scores}: holds the {scores.top.kept} highest classes of each clip '
+      'alone, but cleanlab needs all; score without --top_classes'
+    )
   for name in config.shown:
     records.class_map.find(name)
-  implied = None
+  implied = smeared = None
   if config.related_only:
     ontology = Ontology.read(config.related_only)
     implied = ontology.implied_classes(records.class_map)
+  if config.smear_ontology:
+    ontology = Ontology.read(config.smear_ontology)
+    smeared = ontology.implied_classes(records.class_map, config.smear_to)
   # After the data, since a rule may need a package that is not installed.
   rule = rules.build_rule(config.rule, config.values, config.seed, truth, percents)
   # Imported here: what can be told without TensorFlow is told before it is there.
@@ -90,13 +123,45 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
   # The ids of two million clips take 150 MB: kept once.
   labels = dataclasses.replace(read_label_table(records), clip_ids=records.clip_ids)
   scores = dataclasses.replace(scores, clip_ids=records.clip_ids)
-  return EnhanceInputs(records, labels, scores, rule, chosen, implied)
+  given = None
+  if smeared is not None:
+    given, labels = labels, smeared_table(records, labels, smeared)
+  if chosen_clips is not None:
+    labels = labels.of_clips(chosen_clips.rows)
+    given = given and given.of_clips(chosen_clips.rows)
+  return EnhanceInputs(
+    records, labels, scores, rule, chosen, implied, given, chosen_clips, lost
+  )
+
+
+def _choose(
+  config: EnhanceConfig, records: RecordsFolder
+) -> tuple[ChosenClips | None, pd.DataFrame | None]:
+  """The clips whose labels are flagged, None for all; and what of the lists is lost.
+
+  Raises:
+    InputError: a list can't be read, names none of the clips, or leaves none.
+  """
+  lists = [(config.clip_list, True), (config.validation_list, False)]
+  lists = [(path, wanted) for path, wanted in lists if path]
+  if not lists:
+    return None, None
+  rows, lost = np.arange(len(records.clip_ids)), []
+  for path, wanted in lists:
+    named = named_clips(records, path)
+    kept = set(named)
+    is_named = np.array([records.clip_ids[row] in kept for row in rows])
+    rows = rows[is_named == wanted]
+    lost.append(lost_clips(records, named).assign(clip_list=path))
+    if not len(rows):
+      raise InputError(f'{path}: leaves no clip of {config.records} to flag labels of')
+  return ChosenClips(records.clip_ids, rows), pd.concat(lost, ignore_index=True)
 
 
 def count_inputs(config: EnhanceConfig) -> dict[str, Any]:
   """What `--dry_run` says: opens what the stage would open, and counts."""
   inputs = open_inputs(config)
-  clips, classes = len(inputs.records.clip_ids), inputs.records.num_classes
+  clips, classes = len(inputs.labels.clip_ids), inputs.records.num_classes
   return {
     'clips': clips,
     'classes': classes,
@@ -129,28 +194,43 @@ def enhance(
     raise InputError(f'Beam finds thresholds of percentages, not of {config.rule}')
   inputs = open_inputs(config)
   records, labels, rule = inputs.records, inputs.labels, inputs.rule
+  scores = inputs.scores
+  top = scores.top if isinstance(scores, TopClipScores) else None
+  if through_beam and top:
+    raise InputError(
+      f'{config.scores}: holds the {top.kept} highest classes of each clip alone, but '
+      'Beam needs all; leave out --runner'
+    )
   shown = [records.class_map.find(name) for name in config.shown]
   if through_beam:
     # Only here: it imports Beam, which takes seconds and is not installed everywhere.
     from audioset_ml.missing_labels.beam_thresholds import find_thresholds
 
     percents = parse_percents(config.values)
+    clips = None if inputs.chosen is None else inputs.chosen.rows
     work_dir = pathlib.Path(output_dir) / _WORK
     file = pathlib.Path(config.scores).absolute() / SCORES_FILE
-    thresholds = find_thresholds(file, labels, percents, work_dir, runs)
+    thresholds = find_thresholds(file, labels, percents, work_dir, runs, clips)
     rule = rules.TopPercent(percents, thresholds)
     shutil.rmtree(work_dir)
   found = write_label_sets(
-    inputs.scores.values,
+    top or scores.values,
     labels,
     records.class_map,
     rule,
     output_dir,
     config.flagged_as,
-    origin=folders.fingerprint(config.scores),
     implied=inputs.implied,
+    given=inputs.given,
+    chosen=inputs.chosen,
+    about=_about(config),
   )
   text = describe(found, shown)
+  if unranked := int(found.ranking['look_positive'].isna().sum()):
+    classes, are = counted(unranked, 'class'), agreeing(unranked, 'are')
+    text += (
+      f'\n\n{classes} {are} not ranked, for scores of their positives are not kept'
+    )
   if unsure := int((labels.states == LabelState.UNSURE).sum()):
     labels, are = counted(unsure, 'label'), agreeing(unsure, 'are')
     text += f'\n\n{labels} that a person was unsure of {are} never flagged'
@@ -158,7 +238,22 @@ def enhance(
     folder = pathlib.Path(output_dir)
     chosen.to_csv(folder / CLASS_PERCENTS_FILE, index=False, lineterminator='\n')
     text = f'{describe_percents(chosen, config.choose_by)}\n\n{text}'
+  if inputs.lost is not None and len(inputs.lost):
+    lost = inputs.lost.to_csv(index=False, lineterminator='\n')
+    folders.write_atomically(pathlib.Path(output_dir) / LOST_FILE, lost)
+    text += f'\n\n{counted(len(inputs.lost), "clip")} of the lists not in the records: '
+    text += LOST_FILE
   return found, text
+
+
+def _about(config: EnhanceConfig) -> dict[str, Any]:
+  """What label sets say of what they were made of."""
+  about = {'scores': folders.fingerprint(config.scores)}
+  if teachers := teachers_of(config.scores):
+    about['teachers'] = teachers
+  if config.smear_ontology:
+    about['smear_to'] = config.smear_to
+  return about
 
 
 def describe(found: Enhancement, shown: Sequence[int]) -> str:

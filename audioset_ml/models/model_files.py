@@ -16,6 +16,7 @@ One way of naming a model, in all stages that take one:
 import dataclasses
 import os
 import pathlib
+import re
 import zipfile
 from collections.abc import Sequence
 
@@ -48,6 +49,7 @@ YAMNET_CLASS_MAP_URL = (
   'https://raw.githubusercontent.com/tensorflow/models/master/research/audioset/yamnet/'
   'yamnet_class_map.csv'
 )
+MODEL_STEP = 'model_step'  # in run.json of `train`: that of model.keras's weights
 _WEIGHTS_SUFFIXES = ('.h5', '.hdf5')
 _CHECKPOINT_DATA = '.data-00000-of-00001'
 
@@ -299,7 +301,7 @@ def left_out_folds(paths: Sequence[str | os.PathLike]) -> list[Fold] | None:
 
 def left_out_fold(path: str | os.PathLike) -> Fold | None:
   """The fold that a model of a train folder has not seen; None if it has seen all."""
-  if not folders.is_finished(path):
+  if not _is_train_folder(path):
     return None
   left_out = folders.read_run(path, 'train').get('left_out')
   if not left_out:
@@ -307,6 +309,24 @@ def left_out_fold(path: str | os.PathLike) -> Fold | None:
   if fault := fault_of_form(left_out, {'index': int, 'folds': int}, "'left_out'"):
     raise ModelError(f'{path}/{folders.RUN_FILE}: {fault}; train it again')
   return Fold(left_out['index'], left_out['folds'])
+
+
+def step_of(path: str | os.PathLike) -> int | None:
+  """After how many steps a model of a train folder, or a checkpoint in one, was as it
+  is; None where nothing says it."""
+  path = pathlib.Path(path)
+  if found := re.fullmatch(r'ckpt-(\d+)(\.index)?', path.name):
+    return int(found[1])
+  if not _is_train_folder(path):
+    return None
+  run_json = folders.read_run(path, 'train')
+  step = run_json.get(MODEL_STEP, run_json.get('counts', {}).get('steps'))
+  return step if isinstance(step, int) else None
+
+
+def _is_train_folder(path: str | os.PathLike) -> bool:
+  """Whether it is a finished folder with a model of ours, as that of `export` isn't."""
+  return (pathlib.Path(path) / MODEL_FILE).is_file() and folders.is_finished(path)
 
 
 def _what_was_exported(saved_model: pathlib.Path) -> str:

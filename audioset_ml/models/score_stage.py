@@ -13,10 +13,21 @@ import numpy as np
 
 from audioset_ml.core import folders
 from audioset_ml.core.array_files import load_array
-from audioset_ml.models.model_files import left_out_fold, left_out_folds, require_fits
+from audioset_ml.models.model_files import (
+  left_out_fold,
+  left_out_folds,
+  require_fits,
+  step_of,
+)
 from audioset_ml.models.pooling import pool
 from audioset_ml.records import scores, shard_runs
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.records.top_scores import (
+  TOP_CLIP_FILES,
+  TOP_PATCH_FILES,
+  TopValues,
+  require_kept,
+)
 
 if TYPE_CHECKING:
   from audioset_ml.models.scoring import Scorer
@@ -40,6 +51,8 @@ class ScoreConfig:
     patch_scores: whether the scores of patches are written, too.
     patch_type: as which type of numbers.
     clip_score: how the scores of a clip's patches become one, of `config.POOLINGS`.
+    top_classes: how many of the highest classes are written of each clip, and of each
+      patch; 0 for all.
   """
 
   models: tuple[str, ...]
@@ -51,6 +64,7 @@ class ScoreConfig:
   patch_scores: bool = False
   patch_type: str = 'float16'
   clip_score: str = 'mean'
+  top_classes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,13 +115,23 @@ class ShardScorer:
     shards, scorer = _opened(self.config)
     found = scorer.score(shards[task.index], count)
     if self.config.patch_scores:
-      _save(_beside(part, 'patches'), found.patches.astype(self.config.patch_type))
+      self._save(_beside(part, 'patches'), found.patches, self.config.patch_type)
       _save(_beside(part, 'lengths'), found.lengths)
     clips = found.clips
     if self.config.clip_score != 'mean':
       clips = pool(found.patches, found.lengths, self.config.clip_score)
-    _save(part, clips)
+    self._save(part, clips)
     return collections.Counter(clips=len(clips))
+
+  def _save(
+    self, part: pathlib.Path, values: np.ndarray, kind: str = 'float32'
+  ) -> None:
+    """Writes scores, or the highest ones and beside them their classes."""
+    if self.config.top_classes:
+      top = TopValues.of(values, self.config.top_classes)
+      _save(_classes_of(part), top.classes)
+      values = top.values
+    _save(part, values.astype(kind, copy=False))
 
 
 def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, 'Scorer']:
@@ -133,6 +157,7 @@ def count_inputs(config: ScoreConfig) -> dict[str, Any]:
 
 def require_models(config: ScoreConfig, records: RecordsFolder) -> None:
   """Raises InputError if models can be seen, without TensorFlow, not to fit."""
+  require_kept(config.top_classes, records.num_classes)
   for path in config.models:
     require_fits(path, records, *_of_models(config))
   if len(config.models) > 1:
@@ -191,31 +216,40 @@ def score(
     parts_dir.mkdir(exist_ok=True)
     shard_runs.run(tasks, worker, runs or shard_runs.RunConfig(), 'score')
     parts = [parts_dir / task.part_file for task in tasks]
-    _join_all(parts, output_dir, config.patch_scores)
+    _join_all(parts, output_dir, config)
     scores.write_rows(output_dir, records.clip_ids, records.class_map)
     # All parts go at once: a part that lacks some of its files would count as done.
     parts_dir.rename(output_dir / _JOINED_PARTS)
   shutil.rmtree(output_dir / _JOINED_PARTS, ignore_errors=True)
   counts = {'clips': len(records.clip_ids), 'classes': records.num_classes}
+  if config.top_classes:
+    counts['top_classes'] = config.top_classes
   if config.patch_scores:
-    patches = load_array(output_dir / scores.PATCH_SCORES_FILE, (None, None))
-    counts['patches'] = len(patches)
+    names = TOP_PATCH_FILES if config.top_classes else (scores.PATCH_SCORES_FILE,)
+    counts['patches'] = len(load_array(output_dir / names[0], (None, None)))
   details = {
     **records.frames.to_run(),
     **scores.describe_files(output_dir),
-    'teachers': [describe_model(model) for model in config.models],
+    scores.TEACHERS: [describe_model(model) for model in config.models],
   }
   return counts, details
 
 
 def _join_all(
-  parts: Sequence[pathlib.Path], output_dir: pathlib.Path, patch_scores: bool
+  parts: Sequence[pathlib.Path], output_dir: pathlib.Path, config: ScoreConfig
 ) -> None:
   """Makes one file of the parts of each kind."""
-  _join(parts, output_dir / scores.SCORES_FILE)
-  if patch_scores:
+
+  def join(parts: Sequence[pathlib.Path], name: str, top: tuple[str, str]) -> None:
+    if config.top_classes:
+      name, classes = top
+      _join([_classes_of(part) for part in parts], output_dir / classes, 'u')
+    _join(parts, output_dir / name)
+
+  join(parts, scores.SCORES_FILE, TOP_CLIP_FILES)
+  if config.patch_scores:
     patches = [_beside(part, 'patches') for part in parts]
-    _join(patches, output_dir / scores.PATCH_SCORES_FILE)
+    join(patches, scores.PATCH_SCORES_FILE, TOP_PATCH_FILES)
     lengths = [
       load_array(_beside(part, 'lengths'), (None,), 'iu', remedy=_REMEDY)
       for part in parts
@@ -232,10 +266,11 @@ def is_scored(output_dir: str | os.PathLike) -> bool:
 
 def describe_model(model: str) -> dict[str, Any]:
   """What run.json says of a model that has scored."""
-  fold = left_out_fold(model)
+  fold, step = left_out_fold(model), step_of(model)
   return {
     'model': model,
     'fingerprint': folders.fingerprint(model),
+    **({'step': step} if step is not None else {}),
     'left_out': dataclasses.asdict(fold) if fold else None,
   }
 
@@ -244,16 +279,21 @@ def _beside(part: pathlib.Path, kind: str) -> pathlib.Path:
   return part.with_name(part.name.replace('.clips.', f'.{kind}.'))
 
 
+def _classes_of(part: pathlib.Path) -> pathlib.Path:
+  """Where the classes of a part's highest scores lie."""
+  return part.with_name(f'{part.stem}.classes.npy')
+
+
 def _save(path: pathlib.Path, array: np.ndarray) -> None:
   with folders.whole_file(path) as file:
     np.save(file, array)
 
 
-def _join(parts: Sequence[pathlib.Path], path: pathlib.Path) -> None:
+def _join(parts: Sequence[pathlib.Path], path: pathlib.Path, kinds: str = 'f') -> None:
   """Writes arrays one after the other as one, a part at a time."""
   # One at a time: AudioSet has more shards than a process may have open files.
-  first = load_array(parts[0], (None, None), remedy=_REMEDY)
-  form = {'shape': (None, first.shape[1]), 'remedy': _REMEDY}
+  first = load_array(parts[0], (None, None), kinds, remedy=_REMEDY)
+  form = {'shape': (None, first.shape[1]), 'kinds': kinds, 'remedy': _REMEDY}
   rows = sum(len(load_array(part, **form)) for part in parts)
   header = np.lib.format.header_data_from_array_1_0(first)
   header['shape'] = (rows, *first.shape[1:])

@@ -11,6 +11,10 @@ those that nobody was asked about, or on those that a label set flags.
 | pseudo strong labels (Dinkel et al. 2022) | 1 | all | of patches |
 | an ensemble's (CED, Dinkel et al. 2024) | 1 | all | of patches, several folders |
 | a softened label set | 1 | flagged | of clips |
+
+Scores may be of the highest classes alone (`top_scores`): those of the others then are
+0, as in CED's code (its `label_type` of zero), or the label itself, so that of them
+nothing is learnt from the teacher.
 """
 
 import dataclasses
@@ -23,11 +27,16 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import (
   ClipPatchScores,
   ClipScores,
+  read_any_scores,
   read_patch_scores,
-  read_scores,
+  read_top_patch_scores,
+  require_of,
 )
+from audioset_ml.records.top_scores import TopClipScores, TopPatchScores, TopValues
 
 SOFT_ON = ('all', 'implicit', 'flagged')
+# What a score is that isn't among the highest ones, where these alone are kept.
+SOFT_ABSENT = ('zero', 'label')
 _ROWS = 65_536  # of scores that are looked at at a time
 
 
@@ -41,12 +50,14 @@ class SoftConfig:
     on: which labels are softened: one of SOFT_ON.
     patches: whether a patch has the scores of the scored patch that is nearest to it;
       else those of its clip.
+    absent: what the score of a class is that a folder doesn't keep: one of SOFT_ABSENT.
   """
 
   scores: tuple[str, ...]
   weight: float = 1.0
   on: str = 'all'
   patches: bool = False
+  absent: str = 'zero'
 
   def __post_init__(self):
     if not 0 < self.weight <= 1:
@@ -54,6 +65,9 @@ class SoftConfig:
     if self.on not in SOFT_ON:
       choices = ', '.join(SOFT_ON)
       raise InputError(f'soft_on is {self.on!r}: choose from {choices}')
+    if self.absent not in SOFT_ABSENT:
+      choices = ', '.join(SOFT_ABSENT)
+      raise InputError(f'soft_absent is {self.absent!r}: choose from {choices}')
     if len(set(self.scores)) < len(self.scores):
       raise InputError('soft_scores names a folder twice')
 
@@ -68,7 +82,12 @@ class SoftScores:
   """
 
   config: SoftConfig
-  parts: Sequence[ClipScores | ClipPatchScores]
+  parts: Sequence[ClipScores | ClipPatchScores | TopClipScores | TopPatchScores]
+
+  @property
+  def leaves_labels(self) -> bool:
+    """Whether labels stand where a folder has no score; see `are_known`."""
+    return self.config.absent == 'label' and any(map(_top_of, self.parts))
 
   @classmethod
   def open(cls, config: SoftConfig, records: RecordsFolder) -> 'SoftScores':
@@ -78,13 +97,25 @@ class SoftScores:
       InputError: there are none, or some are no probabilities.
       RecordError: they are of other clips, classes or patches.
     """
-    parts: list[ClipScores | ClipPatchScores] = []
+    parts: list = []
     for path in config.scores:
-      scores = read_scores(path)
-      scores.require_of(records)
-      parts.append(read_patch_scores(scores) if config.patches else scores)
-      _require_probabilities(parts[-1].values, path)
-    return cls(config, parts)
+      scores = read_any_scores(path)
+      require_of(scores, records)
+      if not config.patches:
+        parts.append(scores)
+      elif isinstance(scores, TopClipScores):
+        parts.append(read_top_patch_scores(scores))
+      else:
+        parts.append(read_patch_scores(scores))
+      top = _top_of(parts[-1])
+      _require_probabilities(top.values if top else parts[-1].values, path)
+    found = cls(config, parts)
+    if config.absent != 'zero' and not found.leaves_labels:
+      raise InputError(
+        f'soft_absent={config.absent} does nothing here: {", ".join(config.scores)} '
+        'has the scores of all classes'
+      )
+    return found
 
   def of(self, rows: np.ndarray, patches: np.ndarray) -> np.ndarray:
     """The mean scores of patches.
@@ -97,15 +128,39 @@ class SoftScores:
     Returns:
       Shape [n, classes], float32.
     """
-    total = np.zeros((len(rows), self.parts[0].values.shape[1]), np.float32)
+    total = self._zeros(rows)
     for part in self.parts:
-      places = rows
-      if isinstance(part, ClipPatchScores):
-        places = part.offsets[rows] + np.minimum(
-          patches, part.offsets[rows + 1] - part.offsets[rows] - 1
-        )
-      total += part.values[places]
+      places, top = _places(part, rows, patches), _top_of(part)
+      total += top.dense(places) if top else part.values[places]
     return total / np.float32(len(self.parts))
+
+  def are_known(self, rows: np.ndarray, patches: np.ndarray) -> np.ndarray:
+    """The share of the folders that have each score. As `of`."""
+    total = self._zeros(rows)
+    for part in self.parts:
+      top = _top_of(part)
+      total += top.are_kept(_places(part, rows, patches)) if top else 1
+    return total / np.float32(len(self.parts))
+
+  def _zeros(self, rows: np.ndarray) -> np.ndarray:
+    """Shape [n, classes], float32."""
+    first = self.parts[0]
+    classes = (_top_of(first) or first.values).shape[1]
+    return np.zeros((len(rows), classes), np.float32)
+
+
+def _top_of(part) -> TopValues | None:
+  """The highest scores of a folder that has no others."""
+  return part.top if isinstance(part, (TopClipScores, TopPatchScores)) else None
+
+
+def _places(part, rows: np.ndarray, patches: np.ndarray) -> np.ndarray:
+  """The rows of a folder's scores that clips' nearest patches have; see `of`."""
+  if not isinstance(part, (ClipPatchScores, TopPatchScores)):
+    return rows
+  return part.offsets[rows] + np.minimum(
+    patches, part.offsets[rows + 1] - part.offsets[rows] - 1
+  )
 
 
 def _require_probabilities(values: np.ndarray, path: str) -> None:

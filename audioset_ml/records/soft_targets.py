@@ -1,6 +1,7 @@
 """Targets that scores have softened; see `soft_scores`."""
 
-import numpy as np
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from audioset_ml.records.folder import RecordsFolder
@@ -48,16 +49,20 @@ class SoftTargetMaker:
     rows = self._row_of.lookup(record['clip_id'])
     # Scored patches begin with every hop.
     nearest = (starts + self._hop // 2) // self._hop
-    scores = tf.numpy_function(
-      self._scores, [rows, nearest], tf.float32, stateful=False
-    )
-    scores = tf.ensure_shape(scores, target.shape)
+    scores = self._of_teachers(self._soft.of, rows, nearest, target.shape)
     negative = (target == EXPLICIT_NEGATIVE) | (target == FLAGGED)
     hard = tf.cast(
       tf.where(negative, tf.constant(NEGATIVE, tf.int8), target), tf.float32
     )
+    if self._soft.leaves_labels:
+      known = self._of_teachers(self._soft.are_known, rows, nearest, target.shape)
+      scores += (1.0 - known) * hard
     weight = self._soft.config.weight
     return tf.where(softened, (1.0 - weight) * hard + weight * scores, hard)
 
-  def _scores(self, rows: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    return self._soft.of(rows, nearest)
+  def _of_teachers(
+    self, function: Callable, rows: tf.Tensor, nearest: tf.Tensor, shape: tf.TensorShape
+  ) -> tf.Tensor:
+    """What a function of `SoftScores` gives in a graph. Shape [batch, classes]."""
+    found = tf.numpy_function(function, [rows, nearest], tf.float32, stateful=False)
+    return tf.ensure_shape(found, shape)

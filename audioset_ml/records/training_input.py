@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from audioset_ml.records import augmentation, record_blocks, schema, stateless
 from audioset_ml.records.augment_config import AugmentConfig
+from audioset_ml.records.targets import EXPLICIT_NEGATIVE, NEGATIVE
 from audioset_ml.records.training_source import Source
 
 # Seeds of the two sources and of the choice between them.
@@ -115,7 +116,8 @@ def _examples(
 ) -> tf.data.Dataset:
   """Endless single examples of a source, shuffled."""
   records, seed = source.records, _seed(config, place)
-  frames, targets = records.frames, source.target_maker(config.tells_explicit)
+  frames, silence = records.frames, source.silence
+  targets = source.target_maker(config.tells_explicit or silence is not None)
   clip_numbers = _clip_numbers(source, first_clip) if config.tells_clips else None
 
   def block(numbers: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -125,6 +127,11 @@ def _examples(
     starts = stateless.uniform_integers(seed, numbers, places)
     patches = schema.cut_patches(record['frames'], starts, frames)
     target = targets.targets(record, starts)
+    if silence is not None:
+      target = silence.labelled(target, schema.as_floats(patches, frames))
+      if not config.tells_explicit:
+        explicit = target == EXPLICIT_NEGATIVE
+        target = tf.where(explicit, tf.constant(NEGATIVE, target.dtype), target)
     made = patches, tf.cast(target, tf.float32) if soft else target
     if clip_numbers:
       made += (clip_numbers(record['clip_id']),)

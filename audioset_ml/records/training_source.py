@@ -11,6 +11,7 @@ from audioset_ml.core.hashing import stable_hash
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
+from audioset_ml.records.silence import SilenceRule
 from audioset_ml.records.soft_scores import SoftScores
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Source:
     implied: which classes each class implies (label smearing), shape [classes,
       classes]; None for none.
     soft: scores that soften the targets, of these records; None for none.
+    silence: by which silent patches are labelled as such; None for no such rule.
   """
 
   records: RecordsFolder
@@ -58,6 +60,7 @@ class Source:
   ignore_unannotated: bool = False
   implied: np.ndarray | None = None
   soft: SoftScores | None = None
+  silence: SilenceRule | None = None
 
   def __post_init__(self):
     if self.label_mode not in LABEL_MODES:

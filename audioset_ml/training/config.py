@@ -8,6 +8,7 @@ from audioset_ml.labels.ancestors import IMPLIED
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.folds import Fold
+from audioset_ml.records.silence import SilenceConfig
 from audioset_ml.records.soft_scores import SoftConfig
 from audioset_ml.training.allowed_values import require_one_of, require_range
 from audioset_ml.training.flagging_config import FlaggingConfig
@@ -70,7 +71,11 @@ class TrainConfig:
       positive too (SL21 3.1's label smearing); '' for none.
     smear_to: which ancestors: all, or the unambiguous ones (Tuncay et al. 2025).
     augment: how patches are augmented.
-    balance_power: how far rare classes are made up for.
+    balance_power: how far rare classes are made up for, by reading their clips more
+      often.
+    balance_loss: the same by weighing the loss of examples; see `Trainer`.
+    silence: which patches are labelled as silent; None: none but those that people
+      labelled so.
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
       in ModelConfig.
     loss: what is made small.
@@ -117,6 +122,8 @@ class TrainConfig:
   smear_to: str = 'all'
   augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
   balance_power: float = 0.0
+  balance_loss: float = 0.0
+  silence: SilenceConfig | None = None
   architecture: str = 'mobilenet_v1'
   width_multiplier: float = 1.0
   weight_init: str = 'keras'
@@ -160,7 +167,8 @@ class TrainConfig:
     # TensorFlow makes room for as many at once, and dies where there is none.
     require_range(self, ('batch_size', 'shuffle_buffer'), 1, _MOST_PATCHES)
     require_range(self, ('mix_fraction',), 0, 1)
-    rest = ('balance_power', 'patience', 'show_clips', 'profile_steps')
+    rest = ('balance_power', 'balance_loss', 'patience', 'show_clips')
+    rest += ('profile_steps',)
     require_range(self, rest, 0, math.inf)
     require_one_of(self, 'smear_to', IMPLIED)
     if not 0 <= self.ema_decay < 1:
@@ -191,6 +199,7 @@ class TrainConfig:
       ):
         if is_wrong:
           raise InputError(f'soft_scores do not go with {what}')
+    self._require_balanceable()
     if self.flags_labels:
       self._require_flaggable()
     if self.steps_per_call > 1 and (self.strategy != 'one_device' or self.data_service):
@@ -230,6 +239,32 @@ class TrainConfig:
   def flags_labels(self) -> bool:
     """Whether the run flags labels of clips itself."""
     return self.flagging is not None or self.loss.kind.keeps_labels
+
+  def _require_balanceable(self) -> None:
+    """Raises InputError for what examples' weights, or labels of silence, don't go
+    with."""
+    for who, value, wrong in (
+      (
+        'balance_loss',
+        self.balance_loss,
+        {
+          'balance_power: it would make up for rare classes twice': self.balance_power,
+          'soft_scores: it asks which labels are positive': self.soft,
+          'a second source: classes are counted in one': self.mix,
+        },
+      ),
+      (
+        'silence_below_db',
+        self.silence,
+        {
+          'soft_scores, which say what a patch is': self.soft,
+          'mixup_alpha: with a sound, silence is none': self.augment.mixup_alpha,
+        },
+      ),
+    ):
+      for what, is_wrong in wrong.items():
+        if value and is_wrong:
+          raise InputError(f'{who} does not go with {what}')
 
   def _require_flaggable(self) -> None:
     """Raises InputError for what labels can't be flagged with in the run itself."""

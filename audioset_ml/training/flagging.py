@@ -23,10 +23,11 @@ from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.label_set import LabelSetWriter
 from audioset_ml.labels.states import EXPLICIT_STATES, LabelTable
 from audioset_ml.labels.unmarked import has_class
-from audioset_ml.missing_labels.enhance import flag_labels
+from audioset_ml.missing_labels.class_flags import flag_labels
 from audioset_ml.missing_labels.rules import TopPercent
 from audioset_ml.models.scoring import PatchScorer
 from audioset_ml.records.dataset import read_label_table
+from audioset_ml.records.smeared_labels import smeared_table
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.clip_flags import ClipFlags
 from audioset_ml.training.flagging_config import FlaggingConfig
@@ -46,7 +47,7 @@ class Part:
     source: the source.
     first: the number of its first clip among all.
     clips: those of its clips that are trained on, as indices. Shape [n].
-    labels: their labels.
+    labels: their labels, with the ancestors of positives where training smears them.
   """
 
   label_set: str
@@ -239,5 +240,7 @@ def _part(label_set: str, source: Source, first: int) -> Part:
   if chosen is not None:
     kept = set(chosen)
     clips = np.flatnonzero([clip_id in kept for clip_id in ids])
-  labels = read_label_table(source.records).of_clips(clips)
-  return Part(label_set, source, first, clips, labels)
+  labels = read_label_table(source.records)
+  if source.implied is not None:  # what follows from a positive is no negative
+    labels = smeared_table(source.records, labels, source.implied)
+  return Part(label_set, source, first, clips, labels.of_clips(clips))

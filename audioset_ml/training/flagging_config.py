@@ -54,5 +54,11 @@ class FlaggingConfig:
     since, every = self._since_first(steps_done, steps)
     return -since if since < 0 else every - since % every
 
+  def last_before(self, steps_done: int, steps: int) -> int | None:
+    """After which step labels were flagged last, in a run that ends after so many of
+    all steps, where none are flagged any more; None if they never were."""
+    since, every = self._since_first(steps_done - 1, steps)
+    return None if since < 0 else steps_done - 1 - since % every
+
   def _since_first(self, steps_done: int, steps: int) -> tuple[int, int]:
     return steps_done - round(self.first * steps), max(1, round(self.every * steps))

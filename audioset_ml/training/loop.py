@@ -12,6 +12,7 @@ from typing import Any
 
 from audioset_ml.core import folders
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
+from audioset_ml.models.model_files import MODEL_STEP
 from audioset_ml.records.dataset import damage_named
 from audioset_ml.records.folder import CLASS_MAP_FILE
 from audioset_ml.records.training_source import Source
@@ -67,7 +68,7 @@ def train(
   }
   if run.chief:
     records.class_map.write(output_dir / CLASS_MAP_FILE)
-    run.save_model()
+    model_step = run.save_model()
     if run.flags is not None:
       counts['flagged_labels'] = run.write_label_sets()
     if (lost := lost_of_lists(config)) is not None:
@@ -75,6 +76,8 @@ def train(
       folders.write_atomically(output_dir / LOST_FILE, text)
       counts['clips_lost_of_lists'] = len(lost)
   details = records.frames.to_run()
+  if run.chief:
+    details[MODEL_STEP] = model_step
   if config.left_out:
     details['left_out'] = dataclasses.asdict(config.left_out)
   if config.data_service:

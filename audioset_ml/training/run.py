@@ -76,7 +76,10 @@ class Run:
       for line in config.loss.remarks(config.steps, an_epoch):
         print(line)
     self.flags = flags = self._build_flags()
-    self.trainer = Trainer(config, shape, strategy, done, loss, flags)
+    weights = None
+    if config.balance_loss:
+      weights = sources[0].repeats(config.balance_loss)
+    self.trainer = Trainer(config, shape, strategy, done, loss, flags, weights)
     self._flagger = None
     self.flagging_due = tf.Variable(False, trainable=False)
     if flags is not None:
@@ -170,8 +173,8 @@ class Run:
         if old.name != self.best.file:
           old.unlink()
 
-  def save_model(self) -> None:
-    """Writes `model.keras`: the best weights, or the last."""
+  def save_model(self) -> int:
+    """Writes `model.keras`, the best weights, or the last; returns their step."""
     best = self._output_dir / self.best.file
     if self.config.best_metric and best.exists():
       partial = self._output_dir / f'.partial.{MODEL_FILE}'
@@ -180,6 +183,8 @@ class Run:
     else:
       with self.trainer.averaged():
         save_model(self.trainer.model, self._output_dir / MODEL_FILE)
+      return self.trainer.steps_done
+    return self.best.step
 
   def save_best(self) -> None:
     """Writes the weights as those that validated best."""
@@ -189,12 +194,16 @@ class Run:
     """Writes the labels that the run has flagged; returns how many they are."""
     config = self.config
     value, flagged_as = f'{config.loss.options.get("delta", 0):g}', 'positive'
+    step = self.trainer.steps_done
     if config.flagging:
       value, flagged_as = (
         f'{config.flagging.percent.normalize():f}',
         config.flagging.flagged_as,
       )
-    about = {'value': value, 'flagged_as': flagged_as}
+      step = config.flagging.last_before(step, config.steps)
+    about = {'value': value, 'flagged_as': flagged_as, 'step': step}
+    if config.smear_ontology:
+      about['smear_to'] = config.smear_to
     return write_label_sets(self._flagged_parts, self.flags, self._output_dir, about)
 
   def require_finite(self, loss: float, step: int, what: str = 'the loss is') -> None:

@@ -19,7 +19,6 @@ from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.folds import Fold
 from audioset_ml.records.scores import ClipScores, read_scores
 from audioset_ml.records.soft_scores import SoftConfig, SoftScores
 from audioset_ml.records.training_source import Source
@@ -44,7 +43,7 @@ def open_sources(config: TrainConfig) -> list[Source]:
   if config.validation_list:
     held_out = frozenset(read_clip_list(config.validation_list))
   sources = [
-    _open_source(part, config.left_out, held_out, ontology, config.smear_to, soft)
+    _open_source(config, part, held_out, ontology, soft)
     for part, soft in zip(_parts(config), (config.soft, None), strict=False)
   ]
   records = sources[0].records
@@ -161,13 +160,13 @@ def _require_events(validation: RecordsFolder) -> None:
 
 
 def _open_source(
+  run: TrainConfig,
   config: SourceConfig,
-  left_out: Fold | None,
   held_out: frozenset[str],
   ontology: Ontology | None,
-  smear_to: str,
   soft: SoftConfig | None,
 ) -> Source:
+  smear_to = run.smear_to
   records = RecordsFolder.open(config.records)
   listed = None
   if config.clip_list:
@@ -185,16 +184,49 @@ def _open_source(
   label_set = LabelSet.read(config.label_set) if config.label_set else None
   if label_set is not None and not label_set.packed.any():
     print(f'{config.label_set}: flags no label; this is training without a label set')
-  return Source(
+  source = Source(
     records=records,
     label_mode=config.label_mode,
     strong_clips_only=config.strong_clips_only,
     clip_fraction=config.clip_fraction,
     listed=listed,
-    left_out=left_out,
+    left_out=run.left_out,
     held_out=held_out,
     label_set=label_set,
     ignore_unannotated=config.ignore_unannotated,
     implied=ontology.implied_classes(records.class_map, smear_to) if ontology else None,
     soft=SoftScores.open(soft, records) if soft else None,
+    silence=run.silence.of(records) if run.silence else None,
   )
+  if label_set is not None:
+    for line in _doubts(source, label_set, smear_to if ontology else ''):
+      print(f'note: {line}')
+  return source
+
+
+def _doubts(source: Source, label_set: LabelSet, smear_to: str) -> list[str]:
+  """Where a label set was made of other negatives than those that are trained on, so
+  that its percentages are not theirs; a line each.
+
+  Args:
+    source: the source.
+    label_set: its label set.
+    smear_to: which ancestors of positives the training makes positive; '' for none.
+  """
+  found, path = [], label_set.path
+  if label_set.smear_to != smear_to:
+    has = label_set.smear_to or 'no'
+    found.append(
+      f'{path}: was made with {has} ancestors as positives, and is trained with '
+      f'{smear_to or "none"}: see enhance --smear_ontology and --smear_to'
+    )
+  chosen = source.chosen()
+  clips = source.records.clip_ids if chosen is None else chosen
+  if source.strong_clips_only or not label_set.is_of(clips):
+    those = f'{len(clips)} of these or others'
+    those = 'those with strong labels' if source.strong_clips_only else those
+    found.append(
+      f'{path}: its thresholds are of {counted(label_set.num_clips, "clip")}, and '
+      f'{those} are trained on: see enhance --clip_list and --validation_list'
+    )
+  return found

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from audioset_ml.models.registry import build_model
@@ -45,11 +46,14 @@ class Trainer:
     steps_before: int = 0,
     loss: Loss | None = None,
     flags: ClipFlags | None = None,
+    class_weights: np.ndarray | None = None,
   ):
     """Args: the run; what its records say of the network; where it runs; steps that an
     optimiser's state which is to be taken over has seen; the loss of single examples,
     None for that of the configuration without what only records can say; the labels
-    that the run has flagged itself, None where it doesn't."""
+    that the run has flagged itself, None where it doesn't; the weight of examples by
+    their positive of the highest one, shape [classes], None where all weigh as much
+    (where balanced reading would read an example w times, its loss counts w times)."""
     self._config = config
     self._strategy = strategy
     self._replicas = strategy.num_replicas_in_sync
@@ -75,6 +79,7 @@ class Trainer:
       self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
     self._flags = flags
     self._loss = loss or build_loss(config.loss, shape.num_classes)
+    self._class_weights = class_weights
     self._train_step = tf.function(self._distributed_step)
     self._train_steps = tf.function(self._steps_in_a_row)
 
@@ -199,7 +204,10 @@ class Trainer:
         found = self._loss.found(logits, suspects, self.step)
         self._flags.add(clips, found)
         target = tf.where(found, tf.constant(POSITIVE, target.dtype), target)
-      loss = tf.reduce_mean(self._losses(target, logits))
+      losses = self._losses(target, logits)
+      if self._class_weights is not None:
+        losses *= self._weights(target)
+      loss = tf.reduce_mean(losses)
       scaled = self.optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled, variables)
     if self._replicas > 1:
@@ -212,6 +220,12 @@ class Trainer:
     if self.average is not None:
       self.average.update(self.step - 1)
     return loss
+
+  def _weights(self, target: tf.Tensor) -> tf.Tensor:
+    """The weight of each example; 1 without a positive. Shape [examples]."""
+    of_positives = tf.where(target == POSITIVE, self._class_weights, -1.0)
+    highest = tf.reduce_max(of_positives, axis=-1)
+    return tf.where(highest < 0, 1.0, highest)
 
   def _losses(self, target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """The loss of each example. Shape [examples]."""

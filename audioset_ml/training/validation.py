@@ -165,6 +165,11 @@ class BestModel(tf.Module):
     return f'{BEST_PREFIX}{int(self._step)}.keras'
 
   @property
+  def step(self) -> int:
+    """When the kept model's validation was; 0 before the first."""
+    return int(self._step)
+
+  @property
   def values(self) -> dict[str, float]:
     """What the kept model's validation gave, by metric: the best, or the last."""
     values = self._values if self._metric else self._last

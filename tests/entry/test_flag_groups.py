@@ -18,6 +18,7 @@ from audioset_ml.evaluation.evaluate_config import (
   SelectConfig,
 )
 from audioset_ml.missing_labels.enhance_config import EnhanceConfig
+from audioset_ml.records.silence import SilenceConfig
 from audioset_ml.records.soft_scores import SoftConfig
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.flagging_config import FlaggingConfig
@@ -112,12 +113,17 @@ TRAIN = Stage(
       names_of(train_flags.GROUPS, FlaggingConfig), ('--flag_while_training=5',)
     ),
     **dict.fromkeys(names_of(train_flags.GROUPS, SoftConfig), ('--soft_scores=s',)),
+    **dict.fromkeys(
+      names_of(train_flags.GROUPS, SilenceConfig), ('--silence_below_db=-70',)
+    ),
+    'balance_loss': ('--mix_records=',),
   },
   {
     'folds': '4',
     'hidden_units': '3',
     'loss_options': 'gamma=3',
     'flag_while_training': '7',
+    'silence_below_db': '-60',
     'architecture': 'linear',
     'optimizer': 'sgd',
     'schedule': 'exponential',
@@ -153,6 +159,7 @@ ENHANCE = Stage(
     'positive_percentile': ('--rule=positives',),
     'truth_csv': ('--rule=truth', '--truth_csv=t'),
     'seed': ('--rule=random',),
+    'smear_to': ('--smear_ontology=o',),
   },
   {
     'rule': 'random',  # which is told the same percentages

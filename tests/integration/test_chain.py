@@ -81,6 +81,8 @@ def test_a_label_set_ignores_only_what_nobody_was_asked(chain, small_records):
   records = RecordsFolder.open(small_records)
   states = read_label_table(records).dense()
   label_set = LabelSet.read(chain / 'label_sets' / 'discard_40')
+  (teacher,) = label_set.description['teachers']
+  assert (teacher['model'], teacher['step']) == (f'{chain}/teacher', 20)
   implicit = (states == 0).sum(axis=0)
   ignored = label_set.flagged()
   assert ignored.sum(axis=0).tolist() == [4 * n // 10 for n in implicit]

@@ -37,6 +37,7 @@ def folder(tmp_path_factory):
   write_records(root / 'records_others', events=18, class_map=OTHERS)
   write_scores(root / 'scores', CLIPS)
   write_scores(root / 'scores_few', CLIPS[:3])
+  write_top_scores(root / 'scores_top')
   write_label_set(root / 'sets/discard_1', CLASS_MAP)
   write_label_set(root / 'sets/others', OTHERS)
   write_model(root / 'model', CLASS_MAP)
@@ -82,6 +83,15 @@ def write_scores(path, clip_ids):
   np.save(path / 'scores.npy', np.zeros((len(clip_ids), 3), np.float32))
   (path / 'clip_ids.txt').write_text('\n'.join(clip_ids))
   CLASS_MAP.write(path / 'class_map.csv')
+
+
+def write_top_scores(path):
+  """The two highest classes of each clip."""
+  write_scores(path, CLIPS)
+  (path / 'scores.npy').unlink()
+  np.save(path / 'top_scores.npy', np.zeros((len(CLIPS), 2), np.float32))
+  classes = np.tile(np.arange(2, dtype=np.uint16), (len(CLIPS), 1))
+  np.save(path / 'top_classes.npy', classes)
 
 
 def write_label_set(path, class_map):
@@ -261,6 +271,25 @@ WRONG = [
   ('train', f'{TRAIN} --soft_scores=records', 'records: written by `prepare`'),
   ('train', f'{TRAIN} --soft_scores=scores_few', 'scores of 3 clips, of which 3 are'),
   ('train', f'{TRAIN} --soft_on=implicit', '--soft_on does nothing here: it needs'),
+  (
+    'train',
+    f'{TRAIN} --soft_scores=scores --soft_absent=label',
+    'soft_absent=label does nothing here: scores has the scores of all classes',
+  ),
+  (
+    'train',
+    f'{TRAIN} --negative_loss=csl --prior_scores=scores_top',
+    'scores_top: holds the 2 highest classes of each clip alone',
+  ),
+  ('evaluate', f'{SAVED} --scores=scores_top', 'score without --top_classes'),
+  (
+    'enhance',
+    f'{ENHANCE} --scores=scores_top --rule=cleanlab',
+    'alone, but cleanlab needs all; score without --top_classes',
+  ),
+  ('score', f'{SCORE} --model=model --top_classes=4', 'top_classes is 4, but there'),
+  ('enhance', f'{ENHANCE} --clip_list=clips.txt', 'clips.txt: names 1 clip'),
+  ('enhance', f'{ENHANCE} --smear_ontology=wrong.csv', 'wrong.csv: the ontology can'),
   (
     'train',
     f'{TRAIN} --soft_scores=scores --soft_on=flagged --label_set=sets/discard_1',

@@ -151,6 +151,7 @@ ML20 = (
   'score_small',
   'enhance_large',
   'enhance_small',
+  'yamnet',
   ('students', ('size_small-network_resnet50-percent_0/', 'resnet50-percent_3/')),
   'by_prior',
   'report',

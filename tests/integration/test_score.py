@@ -131,6 +131,74 @@ def test_a_finished_shard_is_not_scored_again(models, small_records, tmp_path):
   assert not (values[len(planted) :] == 0.125).all(axis=1).any()
 
 
+def test_the_highest_classes_alone_are_those_of_all_scores(
+  by_one, models, small_records, tmp_path
+):
+  """After a failure as well as at once; students and label sets can do with them."""
+  out = tmp_path / 'top'
+  flags = (f'--model={models[0]}', f'--records={small_records}', '--patch_scores')
+  flags += ('--top_classes=2', f'--output_dir={out}')
+  printed = run_stage_ok('score', *flags)
+  assert 'scores of 12 clips' in printed
+  every = score_files.read_scores(by_one)
+  top = score_files.read_any_scores(out)
+  order = np.argsort(-every.values, axis=1, kind='stable')[:, :2]
+  assert top.top.classes.tolist() == order.tolist()
+  kept = np.take_along_axis(every.values, order, axis=1)
+  assert np.array_equal(top.top.values, kept)
+  patches = score_files.read_patch_scores(every).values
+  rows = np.arange(len(patches))
+  found = score_files.read_top_patch_scores(top).top
+  assert found.values.dtype == np.float16
+  is_kept = found.are_kept(rows)
+  assert np.array_equal(found.dense(rows)[is_kept], patches[is_kept])
+  assert json.loads((out / 'run.json').read_text())['counts'] == {
+    'clips': 12, 'classes': 3, 'top_classes': 2, 'patches': len(patches)
+  }  # fmt: skip
+  for name in ('again', 'top'):
+    other = ('--top_classes=1', f'--output_dir={tmp_path}/{name}')
+    done = run_stage('score', *flags, *other)
+    assert (done.returncode == 0) == (name == 'again')
+  train = train_flags(small_records, tmp_path / 'run', '--steps=2', '--soft_patches')
+  run_stage_ok('train', *train, f'--soft_scores={out}', '--soft_absent=label')
+  enhance = (f'--scores={out}', f'--records={small_records}', '--rule=score')
+  run_stage_ok(
+    'enhance', *enhance, f'--output_dir={tmp_path}/sets', '--min_score=.9999'
+  )
+  done = run_stage('enhance', *enhance, f'--output_dir={tmp_path}/no', '--min_score=0')
+  assert done.returncode == 1
+  assert 'its 2 highest classes alone; score with a higher --top_classes' in done.stderr
+
+
+def test_of_the_highest_classes_a_finished_shard_is_not_scored_again(
+  models, small_records, tmp_path, monkeypatch
+):
+  scored = []
+  write = score_stage.ShardScorer.write
+
+  def failing(worker, task, count=lambda clips: None):
+    if len(scored) == 1:
+      scored.append('failed')
+      raise OSError('the disk is full')
+    found = write(worker, task, count)
+    scored.append(found['clips'])
+    return found
+
+  config = ScoreConfig((models[0],), str(small_records), top_classes=2)
+  (tmp_path / 'whole').mkdir()
+  (tmp_path / 'halves').mkdir()
+  score_stage.score(config, tmp_path / 'whole')
+  monkeypatch.setattr(score_stage.ShardScorer, 'write', failing)
+  with pytest.raises(OSError, match='the disk is full'):
+    score_stage.score(config, tmp_path / 'halves')
+  score_stage.score(config, tmp_path / 'halves')
+  assert scored[0] > 0
+  assert scored[1:3] == ['failed', 0]
+  for name in ('top_scores.npy', 'top_classes.npy'):
+    one, other = ((tmp_path / f / name).read_bytes() for f in ('whole', 'halves'))
+    assert one == other
+
+
 def written(folder):
   """The bytes of the scores and what they are of, by name."""
   names = ('scores.npy', 'patch_scores.npy', 'patch_offsets.npy', 'clip_ids.txt')

@@ -8,7 +8,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels, pack
-from audioset_ml.missing_labels.enhance import flag_labels
+from audioset_ml.missing_labels.class_flags import flag_labels
 
 
 def class_map(classes):
@@ -51,11 +51,11 @@ def scores_and_states(draw):
   return scores, states
 
 
-def flagged_by(rule, scores, states, memory=1 << 20, implied=None):
+def flagged_by(rule, scores, states, memory=1 << 20, implied=None, **more):
   """The flags of each of the rule's label sets, and the rows of their summaries."""
   labels, classes = table_of(states), class_map(scores.shape[1])
   columns, rows = [[] for _ in rule.names], [[] for _ in rule.names]
-  for part in flag_labels(scores, labels, classes, rule, memory, implied):
+  for part in flag_labels(scores, labels, classes, rule, memory, implied, **more):
     for place, column in enumerate(part.columns):
       columns[place].append(column.copy())
       rows[place] += part.summaries[place]

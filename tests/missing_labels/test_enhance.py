@@ -13,8 +13,10 @@ from hypothesis.extra import numpy as hnp
 from audioset_ml.core.errors import InputError
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.states import PRESENT_STATES, LabelState, LabelTable
-from audioset_ml.missing_labels.enhance import flag_labels, write_label_sets
+from audioset_ml.missing_labels.class_flags import flag_labels
+from audioset_ml.missing_labels.enhance import ChosenClips, write_label_sets
 from audioset_ml.missing_labels.rules import TopPercent, build_rule
+from audioset_ml.records.top_scores import TopValues
 from tests.missing_labels.states import (
   class_map,
   flagged_by,
@@ -79,6 +81,62 @@ def test_only_relatives_of_positives_are_flagged_if_so_asked(data, percents, rel
       )
     assert np.array_equal(one, expected)
     assert [row['flagged'] for row in summary] == expected.sum(axis=0).tolist()
+
+
+@given(data=scores_and_states(), percents=PERCENTS, choice=st.data())
+def test_of_some_clips_thresholds_are_of_them_alone(data, percents, choice):
+  scores, states = data
+  chosen = choice.draw(hnp.arrays(bool, len(scores)).filter(np.any))
+  rule, clips = TopPercent(percents), np.flatnonzero(chosen)
+  found, rows = flagged_by(rule, scores, states[clips], clips=clips)
+  expected, others = flagged_by(rule, scores[clips], states[clips])
+  assert np.array_equal(found, expected)
+  assert rows == others
+
+
+@given(
+  data=scores_and_states(),
+  rule=st.sampled_from(['percent', 'positives', 'score', 'random']),
+  value=st.integers(0, 60),
+  choice=st.data(),
+)
+def test_of_the_highest_classes_alone_what_is_flagged_is_the_same_or_an_error(
+  data, rule, value, choice
+):
+  scores, states = data
+  scores = np.maximum(scores, 0)
+  kept = choice.draw(st.integers(1, scores.shape[1]))
+  rule = build_rule(rule, [f'{value / 100 if rule == "score" else value}'])
+  expected, rows = flagged_by(rule, scores, states)
+  found, told = tried(rule, TopValues.of(scores, kept), states)
+  if told:
+    assert kept < scores.shape[1]
+    assert f'those of its {kept} highest classes alone' in told
+    assert not rule.names[0].startswith('random')
+    return
+  assert np.array_equal(found[0], expected)
+  for row, other in zip(rows[0], found[1][0], strict=True):
+    assert row.pop('threshold') == pytest.approx(other.pop('threshold'), nan_ok=True)
+    assert row == other
+
+
+def tried(*given):
+  """What is flagged, or why nothing is."""
+  try:
+    return flagged_by(*given), ''
+  except InputError as error:
+    return None, str(error)
+
+
+def test_a_threshold_above_what_was_not_kept_is_known():
+  """Of three clips' two highest of three classes; 40 % of three are one label."""
+  scores = np.array([[0.9, 0.5, 0.1], [0.8, 0.7, 0.2], [0.1, 0.3, 0.6]], np.float32)
+  states, rule = np.zeros((3, 3), np.int8), TopPercent([Decimal(40)])
+  with pytest.raises(InputError, match=r'class /m/2 .*those of its 2 highest classes'):
+    flagged_by(rule, TopValues.of(scores, 2), states)  # .2 is not above .1 for sure
+  states[:, 2] = 2
+  found, _ = flagged_by(rule, TopValues.of(scores, 2), states)
+  assert np.argwhere(found[0]).tolist() == [[0, 0], [1, 1]]
 
 
 @given(data=scores_and_states())
@@ -170,9 +228,37 @@ def test_label_sets_and_tables_are_written(tmp_path):
   assert ranking.loc[0, 'look_positive'] == (scores[implicit, 3] > median).sum()
 
 
+def test_a_label_set_of_some_clips_says_so(tmp_path):
+  random = np.random.default_rng(1)
+  states = (random.random((50, 9)) < 0.1).astype(np.int8)
+  scores = random.random((50, 9)).astype(np.float32)
+  clips = np.flatnonzero(random.random(50) < 0.5)
+  labels, rule = table_of(states), build_rule('percent', ['20'])
+  for name, chosen in (('some', ChosenClips(labels.clip_ids, clips)), ('all', None)):
+    of = labels if chosen is None else labels.of_clips(clips)
+    options = {'chosen': chosen, 'about': {'smear_to': 'all'}}
+    write_label_sets(scores, of, class_map(9), rule, tmp_path / name, **options)
+  some, every = (LabelSet.read(tmp_path / n / 'discard_20') for n in ('some', 'all'))
+  expected, _ = flagged_by(
+    rule, scores[clips], table_of(states).of_clips(clips).dense()
+  )
+  assert some.clip_ids == every.clip_ids == labels.clip_ids
+  assert np.array_equal(some.flagged()[clips], expected[0])
+  assert not np.delete(some.flagged(), clips, axis=0).any()
+  names = [labels.clip_ids[clip] for clip in clips]
+  assert (some.num_clips, every.num_clips) == (len(clips), 50)
+  assert some.is_of(names[::-1])
+  assert not some.is_of(names[1:])
+  assert not some.is_of([*names[1:], 'other_0'])
+  assert every.is_of(labels.clip_ids[::-1])
+  assert not every.is_of(names)
+  assert some.smear_to == 'all'
+
+
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [
+    (['--smear_to=unambiguous'], '--smear_to does nothing here: it needs --smear'),
     (['--discard_percent=x'], "percentage 'x' is not a number"),
     (['--min_score=0.5'], 'it is for --rule=score'),
     (['--records=none'], 'none: no such folder; `prepare` writes it'),

@@ -91,20 +91,25 @@ def expected_thresholds(scores, states):
   return np.array(rows)
 
 
-@pytest.mark.parametrize('workers', [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_beam_finds_the_same_thresholds(many_ties, tmp_path, workers):
+@pytest.mark.parametrize(
+  ('workers', 'share'), [(1, 1), (1, 0.5), pytest.param(2, 1, marks=pytest.mark.slow)]
+)
+def test_beam_finds_the_same_thresholds(many_ties, tmp_path, workers, share):
   pytest.importorskip('apache_beam', reason=NEEDS_BEAM)
   from audioset_ml.missing_labels.beam_thresholds import find_thresholds
 
   scores, states = many_ties
   np.save(tmp_path / 'scores.npy', scores)
+  clips = np.flatnonzero(np.random.default_rng(1).random(len(scores)) < share)
   found = find_thresholds(
     tmp_path / 'scores.npy',
-    table_of(states),
+    table_of(states).of_clips(clips),
     PERCENTS,
     tmp_path / 'work',
     RunConfig(workers, 'DirectRunner'),
+    clips if share < 1 else None,
   )
+  scores, states = scores[clips], states[clips]
   assert np.array_equal(found, expected_thresholds(scores, states))
 
 

@@ -9,7 +9,14 @@ import pytest
 from audioset_ml.core.errors import InputError, ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.yamnet_classes import LACKING, yamnet_class_map
-from audioset_ml.models.model_files import ModelFiles, find_saved_model, require_model
+from audioset_ml.models.model_files import (
+  ModelFiles,
+  find_saved_model,
+  left_out_fold,
+  require_model,
+  step_of,
+)
+from audioset_ml.records.folds import Fold
 
 
 @pytest.fixture
@@ -46,6 +53,24 @@ def test_where_the_trained_model_is_needed_its_name_is_told(exported):
   for path in (exported, exported / 'saved_model'):
     with pytest.raises(ModelError, match='runs/student, which it was exported from'):
       ModelFiles.find(path)
+
+
+def test_what_a_train_folder_says_of_its_model(exported, tmp_path):
+  """The step of its weights, be they the best ones', and the fold it has not seen."""
+  assert step_of(exported) is left_out_fold(exported) is None  # of another stage
+  folder = tmp_path / 'run'
+  (folder / 'checkpoints').mkdir(parents=True)
+  (folder / 'model.keras').write_text('')
+  assert step_of(folder) is None  # unfinished
+  run = {'stage': 'train', 'counts': {'steps': 40}}
+  run['left_out'] = {'index': 1, 'folds': 3}
+  (folder / 'run.json').write_text(json.dumps(run))
+  assert step_of(folder) == 40
+  assert left_out_fold(folder) == Fold(1, 3)
+  (folder / 'run.json').write_text(json.dumps({**run, 'model_step': 30}))
+  assert step_of(folder) == 30
+  assert step_of(folder / 'checkpoints' / 'ckpt-10') == 10
+  assert step_of(tmp_path / 'yamnet.h5') is None
 
 
 def test_no_model(tmp_path):

@@ -20,6 +20,7 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.scores import ClipPatchScores, ClipScores, write_scores
 from audioset_ml.records.soft_scores import SoftConfig, SoftScores
+from audioset_ml.records.top_scores import TopClipScores, TopPatchScores, TopValues
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import SourceConfig, TrainConfig
@@ -139,6 +140,43 @@ def test_a_patch_has_the_scores_of_the_nearest_scored_one(records):
   assert seen == set(range(PATCHES))
 
 
+@pytest.mark.parametrize('absent', ['zero', 'label'])
+@pytest.mark.parametrize('weight', [1.0, 0.3])
+def test_of_the_highest_classes_alone_the_others_are_zero_or_the_label(
+  records, absent, weight
+):
+  """Of one teacher; of the other all classes are known."""
+  top = TopValues.of(CLIP_SCORES[0], 2)
+  ids, class_map = records.clip_ids, records.class_map
+  parts = [TopClipScores('', ids, class_map, top), scores_of(records, CLIP_SCORES[1])]
+  config = SoftConfig(('a', 'b'), weight, absent=absent)
+  found = batches(Source(records, soft=SoftScores(config, parts)))
+  hard, left = batches(Source(records)), 0
+  for (_, target, clips), (_, labels, _) in zip(found, hard, strict=True):
+    for row, (clip,), states in zip(target, clips, labels, strict=True):
+      kept = np.argsort(-CLIP_SCORES[0][clip])[:2]
+      first = states.astype(np.float32) if absent == 'label' else np.zeros(CLASSES)
+      first[kept] = CLIP_SCORES[0][clip, kept]
+      mean = (first + CLIP_SCORES[1][clip]) / 2
+      expected = np.where(states < 0, -1, (1 - weight) * states + weight * mean)
+      np.testing.assert_allclose(row, expected, rtol=1e-6)
+      left += (states[first == states] == 1).sum()
+  assert (left > 0) == (absent == 'label')
+
+
+def test_patches_may_have_their_highest_classes_alone(records):
+  values = PATCH_SCORES.astype(np.float32)
+  offsets = np.arange(CLIPS + 1) * PATCHES
+  config = SoftConfig(('a',), patches=True)
+  rows, patches = np.array([3, 7]), np.array([1, 9])
+  soft = SoftScores(config, [TopPatchScores(TopValues.of(values, 3), offsets)])
+  places = [3 * PATCHES + 1, 7 * PATCHES + PATCHES - 1]
+  for found, place in zip(soft.of(rows, patches), places, strict=True):
+    kept = np.argsort(-values[place])[:3]
+    assert sorted(np.flatnonzero(found)) == sorted(kept)
+    assert found[kept].tolist() == values[place, kept].tolist()
+
+
 def test_the_hard_labels_of_a_second_source_stay_hard(records):
   soft = SoftScores(SoftConfig(('a',)), [scores_of(records, CLIP_SCORES[0])])
   strong = Source(records, 'strong')
@@ -226,6 +264,7 @@ def test_a_softened_label_set_and_scores_need_each_other(records):
     ({'weight': 0.0}, r'soft_weight is 0.0, but must be in \(0, 1\]'),
     ({'on': 'some'}, "soft_on is 'some': choose from all, implicit, flagged"),
     ({'scores': ('a', 'a')}, 'soft_scores names a folder twice'),
+    ({'absent': 'mean'}, "soft_absent is 'mean': choose from zero, label"),
   ],
 )
 def test_wrong_values_are_refused(given, message):

@@ -118,6 +118,9 @@ def test_when_labels_are_flagged(steps, first, every):
   config = FlaggingConfig(Decimal(1), first, every)
   begin, between = round(first * steps), max(1, round(every * steps))
   expected = set(range(begin, steps, between))
+  for end in range(1, steps + 1):
+    before = [step for step in expected if step < end]
+    assert config.last_before(end, steps) == max(before, default=None)
   assert {s for s in range(steps + 1) if config.is_due(s, steps)} == expected
   if not expected:
     with pytest.raises(

@@ -6,6 +6,9 @@ import pytest
 import tensorflow as tf
 
 from audioset_ml.core.errors import InputError
+from audioset_ml.records.augment_config import AugmentConfig
+from audioset_ml.records.silence import SilenceConfig
+from audioset_ml.records.soft_scores import SoftConfig
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.optimization import MovingAverage, build_optimizer
 from audioset_ml.training.optimizer_config import OptimizerConfig
@@ -78,7 +81,7 @@ def test_wrong_runs_are_refused(values, message):
     TrainConfig(SourceConfig('records'), **values)
 
 
-def trainer(**options):
+def trainer(class_weights=None, **options):
   config = TrainConfig(
     SourceConfig('unused'),
     architecture='mobilenet_v1_tiny',
@@ -93,13 +96,60 @@ def trainer(**options):
       }
     ),
   )
-  return Trainer(config, Shape(3, (96, 64)), tf.distribute.get_strategy())
+  strategy = tf.distribute.get_strategy()
+  shape = Shape(3, (96, 64))
+  return Trainer(config, shape, strategy, class_weights=class_weights)
 
 
 def batch(seed, examples=4):
   random = np.random.default_rng(seed)
   patches = random.normal(-3, 2, (examples, 96, 64)).astype(np.float32)
   return patches, random.integers(-1, 2, (examples, 3)).astype(np.int8)
+
+
+def test_examples_weigh_as_their_rarest_positive():
+  """The mean of weighted losses, by numpy; and a gradient in the same shares."""
+  weights = np.array([0.5, 2.0, 16.0], np.float32)
+  plain, weighted = trainer(), trainer(class_weights=weights)
+  patches, target = batch(0, 12)
+  of_each = plain._losses(target, plain.model(patches, training=True)).numpy()
+  expected = []
+  for row in target.tolist():
+    of_positives = [w for w, state in zip(weights, row, strict=True) if state == 1]
+    expected.append(max(of_positives, default=1.0))
+  assert {0.5, 1.0, 2.0, 16.0} <= set(expected)
+  found, _ = weighted.train_step(patches, target)
+  assert found == pytest.approx(np.mean(of_each * expected), rel=1e-5)
+  one, two = trainer(class_weights=np.full(3, 2, 'f4')), trainer(learning_rate=0.02)
+  positives = np.maximum(target, 1)
+  start = classifier(one)
+  one.train_step(patches, positives)
+  two.train_step(patches, positives)
+  np.testing.assert_allclose(
+    classifier(one) - start, classifier(two) - start, rtol=1e-3, atol=1e-6
+  )
+
+
+@pytest.mark.parametrize(
+  ('values', 'message'),
+  [
+    ({'balance_loss': -1.0}, r'balance_loss is -1\.0'),
+    ({'balance_loss': 1.0, 'balance_power': 1.0}, 'balance_loss does not go with bal'),
+    ({'balance_loss': 1.0, 'soft': SoftConfig(('a',))}, 'does not go with soft_scores'),
+    ({'balance_loss': 1.0, 'mix': SourceConfig('b')}, 'a second source: classes are'),
+    (
+      {'silence': SilenceConfig(-70), 'soft': SoftConfig(('a',))},
+      'silence_below_db does not go with soft_scores, which say what a patch is',
+    ),
+    (
+      {'silence': SilenceConfig(-70), 'augment': AugmentConfig(mixup_alpha=0.1)},
+      'silence_below_db does not go with mixup_alpha',
+    ),
+  ],
+)
+def test_what_weights_and_labels_of_silence_do_not_go_with_is_refused(values, message):
+  with pytest.raises(InputError, match=message):
+    TrainConfig(SourceConfig('records'), **values)
 
 
 def classifier(run):

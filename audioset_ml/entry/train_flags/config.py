@@ -44,6 +44,7 @@ def train_config() -> TrainConfig:
     augment=AugmentConfig(**flag_groups.values(GROUPS, AugmentConfig)),
     loss=loss.loss(),
     flagging=loss.flagging(),
+    silence=loss.silence(),
     soft=loss.soft(),
     optimizer=OptimizerConfig(**flag_groups.values(GROUPS, OptimizerConfig)),
     **flag_groups.values(GROUPS, TrainConfig),

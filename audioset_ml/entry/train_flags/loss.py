@@ -1,13 +1,17 @@
-"""The loss and its targets: flags of `LossConfig`, `FlaggingConfig`, `SoftConfig`."""
+"""The loss and its targets: flags of `LossConfig`, `FlaggingConfig`, `SilenceConfig`
+and `SoftConfig`."""
 
 from decimal import Decimal
 
 from absl import flags
 
+from audioset_ml.core.errors import InputError
 from audioset_ml.entry import flag_groups
 from audioset_ml.entry.flag_groups import Flag, Group, given
 from audioset_ml.entry.train_flags.sources import MAIN
-from audioset_ml.records.soft_scores import SOFT_ON, SoftConfig
+from audioset_ml.records.silence import SilenceConfig
+from audioset_ml.records.soft_scores import SOFT_ABSENT, SOFT_ON, SoftConfig
+from audioset_ml.training.config import TrainConfig
 from audioset_ml.training.flagging_config import FLAGS_AS, FlaggingConfig
 from audioset_ml.training.loss_config import (
   KINDS,
@@ -23,6 +27,13 @@ def _percent(text: str) -> Decimal:
   from audioset_ml.missing_labels.thresholds import parse_percent
 
   return parse_percent(text)
+
+
+def _decibels(text: str) -> float:
+  try:
+    return float(text)
+  except ValueError:
+    raise InputError(f'silence_below_db is {text!r}, but must be a number') from None
 
 
 LOSS = Group(
@@ -109,6 +120,29 @@ LOSS = Group(
       choices=FLAGS_AS,
       needs=given('flag_while_training'),
     ),
+    Flag(
+      TrainConfig,
+      'balance_loss',
+      'Weighs the loss of examples with rare classes: as often as --balance_power of '
+      'this value would read them, they count.',
+      least=0,
+    ),
+    Flag(
+      SilenceConfig,
+      'silence_below_db',
+      'Label patches as --silence_class whose level is below, unless a person said '
+      'otherwise; a sine of full scale has about 0 dB.',
+      field='below_db',
+      default='',
+      parse=_decibels,
+    ),
+    Flag(
+      SilenceConfig,
+      'silence_class',
+      'Name or mid of that class.',
+      field='name',
+      needs=given('silence_below_db'),
+    ),
   ),
 )
 
@@ -153,6 +187,15 @@ SOFT = Group(
       field='patches',
       needs=given('soft_scores'),
     ),
+    Flag(
+      SoftConfig,
+      'soft_absent',
+      'What a class scores that is not among the highest ones, where `score '
+      '--top_classes` kept these alone: 0 (as CED), or its label.',
+      field='absent',
+      choices=SOFT_ABSENT,
+      needs=given('soft_scores'),
+    ),
   ),
 )
 
@@ -167,6 +210,13 @@ def flagging() -> FlaggingConfig | None:
   if not FLAGS.flag_while_training:
     return None
   return FlaggingConfig(**flag_groups.values([LOSS], FlaggingConfig))
+
+
+def silence() -> SilenceConfig | None:
+  """Which patches are labelled as silent; None for none."""
+  if not FLAGS.silence_below_db:
+    return None
+  return SilenceConfig(**flag_groups.values([LOSS], SilenceConfig))
 
 
 def soft() -> SoftConfig | None:
