@@ -61,9 +61,12 @@ environment:
 detection: environment
 	$(BIN)/python -m pip install --quiet --no-deps --requirement environments/detection.lock
 
-# What `export --formats=onnx` needs beyond, and LiteRT's own runtime.
+# What `export --formats=onnx` needs beyond, LiteRT's own runtime, and the messages of TensorFlow
+# Serving, which are of TensorFlow's version.
 deploy: environment
 	$(BIN)/python -m pip install --quiet --no-deps --requirement environments/deploy.lock
+	$(BIN)/python -m pip install --quiet --no-deps "tensorflow-serving-api==$$($(BIN)/python -c \
+	  'import importlib.metadata as m; print(*m.version("tensorflow").split(".")[:2], sep=".")').*"
 
 # The lock files anew, from the ranges of setup.py.
 lock: environment

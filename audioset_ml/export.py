@@ -23,23 +23,29 @@ the Keras model. `evaluate`, `score` and `tag` take each of them as --model.
 MODEL_CARD.md says what the model was made of, as far as the folders that it came from
 are still there, and what the folders of --evaluation measured, with intervals.
 
+--page writes page/index.html beside them, which runs the ONNX file in a browser, on
+sound files and the microphone; it opens without a server, and sends nothing anywhere.
+
 Example:
   python -m audioset_ml.export --model=student --output_dir=exported
   python -m audioset_ml.export --model=head --embedder=yamnet.h5 \\
     --output_dir=exported
   python -m audioset_ml.export --model=student --formats=saved_model,litert,onnx \\
     --calibration_records=records/train --evaluation=evaluation --output_dir=exported
+  python -m audioset_ml.export --model=student --formats=onnx --page \\
+    --output_dir=exported
 """
 
+import pathlib
 from typing import Any
 
 from absl import app, flags
 
-from audioset_ml.deployment import forms
+from audioset_ml.deployment import forms, web_runtime
 from audioset_ml.entry import stage
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags()
+stage.define_folder_flags('page_runtime')
 flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
 flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
 flags.DEFINE_string(
@@ -65,6 +71,17 @@ flags.DEFINE_list(
   [],
   'Folders that `evaluate` wrote of this model, whose metrics the model card tells.',
 )
+flags.DEFINE_bool(
+  'page',
+  False,
+  'Write a page that runs the model in a browser; needs onnx among --formats.',
+)
+flags.DEFINE_string(
+  'page_runtime',
+  '',
+  f'What runs it there: {web_runtime.ARCHIVE}, as `{web_runtime.NPM_COMMAND}` writes '
+  'it (33 MB), or its folder in node_modules. By default npm fetches it, once.',
+)
 flags.mark_flag_as_required('model')
 flags.register_validator(
   'formats',
@@ -76,6 +93,10 @@ flags.register_validator(
 def main(_) -> None:
   if FLAGS.calibration_records and forms.LITERT not in FLAGS.formats:
     raise app.UsageError('--calibration_records does nothing without --formats=litert')
+  if FLAGS.page and forms.ONNX not in FLAGS.formats:
+    raise app.UsageError('--page runs an ONNX file: name onnx among --formats, too')
+  if FLAGS.page_runtime and not FLAGS.page:
+    raise app.UsageError('--page_runtime does nothing without --page')
   inputs = {'model': FLAGS.model, 'embedder': FLAGS.embedder}
   if FLAGS.calibration_records:
     inputs['calibration_records'] = FLAGS.calibration_records
@@ -85,7 +106,7 @@ def main(_) -> None:
     FLAGS.output_dir,
     inputs,
     check=_check,
-    other_inputs={'class_map': FLAGS.class_map},
+    other_inputs={'class_map': FLAGS.class_map, 'page_runtime': FLAGS.page_runtime},
   ) as folder:
     from audioset_ml.models.embedder import find_embedder
     from audioset_ml.models.model_files import require_classes
@@ -94,12 +115,17 @@ def main(_) -> None:
     require_classes(FLAGS.model, FLAGS.class_map)
     if FLAGS.embedder:
       find_embedder(FLAGS.model, FLAGS.embedder)
-    card = _open_card()
+    card, runtime = _open_card(), None
+    if FLAGS.page:
+      _require_page()
+      runtime = web_runtime.find(FLAGS.page_runtime)
     written = []
     if forms.SAVED_MODEL in FLAGS.formats:
       written.append(_write_saved_model(folder))
     if set(FLAGS.formats) - {forms.SAVED_MODEL}:
       written += _write_files(folder)
+    if runtime:
+      written.append(_write_page(folder, runtime))
     card.write(folder.path, written, FLAGS.formats)
   print(*(f'{folder.path / name}: {what}' for name, what in written), sep='\n')
   if forms.LITERT in FLAGS.formats and not FLAGS.calibration_records:
@@ -122,9 +148,18 @@ def _check() -> dict[str, Any]:
 
   forms.require_packages(FLAGS.formats)
   _open_card()
+  if FLAGS.page:
+    _require_page()
+    web_runtime.require(FLAGS.page_runtime)
   return count_inputs(
     FLAGS.model, FLAGS.class_map, FLAGS.embedder, FLAGS.calibration_records
   )
+
+
+def _require_page() -> None:
+  from audioset_ml.reporting import hearing_page
+
+  hearing_page.require(FLAGS.model, FLAGS.embedder)
 
 
 def _write_saved_model(folder: stage.StageFolder) -> tuple[str, str]:
@@ -154,6 +189,18 @@ def _write_files(folder: stage.StageFolder) -> list[tuple[str, str]]:
   }
   folder.details['files'] = {one.file: one.to_json() for one in files}
   return [(one.file, one.describe()) for one in files]
+
+
+def _write_page(
+  folder: stage.StageFolder, runtime: web_runtime.WebRuntime
+) -> tuple[str, str]:
+  """Writes the page; its name, and what there is to say of it."""
+  from audioset_ml.reporting import hearing_page
+
+  name = pathlib.Path(FLAGS.model).name
+  page = hearing_page.write_hearing_page(folder.path, name, runtime)
+  folder.details['page'] = page
+  return page['file'], f'{page["bytes"] / 1e6:.1f} MB; a browser opens it'
 
 
 if __name__ == '__main__':

@@ -47,6 +47,7 @@ CHAPTERS = {
     'how-to/train',
     'how-to/evaluate',
     'how-to/export',
+    'how-to/serve',
     'how-to/sweeps',
     'how-to/many_clips',
     'how-to/looking',

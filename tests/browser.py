@@ -2,18 +2,21 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 
 @contextlib.contextmanager
-def chromium(downloads, width: int = 1280, height: int = 900) -> Iterator:
+def chromium(
+  downloads, width: int = 1280, height: int = 900, arguments: Sequence[str] = ()
+) -> Iterator:
   """A browser, or a skipped test where there is none.
 
   Args:
     downloads: folder for what pages save.
     width, height: of the window, in pixels.
+    arguments: more of its arguments, without their dashes.
   """
   webdriver = pytest.importorskip('selenium.webdriver')
   browser, driver = shutil.which('chromium'), shutil.which('chromedriver')
@@ -21,7 +24,8 @@ def chromium(downloads, width: int = 1280, height: int = 900) -> Iterator:
     pytest.skip('no chromium and chromedriver (Debian: chromium, chromium-driver)')
   options = webdriver.ChromeOptions()
   options.binary_location = browser
-  for argument in ('headless=new', 'no-sandbox', 'disable-gpu', 'mute-audio'):
+  usual = ('headless=new', 'no-sandbox', 'disable-gpu', 'mute-audio')
+  for argument in (*usual, *arguments):
     options.add_argument(f'--{argument}')
   options.add_experimental_option(
     'prefs', {'download.default_directory': str(downloads)}

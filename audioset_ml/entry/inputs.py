@@ -149,6 +149,7 @@ _KINDS: dict[str, Callable[[str, str], None]] = {
   'baseline': _written_by('evaluate'),
   'description': _require_folder,
   'results': _require_path,
+  'page_runtime': _require_path,
   'audio_dir': _require_sounds,
   'features_dir': _require_folder,
   'source_dir': _require_folder,

@@ -435,6 +435,12 @@ WRONG = [
   ),
   ('export', f'--model=model --evaluation=gone {OUT}', 'gone: no such folder'),
   ('export', f'--model=model --evaluation=scores {OUT}', 'written by `score`'),
+  ('export', f'--model=model --page {OUT}', 'name onnx among --formats, too'),
+  (
+    'export',
+    f'--model=model --page_runtime=text.tflite {OUT}',
+    '--page_runtime does nothing without --page',
+  ),
   ('export', f'--model=text.tflite {OUT}', 'here the trained model itself is needed'),
   ('score', f'{SCORE} --model=text.tflite', 'no LiteRT file that `export` has'),
   ('evaluate', f'{EVALUATE} --model=text.tflite', 'no LiteRT file that `export` has'),
