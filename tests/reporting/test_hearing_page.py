@@ -124,6 +124,15 @@ def test_all_of_a_sound_is_scored(browser, model, tmp_path, seconds):
   np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
 
 
+def test_what_is_no_number_is_silent(browser, model, tmp_path):
+  path, samples = tmp_path / 'nan.wav', sound(3, 16_000)
+  samples[1000:1100], samples[9000] = np.nan, np.inf
+  soundfile.write(path, samples, 16_000, subtype='FLOAT')
+  found = scored(browser, path)
+  wanted = np.concatenate([one.scores for one in SoundScores(model, path).blocks()])
+  np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
+
+
 def test_what_is_shown(browser, exported, tmp_path):
   soundfile.write(tmp_path / 'a <i>.wav', sound(11.3, 16_000), 16_000)
   scores = scored(browser, tmp_path / 'a <i>.wav')
