@@ -90,6 +90,8 @@ class TrainConfig:
     validation_records: folder of records to evaluate on; '' for none.
     validation_list: a list of those of its clips that are evaluated, and that are not
       trained on where the records to train on have them; '' for all.
+    validation_share: the share of the validation clips that are evaluated while it
+      trains; None: as many as take a twentieth of the time. All are at the end.
     validate_strong: whether frames are evaluated on strong labels, too; `best_metric`
       may ask for it as well.
     best_metric: the validation metric by which the best weights are kept as the model;
@@ -137,6 +139,7 @@ class TrainConfig:
   data_service: str = ''
   validation_records: str = ''
   validation_list: str = ''
+  validation_share: float | None = 1.0
   validate_strong: bool = False
   best_metric: str = ''
   patience: int = 0
@@ -171,6 +174,10 @@ class TrainConfig:
       raise InputError('best_metric and patience need validation_records')
     if (self.validation_list or self.validate_strong) and not self.validation_records:
       raise InputError('validation_list and validate_strong need validation_records')
+    if self.validation_share is not None and not 0 < self.validation_share <= 1:
+      raise InputError(
+        f'validation_share is {self.validation_share}, but must be in (0, 1]'
+      )
     if self.patience and not self.best_metric:
       raise InputError('patience needs best_metric: it says what has to get better')
     if self.optimizer.accumulate > 1 and self.strategy != 'one_device':
