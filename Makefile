@@ -44,8 +44,9 @@ experiments: environment
 audioset: environment
 	PYTHON="$(BIN)/python" TRAIN="$(TRAIN)" experiments/audioset_features/run.sh "$(FEATURES)" "$(LABELS)"
 
+# Into benchmarks/results.md; about an hour.
 benchmarks: environment
-	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	$(BIN)/python benchmarks/run_all.py
 
 # The documentation as a site, build/site/index.html; warnings are errors.
 docs: environment

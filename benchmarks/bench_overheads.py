@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from machine import print_machine
 
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
@@ -57,6 +58,7 @@ def median_seconds(call: Callable[[], object], times: int) -> float:
 
 
 def main() -> None:
+  print_machine()
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     records = write_records(folder)

@@ -15,6 +15,7 @@ import time
 import keras
 import numpy as np
 from bench_overheads import CLASSES, write_records
+from machine import print_machine
 
 from audioset_ml.entry import stage
 from audioset_ml.models.config import ModelConfig
@@ -51,6 +52,7 @@ def measure(network: str) -> dict[str, float]:
 
 
 def main(_) -> None:
+  print_machine()
   print(f'{"network":14}{"way":26}{"patches/s":>10}{"ratio":>7}')
   for network in CLIPS:
     speeds = measure(network)

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from machine import print_machine
 
 from audioset_ml.entry import stage
 from audioset_ml.models.config import ModelConfig
@@ -178,6 +179,7 @@ def measure(network: str, batch_size: int) -> dict[str, float]:
 
 
 def main(_) -> None:
+  print_machine('torch')
   if torch is None:
     print('PyTorch is not installed: its rows are left out')
   print(f'{"network":14}{"batch":>6}  {"way":16}{"patches/s":>10}{"ratio":>7}')
