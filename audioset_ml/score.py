@@ -22,7 +22,7 @@ from absl import flags
 
 from audioset_ml.core.errors import counted
 from audioset_ml.entry import audio_flags, runner_flags, stage
-from audioset_ml.models.config import POOLINGS
+from audioset_ml.models.config import POOLINGS, SCORE_PRECISIONS
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES)
@@ -56,6 +56,15 @@ flags.DEFINE_enum(
   POOLINGS,
   "How the scores of a clip's patches become one: mean, as all evaluation has it; max; "
   'linear_softmax, the mean weighted by the scores themselves.',
+)
+flags.DEFINE_enum(
+  'precision',
+  'float32',
+  SCORE_PRECISIONS,
+  'Of the arithmetic: folded_float32, without batch normalisation, is the same up to '
+  'rounding; bfloat16 is so, too, with convolutions in bfloat16, the faster the larger '
+  'they are; auto: bfloat16 where the processor has instructions for it, else '
+  'folded_float32.',
 )
 runner_flags.define_runner_flags()
 flags.mark_flags_as_required(['model', 'records'])
@@ -96,6 +105,7 @@ def _config():
     audio_names=FLAGS.audio_names,
     patch_scores=FLAGS.patch_scores,
     clip_score=FLAGS.clip_score,
+    precision=FLAGS.precision,
   )
 
 

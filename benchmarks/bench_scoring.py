@@ -1,12 +1,14 @@
-"""Scoring speed: `score`'s way from records, against Keras's `predict`, patches/s.
+"""Scoring speed: `score`'s ways from records, against Keras's `predict`, patches/s.
 
 Both networks at full width with 527 classes on generated clips of ten seconds, of 20
 overlapping patches each. `predict` gets the patches in memory, with its default batches
-and its own batch normalisation. The ways take turns; medians are compared.
+and its own batch normalisation. The ways, `score --precision` among them, take turns;
+medians are compared.
 
   python benchmarks/bench_scoring.py
 """
 
+import functools
 import pathlib
 import statistics
 import tempfile
@@ -18,7 +20,7 @@ from bench_overheads import CLASSES, write_records
 from machine import print_machine
 
 from audioset_ml.entry import stage
-from audioset_ml.models.config import ModelConfig
+from audioset_ml.models.config import SCORE_PRECISIONS, ModelConfig
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.scoring import PatchScorer, score_clips
 from audioset_ml.records.dataset import clip_patches
@@ -35,12 +37,16 @@ def measure(network: str) -> dict[str, float]:
     records = write_records(pathlib.Path(name), CLIPS[network])
     batches = clip_patches(records, CLIPS[network])
     patches = np.concatenate([batch.numpy() for batch, _ in batches])
-    scorer = PatchScorer(build_model(config))
-    plain = build_model(config, batch_norm=keras.layers.BatchNormalization)
+    model = build_model(config)
     ways = {
-      'score, from records': lambda: score_clips(scorer, records),
-      'Keras predict, in memory': lambda: plain.predict(patches, verbose=0),
+      f'score, {precision}': functools.partial(
+        score_clips, PatchScorer(model, precision=precision), records
+      )
+      for precision in SCORE_PRECISIONS
+      if precision != 'auto'
     }
+    plain = build_model(config, batch_norm=keras.layers.BatchNormalization)
+    ways['Keras predict, in memory'] = lambda: plain.predict(patches, verbose=0)
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(TURNS + 1):
       for name, run in ways.items():
