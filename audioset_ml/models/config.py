@@ -18,6 +18,11 @@ SCORE_PRECISIONS = (FLOAT32, FOLDED, BFLOAT16, AUTO)
 POOLINGS = ('mean', 'max', 'linear_softmax')  # see `audioset_ml.models.pooling`
 
 
+def has_convolutions(architecture: str) -> bool:
+  """Whether a network is one of spectrograms."""
+  return architecture in _OF_SPECTROGRAMS
+
+
 def usual_patch_shape(architecture: str) -> tuple[int, int]:
   """[frames, values] of YAMNet's patches or of AudioSet's published embeddings."""
   return (1, 128) if architecture in _OF_EMBEDDINGS else (96, 64)

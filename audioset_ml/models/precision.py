@@ -1,4 +1,4 @@
-"""Precisions of scoring: bfloat16, and batch normalisation folded away.
+"""Convolutions in bfloat16, and batch normalisation folded away.
 
 At inference, batch normalisation is a factor and a shift of each channel, which the
 convolution before it can hold itself. What is left are convolutions with biases, which
@@ -22,16 +22,19 @@ _NORMALIZATIONS = ('BatchNormalization', 'FusedBatchNormalization')
 _BETWEEN = ('ReLU', 'Add', 'ZeroPadding2D', 'MaxPooling2D', 'Identity')
 
 
+def computes_bfloat16() -> bool:
+  """Whether this machine has instructions for bfloat16: its GPUs, or its processor."""
+  gpus = tf.config.list_physical_devices('GPU')
+  if not gpus:
+    return processor.has_bfloat16()
+  details = map(tf.config.experimental.get_device_details, gpus)
+  # From NVIDIA's Ampere on; others say nothing.
+  return all(one.get('compute_capability', (0, 0)) >= (8, 0) for one in details)
+
+
 def fastest() -> str:
   """The precision, of SCORE_PRECISIONS, that is fastest on this machine."""
-  gpus = tf.config.list_physical_devices('GPU')
-  if gpus:
-    details = map(tf.config.experimental.get_device_details, gpus)
-    # From NVIDIA's Ampere on; others say nothing.
-    able = all(one.get('compute_capability', (0, 0)) >= (8, 0) for one in details)
-  else:
-    able = processor.has_bfloat16()
-  return BFLOAT16 if able else FOLDED
+  return BFLOAT16 if computes_bfloat16() else FOLDED
 
 
 def at_precision(model: keras.Model, precision: str) -> tuple[keras.Model, str]:
@@ -83,10 +86,15 @@ def folded(model: keras.Model) -> keras.Model:
   return copy
 
 
-def in_bfloat16(model: keras.Model) -> keras.Model:
+def in_bfloat16(model: keras.Model, depthwise: bool = True) -> keras.Model:
   """A copy that computes convolutions, and what stands between them, in bfloat16.
 
   Weights stay float32, and so do pooling and the classifier.
+
+  Args:
+    model: a model of a list of layers (Keras's Functional).
+    depthwise: whether depthwise convolutions are among them, whose gradients in
+      bfloat16 are slow on processors.
 
   Returns:
     A copy; the model itself if it has no convolutions.
@@ -94,8 +102,10 @@ def in_bfloat16(model: keras.Model) -> keras.Model:
   config = model.get_config()
   if not {layer['class_name'] for layer in config['layers']} & set(_CONVOLUTIONS):
     return model
+  kinds = {*_CONVOLUTIONS, *_NORMALIZATIONS, *_BETWEEN}
+  kinds -= set() if depthwise else {'DepthwiseConv2D'}
   for layer in config['layers']:
-    if layer['class_name'] in (*_CONVOLUTIONS, *_NORMALIZATIONS, *_BETWEEN):
+    if layer['class_name'] in kinds:
       layer['config']['dtype'] = 'mixed_bfloat16'
   copy = type(model).from_config(config)
   copy.set_weights(model.get_weights())

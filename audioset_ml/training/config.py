@@ -5,14 +5,14 @@ import math
 
 from audioset_ml.core.errors import InputError
 from audioset_ml.labels.ancestors import IMPLIED
-from audioset_ml.models.config import ModelConfig
+from audioset_ml.models.config import ModelConfig, has_convolutions
 from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.soft_scores import SoftConfig
 from audioset_ml.training.allowed_values import require_one_of, require_range
 from audioset_ml.training.flagging_config import FlaggingConfig
 from audioset_ml.training.loss_config import LossConfig
-from audioset_ml.training.optimizer_config import OptimizerConfig
+from audioset_ml.training.optimizer_config import AUTO, BY_LAYER, OptimizerConfig
 
 STRATEGIES = ('one_device', 'mirrored', 'multi_worker')
 # What a validation gives (`evaluation.weak`); the first three are printed.
@@ -205,6 +205,17 @@ class TrainConfig:
       raise InputError(
         f'steps_per_call is {self.steps_per_call}, but with {other} each step is a '
         'call: leave it at 1'
+      )
+    precision = self.optimizer.precision
+    if precision == AUTO and self.strategy == 'multi_worker':
+      raise InputError(
+        f'precision {AUTO} follows from the processor, and workers may have several: '
+        'name one'
+      )
+    if precision == BY_LAYER and not has_convolutions(self.architecture):
+      raise InputError(
+        f'precision {BY_LAYER} changes nothing of {self.architecture}, which has no '
+        'convolutions'
       )
     if self.init_optimizer and not self.init_from:
       raise InputError('init_optimizer needs init_from')

@@ -80,6 +80,7 @@ def train(
       folders.write_atomically(output_dir / LOST_FILE, text)
       counts['clips_lost_of_lists'] = len(lost)
   details = records.frames.to_run()
+  details['precision'] = run.config.optimizer.precision
   if config.left_out:
     details['left_out'] = dataclasses.asdict(config.left_out)
   if config.data_service:

@@ -17,7 +17,7 @@ from audioset_ml.models.model_files import MODEL_FILE
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.training_source import Source
-from audioset_ml.training import distribution
+from audioset_ml.training import distribution, precision
 from audioset_ml.training.checkpoints import Checkpoints
 from audioset_ml.training.clip_flags import ClipFlags
 from audioset_ml.training.config import TrainConfig
@@ -25,6 +25,7 @@ from audioset_ml.training.event_logs import trim_events
 from audioset_ml.training.flagging import Flagger, flagged_parts, write_label_sets
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.loss_table import build_loss
+from audioset_ml.training.optimizer_config import AUTO
 from audioset_ml.training.sources import class_priors, epoch_steps
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
 from audioset_ml.training.validation import (
@@ -61,7 +62,8 @@ class Run:
     self, config: TrainConfig, output_dir: pathlib.Path, sources: list[Source]
   ):
     """Args: the run; its folder; what it trains on, of `open_sources`."""
-    self.config = config
+    self._chooses_precision = config.optimizer.precision == AUTO
+    self.config = config = precision.settled(config, output_dir / 'checkpoints')
     self._output_dir = output_dir
     strategy = distribution.build_strategy(config.strategy)
     self.chief = distribution.is_chief(strategy)
@@ -188,6 +190,8 @@ class Run:
 
   def save_checkpoint(self, step: int) -> None:
     """Writes a checkpoint, and deletes best weights that are so no longer."""
+    if self._chooses_precision:
+      precision.write_down(self.config, self._output_dir / 'checkpoints')
     self._checkpoints.save(step)
     if self.chief:
       for old in self._output_dir.glob(f'{BEST_PREFIX}*'):
