@@ -27,7 +27,7 @@ from audioset_ml.models.scoring import PatchScorer, score_clips
 from audioset_ml.records.dataset import clip_patches
 
 # Clips a turn; ResNet-50 takes ten times as long a clip.
-CLIPS = {'mobilenet_v1': 96, 'resnet50': 24}
+CLIPS = {'mobilenet_v1': 96, 'resnet50': 8}
 TURNS = 3
 
 

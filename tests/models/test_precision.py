@@ -44,7 +44,7 @@ def test_folding_changes_nothing_but_rounding(architecture):
   model, precision = at_precision(plain, 'folded_float32')
   assert precision == 'folded_float32'
   assert not any('Normalization' in kind for kind in kinds(model))
-  scale = np.abs(expected).max()
+  scale = float(np.abs(expected).max())
   assert model(patches()).numpy() == pytest.approx(expected, abs=1e-5 * scale)
   # What was folded stays as it was.
   for old, new in zip(before, plain.get_weights(), strict=True):
@@ -60,7 +60,7 @@ def test_bfloat16_is_near_and_ends_in_float32(architecture):
   found = model(patches())
   assert found.dtype == 'float32'
   assert all(weight.dtype == 'float32' for weight in model.weights)
-  scale = np.abs(expected).max()
+  scale = float(np.abs(expected).max())
   assert np.abs(found - expected).max() < 0.1 * scale  # 8 bits of mantissa
   assert np.abs(found - expected).max() > 1e-5 * scale  # and not float32
 
