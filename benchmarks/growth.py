@@ -7,11 +7,12 @@ of a few clips, over and over: sound files, ten seconds of FLAC, or with --embed
 published embeddings, of which two million clips fit on a disk (as log-mel spectrograms
 they take 270 GB).
 
-Of each stage and number the table has wall time, processor time and the peak of memory
-of any of its processes, and two slopes in logarithms, 1 where ten times the clips take
-ten times as much: of the time beyond that of ten clips, which is what starting takes,
-and of memory, between the last two numbers. growth.md, growth.csv and growth.svg are
-written after each number. Started again, it goes on with what is not measured.
+Of each stage and number the table has processor time, which other work on the machine
+moves less than the clock's, and the peak of memory of any of its processes (growth.csv
+has the clock's time, too); and two slopes in logarithms, 1 where ten times the clips
+take ten times as much: of the time beyond that of ten clips, which is what starting
+takes, and of memory, between the last two numbers. growth.md, growth.csv and growth.svg
+are written after each number. Started again, it goes on with what is not measured.
 
   python benchmarks/growth.py --output_dir=build/growth --clips=10000
   python benchmarks/growth.py --output_dir=build/growth_2M --embeddings \\
@@ -48,7 +49,9 @@ flags.DEFINE_string('class_map', '', 'class_labels_indices.csv, with --segments_
 flags.DEFINE_bool('strong', False, 'Events of each clip, so that frames count, too.')
 flags.DEFINE_integer('frames', 10, 'Of --embeddings, a clip; 0.96 s each.', 1)
 flags.DEFINE_bool('keep', False, 'Keep the records and what is made of them.')
+# What it runs itself as, in a process of its own.
 flags.DEFINE_string('read', '', 'Reads an epoch of these records, as train does.')
+flags.DEFINE_string('write', '', 'Writes labels and features into this folder.')
 flags.mark_flag_as_required('output_dir')
 
 STAGES = ('prepare', 'read', 'score', 'enhance', 'evaluate', 'report')
@@ -245,16 +248,17 @@ def measure(output_dir: pathlib.Path, clips: int, known: list[Cost]) -> None:
   folder = output_dir / str(clips)
   shutil.rmtree(folder, ignore_errors=True)
   folder.mkdir(parents=True)
-  ids = write_labels(folder, clips)
-  write = write_embeddings if FLAGS.embeddings else write_sounds
-  write(folder / 'features', ids)
+  # Not here: at its start a process has its parent's memory, which would count as peak.
+  own = [f'--write={folder}', *sys.argv[1:], f'--clips={clips}']
+  run('write', clips, [sys.executable, __file__, *own], folder / 'write.log')
   model, costs = output_dir / 'model', []
   for stage, command in commands(folder, str(model)):
     if stage == 'score' and not model.exists():
       train_model(output_dir, folder / 'records')
     costs.append(run(stage, clips, command, folder / f'{stage}.log'))
     cost = costs[-1]
-    print(f'{clips:9,} {stage:10}{cost.wall:9.1f} s{cost.memory:9.0f} MB', flush=True)
+    seconds = f'{cost.wall:9.1f} s, of the processor {cost.processor:7.1f}'
+    print(f'{clips:9,} {stage:10}{seconds}{cost.memory:9.0f} MB', flush=True)
   known += costs
   if not FLAGS.keep:
     shutil.rmtree(folder)
@@ -272,7 +276,7 @@ def slope(values: dict[int, float], offset: float = 0.0) -> float | None:
 def slopes(costs: list[Cost], stage: str) -> tuple[float | None, float | None]:
   """Of a stage's time beyond that of the fewest clips, and of its memory."""
   own = [cost for cost in costs if cost.stage == stage]
-  times = {cost.clips: cost.wall for cost in own}
+  times = {cost.clips: cost.processor for cost in own}
   if len(times) < 3:
     return None, None
   start = times[min(times)]
@@ -291,7 +295,9 @@ def write_results(output_dir: pathlib.Path, costs: list[Cost]) -> None:
   lines.append('|---' * (len(sizes) + 3) + '|')
   for stage in STAGES:
     own = {cost.clips: cost for cost in costs if cost.stage == stage}
-    cells = [f'{own[s].wall:.1f} s, {own[s].memory:,.0f} MB' for s in sizes if s in own]
+    cells = [
+      f'{own[s].processor:.1f} s, {own[s].memory:,.0f} MB' for s in sizes if s in own
+    ]
     told = ['–' if one is None else f'{one:.2f}' for one in slopes(costs, stage)]
     lines.append(f'| {stage} | {" | ".join([*cells, *told])} |')
   (output_dir / 'growth.md').write_text('\n'.join(lines) + '\n')
@@ -304,14 +310,16 @@ def draw(path: pathlib.Path, costs: list[Cost]) -> None:
 
   with style.applied():
     figure = style.new_figure(6.0, 2.6)
-    parts = zip(figure.subplots(1, 2), ('wall', 'memory'), strict=True)
+    parts = zip(figure.subplots(1, 2), ('processor', 'memory'), strict=True)
     for axes, what in parts:
       for stage, color in zip(STAGES, style.COLORS.values(), strict=False):
         own = sorted((c for c in costs if c.stage == stage), key=lambda c: c.clips)
         values = [getattr(cost, what) for cost in own]
         axes.plot([c.clips for c in own], values, 'o-', ms=3, color=color, label=stage)
       axes.set(xscale='log', yscale='log', xlabel='clips')
-      axes.set_title({'wall': 'Time (s)', 'memory': 'Peak memory (MB)'}[what])
+      axes.set_title(
+        {'processor': 'Processor time (s)', 'memory': 'Peak memory (MB)'}[what]
+      )
       axes.grid(alpha=0.3, linewidth=0.5)
     axes.legend()
     figure.tight_layout()
@@ -335,6 +343,11 @@ def read_results(output_dir: pathlib.Path) -> list[Cost]:
 def main(_) -> None:
   if FLAGS.read:
     read_epoch(FLAGS.read)
+    return
+  if FLAGS.write:
+    folder = pathlib.Path(FLAGS.write)
+    write = write_embeddings if FLAGS.embeddings else write_sounds
+    write(folder / 'features', write_labels(folder, FLAGS.clips))
     return
   print_machine()
   output_dir = pathlib.Path(FLAGS.output_dir)

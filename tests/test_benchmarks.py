@@ -63,10 +63,10 @@ def test_results_have_tables_with_the_machine_and_name_failures(tmp_path):
 def test_slopes_are_those_of_planted_growth():
   code = (
     'from growth import Cost, slopes\n'
-    'costs = [Cost("score", n, 5 + 0.01 * n**1.2, 0, 300 * n**0.5)'
+    'costs = [Cost("score", n, 9, 5 + 0.01 * n**1.2, 300 * n**0.5)'
     ' for n in (10, 100, 1000, 10000)]\n'
     'print(*slopes(costs, "score"), *slopes(costs[:2], "score"))\n'
-    'flat = [Cost("report", n, 5, 0, 300) for n in (10, 100, 1000)]\n'
+    'flat = [Cost("report", n, 9, 5, 300) for n in (10, 100, 1000)]\n'
     'print(*slopes(flat, "report"))\n'
   )
   done = subprocess.run(
