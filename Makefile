@@ -8,7 +8,7 @@ ifeq ($(STACK),oldest)
   $(error STACK=oldest is for `make test-oldest` alone: it has not all that the others need)
 endif
 
-.PHONY: quickstart experiments audioset test test-optional test-oldest test-slow lint benchmarks \
+.PHONY: quickstart experiments audioset test test-optional test-oldest test-slow lint benchmarks growth \
   docs environment detection deploy lock
 
 quickstart: environment
@@ -44,8 +44,15 @@ experiments: environment
 audioset: environment
 	PYTHON="$(BIN)/python" TRAIN="$(TRAIN)" experiments/audioset_features/run.sh "$(FEATURES)" "$(LABELS)"
 
+# Into benchmarks/results.md; about an hour.
 benchmarks: environment
-	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	$(BIN)/python benchmarks/run_all.py
+
+# Time and memory of each stage from 10 clips on to CLIPS: a table and a picture in
+# build/growth. GROWTH has further flags: --embeddings, of which two million fit on a disk.
+CLIPS ?= 10000
+growth: environment
+	$(BIN)/python benchmarks/growth.py --output_dir=build/growth --clips=$(CLIPS) $(GROWTH)
 
 # The documentation as a site, build/site/index.html; warnings are errors.
 docs: environment

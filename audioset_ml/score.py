@@ -22,7 +22,7 @@ from absl import flags
 
 from audioset_ml.core.errors import counted
 from audioset_ml.entry import audio_flags, runner_flags, stage
-from audioset_ml.models.config import POOLINGS
+from audioset_ml.models.config import POOLINGS, SCORE_PRECISIONS
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags(*runner_flags.NAMES)
@@ -65,6 +65,15 @@ flags.DEFINE_integer(
   'its thresholds lie among them; nothing else can use such scores. 0 for all.',
   0,
 )
+flags.DEFINE_enum(
+  'precision',
+  'float32',
+  SCORE_PRECISIONS,
+  'Of the arithmetic: folded_float32, without batch normalisation, is the same up to '
+  'rounding; bfloat16 is so, too, with convolutions in bfloat16, the faster the larger '
+  'they are; auto: bfloat16 where the processor has instructions for it, else '
+  'folded_float32.',
+)
 runner_flags.define_runner_flags()
 flags.mark_flags_as_required(['model', 'records'])
 
@@ -105,6 +114,7 @@ def _config():
     patch_scores=FLAGS.patch_scores,
     clip_score=FLAGS.clip_score,
     top_classes=FLAGS.top_classes,
+    precision=FLAGS.precision,
   )
 
 

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from machine import print_machine
 
 from audioset_ml.entry import stage
 from audioset_ml.models.config import ModelConfig
@@ -65,6 +66,7 @@ def patches_per_second(train_step, patches: tf.Tensor, targets: tf.Tensor) -> fl
 
 
 def main(_) -> None:
+  print_machine()
   print(f'{"batch":>5}  {"batch normalisation":30}  patches/s  ratio  first loss')
   train_steps = {name: make_train_step(layer) for name, layer in LAYERS.items()}
   for batch_size in map(int, FLAGS.batch_sizes):

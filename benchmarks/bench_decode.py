@@ -20,6 +20,7 @@ from collections.abc import Callable
 import av
 import numpy as np
 import soundfile
+from machine import print_machine
 
 from audioset_ml.audio import decoding, ffmpeg
 from audioset_ml.audio.sound_file import SoundFile
@@ -100,6 +101,7 @@ def measure(run: Callable[[pathlib.Path], object], path: pathlib.Path) -> float 
 
 
 def main() -> None:
+  print_machine('av', 'librosa', 'soundfile', 'tensorflow-io')
   with tempfile.TemporaryDirectory() as folder:
     clips = [pathlib.Path(name) for name in sys.argv[1:]]
     clips = clips or make_clips(pathlib.Path(folder))

@@ -29,6 +29,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
+from machine import print_machine
 
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
@@ -155,6 +156,7 @@ def pytorch(patches: np.ndarray, targets: np.ndarray) -> Callable[[], None]:
 
 
 def main() -> None:
+  print_machine('torch')
   with tempfile.TemporaryDirectory() as folder:
     records = write_records(pathlib.Path(folder))
     ours = training_dataset(Source(records), InputConfig(BATCH))

@@ -10,7 +10,6 @@ counts: whatever else a machine does only makes calls slower.
   python benchmarks/bench_exports.py [--yamnet=yamnet.h5] [--calibration_records=...]
 """
 
-import importlib.metadata
 import pathlib
 import tempfile
 import time
@@ -19,9 +18,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from machine import print_machine
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.core import provenance
 from audioset_ml.deployment import checking, exporting, forms
 from audioset_ml.entry import stage
 from audioset_ml.labels.class_map import ClassMap
@@ -133,18 +132,8 @@ def _seconds(call: Callable[[], object]) -> float:
   return min(times)
 
 
-def _version(package: str) -> str:
-  try:
-    return importlib.metadata.version(package)
-  except importlib.metadata.PackageNotFoundError:
-    return 'is not installed'
-
-
 def main(_) -> None:
-  about = provenance.provenance()
-  print(f'{about["processor"]}, {about["cores"]} cores; {provenance.version_text()}')
-  for name in ('ai-edge-litert', 'onnxruntime', 'tf2onnx'):
-    print(f'{name} {_version(name)}')
+  print_machine('ai-edge-litert', 'onnxruntime', 'tf2onnx')
   print('\nA student of the quick start')
   measure(student())
   if not FLAGS.yamnet:

@@ -30,6 +30,7 @@ import numpy as np
 import tensorflow as tf
 import threadpoolctl
 from bench_decode import make_clips
+from machine import print_machine
 
 from audioset_ml.audio import decoding, features
 from audioset_ml.audio.front_end import FrontEnd
@@ -184,6 +185,7 @@ def report(paths: Sequence[str]) -> None:
 
 
 def main() -> None:
+  print_machine('librosa', 'soxr', 'av')
   if sys.argv[1:]:
     report(sys.argv[1:])
     return

@@ -14,6 +14,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from machine import print_machine
 
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
@@ -68,6 +69,7 @@ def from_memory(records: RecordsFolder) -> tf.data.Dataset:
 
 
 def main() -> None:
+  print_machine()
   model = build_model(ModelConfig('mobilenet_v1', CLASSES))
   optimizer = keras.optimizers.Adam(1e-5)
   optimizer.build(model.trainable_variables)

@@ -23,6 +23,7 @@ import time
 
 import numpy as np
 from absl import app, flags
+from machine import print_machine
 
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.states import LabelTable
@@ -129,6 +130,7 @@ def main(_) -> None:
     seconds = time.perf_counter() - start
     print(json.dumps({'seconds': seconds, 'gigabytes': peak_memory()}))
     return
+  print_machine()
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     write_scores(folder, FLAGS.clips)

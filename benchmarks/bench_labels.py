@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from machine import print_machine
 
 from audioset_ml.labels import segments
 from audioset_ml.labels.framing import FrameGrid, frame_events
@@ -72,6 +73,7 @@ def measure(run: Callable[[], object]) -> float:
 
 
 def main() -> None:
+  print_machine()
   random = np.random.default_rng(0)
   start = random.uniform(0, 9, EVENTS).round(3)
   end = (start + random.uniform(0.05, 4, EVENTS)).round(3)

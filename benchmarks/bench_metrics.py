@@ -31,6 +31,7 @@ from collections.abc import Callable
 import numpy as np
 import sklearn.metrics
 from absl import app, flags
+from machine import print_machine
 
 from audioset_ml.evaluation import bootstrap, metrics
 from audioset_ml.evaluation.frame_labels import FrameLabels, FrameState
@@ -329,6 +330,7 @@ def main(_) -> None:
   if FLAGS.way:
     print(json.dumps(run(WAYS[FLAGS.way], pathlib.Path(FLAGS.folder))))
     return
+  print_machine()
   results, differences = {}, []
   with tempfile.TemporaryDirectory() as temporary:
     folder = pathlib.Path(temporary)

@@ -2,19 +2,23 @@
 
 MobileNetV1 at full width on 400 generated clips of ten seconds, batches of 64: the time
 of a step, of a checkpoint (weights, Adam's state and the position in the data, shuffle
-buffer included), and of a validation, for each clip.
+buffer included), and of a validation, for each clip; and what
+`--validation_share=auto` makes of AudioSet's evaluation clips.
 
   python benchmarks/bench_overheads.py
 """
 
+import dataclasses
 import pathlib
 import statistics
 import tempfile
 import time
+import types
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from machine import print_machine
 
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
@@ -28,8 +32,11 @@ from audioset_ml.records.training_source import Source
 from audioset_ml.training.checkpoints import Checkpoints
 from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.trainer import Shape, Trainer
+from audioset_ml.training.validation_share import clips_while_training
 
 CLIPS, FRAMES, CLASSES, STEPS = 400, 1008, 527, 40
+FEW = 16  # of the clips, of a validation that passes over the others
+AUDIOSET_EVAL = 20_371
 LOG_MEL = FrameFormat.log_mel()
 
 
@@ -57,6 +64,7 @@ def median_seconds(call: Callable[[], object], times: int) -> float:
 
 
 def main() -> None:
+  print_machine()
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     records = write_records(folder)
@@ -78,6 +86,9 @@ def main() -> None:
     size = sum(f.stat().st_size for f in (folder / 'checkpoints').glob('ckpt-6.*'))
     scorer = PatchScorer(trainer.model)
     clip = median_seconds(lambda: score_clips(scorer, records), 2) / CLIPS
+    few = np.arange(CLIPS) < FEW
+    some = median_seconds(lambda: score_clips(scorer, records, chosen=few), 2)
+    passed = max(some - FEW * clip, 0) / (CLIPS - FEW)
   every = config.checkpoint_every
   print(f'a step of {config.batch_size} patches: {1000 * step:.0f} ms')
   print(
@@ -90,6 +101,20 @@ def main() -> None:
       f'a validation on {clips} clips: {clips * clip:.0f} s; every '
       f'{config.validate_every} steps: {share:.1%} of training'
     )
+  clips = AUDIOSET_EVAL
+  ids = [f'clip{number}_0' for number in range(clips)]
+  rows = dict.fromkeys(ids, types.SimpleNamespace(frames=FRAMES))
+  whole = types.SimpleNamespace(
+    path=folder, clip_ids=ids, frames=LOG_MEL, read_clips=lambda: rows
+  )
+  config = dataclasses.replace(config, validation_records=name, validation_share=None)
+  chosen = len(clips_while_training(whole, config))
+  seconds = chosen * clip + (clips - chosen) * passed
+  print(
+    f'--validation_share=auto: {chosen} of {clips} clips, {seconds:.1f} s, of which '
+    f'{(clips - chosen) * passed:.1f} s pass over the others; '
+    f'{seconds / (config.validate_every * step):.1%} of training'
+  )
 
 
 if __name__ == '__main__':

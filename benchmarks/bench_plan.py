@@ -20,6 +20,7 @@ import time
 
 import numpy as np
 from absl import app, flags
+from machine import print_machine
 
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
@@ -128,6 +129,7 @@ def main(_) -> None:
     run = record_bytes if FLAGS.way == 'records' else prepare_labels
     print(json.dumps(run(folder) if run is record_bytes else run(folder, FLAGS.way)))
     return
+  print_machine()
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     write_files(folder, FLAGS.clips, FLAGS.strong_clips)

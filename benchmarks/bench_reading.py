@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable, Iterator
 import h5py
 import numpy as np
 import tensorflow as tf
+from machine import print_machine
 
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.states import LabelState
@@ -198,6 +199,7 @@ def measure(sources: dict[str, Iterable], passes: int) -> None:
 
 
 def main() -> None:
+  print_machine('h5py')
   with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
     folder = pathlib.Path(name)
     writing = write_all(folder)

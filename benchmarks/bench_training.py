@@ -1,14 +1,16 @@
 """Training speed: our step, Keras's `fit`, and PyTorch on the same cores, patches/s.
 
-The same networks with 527 classes and Adam in float32 on random patches in memory,
-which no input slows down: ours (`training.trainer.Trainer`); Keras's own `fit` with its
-own BatchNormalization; and PyTorch in eager mode, channels last (only where it is
-installed: `pip install torch`). The ways take turns; medians are compared. ResNet-50
-at a batch of 256 would need 25 GB and is left out.
+The same networks with 527 classes and Adam on random patches in memory, which no input
+slows down: ours (`training.trainer.Trainer`), in float32 and with `train --precision`;
+in float32, Keras's own `fit` with its own BatchNormalization; and PyTorch in eager
+mode, channels last (only where it is installed: `pip install torch`). The ways take
+turns; medians are compared, of the clock and of processor time, which other work on the
+machine moves less. ResNet-50 at a batch of 256 would need 25 GB and is left out.
 
   python benchmarks/bench_training.py
 """
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -17,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from machine import print_machine
 
 from audioset_ml.entry import stage
 from audioset_ml.models.config import ModelConfig
@@ -46,11 +49,13 @@ STEPS = {'mobilenet_v1': 512, 'resnet50': 128}
 Step = Callable[[int], None]  # takes so many steps
 
 
-def our_steps(network: str, patches: np.ndarray, targets: np.ndarray) -> Step:
+def our_steps(
+  network: str, patches: np.ndarray, targets: np.ndarray, precision: str = 'float32'
+) -> Step:
   config = TrainConfig(
     SourceConfig('unused'),
     architecture=network,
-    optimizer=OptimizerConfig(learning_rate=RATE),
+    optimizer=OptimizerConfig(learning_rate=RATE, precision=precision),
   )
   trainer = Trainer(config, Shape(CLASSES, (96, 64)), tf.distribute.get_strategy())
   batch = tf.constant(patches), tf.constant(targets)
@@ -63,6 +68,7 @@ def our_steps(network: str, patches: np.ndarray, targets: np.ndarray) -> Step:
 
 
 def keras_steps(network: str, patches: np.ndarray, targets: np.ndarray) -> Step:
+  keras.mixed_precision.set_global_policy('float32')
   model = build_model(
     ModelConfig(network, CLASSES), batch_norm=keras.layers.BatchNormalization
   )
@@ -156,39 +162,52 @@ def torch_resnet50() -> 'torch.nn.Module':
   return nn.Sequential(*layers, *head)
 
 
-def measure(network: str, batch_size: int) -> dict[str, float]:
-  """Patches/s of each way, by its name."""
+def measure(network: str, batch_size: int) -> dict[str, tuple[float, float]]:
+  """Patches a second, and a second of processor time, of each way by its name."""
   random = np.random.default_rng(0)
   patches = random.normal(-3, 2, (batch_size, 96, 64)).astype(np.float32)
   targets = (random.random((batch_size, CLASSES)) < 0.01).astype(np.int8)
-  ways = {'ours': our_steps, 'Keras fit': keras_steps}
+  ways: dict[str, Callable[..., Step]] = {'ours': our_steps}
+  for precision in ('bfloat16_convolutions', 'mixed_bfloat16'):
+    ways[precision] = functools.partial(our_steps, precision=precision)
+  ways['Keras fit'] = keras_steps
   if torch is not None:
     torch.set_num_threads(2)
     ways['PyTorch eager'] = torch_steps
   runs = {name: make(network, patches, targets) for name, make in ways.items()}
   steps = max(1, STEPS[network] // batch_size)
-  speeds: dict[str, list[float]] = {name: [] for name in runs}
+  speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
   for turn in range(FLAGS.repetitions + 1):
     for name, run in runs.items():
-      start = time.perf_counter()
+      start = time.perf_counter(), time.process_time()
       run(steps)
+      spent = time.perf_counter() - start[0], time.process_time() - start[1]
       if turn:  # the first warms up
-        speeds[name].append(steps * batch_size / (time.perf_counter() - start))
-  return {name: statistics.median(values) for name, values in speeds.items()}
+        speeds[name].append(tuple(steps * batch_size / seconds for seconds in spent))
+  return {
+    name: tuple(map(statistics.median, zip(*values, strict=True)))
+    for name, values in speeds.items()
+  }
 
 
 def main(_) -> None:
+  print_machine('torch')
   if torch is None:
     print('PyTorch is not installed: its rows are left out')
-  print(f'{"network":14}{"batch":>6}  {"way":16}{"patches/s":>10}{"ratio":>7}')
+  print(
+    f'{"network":14}{"batch":>6}  {"way":22}{"patches/s":>10}{"ratio":>7}'
+    f'{"/CPU s":>10}{"ratio":>7}'
+  )
   for case in FLAGS.cases:
     network, _, batch_size = case.partition(':')
     speeds = measure(network, int(batch_size))
     keras.backend.clear_session()
-    for name, speed in speeds.items():
-      ratio = speed / speeds['ours']
+    clock, processor = speeds['ours']
+    for name, (by_clock, by_processor) in speeds.items():
       print(
-        f'{network:14}{batch_size:>6}  {name:16}{speed:10.1f}{ratio:7.2f}', flush=True
+        f'{network:14}{batch_size:>6}  {name:22}{by_clock:10.1f}{by_clock / clock:7.2f}'
+        f'{by_processor:10.1f}{by_processor / processor:7.2f}',
+        flush=True,
       )
 
 

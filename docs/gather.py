@@ -68,7 +68,7 @@ CHAPTERS = {
     'explanation/intervals',
     'explanation/trust',
   ],
-  'Results': ['results/experiments', 'results/speed'],
+  'Results': ['results/experiments', 'results/speed', 'results/on_paper'],
   'Develop': ['develop/contributing', 'develop/build_notes', 'develop/changelog'],
 }
 _LINK = re.compile(r'(!?)\[([^\]]*)\]\(([^)\s]+)\)')

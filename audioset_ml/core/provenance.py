@@ -8,6 +8,7 @@ import subprocess
 from typing import Any
 
 import audioset_ml
+from audioset_ml.core.processor import processor
 
 _PACKAGES = ('tensorflow', 'tensorflow-io', 'keras', 'numpy', 'pandas', 'scikit-learn')
 
@@ -28,7 +29,7 @@ def provenance() -> dict[str, Any]:
     else None,
     'python': platform.python_version(),
     **{name: _version(name) for name in _PACKAGES},
-    'processor': _processor(),
+    'processor': processor(),
     'cores': os.cpu_count(),
   }
 
@@ -58,16 +59,6 @@ def _git(root: pathlib.Path, *arguments: str) -> str | None:
   except (OSError, subprocess.CalledProcessError):
     return None
   return done.stdout.strip() or None
-
-
-def _processor() -> str:
-  try:
-    for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines():
-      if line.startswith('model name'):
-        return line.partition(':')[2].strip()
-  except OSError:
-    pass
-  return platform.processor()
 
 
 def version_text() -> str:

@@ -11,7 +11,16 @@ ARCHITECTURES = (*_OF_SPECTROGRAMS, *_OF_EMBEDDINGS)
 WEIGHT_INITS = ('keras', 'ml20')
 # Far above what is of use, and below what takes all memory at once.
 _MOST_WIDTH, _MOST_UNITS, _MOST_LAYERS = 8, 16_384, 64
+# Of `score`: as trained; without batch normalisation (`models.precision`); that, and
+# convolutions in bfloat16; the fastest of these on a machine.
+FLOAT32, FOLDED, BFLOAT16, AUTO = 'float32', 'folded_float32', 'bfloat16', 'auto'
+SCORE_PRECISIONS = (FLOAT32, FOLDED, BFLOAT16, AUTO)
 POOLINGS = ('mean', 'max', 'linear_softmax')  # see `audioset_ml.models.pooling`
+
+
+def has_convolutions(architecture: str) -> bool:
+  """Whether a network is one of spectrograms."""
+  return architecture in _OF_SPECTROGRAMS
 
 
 def usual_patch_shape(architecture: str) -> tuple[int, int]:

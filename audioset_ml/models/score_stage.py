@@ -13,6 +13,8 @@ import numpy as np
 
 from audioset_ml.core import folders
 from audioset_ml.core.array_files import load_array
+from audioset_ml.models import score_precision
+from audioset_ml.models.config import AUTO, FLOAT32, FOLDED
 from audioset_ml.models.model_files import (
   left_out_fold,
   left_out_folds,
@@ -53,6 +55,9 @@ class ScoreConfig:
     clip_score: how the scores of a clip's patches become one, of `config.POOLINGS`.
     top_classes: how many of the highest classes are written of each clip, and of each
       patch; 0 for all.
+    precision: one of `config.SCORE_PRECISIONS`; of train folders, `.keras` files and
+      YAMNet's weights.
+    fastest: which of these 'auto' is; '' where nothing is scored.
   """
 
   models: tuple[str, ...]
@@ -65,6 +70,13 @@ class ScoreConfig:
   patch_type: str = 'float16'
   clip_score: str = 'mean'
   top_classes: int = 0
+  precision: str = FLOAT32
+  fastest: str = ''
+
+  @property
+  def used_precision(self) -> str:
+    """The precision, if a model's network is Keras's."""
+    return self.fastest or FOLDED if self.precision == AUTO else self.precision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +153,9 @@ def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, 'Scorer']:
   # Not before: what is wrong is told without TensorFlow's start.
   from audioset_ml.models.scorers import open_scorer
 
-  scorer = open_scorer(config.models, records, *_of_models(config), config.audio_names)
+  more = (*_of_models(config), config.audio_names, config.used_precision)
+  scorer = open_scorer(config.models, records, *more)
+  score_precision.require_asked(config.precision, config.models, scorer.precisions)
   return records, scorer
 
 
@@ -160,6 +174,7 @@ def require_models(config: ScoreConfig, records: RecordsFolder) -> None:
   require_kept(config.top_classes, records.num_classes)
   for path in config.models:
     require_fits(path, records, *_of_models(config))
+    score_precision.require_adjustable(path, config.precision)
   if len(config.models) > 1:
     left_out_folds(config.models)
 
@@ -203,9 +218,14 @@ def score(
     for index, shard in enumerate(records.split())
     if shard.clip_ids
   ]
+  if config.precision == AUTO:
+    require_models(config, records)  # before TensorFlow starts
+    found = score_precision.fastest((parts_dir, output_dir / _JOINED_PARTS))
+    config = dataclasses.replace(config, fastest=found)
   worker = ShardScorer(config, str(output_dir), str(parts_dir))
   _opened.cache_clear()  # a model may have been trained anew
-  _opened(config)  # so that wrong models are told of before anything is written
+  # So that wrong models are told of before anything is written.
+  precisions = _opened(config)[1].precisions
   fold = left_out_fold(config.models[0])
   if fold and len(config.models) == 1:
     print(
@@ -214,6 +234,7 @@ def score(
     )
   if not is_scored(output_dir):
     parts_dir.mkdir(exist_ok=True)
+    folders.write_atomically(parts_dir / score_precision.FILE, config.used_precision)
     shard_runs.run(tasks, worker, runs or shard_runs.RunConfig(), 'score')
     parts = [parts_dir / task.part_file for task in tasks]
     _join_all(parts, output_dir, config)
@@ -230,7 +251,11 @@ def score(
   details = {
     **records.frames.to_run(),
     **scores.describe_files(output_dir),
-    scores.TEACHERS: [describe_model(model) for model in config.models],
+    'precision': config.precision,
+    scores.TEACHERS: [
+      {**describe_model(model), 'precision': precision}
+      for model, precision in zip(config.models, precisions, strict=True)
+    ],
   }
   return counts, details
 

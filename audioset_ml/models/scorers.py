@@ -11,6 +11,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.core.errors import AudioError, ModelError, RecordError, counted
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.models.config import FLOAT32
 from audioset_ml.models.exported_file import is_exported_file
 from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.model_files import (
@@ -40,6 +41,7 @@ def open_scorer(
   class_mapping_path: str | None = None,
   audio_dir: str | None = None,
   audio_names: str = AUTO,
+  precision: str = FLOAT32,
 ) -> Scorer:
   """Opens models to score the clips of some records with.
 
@@ -55,14 +57,13 @@ def open_scorer(
       the same.
     audio_dir: the clips' sound files, for models that take waveforms.
     audio_names: how they are named.
+    precision: of models whose networks are Keras's; see `precision.at_precision`.
 
   Raises:
     InputError: a model can't be opened, or does not fit the records or the others.
   """
-  scorers = [
-    _open_one(path, records, class_map_path, class_mapping_path, audio_dir, audio_names)
-    for path in paths
-  ]
+  options = (class_map_path, class_mapping_path, audio_dir, audio_names, precision)
+  scorers = [_open_one(path, records, *options) for path in paths]
   if len(scorers) == 1:
     return scorers[0]
   folds = left_out_folds(paths)
@@ -74,6 +75,7 @@ class MeanScorer:
 
   def __init__(self, scorers: Sequence[Scorer]):
     self._scorers = scorers
+    self.precisions = _precisions(scorers)
 
   def score(
     self, records: RecordsFolder, count: Callable[[int], object]
@@ -93,6 +95,7 @@ class FoldScorer:
 
   def __init__(self, scorers: Sequence[PatchScorer], folds: Sequence[Fold]):
     self._scorers, self._folds = scorers, folds
+    self.precisions = _precisions(scorers)
 
   def score(
     self, records: RecordsFolder, count: Callable[[int], object]
@@ -129,6 +132,7 @@ class WaveformScorer:
     the sound files are named."""
     self._model, self._audio_dir = model, audio_dir
     self._mapping, self._path = mapping, path
+    self.precisions = (None,)
     self._found = find_audio(audio_dir, records.clip_ids, names=audio_names)
     rows = records.read_clips().items()
     frames = records.frames
@@ -174,6 +178,10 @@ class WaveformScorer:
     return self._mapping.apply(scores)
 
 
+def _precisions(scorers: Sequence[Scorer]) -> tuple[str | None, ...]:
+  return tuple(one for scorer in scorers for one in scorer.precisions)
+
+
 def _open_one(
   path: str | os.PathLike,
   records: RecordsFolder,
@@ -181,6 +189,7 @@ def _open_one(
   class_mapping_path: str | None,
   audio_dir: str | None,
   audio_names: str,
+  precision: str,
 ) -> Scorer:
   require_fits(path, records, class_map_path, class_mapping_path, audio_dir)
   if is_exported_file(path):
@@ -198,4 +207,4 @@ def _open_one(
   trained.require_patches(records.frames, str(records.path))
   classes = trained.files.require_class_map()
   mapping = class_mapping(class_mapping_path, records, classes, str(trained.path))
-  return PatchScorer(trained.model, mapping)
+  return PatchScorer(trained.model, mapping, precision)

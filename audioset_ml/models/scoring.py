@@ -12,9 +12,11 @@ import tensorflow as tf
 from audioset_ml.core.errors import RecordError, counted
 from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.class_mapping import ClassMapping
+from audioset_ml.models.config import FLOAT32
 from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.patch_parts import parts_of
 from audioset_ml.models.pooling import pool
+from audioset_ml.models.precision import at_precision
 from audioset_ml.records.dataset import clip_patches, damage_named
 from audioset_ml.records.folder import RecordsFolder
 
@@ -45,7 +47,14 @@ class PatchScores:
 
 
 class Scorer(Protocol):
-  """Scores the clips of records."""
+  """Scores the clips of records.
+
+  Attributes:
+    precisions: of each of its models, one of SCORE_PRECISIONS; None for what the file
+      of another runtime has.
+  """
+
+  precisions: tuple[str | None, ...]
 
   def score(
     self, records: RecordsFolder, count: Callable[[int], object]
@@ -65,12 +74,19 @@ class Scorer(Protocol):
 class PatchScorer:
   """Scores by a Keras model, from the patches in the records."""
 
-  def __init__(self, model: keras.Model, mapping: ClassMapping | None = None):
+  def __init__(
+    self,
+    model: keras.Model,
+    mapping: ClassMapping | None = None,
+    precision: str = FLOAT32,
+  ):
     """Args:
     model: from patches [batch, 96, 64] to logits [batch, model classes].
     mapping: from its classes to those of the records; None for its own.
+    precision: at which it scores; see `precision.at_precision`.
     """
-    self.model = model
+    self.model, precision = at_precision(model, precision)
+    self.precisions = (precision,)
     self._mapping = (
       mapping if mapping and not _changes_nothing(mapping, model) else None
     )
@@ -153,6 +169,7 @@ class ExportedScorer(PatchScorer):
   def __init__(self, model: ExportedModel, mapping: ClassMapping):
     """Args: a file of a network alone; from its classes to those of the records."""
     self._exported, self._mapping = model, mapping
+    self.precisions = (None,)
 
   def _scored(self, patches: tf.Tensor, clip: tf.Tensor) -> PatchScores:
     scores = self._mapping.apply(self._exported.of_patches(patches.numpy())[0])

@@ -5,7 +5,7 @@ import math
 
 from audioset_ml.core.errors import InputError
 from audioset_ml.labels.ancestors import IMPLIED
-from audioset_ml.models.config import ModelConfig
+from audioset_ml.models.config import ModelConfig, has_convolutions
 from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.silence import SilenceConfig
@@ -13,7 +13,7 @@ from audioset_ml.records.soft_scores import SoftConfig
 from audioset_ml.training.allowed_values import require_one_of, require_range
 from audioset_ml.training.flagging_config import FlaggingConfig
 from audioset_ml.training.loss_config import LossConfig
-from audioset_ml.training.optimizer_config import OptimizerConfig
+from audioset_ml.training.optimizer_config import AUTO, BY_LAYER, OptimizerConfig
 
 STRATEGIES = ('one_device', 'mirrored', 'multi_worker')
 # What a validation gives (`evaluation.weak`); the first three are printed.
@@ -95,6 +95,8 @@ class TrainConfig:
     validation_records: folder of records to evaluate on; '' for none.
     validation_list: a list of those of its clips that are evaluated, and that are not
       trained on where the records to train on have them; '' for all.
+    validation_share: the share of the validation clips that are evaluated while it
+      trains; None: as many as take a twentieth of the time. All are at the end.
     validate_strong: whether frames are evaluated on strong labels, too; `best_metric`
       may ask for it as well.
     best_metric: the validation metric by which the best weights are kept as the model;
@@ -144,6 +146,7 @@ class TrainConfig:
   data_service: str = ''
   validation_records: str = ''
   validation_list: str = ''
+  validation_share: float | None = 1.0
   validate_strong: bool = False
   best_metric: str = ''
   patience: int = 0
@@ -179,6 +182,10 @@ class TrainConfig:
       raise InputError('best_metric and patience need validation_records')
     if (self.validation_list or self.validate_strong) and not self.validation_records:
       raise InputError('validation_list and validate_strong need validation_records')
+    if self.validation_share is not None and not 0 < self.validation_share <= 1:
+      raise InputError(
+        f'validation_share is {self.validation_share}, but must be in (0, 1]'
+      )
     if self.patience and not self.best_metric:
       raise InputError('patience needs best_metric: it says what has to get better')
     if self.optimizer.accumulate > 1 and self.strategy != 'one_device':
@@ -207,6 +214,17 @@ class TrainConfig:
       raise InputError(
         f'steps_per_call is {self.steps_per_call}, but with {other} each step is a '
         'call: leave it at 1'
+      )
+    precision = self.optimizer.precision
+    if precision == AUTO and self.strategy == 'multi_worker':
+      raise InputError(
+        f'precision {AUTO} follows from the processor, and workers may have several: '
+        'name one'
+      )
+    if precision == BY_LAYER and not has_convolutions(self.architecture):
+      raise InputError(
+        f'precision {BY_LAYER} changes nothing of {self.architecture}, which has no '
+        'convolutions'
       )
     if self.init_optimizer and not self.init_from:
       raise InputError('init_optimizer needs init_from')

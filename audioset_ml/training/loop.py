@@ -8,7 +8,10 @@ import dataclasses
 import os
 import pathlib
 import signal
+import time
 from typing import Any
+
+import tqdm
 
 from audioset_ml.core import folders
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
@@ -22,6 +25,7 @@ from audioset_ml.training.data_service import ServedBatches
 from audioset_ml.training.monitor import Monitor
 from audioset_ml.training.run import Run
 from audioset_ml.training.sources import lost_of_lists, open_sources
+from audioset_ml.training.validation_share import cost_remark
 
 
 def train(
@@ -69,6 +73,7 @@ def train(
   if run.chief:
     records.class_map.write(output_dir / CLASS_MAP_FILE)
     model_step = run.save_model()
+    counts |= run.validate_all()
     if run.flags is not None:
       counts['flagged_labels'] = run.write_label_sets()
     if (lost := lost_of_lists(config)) is not None:
@@ -78,6 +83,7 @@ def train(
   details = records.frames.to_run()
   if run.chief:
     details[MODEL_STEP] = model_step
+  details['precision'] = run.config.optimizer.precision
   if config.left_out:
     details['left_out'] = dataclasses.asdict(config.left_out)
   if config.data_service:
@@ -91,6 +97,7 @@ class _Loop:
   def __init__(self, run: Run, flag_text: str):
     self._run, self._flag_text = run, flag_text
     self._interrupted = False
+    self._since, self._told = time.perf_counter(), False
 
   def train(self) -> None:
     """Trains from the current step to the last one."""
@@ -173,15 +180,28 @@ class _Loop:
     with monitor.paused():
       if run.validator and (step % config.validate_every == 0 or last):
         run.require_finite_weights(step)
+        start = time.perf_counter()
         with run.trainer.averaged():
           values = run.validator.validate(run.trainer.model, step)
           run.best.update(values, step, run.save_best if run.chief else None)
+        self._tell_cost(start)
       run.flag(step, self._is_interrupted)
       leaving |= bool(run.flagging_due.numpy())
       if step % config.checkpoint_every == 0 or last or leaving or run.best.exhausted:
         self._save(step, monitor)
       if leaving:
         raise KeyboardInterrupt
+
+  def _tell_cost(self, start: float) -> None:
+    """Says once what the validation that began then cost, where it is much."""
+    now = time.perf_counter()
+    trained, validated = start - self._since, now - start
+    self._since = now
+    if self._told or not (self._run.chief and self._run.validates_all):
+      return
+    if remark := cost_remark(trained, validated):
+      self._told = True
+      tqdm.tqdm.write(remark)
 
   def _save(self, step: int, monitor: Monitor) -> None:
     """Writes a checkpoint, but none of weights that are lost already."""

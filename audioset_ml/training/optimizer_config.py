@@ -9,7 +9,10 @@ from audioset_ml.training.allowed_values import require_one_of, require_range
 
 OPTIMIZERS = ('adam', 'adamw', 'sgd')
 SCHEDULES = ('constant', 'cosine', 'exponential')
-PRECISIONS = ('float32', 'mixed_bfloat16', 'mixed_float16')
+# Convolutions, but for depthwise ones, in bfloat16; where a processor has instructions
+# for it, 'auto' is that.
+BY_LAYER, AUTO = 'bfloat16_convolutions', 'auto'
+PRECISIONS = ('float32', 'mixed_bfloat16', 'mixed_float16', BY_LAYER, AUTO)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +28,8 @@ class OptimizerConfig:
     final_fraction: of the learning rate, after the last step.
     clip_norm: the gradients' largest common norm; 0 for any.
     accumulate: steps whose gradients make one update: a batch of so many batches.
-    precision: 'float32', or mixed precision; float16 with loss scaling.
+    precision: 'float32', or mixed precision; float16 with loss scaling; or by layer,
+      `BY_LAYER`; or 'auto', see `training.precision`.
   """
 
   optimizer: str = 'adam'

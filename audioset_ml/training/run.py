@@ -5,16 +5,19 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from audioset_ml.core.errors import UnfinishedError
+from audioset_ml.core.errors import UnfinishedError, agreeing, counted
+from audioset_ml.evaluation.chosen_clips import choose_clips
 from audioset_ml.models.layers import with_plain_layers
 from audioset_ml.models.model_files import MODEL_FILE
+from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.training_source import Source
-from audioset_ml.training import distribution
+from audioset_ml.training import distribution, precision
 from audioset_ml.training.checkpoints import Checkpoints
 from audioset_ml.training.clip_flags import ClipFlags
 from audioset_ml.training.config import TrainConfig
@@ -22,9 +25,16 @@ from audioset_ml.training.event_logs import trim_events
 from audioset_ml.training.flagging import Flagger, flagged_parts, write_label_sets
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.loss_table import build_loss
+from audioset_ml.training.optimizer_config import AUTO
 from audioset_ml.training.sources import class_priors, epoch_steps
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
-from audioset_ml.training.validation import BEST_PREFIX, BestModel, Validator
+from audioset_ml.training.validation import (
+  BEST_PREFIX,
+  BestModel,
+  Validator,
+  shown_values,
+  validate_all,
+)
 from audioset_ml.training.warm_start import init_from, init_optimizer_from, steps_of
 
 
@@ -43,6 +53,7 @@ class Run:
     losses: their sum and number since a point was logged.
     iterator: the input; None where a tf.data service sends the batches.
     validator: what validates, or None.
+    validates_all: whether that is on all validation clips.
     chief: whether this process writes what workers have in common.
     logs_dir: TensorBoard's folder.
   """
@@ -51,7 +62,8 @@ class Run:
     self, config: TrainConfig, output_dir: pathlib.Path, sources: list[Source]
   ):
     """Args: the run; its folder; what it trains on, of `open_sources`."""
-    self.config = config
+    self._chooses_precision = config.optimizer.precision == AUTO
+    self.config = config = precision.settled(config, output_dir / 'checkpoints')
     self._output_dir = output_dir
     strategy = distribution.build_strategy(config.strategy)
     self.chief = distribution.is_chief(strategy)
@@ -61,6 +73,7 @@ class Run:
       sorted({str(source.records.path) for source in self._sources})
     )
     self.logs_dir = output_dir / 'logs'
+    self.validates_all = True
     self.validator = self._open_validator()
     # What a tf.data service sends has no position to save: it begins after `restore`.
     saved, self.iterator = {}, None
@@ -122,9 +135,22 @@ class Run:
   def _open_validator(self) -> Validator | None:
     if not self.config.validation_records:
       return None
-    records = RecordsFolder.open(self.config.validation_records)
+    config, replicas = self.config, self._strategy.num_replicas_in_sync
+    records = RecordsFolder.open(config.validation_records)
     self.records.require_like(records)
-    return Validator(records, self.logs_dir if self.chief else None, self.config)
+    logs_dir = self.logs_dir if self.chief else None
+    validator = Validator(records, logs_dir, config, replicas)
+    clips, lost = choose_clips(records, config.validation_list)
+    if config.validation_list and len(lost):
+      print(f'{config.validation_list}: {records.path} lacks {len(lost)} of its clips')
+    part = len(validator.clips.clips)
+    if self.chief and part < len(clips):
+      print(
+        f'{records.path}: {part:,} of {counted(len(clips), "validation clip")} '
+        f'{agreeing(part, "are")} evaluated while training, all at the end'
+      )
+      self.validates_all = False
+    return validator
 
   def open_batches(self, steps_done: int = 0) -> tf.data.Dataset:
     """The batches, from the step after these on."""
@@ -167,6 +193,8 @@ class Run:
 
   def save_checkpoint(self, step: int) -> None:
     """Writes a checkpoint, and deletes best weights that are so no longer."""
+    if self._chooses_precision:
+      precision.write_down(self.config, self._output_dir / 'checkpoints')
     self._checkpoints.save(step)
     if self.chief:
       for old in self._output_dir.glob(f'{BEST_PREFIX}*'):
@@ -189,6 +217,23 @@ class Run:
   def save_best(self) -> None:
     """Writes the weights as those that validated best."""
     save_model(self.trainer.model, self._output_dir / self.best.file)
+
+  def validate_all(self) -> dict[str, Any]:
+    """What `model.keras` gives on all validation clips, for run.json.
+
+    Nothing where all have been evaluated while it was trained.
+    """
+    if self.validates_all:
+      return {}
+    model = TrainedModel.open(self._output_dir / MODEL_FILE).model
+    values, clips = validate_all(model, self.config)
+    print(f'all {counted(clips, "validation clip")}: {shown_values(values)}')
+    part = {'clips': len(self.validator.clips.clips), **self.best.values}
+    return {
+      'validation': values,
+      'validation_clips': clips,
+      'validation_while_training': part,
+    }
 
   def write_label_sets(self) -> int:
     """Writes the labels that the run has flagged; returns how many they are."""

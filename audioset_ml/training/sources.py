@@ -24,6 +24,7 @@ from audioset_ml.records.soft_scores import SoftConfig, SoftScores
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import STRONG_METRICS, SourceConfig, TrainConfig
 from audioset_ml.training.data_service import require_reachable
+from audioset_ml.training.validation_share import clips_while_training
 
 _ROWS = 65_536  # of scores that are summed at a time
 
@@ -60,8 +61,7 @@ def open_sources(config: TrainConfig) -> list[Source]:
   if config.validation_records:
     validation = RecordsFolder.open(config.validation_records)
     records.require_like(validation)
-    if config.validation_list:
-      named_clips(validation, config.validation_list)
+    clips_while_training(validation, config)
     if set(config.metrics) & set(STRONG_METRICS):
       _require_events(validation)
     for name in config.curve_classes:

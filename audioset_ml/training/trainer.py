@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from audioset_ml.models.precision import in_bfloat16
 from audioset_ml.models.registry import build_model
 from audioset_ml.records.targets import NEGATIVE, POSITIVE
 from audioset_ml.training.clip_flags import ClipFlags
@@ -17,6 +18,7 @@ from audioset_ml.training.large_loss import CorrectedForGood
 from audioset_ml.training.loss_table import Loss, build_loss
 from audioset_ml.training.negative_loss import NegativeLoss
 from audioset_ml.training.optimization import MovingAverage, build_optimizer
+from audioset_ml.training.optimizer_config import BY_LAYER
 from audioset_ml.training.warm_start import CLASSIFIER
 
 
@@ -58,9 +60,14 @@ class Trainer:
     self._strategy = strategy
     self._replicas = strategy.num_replicas_in_sync
     self._shape = shape
-    keras.mixed_precision.set_global_policy(config.optimizer.precision)
+    precision = config.optimizer.precision
+    keras.mixed_precision.set_global_policy(
+      precision if precision.startswith('mixed_') else 'float32'
+    )
     with strategy.scope():
       self.model = build_model(config.model_config(shape.num_classes, shape.patch))
+      if precision == BY_LAYER:
+        self.model = in_bfloat16(self.model, depthwise=False)
       for layer in self.model.layers:
         normalizes = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = not (

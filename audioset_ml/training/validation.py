@@ -1,5 +1,6 @@
 """Validation while a model trains, and the best model so far."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
@@ -10,7 +11,6 @@ import tensorflow as tf
 import tqdm
 
 from audioset_ml.core.errors import InputError, counted
-from audioset_ml.evaluation.chosen_clips import choose_clips
 from audioset_ml.evaluation.files import STRONG_PREFIX
 from audioset_ml.evaluation.labelled_clips import LabelledClips
 from audioset_ml.evaluation.truth import Truth
@@ -21,6 +21,7 @@ from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipPatchScores
 from audioset_ml.training.config import STRONG_METRICS, WEAK_METRICS, TrainConfig
 from audioset_ml.training.pictures import ClipPictures, write_curves
+from audioset_ml.training.validation_share import clips_while_training
 
 BEST_PREFIX = '.best-'
 
@@ -33,9 +34,14 @@ class Validator:
   """
 
   def __init__(
-    self, records: RecordsFolder, logs_dir: pathlib.Path | None, config: TrainConfig
+    self,
+    records: RecordsFolder,
+    logs_dir: pathlib.Path | None,
+    config: TrainConfig,
+    replicas: int = 1,
   ):
-    """Args: the validation records; TensorBoard's folder, None to log nothing.
+    """Args: the validation records; TensorBoard's folder, None to log nothing; the run;
+    how many replicas train, of which one validates.
 
     Raises:
       InputError: a list names no clip of the records, or its clips' labels don't allow
@@ -43,7 +49,7 @@ class Validator:
     """
     self._records = records
     self._metrics = config.metrics
-    self.clips = _labelled_clips(records, config)
+    self.clips = _labelled_clips(records, config, replicas)
     self._states = self.clips.labels.dense()
     self._require_defined(config.best_metric)
     self._logs_dir = logs_dir
@@ -71,9 +77,7 @@ class Validator:
     if self._logs_dir is not None:
       with self._writer.as_default(step=step):
         self._write(values, scores.clips)
-      names = [*list(values)[:3], *(name for name in STRONG_METRICS if name in values)]
-      shown = ', '.join(f'{name} {values[name]:.4f}' for name in names)
-      tqdm.tqdm.write(f'step {step}: validation {shown}')
+      tqdm.tqdm.write(f'step {step}: validation {shown_values(values)}')
     return values
 
   def _values(
@@ -123,11 +127,26 @@ class Validator:
     self._pictures.write(scores, self._states)
 
 
-def _labelled_clips(records: RecordsFolder, config: TrainConfig) -> LabelledClips:
-  """The validation clips with their labels; those of frames where they are used."""
-  clips, lost = choose_clips(records, config.validation_list)
-  if config.validation_list and len(lost):
-    print(f'{config.validation_list}: {records.path} lacks {len(lost)} of its clips')
+def shown_values(values: dict[str, float]) -> str:
+  """The values of a validation that are printed."""
+  names = [*list(values)[:3], *(name for name in STRONG_METRICS if name in values)]
+  return ', '.join(f'{name} {values[name]:.4f}' for name in names)
+
+
+def validate_all(
+  model: keras.Model, config: TrainConfig
+) -> tuple[dict[str, float], int]:
+  """What a validation on all clips gives, and how many they are."""
+  config = dataclasses.replace(config, validation_share=1.0)
+  validator = Validator(RecordsFolder.open(config.validation_records), None, config)
+  return validator.validate(model, step=0), len(validator.clips.clips)
+
+
+def _labelled_clips(
+  records: RecordsFolder, config: TrainConfig, replicas: int
+) -> LabelledClips:
+  """The clips to evaluate with their labels; those of frames where they are used."""
+  clips = clips_while_training(records, config, replicas)
   if config.metrics == WEAK_METRICS:
     return Truth(records, read_label_table(records)).of(clips)
   found = Truth.read(records).of(clips)

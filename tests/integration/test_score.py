@@ -453,3 +453,66 @@ def test_a_remote_output_is_refused(models, small_records):
   done = run_stage('score', *flags, '--output_dir=gs://bucket/scores')
   assert done.returncode == 1
   assert 'this stage writes to disk only' in done.stderr
+
+
+PRECISIONS = ('folded_float32', 'bfloat16')
+
+
+@pytest.mark.parametrize('precision', PRECISIONS)
+def test_precisions_give_nearly_the_same(
+  by_one, models, small_records, tmp_path, precision
+):
+  out = tmp_path / precision
+  flags = (f'--model={models[0]}', f'--records={small_records}')
+  run_stage_ok('score', *flags, f'--output_dir={out}', f'--precision={precision}')
+  run_json = json.loads((out / 'run.json').read_text())
+  assert run_json['precision'] == precision
+  assert run_json['teachers'][0]['precision'] == precision
+  difference = np.abs(np.load(out / 'scores.npy') - np.load(by_one / 'scores.npy'))
+  bound = {'folded_float32': 1e-5, 'bfloat16': 0.05}[precision]
+  assert 0 < difference.max() < bound
+  run_json = json.loads((by_one / 'run.json').read_text())
+  assert run_json['precision'] == run_json['teachers'][0]['precision'] == 'float32'
+
+
+def test_what_is_fastest_stays_so_where_a_run_goes_on(
+  models, small_records, tmp_path, monkeypatch
+):
+  from audioset_ml.models import precision
+
+  monkeypatch.setattr(precision, 'fastest', lambda: 'bfloat16')
+  expected, _, details = score(
+    tmp_path / 'whole', small_records, models[:1], precision='auto'
+  )
+  assert details['precision'] == 'auto'
+  assert details['teachers'][0]['precision'] == 'bfloat16'
+  # A first shard here, the others on a machine that is fastest at another precision.
+  whole = score_stage._join_all
+  with monkeypatch.context() as patched:
+    patched.setattr(score_stage, '_join_all', lambda *unused: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+      score(tmp_path / 'parts', small_records, models[:1], precision='auto')
+  assert score_stage._join_all is whole
+  sorted((tmp_path / 'parts' / '.parts').glob('*.clips.npy'))[-1].unlink()
+  monkeypatch.setattr(precision, 'fastest', lambda: 'folded_float32')
+  config = ScoreConfig(tuple(models[:1]), str(small_records), precision='auto')
+  _, details = score_stage.score(config, tmp_path / 'parts')
+  assert details['teachers'][0]['precision'] == 'bfloat16'
+  assert np.array_equal(np.load(tmp_path / 'parts' / 'scores.npy'), expected)
+
+
+def test_what_has_no_convolutions_is_not_computed_in_bfloat16(
+  small_records, tmp_path, monkeypatch
+):
+  folder = tmp_path / 'dense'
+  folder.mkdir()
+  inputs = keras.Input((96, 64))
+  net = keras.layers.Flatten()(inputs)
+  outputs = keras.layers.Dense(len(CLASS_MAP), name='logits')(net)
+  keras.Model(inputs, outputs).save(folder / 'model.keras')
+  CLASS_MAP.write(folder / 'class_map.csv')
+  model = str(folder / 'model.keras')
+  with pytest.raises(InputError, match='has no convolutions'):
+    score(tmp_path / 'wrong', small_records, [model], precision='bfloat16')
+  _, _, details = score(tmp_path / 'auto', small_records, [model], precision='auto')
+  assert details['teachers'][0]['precision'] == 'float32'

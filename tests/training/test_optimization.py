@@ -217,7 +217,9 @@ def test_an_average_can_begin_anew():
     np.testing.assert_array_equal(classifier(run), before)
 
 
-@pytest.mark.parametrize('precision', ['mixed_bfloat16', 'mixed_float16'])
+@pytest.mark.parametrize(
+  'precision', ['mixed_bfloat16', 'mixed_float16', 'bfloat16_convolutions']
+)
 def test_mixed_precision_learns_and_saves_float32(precision):
   try:
     run = trainer(precision=precision, optimizer='adam')

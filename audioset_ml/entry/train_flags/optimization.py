@@ -79,7 +79,9 @@ DEVICES = Group(
     Flag(
       OptimizerConfig,
       'precision',
-      'Precision of the arithmetic; float16 scales the loss.',
+      'Precision of the arithmetic; float16 scales the loss. bfloat16_convolutions: '
+      'those that are not depthwise; auto: so where the processor has instructions for '
+      'it.',
       choices=PRECISIONS,
     ),
     Flag(

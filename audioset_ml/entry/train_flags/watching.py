@@ -5,6 +5,14 @@ from audioset_ml.training.config import BEST_METRICS, TrainConfig
 
 _VALIDATES = given('validation_records')
 
+
+def _share(text: str) -> float | None:
+  # Here, since --help needs no clips.
+  from audioset_ml.training.validation_share import parse_share
+
+  return parse_share(text)
+
+
 WATCHING = Group(
   'Watching and keeping',
   'tensorboard --logdir=OUTPUT_DIR shows it. Without --best_metric the last weights '
@@ -23,6 +31,16 @@ WATCHING = Group(
       'source trains on a clip of the list.',
       needs=_VALIDATES,
       is_input=True,
+    ),
+    Flag(
+      TrainConfig,
+      'validation_share',
+      'The share of the validation clips that are evaluated while it trains, always '
+      'the same; auto: as many as take a twentieth of the time. All are evaluated at '
+      'the end.',
+      default='1',
+      parse=_share,
+      needs=_VALIDATES,
     ),
     Flag(
       TrainConfig,

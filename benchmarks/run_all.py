@@ -1,0 +1,58 @@
+"""Runs benchmarks, one after the other, and keeps what they print: results.md.
+
+Each table stands there with the machine and the versions that it was made on. A
+benchmark that fails leaves its last lines, and the next one is run.
+
+  python benchmarks/run_all.py [NAME ...]     bench_scoring, say; by default all
+"""
+
+import datetime
+import pathlib
+import subprocess
+import sys
+import time
+
+FOLDER = pathlib.Path(__file__).parent
+RESULTS = FOLDER / 'results.md'
+_LINES_OF_FAILURE = 5
+
+
+def section(path: pathlib.Path) -> tuple[str, bool]:
+  """Runs a benchmark; what results.md says of it, and whether it went well."""
+  title = path.read_text().removeprefix('"""').splitlines()[0].rstrip('"')
+  start = time.perf_counter()
+  done = subprocess.run(
+    [sys.executable, path.name], cwd=FOLDER, capture_output=True, text=True
+  )
+  minutes = (time.perf_counter() - start) / 60
+  printed = done.stdout.rstrip()
+  if done.returncode:
+    last = done.stderr.rstrip().splitlines()[-_LINES_OF_FAILURE:]
+    printed = '\n'.join([printed, f'failed with {done.returncode}:', *last]).lstrip()
+  date = datetime.date.today().isoformat()
+  text = (
+    f'## {path.stem}\n\n{title}\n\n```\n{printed}\n```\n\n{date}, {minutes:.1f} min\n'
+  )
+  return text, not done.returncode
+
+
+def main(names: list[str]) -> int:
+  paths = sorted(FOLDER.glob('bench_*.py'))
+  if unknown := set(names) - {path.stem for path in paths}:
+    print(f'error: no such benchmark: {", ".join(sorted(unknown))}', file=sys.stderr)
+    return 1
+  all_well, texts = True, ['# Results of `make benchmarks`\n']
+  for path in paths:
+    if names and path.stem not in names:
+      continue
+    print(f'{path.stem} …', flush=True)
+    text, went_well = section(path)
+    all_well &= went_well
+    texts.append(text)
+    print(text, flush=True)
+    RESULTS.write_text('\n'.join(texts))
+  return 0 if all_well else 1
+
+
+if __name__ == '__main__':
+  sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""What benchmarks have in common: where they ran is said, and results are kept."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+BENCHMARKS = pathlib.Path(__file__).parent.parent / 'benchmarks'
+
+
+@pytest.mark.parametrize(
+  'path', sorted(BENCHMARKS.glob('bench_*.py')), ids=lambda path: path.stem
+)
+def test_each_says_on_what_it_ran(path):
+  main = path.read_text().partition('def main(')[2]
+  assert '  print_machine(' in main
+
+
+def run(path, *arguments):
+  return subprocess.run(
+    [sys.executable, str(path), *arguments],
+    capture_output=True,
+    text=True,
+    env={**os.environ, 'PYTHONPATH': str(BENCHMARKS.parent)},
+  )
+
+
+def test_results_have_tables_with_the_machine_and_name_failures(tmp_path):
+  for name in ('machine.py', 'run_all.py'):
+    shutil.copy(BENCHMARKS / name, tmp_path)
+  (tmp_path / 'bench_good.py').write_text(
+    '"""Goes well."""\n'
+    'from machine import print_machine\n'
+    'print_machine("nowhere-to-be-found")\n'
+    'print("clips 7")\n'
+  )
+  (tmp_path / 'bench_bad.py').write_text('"""Fails."""\nprint("begun")\n1 / 0\n')
+  done = run(tmp_path / 'run_all.py')
+  assert done.returncode == 1
+  results = (tmp_path / 'results.md').read_text()
+  assert '## bench_bad\n\nFails."""' not in results
+  assert 'begun\nfailed with 1:' in results
+  assert 'ZeroDivisionError' in results
+  good = results.partition('## bench_good')[2]
+  assert 'Goes well.' in good
+  assert f'numpy {np.__version__}' in good
+  assert 'without nowhere-to-be-found' in good
+  assert ' cores' in good
+  assert 'clips 7' in good
+  # A part of them, and one that there is not.
+  assert run(tmp_path / 'run_all.py', 'bench_good').returncode == 0
+  assert 'bench_bad' not in (tmp_path / 'results.md').read_text()
+  done = run(tmp_path / 'run_all.py', 'bench_best')
+  assert done.returncode == 1
+  assert done.stderr == 'error: no such benchmark: bench_best\n'
+
+
+def test_slopes_are_those_of_planted_growth():
+  code = (
+    'from growth import Cost, slopes\n'
+    'costs = [Cost("score", n, 9, 5 + 0.01 * n**1.2, 300 * n**0.5)'
+    ' for n in (10, 100, 1000, 10000)]\n'
+    'print(*slopes(costs, "score"), *slopes(costs[:2], "score"))\n'
+    'flat = [Cost("report", n, 9, 5, 300) for n in (10, 100, 1000)]\n'
+    'print(*slopes(flat, "report"))\n'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code],
+    capture_output=True,
+    text=True,
+    env={**os.environ, 'PYTHONPATH': f'{BENCHMARKS.parent}{os.pathsep}{BENCHMARKS}'},
+  )
+  found = done.stdout.split()
+  # Ten clips take a little more than the start alone.
+  assert float(found[0]) == pytest.approx(1.2, abs=0.01)
+  assert float(found[1]) == pytest.approx(0.5)
+  # Two numbers tell no slope, nor does time that is all start.
+  assert found[2:] == ['None', 'None', 'None', '0.0']
+
+
+@pytest.mark.slow
+def test_growth_measures_all_stages_and_goes_on(tmp_path):
+  flags = [f'--output_dir={tmp_path}', '--embeddings', '--strong']
+  assert run(BENCHMARKS / 'growth.py', *flags, '--clips=20').returncode == 0
+  table = pd.read_csv(tmp_path / 'growth.csv')
+  stages = ['prepare', 'read', 'score', 'enhance', 'evaluate', 'report']
+  assert table['stage'].tolist() == 2 * stages
+  assert table['clips'].tolist() == [10] * 6 + [20] * 6
+  assert (table[['wall', 'memory']] > 0).all(axis=None)
+  assert (tmp_path / 'growth.svg').read_text().startswith('<?xml')
+  assert not (tmp_path / '20').exists()
+  # What is measured stays; one more number is measured.
+  assert run(BENCHMARKS / 'growth.py', *flags, '--clips=30').returncode == 0
+  again = pd.read_csv(tmp_path / 'growth.csv')
+  pd.testing.assert_frame_equal(again[:12], table)
+  assert again['clips'].tolist()[12:] == [30] * 6
+  assert '| prepare |' in (tmp_path / 'growth.md').read_text()
