@@ -57,6 +57,12 @@ flags.DEFINE_enum(
   "How the scores of a clip's patches become one: mean, as all evaluation has it; max; "
   'linear_softmax, the mean weighted by the scores themselves.',
 )
+flags.DEFINE_float(
+  'hop_seconds',
+  None,
+  "From one patch to the next, in steps of 0.01 s; by default the records', 0.48.",
+  0.01,
+)
 runner_flags.define_runner_flags()
 flags.mark_flags_as_required(['model', 'records'])
 
@@ -96,6 +102,7 @@ def _config():
     audio_names=FLAGS.audio_names,
     patch_scores=FLAGS.patch_scores,
     clip_score=FLAGS.clip_score,
+    hop_seconds=FLAGS.hop_seconds or 0.0,
   )
 
 

@@ -40,6 +40,7 @@ class ScoreConfig:
     patch_scores: whether the scores of patches are written, too.
     patch_type: as which type of numbers.
     clip_score: how the scores of a clip's patches become one, of `config.POOLINGS`.
+    hop_seconds: from one patch to the next; 0 for that of the records.
   """
 
   models: tuple[str, ...]
@@ -51,6 +52,7 @@ class ScoreConfig:
   patch_scores: bool = False
   patch_type: str = 'float16'
   clip_score: str = 'mean'
+  hop_seconds: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +114,7 @@ class ShardScorer:
 
 def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, 'Scorer']:
   """Opens the records and the models to score them with; see `open_scorer`."""
-  records = RecordsFolder.open(config.records)
+  records = _records(config)
   require_models(config, records)
   # Not before: what is wrong is told without TensorFlow's start.
   from audioset_ml.models.scorers import open_scorer
@@ -129,6 +131,11 @@ def count_inputs(config: ScoreConfig) -> dict[str, Any]:
     'classes': records.num_classes,
     'models': len(config.models),
   }
+
+
+def _records(config: ScoreConfig) -> RecordsFolder:
+  records = RecordsFolder.open(config.records)
+  return records.at_hop(config.hop_seconds) if config.hop_seconds else records
 
 
 def require_models(config: ScoreConfig, records: RecordsFolder) -> None:
@@ -172,7 +179,7 @@ def score(
   """
   output_dir = pathlib.Path(output_dir).absolute()
   parts_dir = output_dir / _PARTS
-  records = RecordsFolder.open(config.records)
+  records = _records(config)
   tasks = [
     ScoreTask(index, len(shard.clip_ids))
     for index, shard in enumerate(records.split())

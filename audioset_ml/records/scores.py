@@ -60,11 +60,23 @@ class ClipScores:
   frames: FrameFormat | None = None
   files: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
-  def require_of(self, records: RecordsFolder) -> None:
-    """Raises RecordError unless they are of these records' clips and classes."""
+  def require_of(self, records: RecordsFolder, any_hop: bool = False) -> None:
+    """Raises RecordError unless they are of these records' clips and classes.
+
+    Args:
+      records: the records.
+      any_hop: whether the scored patches may be another time apart.
+    """
     records.require_class_map(self.class_map, f'the scores {self.path}')
     if self.frames:
-      records.require_frames(self.frames, f'what the scores {self.path} are of')
+      owner = f'what the scores {self.path} are of'
+      records.require_frames(self.frames, owner, any_hop=True)
+      ours, theirs = self.frames.patch_hop_seconds, records.frames.patch_hop_seconds
+      if ours != theirs and not any_hop:
+        raise RecordError(
+          f'{self.path}: scores of a patch every {ours:g} s, but one every '
+          f'{theirs:g} s is needed: score again with that --hop_seconds'
+        )
     if self.clip_ids != records.clip_ids:
       shared = len(set(self.clip_ids) & set(records.clip_ids))
       raise RecordError(
