@@ -59,9 +59,9 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_float(
   'hop_seconds',
-  None,
-  "From one patch to the next, in steps of 0.01 s; by default the records', 0.48.",
-  0.01,
+  0.0,
+  "From one patch to the next, in steps of 0.01 s; 0 for the records' own, 0.48.",
+  0.0,
 )
 runner_flags.define_runner_flags()
 flags.mark_flags_as_required(['model', 'records'])
@@ -102,7 +102,7 @@ def _config():
     audio_names=FLAGS.audio_names,
     patch_scores=FLAGS.patch_scores,
     clip_score=FLAGS.clip_score,
-    hop_seconds=FLAGS.hop_seconds or 0.0,
+    hop_seconds=FLAGS.hop_seconds,
   )
 
 

@@ -192,7 +192,7 @@ class FrameFormat:
     Raises:
       InputError: it is no whole number of frames, or longer than a patch.
     """
-    frames = round(seconds / self.hop_seconds)
+    frames = round(seconds / self.hop_seconds) if np.isfinite(seconds) else 0
     if frames < 1 or abs(frames * self.hop_seconds - seconds) > 1e-6:
       raise InputError(
         f'--hop_seconds={seconds:g}: is no multiple of {self.hop_seconds:g} s, the hop '

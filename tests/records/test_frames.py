@@ -57,6 +57,7 @@ def test_patches_may_be_other_times_apart(hop, frames):
     (LOG_MEL, 0.485, '--hop_seconds=0.485: is no multiple of 0.01 s'),
     (LOG_MEL, 0.97, r'longer than a patch \(0.96 s\)'),
     (LOG_MEL, 0.001, 'is no multiple'),
+    (LOG_MEL, float('nan'), 'is no multiple'),
     (VGGISH, 0.48, 'is no multiple of 0.96 s, the hop of the frames'),
     (NETWORK, 0.24, 'is no multiple of 0.48 s'),
   ],
