@@ -64,7 +64,7 @@ docs: environment
 environment:
 	@environments/make.sh "$(VENV)" "$(STACK)" "$(PYTHON)"
 
-# What `evaluate --detection` needs beyond; it is compiled, so a C compiler is needed.
+# What the tests hold `evaluate --detection` against; it is compiled: needs a C compiler.
 detection: environment
 	$(BIN)/python -m pip install --quiet --no-deps --requirement environments/detection.lock
 

@@ -111,8 +111,6 @@ setuptools.setup(
     'deploy': DEPLOY,
     # `tag --microphone`; needs PortAudio.
     'microphone': ['sounddevice>=0.4.6'],
-    # `evaluate --detection`; compiled at installation.
-    'detection': ['sed_scores_eval>=0.0.4', 'setuptools<81'],  # imports pkg_resources
     # Decoding inside a graph, and more file systems. Its last release has wheels for
     # Python up to 3.12 and loads under TensorFlow 2.17 and no newer one.
     'tensorflow-io': [

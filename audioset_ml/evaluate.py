@@ -3,6 +3,7 @@
 Weak: d′ on explicit labels, lωlrap, mAP over clips (ML20 IV-A). Strong, where the
 records have events or --framed_tsv labels frames: d′ against explicit and complementary
 negatives, lωlrap over frames (SL21 3.2). Both together are a row of SL21's Table 1.
+--detection: how well events are found (PSDS, F1).
 Each value has its 95 % interval, by a bootstrap over clips. --baseline compares with
 another evaluation, clip by clip. --select chooses one of several models on validation
 clips and reports it on the others.

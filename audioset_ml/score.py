@@ -74,6 +74,12 @@ flags.DEFINE_enum(
   'they are; auto: bfloat16 where the processor has instructions for it, else '
   'folded_float32.',
 )
+flags.DEFINE_float(
+  'hop_seconds',
+  0.0,
+  "From one patch to the next, in steps of 0.01 s; 0 for the records' own, 0.48.",
+  0.0,
+)
 runner_flags.define_runner_flags()
 flags.mark_flags_as_required(['model', 'records'])
 
@@ -115,6 +121,7 @@ def _config():
     clip_score=FLAGS.clip_score,
     top_classes=FLAGS.top_classes,
     precision=FLAGS.precision,
+    hop_seconds=FLAGS.hop_seconds,
   )
 
 

@@ -154,8 +154,31 @@ GROUPS = (
       Flag(
         EvaluateConfig,
         'detection',
-        'PSDS1 and segment-based F1 too, by the package sed_scores_eval (`make '
-        'detection`).',
+        'Detection of events too: PSDS1 and PSDS2, F1 of events with collars and of '
+        'segments of a second; and event_thresholds.csv, the best thresholds for F1 of '
+        'events.',
+      ),
+      Flag(
+        EvaluateConfig,
+        'hop_seconds',
+        "From one patch to the next, in steps of 0.01 s; 0 for the records' own, 0.48, "
+        'or that of --scores. Less places events more exactly and takes longer.',
+        least=0,
+      ),
+      Flag(
+        EvaluateConfig,
+        'median_seconds',
+        'Length of a median filter over the scores, for detection, as of tag.',
+        least=0,
+        needs=given('detection'),
+      ),
+      Flag(
+        EvaluateConfig,
+        'event_thresholds',
+        'event_thresholds.csv of an evaluation on other clips (or thresholds.csv), for '
+        'F1 at thresholds that these clips had no part in.',
+        needs=given('detection'),
+        is_input=True,
       ),
       Flag(
         EvaluateConfig,

@@ -21,6 +21,7 @@ _LABEL_COUNTS = (
   'strong_positives',
   'strong_explicit_negatives',
   'strong_complementary_negatives',
+  'events',
 )
 # The means that are compared class by class, too, and their columns by class.
 COMPARED = {
@@ -31,6 +32,16 @@ COMPARED = {
     'd_prime_implicit': 'd_prime_implicit',
   },
   'strong': {'d_prime': 'd_prime', 'lwlrap': 'lwlrap'},
+  'detection': {
+    'psds1_macro': 'psds1',
+    'psds2_macro': 'psds2',
+    'event_f1': 'event_f1',
+    'event_f1_given': 'event_f1_given',
+    'event_f1_best': 'event_f1_best',
+    'segment_f1': 'segment_f1',
+    'segment_f1_given': 'segment_f1_given',
+    'segment_f1_best': 'segment_f1_best',
+  },
 }
 
 
@@ -110,17 +121,20 @@ def compare(
       if old is None or new is None:
         continue
       found = {'baseline': old, 'model': new, 'difference': new - old}
-      if None not in pairs:
+      if None not in pairs and name in pairs[0].summary:
         difference = pairs[1].summary[name] - pairs[0].summary[name]
         ends = bootstrap.interval(np.array(new - old), difference)
         found['interval'] = None if np.isnan(ends).any() else ends.tolist()
       summary[section][name] = found
     for name, value in COMPARED[section].items():
       column = prefix + value
+      if any(column not in one.per_class for one in (baseline, model)):
+        continue  # of an older version, or not asked for
       old, new = (one.per_class[column].to_numpy() for one in (baseline, model))
       table |= {f'{column}_baseline': old, f'{column}_model': new}
       table[f'{column}_difference'] = new - old
-      if None not in pairs and name in summary[section]:
+      known = None not in pairs and all(value in one.per_class for one in pairs)
+      if known and name in summary[section]:
         difference = pairs[1].per_class[value] - pairs[0].per_class[value]
         low, high = bootstrap.interval(new - old, difference)
         table |= {f'{column}_low': low, f'{column}_high': high}

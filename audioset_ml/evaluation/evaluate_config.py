@@ -130,7 +130,12 @@ class EvaluateConfig:
     hardest_by: scores of an independent classifier of the same records.
     replicates: of the bootstrap; 0 for none.
     bootstrap_seed: of the bootstrap.
-    detection: whether PSDS1 and segment-based F1 are computed.
+    hop_seconds: from one patch to the next; 0 for that of the records, or of the scores
+      where these say theirs.
+    detection: whether events are evaluated.
+    median_seconds: of a filter over the scores, for detection; 0 for none.
+    event_thresholds: CSV of each class's threshold for F1 of events and segments,
+      chosen on other clips; '' for none.
     curve_classes: classes whose curves are kept; () for those with the most positives.
     baseline: an `evaluate` folder to compare with; '' for none.
     prior_records: records, of the train set say, whose explicit positives say how
@@ -158,7 +163,10 @@ class EvaluateConfig:
   hardest_by: str = ''
   replicates: int = 1000
   bootstrap_seed: int = 0
+  hop_seconds: float = 0.0
   detection: bool = False
+  median_seconds: float = 0.0
+  event_thresholds: str = ''
   curve_classes: tuple[str, ...] = ()
   baseline: str = ''
   prior_records: str = ''
@@ -181,6 +189,10 @@ class EvaluateConfig:
     if self.logit_adjustment and self.detection:
       raise InputError(
         'detection is of the scores as they are: leave out logit_adjustment'
+      )
+    if not 0 <= self.median_seconds < math.inf:
+      raise InputError(
+        f'median_seconds is {self.median_seconds}, but must be a number from 0'
       )
     if self.propagate_scores:
       for name in ('logit_adjustment', 'thresholds', 'detection'):

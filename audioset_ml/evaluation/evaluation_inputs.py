@@ -9,17 +9,19 @@ import numpy as np
 import pandas as pd
 
 from audioset_ml.core.errors import InputError
-from audioset_ml.evaluation import detection, files
+from audioset_ml.evaluation import files
 from audioset_ml.evaluation.chosen_clips import choose_clips, lost_clips, split_clips
 from audioset_ml.evaluation.comparison import require_comparable
 from audioset_ml.evaluation.evaluate_config import EvaluateConfig, SelectConfig
 from audioset_ml.evaluation.hard_negatives import HardNegatives
+from audioset_ml.evaluation.labelled_clips import patches_a_frame
 from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
 from audioset_ml.evaluation.score_propagation import ScorePropagation
 from audioset_ml.evaluation.scores_source import have_patches, score_config
 from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.ontology import Ontology
+from audioset_ml.models.events import read_thresholds
 from audioset_ml.models.score_stage import open_inputs as open_models
 from audioset_ml.models.score_stage import require_models
 from audioset_ml.records.folder import RecordsFolder
@@ -36,10 +38,12 @@ class EvaluationInputs:
     test: the clips to report on, as indices.
     validation: those to choose a model on; the same where none is chosen.
     lost: the clips that should be evaluated but can't be: clip_id, reason.
+    usual_hop: how far apart the patches of these records are by themselves (s).
     ontology: what labels are smeared by; None for nothing.
     baseline: the evaluation to compare with; None for none.
     hard: which explicit negatives of whole clips count; None for all.
     adjustment: what is done to scores; None for nothing.
+    event_thresholds: each class's, shape [classes]; None for none.
   """
 
   records: RecordsFolder
@@ -47,10 +51,12 @@ class EvaluationInputs:
   test: np.ndarray
   validation: np.ndarray
   lost: pd.DataFrame
+  usual_hop: float
   ontology: Ontology | None = None
   baseline: files.EvaluatedModel | None = None
   hard: HardNegatives | None = None
   adjustment: LogitAdjustment | ScorePropagation | None = None
+  event_thresholds: np.ndarray | None = None
 
 
 def open_inputs(
@@ -59,10 +65,10 @@ def open_inputs(
   """Opens all that a configuration names, but for the labels in the records.
 
   Raises:
-    InputError: it can't be read or doesn't belong together; last of all, a package that
-      is asked for is not installed.
+    InputError: it can't be read or doesn't belong together.
   """
-  records = RecordsFolder.open(config.records)
+  opened = RecordsFolder.open(config.records)
+  records = _at_hop(opened, config)
   if select is not None:
     _require_candidates(config, select, records)
   # Candidates are scored one by one, others together.
@@ -74,7 +80,7 @@ def open_inputs(
   if config.hardest_by:
     _require_independent(config)
     scores = read_scores(config.hardest_by)
-    scores.require_of(records)
+    scores.require_of(records, any_hop=True)
     hard = HardNegatives(config.hardest_negatives, scores)
   curve_classes = tuple(map(records.class_map.find, config.curve_classes))
   _require_what_frames_need(config, records)
@@ -104,10 +110,21 @@ def open_inputs(
     clip_ids = [records.clip_ids[clip] for clip in test]
     mids = records.class_map.mids
     require_comparable(baseline, clip_ids, mids, config.resampling)
-  if config.detection:
-    detection.require_library()
+  thresholds = None
+  if config.event_thresholds:
+    thresholds, _ = read_thresholds(config.event_thresholds, records.class_map)
   return EvaluationInputs(
-    records, curve_classes, test, validation, lost, ontology, baseline, hard, adjustment
+    records=records,
+    curve_classes=curve_classes,
+    test=test,
+    validation=validation,
+    lost=lost,
+    ontology=ontology,
+    baseline=baseline,
+    hard=hard,
+    adjustment=adjustment,
+    usual_hop=opened.frames.patch_hop_seconds,
+    event_thresholds=thresholds,
   )
 
 
@@ -129,6 +146,16 @@ def count_inputs(
     'strong labels': 'yes' if truth.has_frames else 'no',
     'models': len(config.models or config.scores),
   }
+
+
+def _at_hop(records: RecordsFolder, config: EvaluateConfig) -> RecordsFolder:
+  """The records, with patches as far apart as is asked for or as saved scores have."""
+  if config.hop_seconds:
+    return records.at_hop(config.hop_seconds)
+  frames = read_scores(config.scores[0]).frames if config.scores else None
+  if frames is None or records.frames.difference(frames, any_hop=True):
+    return records
+  return records.at_hop(frames.patch_hop_seconds)
 
 
 def _require_candidates(
@@ -174,6 +201,8 @@ def _require_what_frames_need(config: EvaluateConfig, records: RecordsFolder) ->
       f'{records.path}: has no events (prepare --strong_tsv), which --detection needs; '
       'frames are not enough'
     )
+  if (records.counts['strong_events'] or config.framed_tsv) and have_patches(config):
+    patches_a_frame(records.frames)
   if (config.framed_tsv or config.detection) and not have_patches(config):
     raise InputError(
       f'{", ".join(config.scores)}: labels of frames and events need the scores of '

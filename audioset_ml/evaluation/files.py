@@ -5,7 +5,7 @@
 * schema_version: 2; goes up when a key changes its meaning or goes away.
 * weak, strong, detection: each value by name, null where it is not defined; a section
   that was not evaluated is absent.
-* intervals: for weak and strong the 95 % interval [low, high] of each value.
+* intervals: for these sections the 95 % interval [low, high] of each value.
 * bootstrap: replicates, seed and level. Without one, these two are absent.
 * notes: what was not evaluated, and why.
 * clips: how many were evaluated, how many were lost, which list they are of, and the
@@ -28,7 +28,6 @@ from audioset_ml.core.array_files import Arrays
 from audioset_ml.core.errors import InputError, RecordError, brief, counted, shown
 from audioset_ml.core.input_files import fault_of_form, read_json, unreadable
 from audioset_ml.evaluation import bootstrap
-from audioset_ml.evaluation.detection import Detection
 from audioset_ml.evaluation.evaluate_config import Resampling
 from audioset_ml.evaluation.result import Evaluation, Replicates
 
@@ -79,7 +78,7 @@ class EvaluatedModel:
     path: its folder.
     metrics: the content of metrics.json.
     per_class: the content of per_class.csv.
-    replicates: by section (weak, strong); {} without a bootstrap.
+    replicates: by section (weak, strong, detection); {} without a bootstrap.
   """
 
   path: str
@@ -93,17 +92,15 @@ def assemble(
   sections: dict[str, Evaluation],
   clip_ids: Sequence[str],
   resampling: Resampling | None = None,
-  detection: Detection | None = None,
   more: dict[str, Any] | None = None,
 ) -> EvaluatedModel:
   """Puts together what was found.
 
   Args:
     path: the folder that it will lie in.
-    sections: weak, strong or both.
+    sections: weak, strong or both, and detection.
     clip_ids: the evaluated clips.
     resampling: what their replicates were drawn with; None without.
-    detection: what `evaluate_detection` found.
     more: further keys of metrics.json.
   """
   content: dict[str, Any] = {'schema_version': SCHEMA_VERSION}
@@ -115,9 +112,6 @@ def assemble(
     table = section.table().set_index(['mid', 'display_name'])
     tables.append(table.add_prefix(STRONG_PREFIX if name == 'strong' else ''))
   per_class = pd.concat(tables, axis=1).reset_index()
-  if detection is not None:
-    content['detection'] = detection.summary
-    per_class = per_class.join(detection.per_class)
   replicates = {}
   if resampling is not None:
     content['intervals'] = {n: one.intervals() for n, one in sections.items()}

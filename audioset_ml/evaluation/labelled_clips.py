@@ -8,7 +8,7 @@ import pandas as pd
 
 from audioset_ml.core.errors import InputError, RecordError, counted
 from audioset_ml.evaluation import bootstrap
-from audioset_ml.evaluation.detection import Detection, evaluate_detection
+from audioset_ml.evaluation.detection import DetectionConfig, evaluate_detection
 from audioset_ml.evaluation.evaluate_config import Resampling
 from audioset_ml.evaluation.frame_labels import FrameLabels
 from audioset_ml.evaluation.logit_adjustment import LogitAdjustment
@@ -71,13 +71,8 @@ class LabelledClips:
     Raises:
       InputError: nothing is labelled as present, or a score is NaN.
     """
-    weights = None
-    if resampling is not None:
-      weights = bootstrap.clip_weights(
-        len(self.clips), resampling.replicates, resampling.seed
-      )
     try:
-      return self._evaluate(scores, weights)
+      return self._evaluate(scores, self._weights(resampling))
     except InputError as error:
       raise InputError(f'{scores.path}: {error}') from error
 
@@ -134,11 +129,23 @@ class LabelledClips:
       'other, with an AUC of 0.5'
     ]
 
-  def detection(self, scores: ClipScores) -> Detection:
+  def detection(
+    self,
+    scores: ClipScores,
+    median_seconds: float = 0.0,
+    thresholds: np.ndarray | None = None,
+    resampling: Resampling | None = None,
+  ) -> Evaluation:
     """Detection metrics on the clips with strong labels.
 
+    Args:
+      scores: of all of the records' clips, with those of their patches.
+      median_seconds: of a filter over the scores; 0 for none.
+      thresholds: each class's, chosen on other clips. Shape [classes]; None for none.
+      resampling: a bootstrap over all of these clips; None for none.
+
     Raises:
-      InputError: the records have no events, or sed_scores_eval is not installed.
+      InputError: the records have no events.
     """
     if self.events is None or self.frames is None:
       raise InputError(
@@ -151,12 +158,24 @@ class LabelledClips:
     clips = [row for row, clip_id in enumerate(self.clip_ids) if clip_id in marked]
     patches = self.patches(scores)
     rows = {self.clip_ids[clip]: int(self.clips[clip]) for clip in clips}
+    frames = self.records.frames
+    times = frames.patch_hop_seconds, frames.patch_window_seconds, median_seconds
+    weights = self._weights(resampling)
     return evaluate_detection(
       _PatchesByClip(patches, rows),
       {clip_id: self.seconds[clip_id] for clip_id in rows},
       self.events,
-      self.records.class_map.mids,
-      self.records.frames.patch_hop_seconds,
+      self.records.class_map,
+      DetectionConfig(*times, thresholds),
+      None if weights is None else weights[clips],
+    )
+
+  def _weights(self, resampling: Resampling | None) -> np.ndarray | None:
+    """How often each clip is drawn. Shape [clips, replicates]; None without."""
+    if resampling is None:
+      return None
+    return bootstrap.clip_weights(
+      len(self.clips), resampling.replicates, resampling.seed
     )
 
   def patches(self, scores: ClipScores) -> ClipPatchScores:
@@ -220,6 +239,7 @@ def patches_a_frame(frames: FrameFormat) -> int:
   if rest:
     raise RecordError(
       f'patches of {window:g} s every {hop:g} s: frames one after the other are no '
-      'patches, so strong labels cannot be evaluated with this front end'
+      'patches, so strong labels cannot be evaluated; the hop must divide the length '
+      f'of a patch, as {window / 2:g}, {window / 4:g} or {window / 8:g} s do'
     )
   return step

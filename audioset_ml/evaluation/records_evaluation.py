@@ -12,6 +12,7 @@ import pandas as pd
 
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError, counted
+from audioset_ml.core.input_files import read_lines
 from audioset_ml.evaluation import curves, files, selection
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
 from audioset_ml.evaluation.comparison import compare, priors_of
@@ -22,6 +23,7 @@ from audioset_ml.evaluation.evaluate_config import (
 )
 from audioset_ml.evaluation.evaluation_inputs import EvaluationInputs, open_inputs
 from audioset_ml.evaluation.labelled_clips import LabelledClips
+from audioset_ml.evaluation.result import Evaluation
 from audioset_ml.evaluation.scores_source import (
   describe_scores,
   have_patches,
@@ -35,6 +37,7 @@ from audioset_ml.records.scores import ClipScores
 
 EVALUATED_FILE = 'evaluated_clips.txt'
 VALIDATION_FILE = 'validation_clips.txt'
+EVENT_THRESHOLDS_FILE = 'event_thresholds.csv'
 SELECTION_FILE = 'selection.csv'
 _CANDIDATES = 'candidates'
 # Classes whose curves are kept where none are named.
@@ -90,7 +93,17 @@ def evaluate_records(
   if criterion:
     notes.append(_write_thresholds(output, chosen, scores, criterion))
   notes += chosen.doubts(scores)
-  found = chosen.detection(scores) if config.detection else None
+  if (hop := inputs.records.frames.patch_hop_seconds) != inputs.usual_hop:
+    notes.append(
+      f"a patch begins every {hop:g} s instead of {inputs.usual_hop:g} (a clip's score "
+      'is the mean of more of them; frames stay the same)'
+    )
+  if config.detection:
+    how = config.median_seconds, inputs.event_thresholds, config.resampling
+    sections['detection'] = chosen.detection(scores, *how)
+    _write_csv(output / EVENT_THRESHOLDS_FILE, _event_thresholds(sections['detection']))
+  if inputs.event_thresholds is not None:
+    notes += _seen_before(config.event_thresholds, chosen.clip_ids)
   _write_csv(output / LOST_FILE, inputs.lost)
   _write_ids(output / EVALUATED_FILE, chosen.clip_ids)
   if select is not None and select.on == 'validation':
@@ -99,9 +112,7 @@ def evaluate_records(
   keep_scores(scores, output)
   if 'weak' in sections:
     _write_curves(output, chosen, scores, inputs.curve_classes)
-  model = files.assemble(
-    output, sections, chosen.clip_ids, config.resampling, found, more
-  )
+  model = files.assemble(output, sections, chosen.clip_ids, config.resampling, more)
   model.metrics['clips'] |= {
     'lost': len(inputs.lost),
     'clip_list': config.clip_list or None,
@@ -242,6 +253,28 @@ def _write_thresholds(
     f'{counted(len(table), "class")} '
     '(the others lack positives or negatives, or no threshold is precise enough)'
   )
+
+
+def _event_thresholds(detection: Evaluation) -> pd.DataFrame:
+  """Each class's best threshold for F1 of events; empty where nothing is right."""
+  table = detection.per_class
+  best = table['event_threshold'].clip(lower=0).replace(np.inf, np.nan)
+  found = table[['mid', 'display_name']].assign(threshold=best)
+  return found.assign(f1=table['event_f1_best'], events=table['events'])
+
+
+def _seen_before(thresholds: str, clip_ids: Sequence[str]) -> list[str]:
+  """A note, if thresholds were chosen on clips that are evaluated."""
+  listed = pathlib.Path(thresholds).with_name(EVALUATED_FILE)
+  if not listed.is_file():
+    return []
+  shared = len(set(clip_ids) & set(read_lines(listed)))
+  if not shared:
+    return []
+  return [
+    f'{thresholds}: was chosen on {shared} of these {counted(len(clip_ids), "clip")}: '
+    'F1 at these thresholds is optimistic'
+  ]
 
 
 def _write_ids(path: pathlib.Path, clip_ids: Sequence[str]) -> None:

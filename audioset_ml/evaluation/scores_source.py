@@ -69,6 +69,7 @@ def score_config(
     audio_names=config.audio_names,
     patch_scores=patches,
     patch_type='float32',
+    hop_seconds=config.hop_seconds,
   )
 
 

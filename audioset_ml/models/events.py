@@ -53,15 +53,43 @@ def cell_scores(patches: np.ndarray, hop: float, window: float) -> np.ndarray:
   Returns:
     As many cells as the patches cover. Shape [cells, classes], float64.
   """
-  number = len(patches)
-  cells = number - 1 + max(1, round(window / hop))
-  # Patch i is over the middle of cell j if j + ½ − window / hop < i ≤ j.
-  last = np.minimum(np.arange(cells), number - 1)
-  first = np.floor(np.arange(cells) + 0.5 - window / hop + 1e-9).astype(int) + 1
-  first = np.minimum(np.maximum(first, 0), last)
-  sums = np.zeros((number + 1, patches.shape[1]))
-  np.cumsum(patches, axis=0, dtype=np.float64, out=sums[1:])
-  return (sums[last + 1] - sums[first]) / (last + 1 - first)[:, np.newaxis]
+  number, ratio = len(patches), window / hop
+  cells = number - 1 + max(1, round(ratio))
+  # Patch i is over the middle of cell j if j + ½ − window / hop < i ≤ j. Sums of what
+  # was float32 are exact, so that equal patches make equal cells.
+  over = max(1, int(np.ceil(ratio - 0.5 - 1e-9)))
+  sums, counts = np.zeros((cells, patches.shape[1])), np.zeros((cells, 1))
+  for shift in range(over):
+    sums[shift : shift + number] += patches
+    counts[shift : shift + number] += 1
+  sums[number - 1 + over :] = patches[-1]
+  return sums / np.maximum(counts, 1)
+
+
+def median_scores(cells: np.ndarray, length: int) -> np.ndarray:
+  """The median over an odd number of cells around each, at the ends over those there.
+
+  At the ends, an even number may have two medians: the cell's own score stays if it
+  lies between them, else it becomes the nearer one. So whatever the threshold, the same
+  cells are active as with the filter that `find_events` has.
+
+  Args:
+    cells: of `cell_scores`. Shape [cells, classes].
+    length: how many cells; 0 or 1 changes nothing.
+  """
+  half = length // 2
+  if not half:
+    return cells
+  found = np.empty_like(cells)
+  inner = range(half, len(cells) - half)
+  if len(inner):
+    windows = np.lib.stride_tricks.sliding_window_view(cells, 2 * half + 1, axis=0)
+    found[inner.start : inner.stop] = np.median(windows, axis=-1)
+  for place in {*range(len(cells))} - {*inner}:
+    around = np.sort(cells[max(0, place - half) : place + half + 1], axis=0)
+    low, high = around[(len(around) - 1) // 2], around[len(around) // 2]
+    found[place] = np.clip(cells[place], low, high)
+  return found
 
 
 def find_events(

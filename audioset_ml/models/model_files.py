@@ -250,7 +250,7 @@ def require_fits(
   """
   if is_exported_file(path):
     description = read_description(path, class_map_path)
-    records.require_frames(description.frames, str(path))
+    records.require_frames(description.frames, str(path), any_hop=True)
     class_mapping(class_mapping_path, records, description.class_map, str(path))
     if description.takes_waveforms:
       _require_sounds(f'{path}: takes waveforms', audio_dir)
@@ -259,7 +259,7 @@ def require_fits(
     _require_sounds(f'{path}: a SavedModel takes waveforms', audio_dir)
     return
   files = ModelFiles.find(path, class_map_path)
-  records.require_frames(files.frames, str(files.path))
+  records.require_frames(files.frames, str(files.path), any_hop=True)
   class_mapping(class_mapping_path, records, files.require_class_map(), str(files.path))
 
 

@@ -58,6 +58,7 @@ class ScoreConfig:
     precision: one of `config.SCORE_PRECISIONS`; of train folders, `.keras` files and
       YAMNet's weights.
     fastest: which of these 'auto' is; '' where nothing is scored.
+    hop_seconds: from one patch to the next; 0 for that of the records.
   """
 
   models: tuple[str, ...]
@@ -72,6 +73,7 @@ class ScoreConfig:
   top_classes: int = 0
   precision: str = FLOAT32
   fastest: str = ''
+  hop_seconds: float = 0.0
 
   @property
   def used_precision(self) -> str:
@@ -148,7 +150,7 @@ class ShardScorer:
 
 def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, 'Scorer']:
   """Opens the records and the models to score them with; see `open_scorer`."""
-  records = RecordsFolder.open(config.records)
+  records = _records(config)
   require_models(config, records)
   # Not before: what is wrong is told without TensorFlow's start.
   from audioset_ml.models.scorers import open_scorer
@@ -167,6 +169,11 @@ def count_inputs(config: ScoreConfig) -> dict[str, Any]:
     'classes': records.num_classes,
     'models': len(config.models),
   }
+
+
+def _records(config: ScoreConfig) -> RecordsFolder:
+  records = RecordsFolder.open(config.records)
+  return records.at_hop(config.hop_seconds) if config.hop_seconds else records
 
 
 def require_models(config: ScoreConfig, records: RecordsFolder) -> None:
@@ -212,7 +219,7 @@ def score(
   """
   output_dir = pathlib.Path(output_dir).absolute()
   parts_dir = output_dir / _PARTS
-  records = RecordsFolder.open(config.records)
+  records = _records(config)
   tasks = [
     ScoreTask(index, len(shard.clip_ids))
     for index, shard in enumerate(records.split())

@@ -139,6 +139,7 @@ class WaveformScorer:
     self._front_end = frames.require_front_end(
       f'{path} takes waveforms', str(records.path)
     )
+    model.require_hop(self._front_end.patch_hop_frames)
     self._patches = {name: frames.num_patches(row.frames) for name, row in rows}
 
   def score(
@@ -169,7 +170,11 @@ class WaveformScorer:
       raise RecordError(str(error)) from error
     # YAMNet pads what is longer to one more patch.
     waveform = waveform[: front_end.num_samples(patches)]
-    scores = np.asarray(self._model(tf.constant(waveform))[0])
+    hop = front_end.patch_hop_frames
+    if hop == self._model.front_end.patch_hop_frames:
+      scores = np.asarray(self._model(tf.constant(waveform))[0])
+    else:
+      scores = np.asarray(self._model.at_hop(tf.constant(waveform), hop)[0])
     if len(scores) != patches:
       raise ModelError(
         f'{self._path}: gives scores of {counted(len(scores), "patch")} for {sound}, '

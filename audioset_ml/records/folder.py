@@ -193,6 +193,10 @@ class RecordsFolder:
       self, shards=tuple(shards), clip_ids=self.clip_ids[:clips]
     )
 
+  def at_hop(self, seconds: float) -> 'RecordsFolder':
+    """The same records, their patches that many seconds apart; see `FrameFormat`."""
+    return dataclasses.replace(self, frames=self.frames.at_hop(seconds))
+
   def require_like(self, other: 'RecordsFolder') -> None:
     """Checks that other records can be used with the model of these.
 
@@ -202,14 +206,22 @@ class RecordsFolder:
     self.require_frames(other.frames, str(other.path))
     self.require_class_map(other.class_map, str(other.path))
 
-  def require_frames(self, frames: FrameFormat, owner: str) -> None:
-    """Raises RecordError unless the frames of these records are such."""
+  def require_frames(
+    self, frames: FrameFormat, owner: str, any_hop: bool = False
+  ) -> None:
+    """Raises RecordError unless the frames of these records are such.
+
+    Args:
+      frames: what they must be.
+      owner: what needs them, for the message.
+      any_hop: whether evaluation patches may be another time apart, as for a model.
+    """
     if bool(self.frames.front_end) != bool(frames.front_end):
       raise RecordError(
         f'{self.path}: its frames are {self.frames.origin}, but {owner} is for '
         f'{frames.origin}'
       )
-    if found := self.frames.difference(frames):
+    if found := self.frames.difference(frames, any_hop):
       name, ours, theirs = found
       what, remedy = 'frames have', 'make the records in the same way'
       if self.frames.front_end:

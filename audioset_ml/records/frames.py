@@ -23,6 +23,7 @@ _OF_SPECTROGRAMS = {
   'time_masks': 'silences stretches of spectrograms',
   'mixup_alpha': 'adds magnitudes of spectrograms',
 }
+_HOPS = 'patch_hop_frames', 'patch_hop_seconds'  # of frames, of a front end
 _RANGES = {'float16': (-65_504, 65_504), 'uint8': (0, 255)}  # of what is on disk
 # As in a front end: above what sounds and networks have, below what takes all memory.
 _MOST = {'values': 1 << 16, 'patch_frames': 1 << 22, 'patch_hop_frames': 1 << 22}
@@ -185,6 +186,32 @@ class FrameFormat:
     """From one evaluation patch to the next."""
     return round(self.patch_hop_frames * self.hop_seconds, 6)
 
+  def at_hop(self, seconds: float) -> 'FrameFormat':
+    """The same frames, with another time from one evaluation patch to the next.
+
+    Raises:
+      InputError: it is no whole number of frames, or longer than a patch.
+    """
+    frames = round(seconds / self.hop_seconds) if np.isfinite(seconds) else 0
+    if frames < 1 or abs(frames * self.hop_seconds - seconds) > 1e-6:
+      raise InputError(
+        f'--hop_seconds={seconds:g}: is no multiple of {self.hop_seconds:g} s, the hop '
+        f'of the frames ({self.origin})'
+      )
+    if frames > self.patch_frames:
+      raise InputError(
+        f'--hop_seconds={seconds:g}: is longer than a patch '
+        f'({self.patch_window_seconds:g} s), so that sound between patches would be '
+        'missed'
+      )
+    if frames == self.patch_hop_frames:
+      return self
+    front_end = self.front_end
+    if front_end is not None:
+      hop = round(frames * self.hop_seconds, 6)
+      front_end = dataclasses.replace(front_end, patch_hop_seconds=hop)
+    return dataclasses.replace(self, patch_hop_frames=frames, front_end=front_end)
+
   def num_patches(self, frames: int) -> int:
     """How many whole evaluation patches so many frames have."""
     return max(0, 1 + (frames - self.patch_frames) // self.patch_hop_frames)
@@ -246,15 +273,23 @@ class FrameFormat:
       f'{self.window_seconds:g} s every {self.hop_seconds:g} s'
     )
 
-  def difference(self, other: 'FrameFormat') -> tuple[str, Any, Any] | None:
-    """A name of what differs, with its value here and there; None if nothing does."""
+  def difference(
+    self, other: 'FrameFormat', any_hop: bool = False
+  ) -> tuple[str, Any, Any] | None:
+    """A name of what differs, with its value here and there; None if nothing does.
+
+    Args:
+      other: the others.
+      any_hop: whether from one evaluation patch to the next may be another time.
+    """
     if self.front_end and other.front_end:
       ours, theirs = self.front_end.to_dict(), other.front_end.to_dict()
     else:
       ours, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
     for name, value in ours.items():
       # The words are for people: a network's path may change, not what it is.
-      if name != 'origin' and value != theirs[name]:
+      told = name != 'origin' and not (any_hop and name in _HOPS)
+      if told and value != theirs[name]:
         return name, value, theirs[name]
     return None
 

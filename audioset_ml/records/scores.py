@@ -75,16 +75,36 @@ class ClipScores:
   frames: FrameFormat | None = None
   files: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
-  def require_of(self, records: RecordsFolder) -> None:
-    """Raises RecordError unless they are of these records' clips and classes."""
-    require_of(self, records)
+  def require_of(self, records: RecordsFolder, any_hop: bool = False) -> None:
+    """Raises RecordError unless they are of these records' clips and classes.
+
+    Args:
+      records: the records.
+      any_hop: whether the scored patches may be another time apart.
+    """
+    require_of(self, records, any_hop)
 
 
-def require_of(scores: ClipScores | TopClipScores, records: RecordsFolder) -> None:
-  """Raises RecordError unless scores are of these records' clips and classes."""
+def require_of(
+  scores: ClipScores | TopClipScores, records: RecordsFolder, any_hop: bool = False
+) -> None:
+  """Raises RecordError unless scores are of these records' clips and classes.
+
+  Args:
+    scores: the scores.
+    records: the records.
+    any_hop: whether the scored patches may be another time apart.
+  """
   records.require_class_map(scores.class_map, f'the scores {scores.path}')
   if scores.frames:
-    records.require_frames(scores.frames, f'what the scores {scores.path} are of')
+    owner = f'what the scores {scores.path} are of'
+    records.require_frames(scores.frames, owner, any_hop=True)
+    ours, theirs = scores.frames.patch_hop_seconds, records.frames.patch_hop_seconds
+    if ours != theirs and not any_hop:
+      raise RecordError(
+        f'{scores.path}: scores of a patch every {ours:g} s, but one every '
+        f'{theirs:g} s is needed: score again with that --hop_seconds'
+      )
   if scores.clip_ids != records.clip_ids:
     shared = len(set(scores.clip_ids) & set(records.clip_ids))
     raise RecordError(

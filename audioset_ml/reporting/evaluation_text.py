@@ -39,7 +39,18 @@ VALUES = {
   },
   'detection': {
     'psds1': Value('PSDS1', "DCASE's polyphonic sound detection score, scenario 1"),
+    'psds1_macro': Value('PSDS1, macro', 'the same, the mean of the classes alone'),
+    'psds2': Value('PSDS2', "DCASE's score, scenario 2 (coarse times, cross triggers)"),
+    'psds2_macro': Value('PSDS2, macro', 'the same, the mean of the classes alone'),
+    'event_f1': Value('event F1', 'F1 of events with collars, at a threshold of 0.5'),
+    'event_f1_micro': Value('event F1, micro', 'the same, of all events together'),
+    'event_f1_given': Value('event F1, given', 'at the thresholds that were given'),
+    'event_f1_given_micro': Value('event F1, given, micro', 'of all events together'),
+    'event_f1_best': Value(
+      'event F1, best', "event F1 at each class's best threshold on these clips"
+    ),
     'segment_f1': Value('segment F1', 'segment F1 at a threshold of 0.5'),
+    'segment_f1_given': Value('segment F1, given', 'at the thresholds that were given'),
     'segment_f1_best': Value(
       'segment F1, best', "segment F1 at each class's best threshold on these clips"
     ),
@@ -155,7 +166,7 @@ def _selection_text(selection: Mapping[str, Any]) -> str:
 def _comparison_lines(comparison: Mapping[str, Any]) -> list[str]:
   """Differences, and ML20's Table IV."""
   lines = [f'against {comparison["baseline"]}, on the same clips (95 % intervals):']
-  for section in ('weak', 'strong'):
+  for section in VALUES:
     for name in VALUES[section]:
       found = comparison.get(section, {}).get(name)
       if found is None:
@@ -168,7 +179,7 @@ def _comparison_lines(comparison: Mapping[str, Any]) -> list[str]:
           f'{counted(found["clearly_better"], "class")} clearly better, '
           f'{found["clearly_worse"]} worse, of {found["classes"]}'
         )
-      label = name if section == 'weak' else f'strong {name}'
+      label = f'strong {name}' if section == 'strong' else name
       lines.append(
         f'  {label:30}{found["difference"]:>+10.4f}  {ends:20}  {clear}'.rstrip()
       )

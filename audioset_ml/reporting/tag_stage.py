@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from audioset_ml.core import folders
-from audioset_ml.core.errors import AudioError, InputError, counted, printable
+from audioset_ml.core.errors import AudioError, counted, printable
 from audioset_ml.core.progress import progress_bar
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import tag_outputs, tagging
 from audioset_ml.models.events import EventConfig, read_thresholds
 from audioset_ml.models.tag_names import NAME
 from audioset_ml.models.waveform_loading import OpenedWaveformModel
+from audioset_ml.records.frames import FrameFormat
 from audioset_ml.reporting.timeline import Timelines
 
 _WRITTEN = {
@@ -128,21 +129,11 @@ def _print_written(config: TagConfig, sounds: int) -> None:
 
 def hop_frames(model: OpenedWaveformModel, config: TagConfig) -> int:
   """From one patch to the next, in frames."""
-  end = model.front_end
-  seconds = config.hop_seconds or end.patch_hop_seconds
-  frames = round(seconds / end.hop_seconds)
-  if abs(frames * end.hop_seconds - seconds) > 1e-6:
-    raise InputError(
-      f'--hop_seconds={seconds:g}: is no multiple of {end.hop_seconds:g} s, the hop of '
-      'the spectrogram'
-    )
-  if frames > end.patch_frames:
-    raise InputError(
-      f'--hop_seconds={seconds:g}: is longer than a patch '
-      f'({end.patch_window_seconds:g} s), so that sound between patches would be missed'
-    )
-  model.require_hop(frames)
-  return frames
+  frames = FrameFormat.log_mel(model.front_end)
+  if config.hop_seconds:
+    frames = frames.at_hop(config.hop_seconds)
+  model.require_hop(frames.patch_hop_frames)
+  return frames.patch_hop_frames
 
 
 def _open_outputs(

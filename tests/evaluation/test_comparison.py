@@ -11,9 +11,12 @@ import pytest
 from audioset_ml.core.errors import InputError
 from audioset_ml.evaluation import bootstrap, files
 from audioset_ml.evaluation.comparison import compare, group_of, priors_of
+from audioset_ml.evaluation.detection import DetectionConfig, evaluate_detection
 from audioset_ml.evaluation.evaluate_config import PriorGroups, Resampling
+from audioset_ml.evaluation.result import Evaluation, Replicates, named_classes
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap
+from audioset_ml.labels.formats import STRONG_COLUMNS
 from audioset_ml.labels.states import LabelState, LabelTable
 from tests import small_data as small
 from tests.evaluation.test_files import strong_evaluation
@@ -275,6 +278,69 @@ def test_strong_evaluations_are_compared_too():
   assert compared.groups['classes'].tolist() == [1, 0, 0]
   # Weak labels say how frequent classes are; these have none.
   assert compare(model, model).groups['classes'].tolist() == [0, 0, 0]
+
+
+def with_detection(path, seed, more=0.0):
+  """An evaluation of events of one class in ten clips, by scores that know of them."""
+  random = np.random.default_rng(seed)
+  clip_ids = [f'{number}_0' for number in range(10)]
+  columns = list(STRONG_COLUMNS)
+  rows = [
+    (clip_id, 2.0, 5.0 + number / 5, '/m/0') for number, clip_id in enumerate(clip_ids)
+  ]
+  scores = {clip_id: random.random((10, CLASSES)) for clip_id in clip_ids}
+  for values in scores.values():
+    values[2:6, 0] += more
+  weights = bootstrap.clip_weights(10, 40, 7)
+  found = evaluate_detection(
+    {clip_id: np.minimum(values, 1) for clip_id, values in scores.items()},
+    dict.fromkeys(clip_ids, 10.0),
+    pd.DataFrame(rows, columns=columns),
+    CLASS_MAP,
+    DetectionConfig(1.0, 1.0),
+    weights,
+  )
+  sections = {'strong': strong_of(clip_ids), 'detection': found}
+  return files.assemble(path, sections, clip_ids, Resampling(40, 7))
+
+
+def strong_of(clip_ids):
+  """What stands beside it, and is not looked at here."""
+  columns = ['d_prime', 'lwlrap']
+  summary = {'classes': CLASSES, 'd_prime': None, 'lwlrap': 0.5}
+  table = pd.DataFrame({**named_classes(CLASS_MAP), **dict.fromkeys(columns, np.nan)})
+  empty = np.full((40, CLASSES), np.nan, np.float32)
+  replicates = {name: np.full(40, 0.5) for name in columns}
+  return Evaluation(
+    summary, table, Replicates(replicates, dict.fromkeys(columns, empty))
+  )
+
+
+def test_detections_are_compared_in_pairs_too():
+  old, new = with_detection('old', 0), with_detection('new', 0, more=0.3)
+  assert compare(old, old).summary['detection']['psds1']['interval'] == [0, 0]
+  found = compare(old, new)
+  one = found.summary['detection']['event_f1_best']
+  assert one['difference'] == one['model'] - one['baseline'] > 0
+  assert one['interval'][0] <= one['difference'] <= one['interval'][1]
+  assert one['classes'] == 1
+  gain = found.per_class['psds1_difference']
+  assert gain[0] == found.summary['detection']['psds1_macro']['difference'] > 0
+  # Pairs are closer than two evaluations by themselves.
+  pair = found.summary['detection']['segment_f1']['interval']
+  alone = new.metrics['intervals']['detection']['segment_f1']
+  assert width(pair) < 2 * width(alone)
+
+
+def test_an_evaluation_without_newer_values_is_compared_by_the_others():
+  old, new = with_detection('old', 0), with_detection('new', 1)
+  for name in ('psds2', 'psds2_macro', 'event_f1', 'event_f1_micro', 'event_f1_best'):
+    old.metrics['detection'].pop(name)
+    old.per_class.drop(columns=name, errors='ignore', inplace=True)
+  del old.replicates['detection']
+  found = compare(old, new).summary['detection']
+  assert found.keys() == {'psds1_macro', 'segment_f1', 'segment_f1_best'}
+  assert 'interval' not in found['segment_f1']
 
 
 def with_other_labels():

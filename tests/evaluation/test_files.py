@@ -9,9 +9,9 @@ import pytest
 
 from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.evaluation import bootstrap, files
-from audioset_ml.evaluation.detection import Detection
 from audioset_ml.evaluation.evaluate_config import Resampling
 from audioset_ml.evaluation.frame_labels import FrameLabels
+from audioset_ml.evaluation.result import Evaluation, named_classes
 from audioset_ml.evaluation.strong import evaluate_strong
 from audioset_ml.evaluation.weak import evaluate_weak
 from audioset_ml.labels.class_map import ClassMap
@@ -152,11 +152,10 @@ def test_numbers_that_are_not_defined_are_null(tmp_path):
 
 
 def test_detections_stand_beside_the_values_of_their_classes(tmp_path):
-  by_index = pd.DataFrame({'class_index': [2, 0], 'psds1': [0.5, 0.25]})
-  found = Detection({'psds1': 0.375}, by_index.set_index('class_index'))
-  model = files.assemble(
-    tmp_path, {'weak': weak_evaluation()}, CLIP_IDS, detection=found
-  )
+  table = pd.DataFrame({**named_classes(CLASS_MAP), 'psds1': [0.25, math.nan, 0.5]})
+  found = Evaluation({'psds1': 0.375}, table)
+  sections = {'weak': weak_evaluation(), 'detection': found}
+  model = files.assemble(tmp_path, sections, CLIP_IDS)
   files.write_evaluation(model)
   again = files.load_evaluation(tmp_path)
   assert again.metrics['detection'] == {'psds1': 0.375}

@@ -7,6 +7,8 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import scipy.special
+import tensorflow as tf
 
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError, RecordError
@@ -58,6 +60,34 @@ def score(folder, records, models, runs=None, **changes):
   config = ScoreConfig(tuple(models), str(records), **changes)
   counts, details = score_stage.score(config, folder, runs)
   return np.load(folder / 'scores.npy'), counts, details
+
+
+def test_other_hops_are_patches_cut_from_the_records(models, small_records, tmp_path):
+  """By hand: 96 frames of a record's spectrogram, every so many."""
+  folder = tmp_path / 'finer'
+  changes = {'patch_scores': True, 'patch_type': 'float32', 'hop_seconds': 0.17}
+  values, counts, details = score(folder, small_records, models[:1], **changes)
+  assert details['front_end']['patch_hop_seconds'] == 0.17
+  (folder / 'run.json').write_text(json.dumps({'stage': 'score', **details}))
+  scores = score_files.read_scores(folder)
+  patches = score_files.read_patch_scores(scores)
+  assert len(patches.values) == counts['patches']
+  records = RecordsFolder.open(small_records)
+  network = keras.saving.load_model(models[0])
+  examples = itertools.chain(*map(tf.data.TFRecordDataset, records.shards))
+  for row, example in enumerate(examples):
+    parsed = tf.train.Example.FromString(example.numpy()).features.feature
+    (stored,) = parsed['log_mel'].bytes_list.value
+    (frames,) = parsed['num_frames'].int64_list.value
+    log_mel = np.frombuffer(stored, '<f2').reshape(-1, 64)[:frames].astype(np.float32)
+    cut = [log_mel[first : first + 96] for first in range(0, frames - 95, 17)]
+    expected = scipy.special.expit(network(np.stack(cut)).numpy())
+    np.testing.assert_allclose(patches.of(row), expected, atol=1e-6)
+    np.testing.assert_allclose(values[row], expected.mean(axis=0), atol=1e-6)
+  with pytest.raises(RecordError, match=r'every 0\.17 s, but one every 0\.48 s is'):
+    scores.require_of(records)
+  scores.require_of(records, any_hop=True)
+  scores.require_of(records.at_hop(0.17))
 
 
 def test_patch_scores_are_those_whose_mean_is_the_clips(by_one, small_records):

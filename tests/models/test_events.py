@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audioset_ml.core.errors import InputError
-from audioset_ml.evaluation.detection import timeline
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models import events
 from audioset_ml.models.events import EventConfig
@@ -74,11 +73,23 @@ def test_cells_are_means_of_the_patches_over_them(number, hop, seed):
   assert len(cells) * hop >= (number - 1) * hop + window - hop / 2 - 1e-9
 
 
-def test_cells_are_those_that_detection_is_evaluated_by():
-  patches = np.random.default_rng(0).uniform(size=(9, 2))
-  expected = timeline(patches, [0, 1], 4.8, 0.48)
-  cells = events.cell_scores(patches, 0.48, 0.96)
-  np.testing.assert_allclose(cells, expected[['0', '1']].to_numpy())
+@given(
+  scores=st.lists(
+    st.sampled_from([-np.inf, 0.1, 0.4, 0.5, 0.9]), min_size=1, max_size=20
+  ),
+  length=st.integers(0, 45),
+  threshold=st.sampled_from([0.1, 0.4, 0.45, 0.5, 0.9]),
+)
+def test_a_filter_over_scores_leaves_the_cells_active_that_one_over_events_does(
+  scores, length, threshold
+):
+  cells, number = np.array(scores)[:, np.newaxis], len(scores)
+  filtered = events.median_scores(cells, length)
+  thresholds, config = np.array([threshold]), EventConfig(median_seconds=length)
+  plain = events.find_events(filtered, [0], thresholds, 1.0, number)
+  found = events.find_events(cells, [0], thresholds, 1.0, number, config)
+  spans = [[(event.start, event.end) for event in one] for one in (plain, found)]
+  assert spans[0] == spans[1]
 
 
 def test_thresholds_of_classes_are_read(tmp_path):

@@ -39,6 +39,35 @@ def test_embeddings_of_a_network_follow_its_overlapping_patches():
   assert NETWORK.frame_bytes == 2048
 
 
+@given(st.integers(1, 96), st.integers(96, 1000))
+def test_patches_may_be_other_times_apart(hop, frames):
+  found = LOG_MEL.at_hop(hop / 100)
+  assert found.num_patches(frames) == len(range(0, frames - 95, hop))
+  assert found.num_patches(frames) == found.front_end.num_patches(frames)
+  assert found.patch_hop_seconds == pytest.approx(hop / 100)
+  assert found.patch_window_seconds == 0.96
+  assert FrameFormat.from_run(found.to_run()) == found
+  assert found.difference(LOG_MEL, any_hop=True) is None
+  assert (found.difference(LOG_MEL) is None) == (hop == 48)
+
+
+@pytest.mark.parametrize(
+  ('frames', 'seconds', 'message'),
+  [
+    (LOG_MEL, 0.485, '--hop_seconds=0.485: is no multiple of 0.01 s'),
+    (LOG_MEL, 0.97, r'longer than a patch \(0.96 s\)'),
+    (LOG_MEL, 0.001, 'is no multiple'),
+    (LOG_MEL, float('nan'), 'is no multiple'),
+    (VGGISH, 0.48, 'is no multiple of 0.96 s, the hop of the frames'),
+    (NETWORK, 0.24, 'is no multiple of 0.48 s'),
+  ],
+)
+def test_hops_that_frames_do_not_have_are_refused(frames, seconds, message):
+  with pytest.raises(InputError, match=message):
+    frames.at_hop(seconds)
+  assert frames.at_hop(frames.patch_hop_seconds) == frames
+
+
 @given(st.integers(1, 2000))
 def test_a_network_makes_as_many_frames_as_there_are_patches(frames):
   front_end = FrontEnd()
