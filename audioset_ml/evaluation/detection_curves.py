@@ -16,6 +16,7 @@ from audioset_ml.evaluation.ranks import ratio
 
 MOST_FALSE_ALARMS = 100.0  # an hour, effectively (e_max)
 _LEAST_VARIANCE = 1e-14
+_DECIMALS = 12
 _SCORES_AT_ONCE = 512
 _REPLICATES_AT_ONCE = 64
 
@@ -158,7 +159,8 @@ def mean_psds(curves: Sequence[Roc], instability_cost: float) -> np.ndarray:
         spread = np.sqrt(np.where(variance > _LEAST_VARIANCE, variance, 0))
         width = np.diff(rate[steps], append=MOST_FALSE_ALARMS)
         height = np.maximum(mean - instability_cost * spread, 0)
-        found[sample] = (height * width).sum() / MOST_FALSE_ALARMS
+        # Samples that are equal, as where all is found, stay so.
+        found[sample] = round((height * width).sum() / MOST_FALSE_ALARMS, _DECIMALS)
   return found
 
 

@@ -187,6 +187,37 @@ def test_events_and_the_framed_file_made_of_them_give_the_same(
   assert by_events['strong']['d_prime_explicit'] is not None
 
 
+def test_events_are_detected_at_thresholds_and_compared(config, others, evaluate):
+  worse = dataclasses.replace(config, scores=(str(others),), detection=True)
+  baseline, old = evaluate(worse)
+  thresholds = pd.read_csv(baseline / 'event_thresholds.csv')
+  assert list(thresholds) == ['mid', 'display_name', 'threshold', 'f1', 'events']
+  assert thresholds['events'].sum() == old['detection']['events'] > 0
+  thresholds.assign(threshold=0.5).to_csv(baseline / 'event_thresholds.csv')
+  changes = {
+    'detection': True,
+    'baseline': str(baseline),
+    'event_thresholds': str(baseline / 'event_thresholds.csv'),
+    'median_seconds': 1.5,
+  }
+  folder, new = evaluate(dataclasses.replace(config, **changes))
+  read = files.load_evaluation(folder)
+  assert new['detection']['event_f1_given'] == new['detection']['event_f1']
+  for name in ('psds1', 'psds2_macro', 'event_f1_given', 'segment_f1_best'):
+    value, ends = new['detection'][name], new['intervals']['detection'][name]
+    assert 0 <= value <= 1
+    assert ends is None or ends[0] <= value <= ends[1]
+    assert len(read.replicates['detection'].summary[name]) == 50
+  assert {'psds1', 'psds2', 'event_f1', 'best_threshold'} <= set(read.per_class)
+  gain = new['detection']['psds1'] - old['detection']['psds1']
+  assert new['comparison']['detection']['psds1']['difference'] == pytest.approx(gain)
+  assert 'event_f1_given' not in new['comparison']['detection']
+  assert any('was chosen on 12 of these 12 clips' in note for note in new['notes'])
+  text = evaluation_text.text(new)
+  assert f'psds1 {new["detection"]["psds1"]:>34.4f}' in text
+  assert f'psds1 {gain:>+34.4f}' in text
+
+
 def test_a_clip_list_restricts_and_lost_clips_are_listed(config, evaluate, tmp_path):
   records = RecordsFolder.open(config.records)
   wanted = records.clip_ids[3:9]
