@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pandas as pd
 from absl import app, flags
+from machine import print_machine
 
 from audioset_ml.evaluation import bootstrap
 from audioset_ml.evaluation.detection import DetectionConfig, evaluate_detection
@@ -48,6 +49,7 @@ def made() -> tuple[dict[str, np.ndarray], pd.DataFrame]:
 
 
 def main(_) -> None:
+  print_machine()
   scores, events = made()
   seconds = dict.fromkeys(scores, SECONDS)
   mids = tuple(f'/m/{index}' for index in range(FLAGS.classes))

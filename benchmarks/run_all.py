@@ -1,7 +1,8 @@
 """Runs benchmarks, one after the other, and keeps what they print: results.md.
 
 Each table stands there with the machine and the versions that it was made on. A
-benchmark that fails leaves its last lines, and the next one is run.
+benchmark that fails leaves its last lines, and the next one is run. Those that compare
+what somebody must have made before, `compare_*.py`, are not among them.
 
   python benchmarks/run_all.py [NAME ...]     bench_scoring, say; by default all
 """

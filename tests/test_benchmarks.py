@@ -13,9 +13,14 @@ import pytest
 BENCHMARKS = pathlib.Path(__file__).parent.parent / 'benchmarks'
 
 
-@pytest.mark.parametrize(
-  'path', sorted(BENCHMARKS.glob('bench_*.py')), ids=lambda path: path.stem
-)
+MEASURING = [
+  *(BENCHMARKS.glob('bench_*.py')),
+  *(BENCHMARKS.glob('compare_*.py')),
+  BENCHMARKS / 'growth.py',
+]
+
+
+@pytest.mark.parametrize('path', sorted(MEASURING), ids=lambda path: path.stem)
 def test_each_says_on_what_it_ran(path):
   main = path.read_text().partition('def main(')[2]
   assert '  print_machine(' in main

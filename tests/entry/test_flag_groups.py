@@ -123,6 +123,7 @@ TRAIN = Stage(
     'hidden_units': '3',
     'loss_options': 'gamma=3',
     'flag_while_training': '7',
+    'validation_share': '0.5',
     'silence_below_db': '-60',
     'architecture': 'linear',
     'optimizer': 'sgd',

@@ -6,7 +6,7 @@ The network and steps of experiments/audioset_features, on the records that
 training of the same round. What a teacher needs first (`train`, `score`, `enhance`)
 is a row of its own.
 
-  python benchmarks/bench_methods.py runs/audioset_features/records/large [rounds]
+  python benchmarks/compare_methods.py runs/audioset_features/records/large [rounds]
 """
 
 import json
@@ -15,6 +15,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+
+from machine import print_machine
 
 STUDENT = (
   *('--architecture=mlp', '--hidden_units=512,512', '--learning_rate=1e-3'),
@@ -59,6 +61,7 @@ def teacher(root: pathlib.Path, records: str) -> float:
 def main() -> None:
   if len(sys.argv) < 2:
     sys.exit(__doc__)
+  print_machine()
   records, rounds = sys.argv[1], int((sys.argv[2:] or ['3'])[0])
   seconds: dict[str, list[float]] = {name: [] for name in (TEACHER, *METHODS)}
   for number in range(rounds):
