@@ -95,13 +95,15 @@ def main() -> None:
   )
   parser.add_argument('--runner', default=DIRECT_RUNNER, help="Beam's runner")
   options, of_beam = parser.parse_known_args()
-  runs = RunConfig(options.workers, options.runner, tuple(of_beam))
   try:
+    runs = RunConfig(options.workers, options.runner, tuple(of_beam))
     result = run_pipeline(
       lambda pipeline: build(pipeline, options), runs, options.output, STAGE
     )
   except InputError as error:
     sys.exit(f'error: {error}')
+  except OSError as error:  # no file is called so, say
+    sys.exit(f'error: {STAGE} failed: {str(error).splitlines()[0]}')
   try:
     counters = result.metrics().query()['counters']
   except NotImplementedError:  # Dask's runner counts nothing
