@@ -260,8 +260,8 @@ def test_a_label_set_of_some_clips_says_so(tmp_path):
   [
     (['--smear_to=unambiguous'], '--smear_to does nothing here: it needs --smear'),
     (['--discard_percent=x'], "percentage 'x' is not a number"),
-    (['--min_score=0.5'], 'it is for --rule=score'),
-    (['--records=none'], 'none: no such folder; `prepare` writes it'),
+    (['--min_score=0.6'], '--min_score does nothing here: it needs --rule=score'),
+    (['--scores=none'], 'none: no such folder; `score` writes it'),
   ],
 )
 def test_wrong_flags_of_enhance_are_one_clear_line(flags, message, tmp_path):
