@@ -112,6 +112,6 @@ for name in report report_hard_negatives report_adjusted; do
   run report missing_labels/$name
 done
 run report strong_labels/report
-for name in report report_chosen report_small; do
+for name in report report_small; do
   run report methods/$name
 done
