@@ -55,7 +55,9 @@ class Launcher:
     status = self._process.wait()
     if not self.stopped:
       self._process = self._start()
-    return {'status': status or 1, 'said': str(self._said)}
+    # As a shell tells of a signal: Ctrl-C while it starts is 130.
+    status = 128 - status if status < 0 else status or 1
+    return {'status': status, 'said': str(self._said)}
 
   def terminate(self) -> None:
     """Asks it to end, or first the stage that runs, which saves its state."""

@@ -193,7 +193,9 @@ def test_events_are_detected_at_thresholds_and_compared(config, others, evaluate
   thresholds = pd.read_csv(baseline / 'event_thresholds.csv')
   assert list(thresholds) == ['mid', 'display_name', 'threshold', 'f1', 'events']
   assert thresholds['events'].sum() == old['detection']['events'] > 0
-  thresholds.assign(threshold=0.5).to_csv(baseline / 'event_thresholds.csv')
+  thresholds.assign(threshold=0.5).to_csv(
+    baseline / 'event_thresholds.csv', index=False
+  )
   changes = {
     'detection': True,
     'baseline': str(baseline),
