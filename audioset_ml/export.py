@@ -57,8 +57,8 @@ flags.DEFINE_string(
 flags.DEFINE_list(
   'formats',
   [forms.SAVED_MODEL],
-  f'What to write, of {", ".join(forms.FORMATS)}; several with commas between. litert '
-  'and onnx need the extra: pip install audioset_ml[deploy].',
+  f'What to write, of {", ".join(forms.FORMATS)}; several with commas between. onnx '
+  'needs the extra: pip install audioset_ml[deploy].',
 )
 flags.DEFINE_string(
   'calibration_records',
