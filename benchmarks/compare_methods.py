@@ -9,14 +9,13 @@ is a row of its own.
   python benchmarks/compare_methods.py runs/audioset_features/records/large [rounds]
 """
 
-import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 
 from machine import print_machine
+from stages import run_stage
 
 STUDENT = (
   *('--architecture=mlp', '--hidden_units=512,512', '--learning_rate=1e-3'),
@@ -37,24 +36,15 @@ METHODS = {
 }
 
 
-def run(stage: str, folder: pathlib.Path, *flags: str) -> float:
-  """Runs a stage into a new folder; its seconds, as its run.json has them."""
-  command = [sys.executable, '-m', f'audioset_ml.{stage}', f'--output_dir={folder}']
-  done = subprocess.run([*command, *flags], capture_output=True, text=True)
-  if done.returncode:
-    sys.exit(f'{stage} {" ".join(flags)}:\n{done.stderr[-2000:]}')
-  return json.loads((folder / 'run.json').read_text())['wall_seconds']
-
-
 def teacher(root: pathlib.Path, records: str) -> float:
   """Makes scores and a label set; the seconds of its stages."""
   train = (f'--records={records}', *STUDENT, '--hidden_units=1024,1024')
   scores = (f'--model={root}/train', f'--records={records}')
   flags = (f'--scores={root}/score', f'--records={records}', '--discard_percent=3')
   return (
-    run('train', root / 'train', *train)
-    + run('score', root / 'score', *scores)
-    + run('enhance', root / 'enhance', *flags)
+    run_stage('train', root / 'train', *train)
+    + run_stage('score', root / 'score', *scores)
+    + run_stage('enhance', root / 'enhance', *flags)
   )
 
 
@@ -71,7 +61,7 @@ def main() -> None:
       for name, flags in METHODS.items():
         given = (flag.format(root=root) for flag in flags)
         student = root / f'student_{name.split()[0]}'
-        found = run('train', student, f'--records={records}', *STUDENT, *given)
+        found = run_stage('train', student, f'--records={records}', *STUDENT, *given)
         seconds[name].append(found)
         print(f'round {number + 1}: {name}: {found:.1f} s', file=sys.stderr)
   print(f'{"":32}{"seconds":>8}{"of plain training":>20}')

@@ -8,14 +8,12 @@ how far scores are from float32's, and which share of float32's flags the others
 """
 
 import pathlib
-import subprocess
-import sys
 import tempfile
-import time
 
 import numpy as np
 from absl import app, flags
 from machine import print_machine
+from stages import run_stage
 
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.models.config import SCORE_PRECISIONS
@@ -28,14 +26,6 @@ flags.DEFINE_list('score_flags', [], 'Further flags of `score`: --class_mapping=
 flags.DEFINE_list(
   'percent', ['0.1', '0.5', '1', '2', '5', '10', '20'], 'Of implicit negatives.'
 )
-
-
-def run(stage: str, output_dir: pathlib.Path, *arguments: str) -> float:
-  """Runs a stage; returns its seconds."""
-  start = time.perf_counter()
-  command = [sys.executable, '-m', f'audioset_ml.{stage}', *arguments]
-  subprocess.run([*command, f'--output_dir={output_dir}'], check=True)
-  return time.perf_counter() - start
 
 
 def flagged(folder: pathlib.Path, percent: str) -> np.ndarray:
@@ -52,9 +42,9 @@ def main(_) -> None:
       scored = pathlib.Path(name, precision)
       sets[precision] = scored.with_name(f'{precision}_sets')
       arguments = [f'--model={FLAGS.model}', records, f'--precision={precision}']
-      seconds = run('score', scored, *arguments, *FLAGS.score_flags)
+      seconds = run_stage('score', scored, *arguments, *FLAGS.score_flags)
       percent = f'--discard_percent={",".join(FLAGS.percent)}'
-      run('enhance', sets[precision], f'--scores={scored}', records, percent)
+      run_stage('enhance', sets[precision], f'--scores={scored}', records, percent)
       scores[precision] = read_scores(scored).values.astype(np.float64)
       difference = np.abs(scores[precision] - scores['float32'])
       print(
