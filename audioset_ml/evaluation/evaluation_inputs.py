@@ -25,7 +25,12 @@ from audioset_ml.models.events import read_thresholds
 from audioset_ml.models.score_stage import open_inputs as open_models
 from audioset_ml.models.score_stage import require_models
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.scores import models_of, read_patch_scores, read_scores
+from audioset_ml.records.scores import (
+  models_of,
+  read_patch_scores,
+  read_scores,
+  require_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +80,12 @@ def open_inputs(
   for models in [config.models] if select is None else [(m,) for m in config.models]:
     require_models(score_config(config, models), records)
   for path in config.scores:
-    read_scores(path).require_of(records)
+    require_of(read_scores(path), records)
   hard = None
   if config.hardest_by:
     _require_independent(config)
     scores = read_scores(config.hardest_by)
-    scores.require_of(records, any_hop=True)
+    require_of(scores, records, any_hop=True)
     hard = HardNegatives(config.hardest_negatives, scores)
   curve_classes = tuple(map(records.class_map.find, config.curve_classes))
   _require_what_frames_need(config, records)

@@ -17,6 +17,7 @@ from audioset_ml.records.scores import (
   has_patch_scores,
   load_scores,
   read_scores,
+  require_of,
   write_scores,
 )
 
@@ -49,7 +50,7 @@ def open_scores(
   """
   if config.scores:
     saved = read_scores(names[0])
-    saved.require_of(records)
+    require_of(saved, records)
     return saved
   folder.mkdir(parents=True, exist_ok=True)
   score_stage.score(score_config(config, names, patches), folder)

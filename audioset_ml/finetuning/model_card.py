@@ -15,6 +15,7 @@ from audioset_ml.finetuning.inputs import Inputs
 from audioset_ml.finetuning.outcome import Outcome
 from audioset_ml.finetuning.results import Results
 from audioset_ml.finetuning.summary import cautions, comparison_lines, headline
+from audioset_ml.model_cards import markdown
 from audioset_ml.model_cards.front_matter import front_matter
 from audioset_ml.models.model_files import ModelFiles
 
@@ -81,18 +82,17 @@ def _data(config: FinetuneConfig, inputs: Inputs) -> str:
     trained = counted(len(inputs.clips) - evaluated, 'clip', 'were')
     how = f'{trained} trained on, {evaluated} evaluated on ({division.why}).'
   tested = {clip.clip_id for clip in inputs.evaluated()}
-  rows = ['| class | clips | evaluated on |', '|---|---|---|']
+  rows = []
   for label, index in inputs.index_of.items():
     ids = {c.clip_id for c in inputs.clips if label in c.recording.labels}
-    name = inputs.class_map.names[index].replace('|', '\\|')
-    rows.append(f'| {name} | {len(ids)} | {len(ids & tested)} |')
+    rows.append((inputs.class_map.names[index], len(ids), len(ids & tested)))
   number, origin = counted(len(recordings), 'recording'), pathlib.Path(config.sounds)
   return '\n'.join(
     [
       f'{number} of {origin.name} in {counted(len(groups), "group")}, as '
       f'{counted(len(inputs.clips), "clip")}. {how}',
       '',
-      *rows,
+      markdown.table(('class', 'clips', 'evaluated on'), rows),
       '',
       *(f'* {note}' for note in inputs.notes),
     ]

@@ -23,7 +23,6 @@ from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
 BASELINE, ORACLE = 'none', 'truth'
-_FURTHER = {'mAP': 'map'}  # beside the papers' metrics
 _OFF_SCALE = (ORACLE, 'clean')
 _PAPERS_RULE = re.compile(r'ml20(_[\d.]+)?')  # label sets of its rule: ml20_3
 _RATES = ('precision', 'recall', 'flagged', 'truly_missing', 'missing')
@@ -124,7 +123,7 @@ def baseline_axis(table: SweepTable) -> str | None:
 
 def gains(table: SweepTable, axis: str) -> dict[str, list[Mean]]:
   """What each value of an axis gains over `none`, by metric."""
-  columns = metrics_of(table, _FURTHER).values()
+  columns = _metrics(table).values()
   base = {name: table.by_seed(name, **{axis: BASELINE}) for name in columns}
   return {
     one: [gain(table.by_seed(name, **{axis: one}), base[name]) for name in columns]
@@ -146,7 +145,7 @@ def gains_figure(table: SweepTable, axis: str) -> Figure:
     marks = [{'ML20': mean.value} for mean in found[paper]]
   shown = {name: means for name, means in found.items() if name not in _OFF_SCALE}
   base = axis.replace('_', ' ')
-  labels = [f'gain in {label}\nover no {base}' for label in metrics_of(table, _FURTHER)]
+  labels = [f'gain in {label}\nover no {base}' for label in _metrics(table)]
   return draw_gains(shown, labels, marks)
 
 
@@ -157,7 +156,7 @@ def gains_table(table: SweepTable, axis: str) -> pd.DataFrame:
   the difference from the paper's rule (of several percentages the first). The last row
   is the label set that is best on the other seeds' clips.
   """
-  metrics = metrics_of(table, _FURTHER)
+  metrics = _metrics(table)
   names = [one for one in table.values(axis) if one != BASELINE]
   candidates = dataclasses.replace(
     table, table=table.table[~table.table[axis].isin((*_OFF_SCALE, BASELINE))]
@@ -180,6 +179,11 @@ def gains_table(table: SweepTable, axis: str) -> pd.DataFrame:
       last |= _gain_cells(label, found - base, oracle)
   chosen_row = {axis: 'best on the other seeds', **last}
   return pd.DataFrame([*rows.values(), *([chosen_row] if last else [])]).fillna('')
+
+
+def _metrics(table: SweepTable) -> dict[str, str]:
+  """The columns of what gains are told of, by name."""
+  return metrics_of(table, {'mAP': 'map'})
 
 
 def _papers_rule(names: Iterable[str]) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.core.errors import InputError, counted, shown
+from audioset_ml.records.augment_config import AugmentConfig
 
 # What augmentation does, by its setting, that only spectrograms can undergo.
 _OF_SPECTROGRAMS = {
@@ -248,15 +249,15 @@ class FrameFormat:
       )
     return self.front_end
 
-  def require_possible(self, augmentation: Mapping[str, Any], owner: str) -> None:
+  def require_possible(self, augment: AugmentConfig, owner: str) -> None:
     """Raises InputError if an augmentation is asked for that is of other frames.
 
     Args:
-      augmentation: the settings of `AugmentConfig` by name; 0 asks for nothing.
+      augment: the augmentation.
       owner: whose frames these are, for the message.
     """
     for name, effect in _OF_SPECTROGRAMS.items():
-      if augmentation.get(name):
+      if getattr(augment, name):
         self.require_front_end(f'--{name} {effect}', owner)
 
   def describe(self) -> str:

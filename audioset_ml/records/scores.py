@@ -26,6 +26,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.top_scores import (
+  REMEDY,
   TOP_CLIP_FILES,
   TOP_PATCH_FILES,
   TOP_PATCH_SCORES_FILE,
@@ -51,7 +52,6 @@ _RUN_FORM = {
 # Of a larger file the size alone is held: the patches of two million clips are 80 GB,
 # which takes minutes to read. Their clip scores are 4 GB.
 _MOST_HASHED = 1 << 33
-_REMEDY = 'score again with --overwrite'
 WRITTEN_BY = ('score', 'import_scores', 'evaluate')
 
 
@@ -74,15 +74,6 @@ class ClipScores:
   values: np.ndarray
   frames: FrameFormat | None = None
   files: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-
-  def require_of(self, records: RecordsFolder, any_hop: bool = False) -> None:
-    """Raises RecordError unless they are of these records' clips and classes.
-
-    Args:
-      records: the records.
-      any_hop: whether the scored patches may be another time apart.
-    """
-    require_of(self, records, any_hop)
 
 
 def require_of(
@@ -164,7 +155,7 @@ def _require_as_written(
 ) -> None:
   """Raises RecordError if files are other ones than run.json says."""
   written = WrittenFiles(pathlib.Path(scores.path), scores.files)
-  written.of(names).require(_REMEDY, RecordError)
+  written.of(names).require(REMEDY, RecordError)
 
 
 def read_scores(
@@ -212,7 +203,7 @@ def _read_run(
   """What run.json says of scores: what was scored, if it is known, and the files."""
   run_json = folders.read_run(path, written_by)
   if fault := fault_of_form(run_json, _RUN_FORM):
-    raise RecordError(f'{path}/{folders.RUN_FILE}: cannot be read ({fault}); {_REMEDY}')
+    raise RecordError(f'{path}/{folders.RUN_FILE}: cannot be read ({fault}); {REMEDY}')
   known = 'front_end' in run_json or 'frames' in run_json
   frames = frames_of(run_json, path) if known else None
   return frames, run_json.get(SCORE_FILES, {})
@@ -247,7 +238,7 @@ def load_scores(path: str | os.PathLike, frames: FrameFormat | None) -> ClipScor
 def _read_rows(path: str | os.PathLike) -> tuple[tuple[str, ...], ClassMap]:
   """What the rows and columns of scores stand for."""
   folder = pathlib.Path(path)
-  clip_ids = read_lines(folder / CLIP_IDS_FILE, remedy=_REMEDY, error=RecordError)
+  clip_ids = read_lines(folder / CLIP_IDS_FILE, remedy=REMEDY, error=RecordError)
   return clip_ids, ClassMap.read(folder / CLASS_MAP_FILE)
 
 
@@ -301,4 +292,4 @@ def _read_offsets(
 
 
 def _load(path: pathlib.Path, shape: Shape, kinds: str = 'f') -> np.ndarray:
-  return load_array(path, shape, kinds, remedy=_REMEDY, error=RecordError)
+  return load_array(path, shape, kinds, remedy=REMEDY, error=RecordError)

@@ -30,7 +30,7 @@ TOP_PATCH_SCORES_FILE = 'top_patch_scores.npy'
 TOP_PATCH_CLASSES_FILE = 'top_patch_classes.npy'
 TOP_CLIP_FILES = TOP_SCORES_FILE, TOP_CLASSES_FILE
 TOP_PATCH_FILES = TOP_PATCH_SCORES_FILE, TOP_PATCH_CLASSES_FILE
-_REMEDY = 'score again with --overwrite'
+REMEDY = 'score again with --overwrite'
 _MOST_CLASSES = 1 << 16  # that uint16 tells apart
 _ROWS = 65_536  # that are looked at at a time
 
@@ -117,10 +117,10 @@ class TopValues:
       is_twice = classes[:, 1:] == classes[:, :-1]
       if is_twice.any() or (classes >= self.num_classes).any():
         raise RecordError(
-          f'{path}: names classes that there are not, or twice; {_REMEDY}'
+          f'{path}: names classes that there are not, or twice; {REMEDY}'
         )
       if not (values[:, 1:] <= values[:, :-1]).all():
-        raise RecordError(f'{path}: the highest score is not the first one; {_REMEDY}')
+        raise RecordError(f'{path}: the highest score is not the first one; {REMEDY}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,13 +172,13 @@ def load_top(
     RecordError: they can't be read, or don't belong together.
   """
   files = [pathlib.Path(path) / name for name in names]
-  wrong = {'remedy': _REMEDY, 'error': RecordError}
+  wrong = {'remedy': REMEDY, 'error': RecordError}
   values = load_array(files[0], (rows, None), **wrong)
   classes = load_array(files[1], values.shape, 'u', **wrong)
   if not 0 < values.shape[1] <= num_classes or classes.dtype != np.uint16:
     raise RecordError(
       f'{files[0]}: holds {values.shape[1]} classes as {classes.dtype}, of '
-      f'{num_classes}; {_REMEDY}'
+      f'{num_classes}; {REMEDY}'
     )
   found = TopValues(values, classes, num_classes)
   found.require_sound(str(files[1]))

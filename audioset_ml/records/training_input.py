@@ -80,7 +80,7 @@ def training_dataset(
     InputError: the augmentation is of log-mel spectrograms, and these are others.
   """
   stored = source.records.frames
-  stored.require_possible(dataclasses.asdict(config.augment), str(source.records.path))
+  stored.require_possible(config.augment, str(source.records.path))
   sources = {_MAIN: source, _MIX: mix} if mix else {_MAIN: source}
   if mix:
     source.records.require_like(mix.records)

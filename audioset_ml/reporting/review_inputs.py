@@ -12,7 +12,7 @@ from audioset_ml.core.errors import RecordError
 from audioset_ml.labels.label_rows import TIMES
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.scores import ClipPatchScores, ClipScores
+from audioset_ml.records.scores import ClipPatchScores, ClipScores, require_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ReviewInputs:
   audio_names: str = 'auto'
 
   def __post_init__(self):
-    self.scores.require_of(self.records)
+    require_of(self.scores, self.records)
     self.records.require_class_map(
       self.label_set.class_map, f'label set {self.label_set.path}'
     )

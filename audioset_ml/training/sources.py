@@ -1,7 +1,5 @@
 """What a run trains on, opened; all that can be seen of it without TensorFlow."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 
@@ -56,8 +54,7 @@ def open_sources(config: TrainConfig) -> list[Source]:
     _prior_scores(config, records)
   # Whether the network and the augmentation are for such frames.
   config.model_config(records.num_classes, records.frames.patch_shape)
-  augment = dataclasses.asdict(config.augment)
-  records.frames.require_possible(augment, str(records.path))
+  records.frames.require_possible(config.augment, str(records.path))
   if config.validation_records:
     validation = RecordsFolder.open(config.validation_records)
     records.require_like(validation)

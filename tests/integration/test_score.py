@@ -85,9 +85,9 @@ def test_other_hops_are_patches_cut_from_the_records(models, small_records, tmp_
     np.testing.assert_allclose(patches.of(row), expected, atol=1e-6)
     np.testing.assert_allclose(values[row], expected.mean(axis=0), atol=1e-6)
   with pytest.raises(RecordError, match=r'every 0\.17 s, but one every 0\.48 s is'):
-    scores.require_of(records)
-  scores.require_of(records, any_hop=True)
-  scores.require_of(records.at_hop(0.17))
+    score_files.require_of(scores, records)
+  score_files.require_of(scores, records, any_hop=True)
+  score_files.require_of(scores, records.at_hop(0.17))
 
 
 def test_patch_scores_are_those_whose_mean_is_the_clips(by_one, small_records):
@@ -448,7 +448,7 @@ def test_other_records_are_refused(by_one, small_records, small_data, tmp_path):
   run_json['front_end']['log_offset'] = 0.01
   (other / 'run.json').write_text(json.dumps(run_json))
   with pytest.raises(InputError, match='log_offset'):
-    score_files.read_scores(by_one).require_of(RecordsFolder.open(other))
+    score_files.require_of(score_files.read_scores(by_one), RecordsFolder.open(other))
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.records import schema
+from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 
@@ -154,8 +155,8 @@ def test_records_of_other_frames_do_not_fit():
   ],
 )
 def test_what_only_spectrograms_can_undergo_is_refused_by_name(flag, effect):
-  LOG_MEL.require_possible({flag: 1}, 'x')
-  VGGISH.require_possible({flag: 0, 'time_mask_frames': 16}, 'x')
+  LOG_MEL.require_possible(AugmentConfig(**{flag: 1}), 'x')
+  VGGISH.require_possible(AugmentConfig(**{flag: 0, 'time_mask_frames': 16}), 'x')
   message = f"--{flag} {effect}.*, but the frames of x are AudioSet's VGGish embeddings"
   with pytest.raises(InputError, match=message):
-    VGGISH.require_possible({flag: 1}, 'x')
+    VGGISH.require_possible(AugmentConfig(**{flag: 1}), 'x')
