@@ -211,7 +211,8 @@ def run_stage(
       signal.signal(number, handler)
   if asked and not status:
     raise KeyboardInterrupt
-  return status
+  # A signal as a shell tells of it: Ctrl-C before the stage heard it is 130, too.
+  return 128 - status if status < 0 else status
 
 
 def summarize(root: pathlib.Path, seconds: float) -> str:

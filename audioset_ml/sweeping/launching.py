@@ -52,11 +52,9 @@ class Launcher:
       answer = ''
     if answer:
       return json.loads(answer)
-    status = self._process.wait()
+    status = self._process.wait() or 1
     if not self.stopped:
       self._process = self._start()
-    # As a shell tells of a signal: Ctrl-C while it starts is 130.
-    status = 128 - status if status < 0 else status or 1
     return {'status': status, 'said': str(self._said)}
 
   def terminate(self) -> None:
