@@ -123,6 +123,33 @@ def read_tfrecords(path: str, parse: Callable, frames: int) -> Iterable:
   )
 
 
+def read_several(path: str, several: int) -> Iterable:
+  """As `read_tfrecords` random patches, of which several are cut from a record."""
+  patch = tf.constant(LOG_MEL.patch_frames, tf.int64)
+
+  def examples(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    record = schema.parse(serialized, LOG_MEL)
+    starts = tf.random.uniform(
+      [several], maxval=FRAMES - LOG_MEL.patch_frames + 1, dtype=tf.int64
+    )
+    patches = [
+      schema.decode_frames(record['frames'], start, patch, LOG_MEL)
+      for start in tf.unstack(starts)
+    ]
+    target = tf.reduce_max(tf.one_hot(record['weak/class'], CLASSES), axis=0)
+    return tf.stack(patches), tf.repeat(target[tf.newaxis], several, axis=0)
+
+  return (
+    tf.data.TFRecordDataset(path)
+    .repeat()
+    .map(examples, num_parallel_calls=tf.data.AUTOTUNE)
+    .unbatch()
+    .batch(BATCH)
+    .map(lambda log_mel, target: (tf.cast(log_mel, tf.float32), target))
+    .prefetch(tf.data.AUTOTUNE)
+  )
+
+
 def parse_record(
   serialized: tf.Tensor, start: tf.Tensor, frames: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -232,7 +259,11 @@ def main() -> None:
     }
     measure(clip_sources, CLIP_PASSES)
     print(f'\n{"random patches":28}{"clips/s":>12}{"ratio":>8}{"CPU ms":>12}')
-    measure(log_mel_sources(LOG_MEL.patch_frames), PATCH_PASSES)
+    several = {
+      f'records, {number} a visit': read_several(paths['records'], number)
+      for number in (4, 16)
+    }
+    measure(log_mel_sources(LOG_MEL.patch_frames) | several, PATCH_PASSES)
 
 
 if __name__ == '__main__':

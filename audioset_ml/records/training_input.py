@@ -1,10 +1,11 @@
 """The tf.data input of training: random patches with targets, from one source or two.
 
 Of each clip and epoch, training sees one patch that starts at a random frame (SL21
-section 4). All that is random is a stateless function of the seed and of the example's
-number, which follows from its epoch and its place in it: a checkpoint of the position
-is small, a restored iterator goes on exactly, and the workers of a tf.data service,
-each of which reads epochs of its own, don't repeat each other.
+section 4), or several, so that a record is read for more than one of them. All that is
+random is a stateless function of the seed and of the example's number, which follows
+from its epoch and its place in it: a checkpoint of the position is small, a restored
+iterator goes on exactly, and the workers of a tf.data service, each of which reads
+epochs of its own, don't repeat each other.
 """
 
 import dataclasses
@@ -28,6 +29,7 @@ class InputConfig:
   Attributes:
     batch_size: patches a batch.
     shuffle_buffer: patches of each source that are held to be shuffled (12 kB each).
+    patches_per_clip: random patches of a clip each time that it is read.
     seed: of the order of shards, clips and of the patches' places.
     balance_power: how far rare classes are made up for; see `Source.repeats`. 0 reads
       every clip once an epoch, 1 all classes about equally often.
@@ -44,6 +46,7 @@ class InputConfig:
 
   batch_size: int = 64
   shuffle_buffer: int = 4096
+  patches_per_clip: int = 1
   seed: int = 0
   balance_power: float = 0.0
   augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
@@ -62,9 +65,10 @@ def training_dataset(
 ) -> tf.data.Dataset:
   """Endless batches of random patches with their targets.
 
-  Every clip is read once an epoch; the shuffle buffer mixes the ends of epochs. With
-  two sources, each example comes from `mix` with probability `mix_fraction` (SL21's μ),
-  else from `source`; each source has epochs of its own. 0 and 1 read one source alone.
+  Every clip is read once an epoch, for `patches_per_clip` examples; the shuffle buffer
+  mixes the ends of epochs. With two sources, each example comes from `mix` with
+  probability `mix_fraction` (SL21's μ), else from `source`; each source has epochs of
+  its own. 0 and 1 read one source alone.
 
   Returns:
     (frames [batch, 96, 64] float32, target [batch, classes] int8: 1 positive,
@@ -122,6 +126,11 @@ def _examples(
 
   def block(numbers: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
     record = schema.parse_batch(serialized, frames, strong=targets.needs_events)
+    several = config.patches_per_clip
+    parts = [examples(record, numbers * several + one) for one in range(several)]
+    return tuple(tf.concat(one, 0) for one in zip(*parts, strict=True))
+
+  def examples(record: dict, numbers: tf.Tensor) -> tuple[tf.Tensor, ...]:
     # Any frame at which a whole patch starts.
     places = record['num_frames'] - frames.patch_frames + 1
     starts = stateless.uniform_integers(seed, numbers, places)
@@ -155,15 +164,17 @@ def _examples(
       num_parallel_calls=tf.data.AUTOTUNE,
       deterministic=True,
     )
-    examples = blocks.unbatch()
+    single = blocks.unbatch()
   else:
     blocks = blocks.map(block, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    examples = blocks.unbatch().map(
+    single = blocks.unbatch().map(
       augment, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-  buffer = min(config.shuffle_buffer, max(len(records.clip_ids), config.batch_size))
-  examples = examples.shuffle(buffer, seed)
-  return _served(examples, config, place) if config.service else examples
+  an_epoch = len(records.clip_ids) * config.patches_per_clip
+  single = single.shuffle(
+    min(config.shuffle_buffer, max(an_epoch, config.batch_size)), seed
+  )
+  return _served(single, config, place) if config.service else single
 
 
 def _clip_numbers(source: Source, first: int) -> Callable[[tf.Tensor], tf.Tensor]:

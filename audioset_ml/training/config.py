@@ -32,6 +32,7 @@ WEAK_METRICS = (
 STRONG_METRICS = ('strong_d_prime', 'strong_lwlrap')
 BEST_METRICS = (*WEAK_METRICS, *STRONG_METRICS)
 _MOST_PATCHES = 10_000_000  # in memory: 240 GB of log-mel patches
+_MOST_PATCHES_OF_A_CLIP = 100  # of each of a block of records, in memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +88,7 @@ class TrainConfig:
     steps: batches to train on.
     batch_size: patches a batch, over all replicas.
     shuffle_buffer: patches held to be shuffled.
+    patches_per_clip: random patches of a clip each time that it is read.
     steps_per_call: the most steps in one call of the graph; changes no result.
     seed: of the initial weights, the input's order and the patches' places.
     strategy: which `tf.distribute` strategy: one_device, mirrored, multi_worker.
@@ -141,6 +143,7 @@ class TrainConfig:
   batch_size: int = 64
   steps_per_call: int = 1
   shuffle_buffer: int = 4096
+  patches_per_clip: int = 1
   seed: int = 0
   strategy: str = 'one_device'
   data_service: str = ''
@@ -167,6 +170,7 @@ class TrainConfig:
     counts += ('steps_per_call',)
     counts += ('checkpoint_every', 'checkpoints_kept', 'log_every')
     require_range(self, counts, 1, math.inf)
+    require_range(self, ('patches_per_clip',), 1, _MOST_PATCHES_OF_A_CLIP)
     # TensorFlow makes room for as many at once, and dies where there is none.
     require_range(self, ('batch_size', 'shuffle_buffer'), 1, _MOST_PATCHES)
     require_range(self, ('mix_fraction',), 0, 1)

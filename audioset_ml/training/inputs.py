@@ -50,10 +50,11 @@ def open_input(
   if config.data_service:
     require_reachable(config.data_service)
     clips = min(len(source.records.clip_ids) for source in sources)
+    examples = max(clips, 1) * config.patches_per_clip
     service = {
       'service': f'grpc://{config.data_service}',
       'service_job': f'{service_job} from step {steps_done}',
-      'first_epoch': -(-steps_done * config.batch_size // max(clips, 1)),
+      'first_epoch': -(-steps_done * config.batch_size // examples),
     }
   elif workers > 1:
     sources = [_part(source, worker, workers) for source in sources]
@@ -62,6 +63,7 @@ def open_input(
   reading = InputConfig(
     batch_size=config.batch_size * here // replicas,
     shuffle_buffer=config.shuffle_buffer,
+    patches_per_clip=config.patches_per_clip,
     seed=config.seed,
     balance_power=config.balance_power,
     augment=config.augment,

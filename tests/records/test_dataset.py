@@ -47,7 +47,10 @@ def test_every_epoch_sees_each_clip_once(records):
   assert found == sorted(map(tuple, positive.astype(int)))
 
 
-def test_patches_are_cut_from_the_clips_at_changing_frames(records, small_data):
+@pytest.mark.parametrize('patches_per_clip', [1, 4])
+def test_patches_are_cut_from_the_clips_at_changing_frames(
+  records, small_data, patches_per_clip
+):
   spectrograms = []
   for clip_id in records.clip_ids:
     waveform = decoding.load_audio(small_data / 'audio' / f'{clip_id}.flac')
@@ -55,7 +58,7 @@ def test_patches_are_cut_from_the_clips_at_changing_frames(records, small_data):
     log_mel = features.log_mel_spectrogram(padded, records.frames.front_end)
     spectrograms.append(log_mel.numpy().astype(np.float16))
   starts = set()
-  for patches, _ in take(records, 6):
+  for patches, _ in take(records, 6, patches_per_clip=patches_per_clip):
     for patch in patches.astype(np.float16):
       matches = [
         start

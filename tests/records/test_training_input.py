@@ -75,9 +75,11 @@ def test_two_sources_are_mixed_in_their_shares(records, fraction):
     assert share == pytest.approx(fraction, abs=0.04)  # 2,000 draws: three sigma
 
 
-def test_a_mixture_goes_on_from_a_checkpoint(records, tmp_path):
+@pytest.mark.parametrize('patches_per_clip', [1, 3])
+def test_a_mixture_goes_on_from_a_checkpoint(records, tmp_path, patches_per_clip):
   config = InputConfig(
     batch_size=8,
+    patches_per_clip=patches_per_clip,
     shuffle_buffer=30,
     balance_power=1.0,
     augment=AugmentConfig(gain_db=6, mixup_alpha=0.5, time_masks=1),
@@ -94,6 +96,17 @@ def test_a_mixture_goes_on_from_a_checkpoint(records, tmp_path):
   for batch in expected:
     for one, other in zip(batch, next(again), strict=True):
       np.testing.assert_array_equal(one, other)
+
+
+def test_each_clip_gives_several_patches_an_epoch(records):
+  few = Source(records, clip_fraction=0.1)
+  clips = len(few.chosen())
+  numbers, targets = read(
+    3, few, batch_size=clips, shuffle_buffer=1, patches_per_clip=3
+  )
+  assert collections.Counter(numbers) == dict.fromkeys(set(numbers), 3)
+  rare = np.array([number % 20 == 7 for number in numbers])
+  np.testing.assert_array_equal(targets[:, 1] == 1, rare)
 
 
 def test_fractions_of_clips_are_nested_and_about_as_large(records):

@@ -103,5 +103,12 @@ DEVICES = Group(
       TrainConfig, 'seed', "Seed of the weights, the input's order and its patches."
     ),
     Flag(TrainConfig, 'shuffle_buffer', 'Patches held to be shuffled.', least=1),
+    Flag(
+      TrainConfig,
+      'patches_per_clip',
+      'Random patches of a clip each time that it is read: more of them spare reading '
+      'where records come from a slow disk; the shuffle buffer keeps them apart.',
+      least=1,
+    ),
   ),
 )
