@@ -183,7 +183,8 @@ def _flag_page(stage: str, text: str) -> str:
   parts = [f'# `{stage}`']
   for block in blocks[:-1]:  # the last is the same for all
     lines = block.splitlines()
-    has_flags = any(map(_FLAG.fullmatch, lines))
+    # What is said of a flag is indented; without it they are an example.
+    has_flags = any(line.startswith('      ') for line in lines)
     parts.append(_group(lines) if has_flags else _paragraph(lines))
   return '\n\n'.join(parts) + '\n'
 
