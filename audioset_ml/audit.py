@@ -22,7 +22,9 @@ from audioset_ml.entry import stage
 
 FLAGS = flags.FLAGS
 stage.define_folder_flags()
-flags.DEFINE_list('label_sets', None, 'Folders of label sets, or of several each.')
+flags.DEFINE_list(
+  'label_sets', None, 'Folders of label sets, or folders that hold several.'
+)
 flags.DEFINE_string('records', None, 'The records whose labels were flagged.')
 flags.DEFINE_string('truth_csv', '', 'The complete labels of the clips: segments CSV.')
 flags.DEFINE_list(
@@ -42,8 +44,8 @@ flags.DEFINE_string(
 flags.DEFINE_float(
   'min_agreement',
   0.0,
-  'Leave out the classes of which a smaller share of the positives that the records '
-  "have is true: there the labels and the truth don't mean the same. 0 for none.",
+  "Leave out classes if a smaller share of the records' own positives is true: there "
+  "the labels and the truth don't mean the same. 0 leaves out none.",
   0,
   1,
 )

@@ -12,12 +12,12 @@ from audioset_ml.core.provenance import version_text
 
 STAGES = {
   'soundscapes': 'make clips with known labels, and their label noise',
-  'prepare': 'sound files and labels to TFRecords',
-  'embed': "records to records of a network's embeddings",
+  'prepare': 'sound files (or published embeddings) and labels to records',
+  'embed': "records of sound to records of a network's embeddings",
   'finetune': 'a folder of recordings to a model of their classes, from YAMNet',
   'train': 'records (and a label set) to a trained model',
   'score': "a model's scores for every clip of the records",
-  'import_scores': 'scores of another program, for enhance and evaluate',
+  'import_scores': 'take in scores of another program, for enhance and evaluate',
   'enhance': 'scores to label sets that flag likely missing labels',
   'review': 'a page on which people listen to flagged labels',
   'audit': 'how many flagged labels are truly missing',
@@ -28,9 +28,9 @@ STAGES = {
   'inspect': 'what is in records, and a picture of one clip',
   'describe': 'what label files say: counts, priors, quality, odds ratios',
   'frame_labels': "strong labels to frames, in Google's framed format",
-  'data_service': 'other machines read the records for the training',
-  'models': 'parameters and Mult-Adds of the architectures',
-  'sweep': 'stages over a grid of flags, into one table',
+  'data_service': 'read the records on other machines, for a training on this one',
+  'models': 'parameters and multiply-adds of the architectures',
+  'sweep': 'run stages over a grid of flags, into one table',
   'quickstart': 'the whole chain on generated soundscapes',
 }
 

@@ -41,9 +41,10 @@ flags.DEFINE_enum(
   'method',
   'head',
   list(METHODS),
-  "head: a new classifier on the network's embeddings, in seconds, for tens of "
-  'recordings a class the best; all_layers: the network goes on learning, in minutes; '
-  'from_scratch: a small network from random weights, without --model.',
+  "head: a new classifier on the network's embeddings, which takes seconds and is the "
+  'best for tens of recordings a class; all_layers: all layers of the network go on '
+  'learning, which takes minutes; from_scratch: a small network from random weights, '
+  'without --model.',
 )
 flags.DEFINE_string(
   'audio_dir', '', "Folder of a CSV's files; by default beside it or one above."
@@ -51,14 +52,14 @@ flags.DEFINE_string(
 flags.DEFINE_float(
   'clip_seconds',
   10.0,
-  'A longer recording is cut into consecutive clips of equal length, as few as can be '
-  'of at most so many seconds, give or take a twentieth.',
+  'A longer recording is cut into consecutive clips of equal length: the fewest that '
+  'are no longer than this, give or take a twentieth.',
   1.0,
 )
 flag_help.heading(
   'What is evaluated on',
-  'Recordings of one sound, place or device must be on one side, or the result is '
-  'too good.',
+  'Recordings of one sound, place or device must be on one side of the split, or the '
+  'result is too good.',
 )
 flags.DEFINE_string(
   'group_pattern',
@@ -77,8 +78,8 @@ flags.DEFINE_string('eval_fold', '', 'The fold, or side of a split, to evaluate 
 flags.DEFINE_integer(
   'folds',
   0,
-  'Where no folds are given: deal the groups out to so many, and evaluate on all in '
-  'turn. The exported model is then trained on all.',
+  'Divide the groups into so many folds, and evaluate on each in turn. The exported '
+  'model is then trained on all recordings. Not where folds are given.',
   0,
 )
 flags.DEFINE_float(
@@ -93,12 +94,12 @@ flags.DEFINE_enum(
   'on_bad_sound',
   'error',
   ['error', 'skip'],
-  'Files that are no sound are an error, or are left out and listed.',
+  'Files that are not sound: stop with an error, or leave them out and list them.',
 )
 flags.DEFINE_integer(
-  'steps', 0, 'Batches to train on; 0 for as many as there are recordings for.', 0
+  'steps', 0, 'Batches to train on; 0 chooses by the number of recordings.', 0
 )
-flags.DEFINE_integer('seed', 1, 'Of the training, and of how groups are divided.')
+flags.DEFINE_integer('seed', 1, 'Seed of the training, and of how groups are divided.')
 flags.DEFINE_integer(
   'workers', 1, 'Processes that read the recordings and run the network over them.', 1
 )

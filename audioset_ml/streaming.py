@@ -26,8 +26,8 @@ class StreamScores:
 
   Attributes:
     first: the number of the first patch.
-    scores: shape [patches, classes], float32; often of no patch.
-    hop_seconds: from one patch to the next.
+    scores: of these patches, often none. Shape [patches, classes], float32.
+    hop_seconds: from one patch to the next (s).
   """
 
   first: int
@@ -40,10 +40,10 @@ class StreamScores:
 
 
 class Stream:
-  """A sound whose end is not known yet.
+  """Scores a sound as it comes, block by block, before its end is known.
 
   Attributes:
-    patches: how many were scored.
+    patches: how many were scored so far.
   """
 
   def __init__(self, model: OpenedWaveformModel, hop_frames: int | None = None):
@@ -73,6 +73,9 @@ class Stream:
     Args:
       samples: floats in [-1, 1], mono, at the front end's rate. Shape [samples].
 
+    Returns:
+      The scores of the patches that these samples have completed, often of none.
+
     Raises:
       ModelError: they are not one-dimensional, or integers; or the stream is finished.
     """
@@ -82,7 +85,14 @@ class Stream:
     return self._scored()
 
   def finish(self) -> StreamScores:
-    """Ends the stream: silence is added up to whole patches, of which there is one."""
+    """Ends the stream; silence is added until its last patch is whole.
+
+    Returns:
+      The scores of the patches that were left. A stream has at least one patch.
+
+    Raises:
+      ModelError: the stream is finished already.
+    """
     self._require_open()
     self._is_finished = True
     end = self._model.front_end

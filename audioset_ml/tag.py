@@ -45,14 +45,15 @@ flags.DEFINE_enum(
   'clip_score',
   'max',
   POOLINGS,
-  "How the scores of a file's patches become the one by which classes are chosen: max; "
-  'mean; linear_softmax, the mean weighted by the scores themselves.',
+  "Which score of a file decides what classes are printed, from its patches' scores: "
+  'max; mean; linear_softmax, the mean weighted by the scores themselves.',
 )
 flag_help.heading('How the sound is read')
 flags.DEFINE_float(
   'hop_seconds',
   None,
-  "From one patch to the next, in steps of 0.01 s; by default the model's own, 0.48.",
+  "Time from one patch to the next (s), a multiple of 0.01; by default the model's "
+  'own, 0.48.',
   0.1,
 )
 flags.DEFINE_enum(
@@ -68,8 +69,8 @@ flag_help.heading('Scores in files')
 flags.DEFINE_string(
   'output_csv',
   '',
-  'File to write the scores of all patches to (file, start, end, class, score): of '
-  'each the --top classes, from --min_score on.',
+  'File to write scores of all patches to (file, start, end, class, score): those of '
+  'the --top classes of each patch that reach --min_score.',
 )
 flags.DEFINE_string(
   'output_npz',
@@ -92,14 +93,16 @@ flags.DEFINE_string(
 flags.DEFINE_string(
   'threshold',
   '0.3',
-  'The score from which on there is an event, for all classes; or a file with the one '
-  'of each class, of evaluate --thresholds.',
+  'The score from which on there is an event: one for all classes; or a file with one '
+  'for each class, as evaluate --thresholds writes it.',
 )
-flags.DEFINE_float('median_seconds', 0.0, "Length of the events' median filter.", 0)
+flags.DEFINE_float('median_seconds', 0.0, "Length of the scores' median filter (s).", 0)
 flags.DEFINE_float(
-  'merge_seconds', 0.0, 'Events of a class with gaps up to so long are one.', 0
+  'merge_seconds', 0.0, 'Join events of a class over gaps up to so long (s).', 0
 )
-flags.DEFINE_float('min_event_seconds', 0.0, 'Leave out events that are shorter.', 0)
+flags.DEFINE_float(
+  'min_event_seconds', 0.0, 'Leave out events that are shorter (s).', 0
+)
 flags.DEFINE_string(
   'timeline',
   '',

@@ -19,6 +19,7 @@ _TYPES = {
   'models.waveform_loading': ('OpenedWaveformModel',),
   'models.tagging': ('FileTags',),
   'models.sound_scores': ('ScoredBlock',),
+  'streaming': ('StreamScores',),
   'labels.class_map': ('ClassMap',),
   'audio.front_end': ('FrontEnd',),
   'records.frames': ('FrameFormat',),

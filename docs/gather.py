@@ -8,6 +8,7 @@ is an error.
 
 import argparse
 import concurrent.futures
+import itertools
 import os
 import pathlib
 import re
@@ -182,42 +183,42 @@ def _flag_page(stage: str, text: str) -> str:
   parts = [f'# `{stage}`']
   for block in blocks[:-1]:  # the last is the same for all
     lines = block.splitlines()
-    has_flags = any(map(_FLAG.fullmatch, lines))
+    # What is said of a flag is indented; without it they are an example.
+    has_flags = any(line.startswith('      ') for line in lines)
     parts.append(_group(lines) if has_flags else _paragraph(lines))
   return '\n\n'.join(parts) + '\n'
 
 
 def _paragraph(lines: list[str]) -> str:
   """Text; indented lines and commands are code."""
-  found, in_code = [], False
-  for line in lines:
-    is_code = line.startswith(('  ', 'python '))
-    if is_code != in_code:
-      found += ['```', ''] if in_code else ['', '```']
-    found.append(line.removeprefix('  ') if is_code else _prose(line))
-    in_code = is_code
-  return '\n'.join([*found, '```'] if in_code else found)
+  parts = []
+  for is_code, some in itertools.groupby(
+    lines, lambda line: line.startswith(('  ', 'python '))
+  ):
+    if is_code:
+      parts.append('\n'.join(['```', *(one.removeprefix('  ') for one in some), '```']))
+    else:
+      parts.append(_prose('\n'.join(some)))
+  return '\n\n'.join(parts)
 
 
 def _group(lines: list[str]) -> str:
   """A heading, what is said below it, and a definition a flag."""
-  found = [f'## {lines[0].removesuffix(":")}', '']
-  for line in lines[1:]:
-    flag = _FLAG.fullmatch(line)
+  found = [f'## {lines[0].removesuffix(":")}']
+  for flag, some in itertools.groupby(lines[1:], _FLAG.fullmatch):
+    words = '\n'.join(line.strip() for line in some)
     if flag:
-      rest = flag['rest'].strip()
-      found += ['', f'`{flag["name"]}`' + (f' {rest}' if rest else '')]
-    elif line.startswith('      '):
-      begins = found[-1].startswith('`--')
-      found.append((': ' if begins else '  ') + _prose(line.strip()))
+      found.append(' '.join([f'`{flag["name"]}`', flag['rest'].strip()]).strip())
+    elif found[-1].startswith('`--'):
+      found[-1] += '\n: ' + _prose(words).replace('\n', '\n  ')
     else:
-      found.append(_prose(line))
-  return '\n'.join(found)
+      found.append(_prose(words))
+  return '\n\n'.join(found)
 
 
 def _prose(text: str) -> str:
   """Words of a help text as Markdown: flags as code, and no other marks."""
-  pieces = re.split(r'(`[^`]*`|--[a-z][\w=./*,:{}-]*\w)', text)
+  pieces = re.split(r'(`[^`]*`|--[a-z][\w=./*,:{}…-]*[\w…])', text)
   escaped = (re.sub(r'([*_<$\[])', r'\\\1', piece) for piece in pieces[::2])
   flags = [*(f'`{piece.strip("`")}`' for piece in pieces[1::2]), '']
   return ''.join(word for pair in zip(escaped, flags, strict=True) for word in pair)

@@ -71,6 +71,20 @@ def test_a_stages_page_has_all_its_flags(gathered, stage):
     assert re.search(rf'^`--(\[no\])?{flag}\b', page, re.MULTILINE), flag
 
 
+def test_code_in_help_texts_is_code_on_their_pages(gathered):
+  """Also where help's lines were broken in it: no mark is in it, no flag outside."""
+  found = 0
+  for path in (gathered / 'reference/flags').glob('*.md'):
+    text = re.sub(r'^```.*?^```$', '', path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for paragraph in text.split('\n\n'):
+      outside, code = paragraph.split('`')[::2], paragraph.split('`')[1::2]
+      assert len(outside) == len(code) + 1, (path.name, paragraph)
+      assert not re.search(r'--[a-z]', ' '.join(outside)), (path.name, paragraph)
+      assert not re.search(r'\\[<_*$\[]', ' '.join(code)), (path.name, paragraph)
+      found += len(code)
+  assert found > 500
+
+
 def test_flags_in_commands_exist(gathered):
   """Of each command in a page, the stage and its flags."""
   known = {

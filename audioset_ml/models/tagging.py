@@ -104,11 +104,14 @@ class FileTags:
 
 
 def tag(model: str | os.PathLike, *sounds: str | os.PathLike) -> list[FileTags]:
-  """What a model says of sound files, for programs.
+  """What a model says of sound files, as the stage `tag` prints it.
 
   Args:
-    model: a model; see `model_files` for the ways of naming it.
+    model: a model, named as for the stages' `--model`.
     sounds: the files.
+
+  Returns:
+    What it says of each file, in their order.
 
   Raises:
     ModelError: there is no usable model, or nothing says what its classes are.

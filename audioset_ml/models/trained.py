@@ -101,7 +101,17 @@ class TrainedModel:
 def load_model(
   path: str | os.PathLike, class_map_path: str | None = None
 ) -> TrainedModel:
-  """`TrainedModel.open`, under the name by which programs know it."""
+  """Opens a model of patches (log-mel spectrograms or embeddings) that Keras can run.
+
+  Args:
+    path: a train folder, a checkpoint in one, a `.keras` file or YAMNet's weights. For
+      SavedModels, LiteRT and ONNX files there is `load_waveform_model`.
+    class_map_path: its classes; None takes the class map that lies beside the model.
+
+  Raises:
+    ModelError: there is no usable model, or the class map is not the model's.
+    InputError: the train folder is not finished.
+  """
   return TrainedModel.open(path, class_map_path)
 
 

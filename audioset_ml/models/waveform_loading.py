@@ -157,7 +157,7 @@ def load_waveform_model(
   """Opens whatever holds a model as a function of waveforms.
 
   Args:
-    path: a model; see `model_files` for the ways of naming it.
+    path: a model, named as for the stages' `--model`.
     class_map_path: its classes. None takes the class map that a SavedModel, LiteRT or
       ONNX file holds, or the one that lies beside a `.keras` file or weights.
 

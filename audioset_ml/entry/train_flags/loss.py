@@ -123,8 +123,8 @@ LOSS = Group(
     Flag(
       TrainConfig,
       'balance_loss',
-      'Weighs the loss of examples with rare classes: as often as --balance_power of '
-      'this value would read them, they count.',
+      'Weighs the loss of examples with rare classes: an example counts as often as '
+      '--balance_power of this value would read it.',
       least=0,
     ),
     Flag(
