@@ -8,15 +8,21 @@ ifeq ($(STACK),oldest)
   $(error STACK=oldest is for `make test-oldest` alone: it has not all that the others need)
 endif
 
-.PHONY: quickstart experiments audioset test test-optional test-oldest test-slow lint benchmarks growth \
+.PHONY: quickstart experiments audioset test test-long test-optional test-oldest test-slow lint benchmarks growth \
   docs environment detection deploy lock
 
 quickstart: environment
 	$(BIN)/python -m audioset_ml.quickstart --output_dir=quickstart
 
 # In the order of the files: the fewest tests, which xdist leaves for last, take longest.
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(IN_TWO)
+
+# The tests that take many seconds each.
+test-long: environment
+	$(BIN)/python -m pytest -m 'long and not slow' $(IN_TWO)
 
 # Of `make test`, the tests that skip without Chromium, sed_scores_eval or ONNX.
 test-optional: detection deploy
@@ -25,7 +31,7 @@ test-optional: detection deploy
 # A few tests of every part, on the oldest versions that setup.py allows.
 test-oldest:
 	@environments/make.sh .venv-oldest oldest
-	.venv-oldest/bin/python -m pytest -m 'few and not slow' -n 2 --dist loadfile
+	.venv-oldest/bin/python -m pytest -m 'few and not (long or slow)' -n 2 --dist loadfile
 
 test-slow: environment
 	$(BIN)/python -m pytest -m slow --timeout=1800

@@ -57,6 +57,7 @@ for name in audioset_ml.__all__:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('code', [STAGE_FIRST, STAGE_LAST, STAR])
 def test_tag_is_the_function_and_the_star_has_all_names(code):
   done = subprocess.run(
@@ -65,6 +66,7 @@ def test_tag_is_the_function_and_the_star_has_all_names(code):
   assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_tag_says_what_the_stage_prints(project):
   import audioset_ml
 
@@ -126,6 +128,7 @@ def examples():
   return re.findall(r'```python\n(.*?)```', page, re.DOTALL)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('number', range(len(examples())))
 def test_the_pages_examples_run_as_they_stand(project, number):
   code = examples()[number]

@@ -124,6 +124,7 @@ def listen(tmp_path):
   return listen
 
 
+@pytest.mark.long
 def test_tag_prints_a_line_a_patch(listen):
   done = listen('--microphone_seconds=2', '--top=2')
   assert done.returncode == 0, done.stderr
@@ -134,12 +135,14 @@ def test_tag_prints_a_line_a_patch(listen):
   assert 'tone' in first
 
 
+@pytest.mark.long
 def test_lost_sound_is_told(listen):
   done = listen('--microphone_seconds=1', loses=True)
   assert done.returncode == 1
   assert 'sound was lost 1 time (input overflow)' in done.stderr
 
 
+@pytest.mark.long
 def test_no_microphone_is_one_error(listen):
   done = listen(broken=True)
   assert done.returncode == 1

@@ -115,6 +115,7 @@ def mel_triangles():
   return weights  # [257, 64]
 
 
+@pytest.mark.long
 def test_close_to_librosa():
   librosa = pytest.importorskip('librosa')
   # librosa centres the window in the FFT frame, so its frames start 56 samples early;

@@ -128,6 +128,7 @@ if __name__ == '__main__':
 """
 
 
+@pytest.mark.long
 @needs_tensorflow_io
 def test_the_decoder_ends_with_its_program_however_that_ends(tmp_path):
   (tmp_path / 'script.py').write_text(SCRIPT)

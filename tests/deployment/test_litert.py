@@ -113,6 +113,7 @@ def test_a_program_without_this_package_calls_it_by_name(exported):
   assert outputs['log_mel'].shape == (288, 64)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('takes', ['waveform', 'waveform_one_patch', 'patches_float32'])
 @pytest.mark.parametrize('hop_frames', [48, 20])
 def test_at_any_hop_it_is_the_keras_model(takes, hop_frames, exported, model):
@@ -128,6 +129,7 @@ def test_at_any_hop_it_is_the_keras_model(takes, hop_frames, exported, model):
     np.testing.assert_allclose(got, np.asarray(want)[: len(got)], rtol=0, atol=2e-3)
 
 
+@pytest.mark.long
 def test_scores_of_records_are_the_keras_models(
   exported, model, small_records, tmp_path
 ):
@@ -155,6 +157,7 @@ def test_scores_of_sounds(exported, small_data, small_records, tmp_path):
   np.testing.assert_allclose(found[2], found[0], rtol=0, atol=1e-2)  # float16 records
 
 
+@pytest.mark.long
 def test_evaluate_and_tag_take_it(exported, small_data, small_records, tmp_path):
   path = exported[0] / 'litert/patches_float16.tflite'
   flags = (f'--records={small_records}', f'--output_dir={tmp_path / "evaluation"}')

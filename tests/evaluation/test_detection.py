@@ -83,6 +83,7 @@ def drawn(data, weights):
   )
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(
   seed=st.integers(0, 10_000),

@@ -201,6 +201,7 @@ def test_a_missing_file_is_told_of(written, name):
     files.load_evaluation(written)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('name', ['replicates.npz', 'metrics.json'])
 def test_other_damage_is_told_of_too(written, name):
   path = written / name

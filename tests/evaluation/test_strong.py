@@ -267,6 +267,7 @@ def test_smearing_frames_is_framing_smeared_events(data):
   assert listed(after) == listed(frame_labels(before, clip_ids, frames))
 
 
+@pytest.mark.long
 @given(framed_clips(), st.data())
 def test_unmarked_classes_are_negatives_of_all_frames(data, more):
   """As if they stood in the table; also when their kinds are smeared."""

@@ -123,6 +123,7 @@ def test_mutated_folders(root):
   fuzz(root, _LIGHT, 6000, 1000)
 
 
+@pytest.mark.long
 def test_a_few_mutated_models_and_shards(models):
   fuzz(models, _HEAVY, 60)
 

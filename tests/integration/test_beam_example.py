@@ -71,6 +71,7 @@ def test_what_cannot_be_used_is_listed(job):
   assert 'text.wav' in why
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [

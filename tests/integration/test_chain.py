@@ -93,6 +93,7 @@ def test_a_label_set_ignores_only_what_nobody_was_asked(chain, small_records):
   assert [int(row['implicit']) for row in rows] == implicit.tolist()
 
 
+@pytest.mark.long
 def test_evaluating_a_model_and_its_scores_is_the_same(chain, small_records):
   flags = [f'--records={small_records}', '--nofigures', '--bootstrap=100']
   run_stage_ok(
@@ -255,6 +256,7 @@ def test_events_are_strong_labels_for_the_other_stages(chain, tagged):
   assert thresholds['mid'].tolist() == list(CLASS_MAP.mids)
 
 
+@pytest.mark.long
 def test_detection_takes_records_of_events(chain, tagged):
   flags = [f'--records={tagged}/records', f'--model={chain}/student', '--detection']
   flags += ['--nofigures', '--bootstrap=50']
@@ -291,6 +293,7 @@ def test_detection_takes_records_of_events(chain, tagged):
   assert 'scores of a patch every 0.24 s, but one every 0.48 s' in wrong.stderr
 
 
+@pytest.mark.long
 def test_every_form_of_a_model_gives_the_same_scores(chain, small_data, tmp_path):
   file = min((small_data / 'audio').iterdir())
   found = []
@@ -305,6 +308,7 @@ def test_every_form_of_a_model_gives_the_same_scores(chain, small_data, tmp_path
   assert np.array_equal(found[2], found[3])
 
 
+@pytest.mark.long
 def test_a_trained_model_opens_in_plain_keras(chain):
   """In a process that does not know this package, and gives the same."""
   script = (

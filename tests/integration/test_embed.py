@@ -92,6 +92,7 @@ def test_only_what_is_missing_is_embedded_again(network, small_records, tmp_path
     assert (out / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.long
 def test_killed_it_goes_on_to_the_same_bytes(
   network, embedded, small_records, tmp_path
 ):
@@ -134,6 +135,7 @@ def test_embeddings_that_float16_cannot_hold(network, small_records, tmp_path):
   assert f'broken.keras: its embeddings of {clip_id} are not all finite' in done.stderr
 
 
+@pytest.mark.long
 def test_a_head_trains_on_them_and_frames_are_evaluated(embedded, tmp_path):
   model, out = tmp_path / 'head', tmp_path / 'evaluation'
   flags = ['--architecture=linear', '--learning_rate=1e-2', '--batch_size=8']

@@ -70,6 +70,7 @@ def test_scores_are_those_of_the_head_on_the_embeddings(
     np.testing.assert_allclose(scores, tf.sigmoid(above(frames)), atol=5e-3)
 
 
+@pytest.mark.long
 def test_its_provenance_names_the_network_and_a_changed_one_is_told(
   exported, head, network, tmp_path
 ):

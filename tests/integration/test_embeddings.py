@@ -65,6 +65,7 @@ def model(records, tmp_path_factory):
   return out
 
 
+@pytest.mark.long
 def test_workers_write_the_same_bytes(data, records, tmp_path):
   out = tmp_path / 'two'
   flags = [*prepare_flags(data), f'--strong_tsv={data / "strong.tsv"}', '--workers=2']
@@ -75,6 +76,7 @@ def test_workers_write_the_same_bytes(data, records, tmp_path):
     assert (out / name).read_bytes() == (records / name).read_bytes()
 
 
+@pytest.mark.long
 def test_a_killed_preparation_goes_on_to_the_same_bytes(tmp_path):
   data = write_small_embeddings(tmp_path / 'data', clips=180)
   flags = [*prepare_flags(data), '--clips_per_shard=1']  # a shard a file: sixty
@@ -124,6 +126,7 @@ def test_a_killed_training_with_dropout_ends_with_the_same_weights(records, tmp_
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.long
 def test_clips_and_frames_are_evaluated(records, model, tmp_path):
   out = tmp_path / 'evaluation'
   flags = [f'--model={model}', f'--records={records}', f'--output_dir={out}']

@@ -131,6 +131,7 @@ def test_training_tells_a_label_set_of_other_negatives(
     assert words in note
 
 
+@pytest.mark.long
 def test_a_run_that_flags_labels_itself_passes_over_implied_positives(
   folder, small_records, tmp_path
 ):

@@ -64,6 +64,7 @@ def scores_of(exported: pathlib.Path, sound: pathlib.Path) -> np.ndarray:
   return model(load_audio(sound))[0].numpy().mean(axis=0)
 
 
+@pytest.mark.long
 def test_a_folder_becomes_a_model_and_what_is_added_to_it_is_noticed(
   tones, network, tmp_path
 ):
@@ -264,6 +265,7 @@ def test_a_killed_run_goes_on_to_the_same_model(tones, network, tmp_path):
   assert len(rows_of(killed / 'predictions.csv')) == 20
 
 
+@pytest.mark.long
 def test_a_table_of_several_labels_is_measured_by_map(tones, network, tmp_path):
   rows = []
   for number in range(10):

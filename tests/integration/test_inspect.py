@@ -35,6 +35,7 @@ def test_records_are_summed_up(small_records):
   assert all(words[1:] == ['2', 'labels', 'of', '2', 'classes'] for words in named)
 
 
+@pytest.mark.long
 def test_a_clip_is_described_and_drawn(small_records, tmp_path):
   printed = run_stage_ok('inspect', small_records, f'--clip_id={CLIP}', folder=tmp_path)
   assert printed.splitlines() == [

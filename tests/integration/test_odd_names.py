@@ -32,6 +32,7 @@ def test_what_is_no_text_is_escaped(tmp_path):
   assert 'Stra\\xdfe' in (tmp_path / 'names.csv').read_text(encoding='utf-8')
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('encoding', ['utf-8', 'ascii'])
 def test_prepare_tells_of_odd_names(tmp_path, encoding, monkeypatch):
   monkeypatch.setenv('PYTHONIOENCODING', encoding)

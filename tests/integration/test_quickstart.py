@@ -27,6 +27,7 @@ FLAGS = (
 )
 
 
+@pytest.mark.long
 def test_quickstart_is_resumed_and_prints_its_table(tmp_path):
   out = tmp_path / 'quickstart'
   flags = [*FLAGS, f'--output_dir={out}']

@@ -136,6 +136,7 @@ def test_the_files_of_scores_are_held_against_their_digests(by_one, tmp_path):
     score_files.read_patch_scores(score_files.read_scores(tmp_path / 'copy'))
 
 
+@pytest.mark.long
 def test_killed_and_started_again_gives_the_same_bytes(
   by_one, models, small_records, tmp_path
 ):
@@ -161,6 +162,7 @@ def test_a_finished_shard_is_not_scored_again(models, small_records, tmp_path):
   assert not (values[len(planted) :] == 0.125).all(axis=1).any()
 
 
+@pytest.mark.long
 def test_the_highest_classes_alone_are_those_of_all_scores(
   by_one, models, small_records, tmp_path
 ):
@@ -200,6 +202,7 @@ def test_the_highest_classes_alone_are_those_of_all_scores(
   assert 'its 2 highest classes alone; score with a higher --top_classes' in done.stderr
 
 
+@pytest.mark.long
 def test_of_the_highest_classes_a_finished_shard_is_not_scored_again(
   models, small_records, tmp_path, monkeypatch
 ):
@@ -243,6 +246,7 @@ def test_beam_writes_the_same_bytes(by_one, models, small_records, tmp_path, wor
   assert written(out) == written(by_one)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('workers', [1, 2])
 def test_a_light_install_writes_the_same_bytes(
   by_one, models, small_records, light_install, tmp_path, workers
@@ -274,6 +278,7 @@ def test_a_runner_that_is_not_installed_is_told_of_at_once(
   assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.long
 def test_several_models_give_their_mean(models, small_records, tmp_path):
   each = [
     score(tmp_path / str(i), small_records, [path])[0] for i, path in enumerate(models)
@@ -301,6 +306,7 @@ def test_a_class_mapping_takes_the_highest(models, by_one, small_records, tmp_pa
     assert found == pytest.approx(expected, abs=5e-4)
 
 
+@pytest.mark.long
 def test_a_saved_model_scores_sound_files_alike(
   models, by_one, small_records, small_data, tmp_path
 ):
@@ -335,6 +341,7 @@ def fold_models(small_records, tmp_path_factory):
   return [str(folder / str(fold)) for fold in range(2)]
 
 
+@pytest.mark.long
 def test_each_clip_is_scored_by_the_model_that_has_not_seen_it(
   fold_models, small_records, tmp_path
 ):
@@ -505,6 +512,7 @@ def test_precisions_give_nearly_the_same(
   assert run_json['precision'] == run_json['teachers'][0]['precision'] == 'float32'
 
 
+@pytest.mark.long
 def test_what_is_fastest_stays_so_where_a_run_goes_on(
   models, small_records, tmp_path, monkeypatch
 ):

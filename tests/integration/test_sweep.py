@@ -104,6 +104,7 @@ def test_what_made_the_results_is_told(trained):
   assert made_by['tensorflow'].startswith('2.')
 
 
+@pytest.mark.long
 def test_finished_trials_are_not_repeated_and_failed_ones_are(trained):
   folder, arguments, _ = trained
   before = {path: path.stat().st_mtime_ns for path in folder.glob('*/trial.json')}
@@ -124,6 +125,7 @@ def test_new_values_extend_a_sweep(tmp_path):
   assert (out / 'seed_1/soundscapes/run.json').stat().st_mtime_ns == first
 
 
+@pytest.mark.long
 def test_a_changed_input_is_told_of_and_overwrite_makes_the_trial_anew(tmp_path):
   out, source = tmp_path / 'out', tmp_path / 'clips'
   run_stage_ok('soundscapes', *CLIPS.split(), f'--output_dir={source}')
@@ -172,6 +174,7 @@ def test_flags_that_are_no_text_are_told(tmp_path):
   assert done.stderr.startswith(f'error: {tmp_path}/flags.txt: cannot be read')
 
 
+@pytest.mark.long
 def test_a_sweep_that_was_killed_goes_on(tmp_path):
   out = tmp_path / 'out'
   arguments = flags(out, seeds='1,2,3')
@@ -183,6 +186,7 @@ def test_a_sweep_that_was_killed_goes_on(tmp_path):
   assert (out / 'seed_1/trial.json').stat().st_mtime_ns == first
 
 
+@pytest.mark.long
 def test_the_stages_end_with_a_sweep_that_is_killed(tmp_path):
   out = tmp_path / 'out'
   stage = '--stage=soundscapes --train_clips=20000 --eval_clips=1 --num_workers=1'
@@ -199,6 +203,7 @@ def test_the_stages_end_with_a_sweep_that_is_killed(tmp_path):
     time.sleep(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('of_stage', [False, True])
 def test_a_killed_process_is_told_with_what_its_signal_means(tmp_path, of_stage):
   out = tmp_path / 'out'
@@ -255,6 +260,7 @@ def test_the_commands_are_printed_instead(tmp_path):
   assert not (tmp_path / 'out').exists()
 
 
+@pytest.mark.long
 def test_a_dry_run_finds_what_would_fail(tmp_path, small_records):
   out = tmp_path / 'out'
   good = run_stage_ok('sweep', *flags(out), '--dry_run')

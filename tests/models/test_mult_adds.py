@@ -66,6 +66,7 @@ def test_agrees_with_the_paper(architecture, num_classes, parameters, mult_adds)
   assert count_mult_adds(model) == pytest.approx(mult_adds, rel=0.003)
 
 
+@pytest.mark.long
 def test_command_prints_counts_beside_the_papers():
   result = run_command('--architecture=mobilenet_v1', '--num_classes=527')
   assert result.returncode == 0, result.stderr

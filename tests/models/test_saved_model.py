@@ -145,6 +145,7 @@ def test_export_leaves_nothing_else(exported):
   assert [path.name for path in exported.parent.iterdir()] == [exported.name]
 
 
+@pytest.mark.long
 def test_export_replaces_a_saved_model_only(model, class_map_path, tmp_path):
   folder = tmp_path / 'saved_model'
   folder.mkdir()
@@ -183,6 +184,7 @@ def test_front_end_of_another_model(class_map_path, tmp_path):
     export_saved_model(model, FrontEnd(), class_map_path, tmp_path / 'saved_model')
 
 
+@pytest.mark.long
 def test_another_front_end_is_exported_with_its_model(class_map_path, tmp_path):
   front_end = FrontEnd(mel_bands=32, patch_window_seconds=0.48)
   model = build(patch_frames=48, frame_values=32)
@@ -192,6 +194,7 @@ def test_another_front_end_is_exported_with_its_model(class_map_path, tmp_path):
   assert scores.shape == (4, 3)  # 7,920 samples, then 3 hops of 7,680
 
 
+@pytest.mark.long
 def test_keras_file_with_the_class_map_beside_it(model, class_map_path, tmp_path):
   model.save(tmp_path / 'model.keras')
   with pytest.raises(ModelError, match=r'model\.keras.*class'):
@@ -222,6 +225,7 @@ def test_yamnet_weights_with_the_class_map_beside_them(shared_data):
   assert 'Dog' in {loaded.class_names[index] for index in best}
 
 
+@pytest.mark.long
 def test_export_of_a_model_file(model, tmp_path):
   model.save(tmp_path / 'model.keras')
   CLASSES.write(tmp_path / 'class_map.csv')
@@ -268,6 +272,7 @@ def test_floats_are_taken_as_they_are(loaded, samples):
   assert loaded(np.array(samples, np.float32))[0].shape == (1, 3)
 
 
+@pytest.mark.long
 def test_a_saved_model_says_its_front_end(class_map_path, tmp_path):
   front_end = FrontEnd(sample_rate=8000, mel_max_hz=3500.0, mel_bands=32)
   model = build(frame_values=32)

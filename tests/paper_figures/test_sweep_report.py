@@ -111,6 +111,7 @@ def test_several_evaluations_have_panels_each(twice_evaluated):
   assert rows.loc['d′ (hard)', 'best_percent'] == '20'
 
 
+@pytest.mark.long
 def test_a_line_may_lack_a_metric_that_others_have(tmp_path):
   def values_of(point):
     height = {'evaluate/weak/lwlrap': 0.5 + CURVE[point['percent']]}
@@ -369,6 +370,7 @@ def test_without_explicit_negatives_another_d_prime_is_shown_and_named(students)
   assert figure.axes[0].get_ylabel() == 'd′ (implicit negatives)'
 
 
+@pytest.mark.long
 def test_everything_is_written_in_three_formats_and_the_same_twice(students, tmp_path):
   written = write_sweep_report([students], tmp_path / 'first')
   names = {path.name for path in written}
@@ -381,6 +383,7 @@ def test_everything_is_written_in_three_formats_and_the_same_twice(students, tmp
   assert '| large | d′ | 1.200 ± 0.100 |' in text
 
 
+@pytest.mark.long
 def test_failed_trials_are_told_of(students, tmp_path):
   path = students / 'results.csv'
   table = pd.read_csv(path, dtype=str)
@@ -545,6 +548,7 @@ def test_damaged_tables_of_trials_are_told(audited, tmp_path, name, text, messag
     write_sweep_report([audited], tmp_path / 'out')
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
   ('name', 'text', 'message'),
   [

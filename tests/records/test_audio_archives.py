@@ -120,6 +120,7 @@ def test_records_of_archives_are_those_of_files(
       assert path.read_bytes() == (small_records / path.name).read_bytes()
 
 
+@pytest.mark.long
 def test_an_archive_is_an_audio_dir_for_several_workers(small_data, tmp_path):
   write_parquet(tmp_path / 'audio', small_data)
   (tmp_path / 'out').mkdir()

@@ -35,6 +35,7 @@ from tests.stages import (
 )
 
 
+@pytest.mark.long
 def test_a_light_install_writes_the_same_bytes(
   small_data, small_records, light_install, tmp_path
 ):
@@ -44,6 +45,7 @@ def test_a_light_install_writes_the_same_bytes(
   assert contents(out) == contents(small_records)
 
 
+@pytest.mark.long
 def test_several_processes_write_the_same_bytes_and_do_not_listen_to_the_network(
   small_data, small_records, light_install, tmp_path
 ):
@@ -109,6 +111,7 @@ def one_clip_shards(small_data, tmp_path_factory):
   return out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('workers', [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_killed_run_goes_on_and_writes_the_same_bytes(
   small_data, one_clip_shards, tmp_path, workers
@@ -140,6 +143,7 @@ def test_a_killed_run_goes_on_and_writes_the_same_bytes(
   assert contents(out) == contents(one_clip_shards)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
   'overwrite', [False, pytest.param(True, marks=pytest.mark.slow)]
 )
@@ -174,6 +178,7 @@ def test_a_worker_that_dies_is_told_of_and_the_same_command_goes_on(
   assert contents(out) == contents(one_clip_shards)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('workers', [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_disk_that_is_full_is_one_clear_line(small_data, tmp_path, workers):
   """As a file that may not become larger."""
@@ -191,6 +196,7 @@ def test_a_disk_that_is_full_is_one_clear_line(small_data, tmp_path, workers):
   assert 'File too large' in said.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_a_finished_shard_that_is_lost_or_cut_is_written_again(
   small_data, one_clip_shards, tmp_path
 ):
@@ -242,6 +248,7 @@ def test_two_attempts_at_a_shard_do_not_meet(small_data, small_records, tmp_path
   assert whole.write(tasks[0]) == {}  # it is finished
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('runs', [RunConfig(), RunConfig(2), 'DirectRunner'])
 def test_what_became_of_the_clips_is_counted(small_data, tmp_path, monkeypatch, runs):
   if runs == 'DirectRunner':
@@ -299,6 +306,7 @@ def test_a_wrong_option_of_beam_is_one_clear_line(small_data, tmp_path, flag, me
   assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('workers', [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_an_interrupted_run_says_that_it_goes_on(small_data, tmp_path, workers):
   out = tmp_path / 'records'
@@ -358,6 +366,7 @@ for name in tf.io.gfile.listdir('ram://records/small'):
 """
 
 
+@pytest.mark.long
 def test_paths_may_be_on_other_file_systems(small_data, small_records, tmp_path):
   flags = [
     flag.replace(str(small_data), 'ram://data') for flag in prepare_flags(small_data)

@@ -78,6 +78,7 @@ def batches(source, mix=None, tells_explicit=False, **augment):
   return list(data.take(4).as_numpy_iterator())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
   ('label_mode', 'on'),
   [  # label sets are of weak labels

@@ -167,6 +167,7 @@ def test_exactly_half_of_a_patch_or_of_an_event_is_enough(start, end, frame, exp
   assert has_event(start, end, frame) == expected
 
 
+@pytest.mark.long
 @settings(max_examples=200, deadline=None)
 @given(
   frame=st.integers(0, 912),
@@ -269,6 +270,7 @@ def plain_explicit(labels, unmarked, label_mode, start, smear):
   return said
 
 
+@pytest.mark.long
 @settings(max_examples=120, deadline=None)
 @given(
   weak=_WEAK,

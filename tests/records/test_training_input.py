@@ -75,6 +75,7 @@ def test_two_sources_are_mixed_in_their_shares(records, fraction):
     assert share == pytest.approx(fraction, abs=0.04)  # 2,000 draws: three sigma
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('patches_per_clip', [1, 3])
 def test_a_mixture_goes_on_from_a_checkpoint(records, tmp_path, patches_per_clip):
   config = InputConfig(
@@ -109,6 +110,7 @@ def test_each_clip_gives_several_patches_an_epoch(records):
   np.testing.assert_array_equal(targets[:, 1] == 1, rare)
 
 
+@pytest.mark.long
 def test_fractions_of_clips_are_nested_and_about_as_large(records):
   chosen = {}
   for fraction in (0.1, 0.2, 0.5, 0.9):
@@ -153,6 +155,7 @@ def test_a_fold_is_left_out(records):
   assert 0.6 * CLIPS < len(expected) < 0.9 * CLIPS
 
 
+@pytest.mark.long
 def test_balancing_reads_classes_equally_often(records):
   _, targets = read(200, Source(records), balance_power=0.0)
   assert (targets[:, 1] == 1).mean() == pytest.approx(0.05, abs=0.02)
@@ -178,6 +181,7 @@ def test_sources_must_fit_each_other(records):
     read(1, Source(records), Source(other), 0.5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
   'options',
   [

@@ -245,6 +245,7 @@ def plain_scores(model, records):
   return np.array(found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
   'mixup_alpha', [pytest.param(0.0, marks=pytest.mark.slow), 0.4]
 )
@@ -398,6 +399,7 @@ def test_a_killed_run_goes_on_with_the_labels_that_it_had_flagged(
   assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.long
 def test_a_run_interrupted_while_it_flags_goes_on_exactly(
   small_records, tmp_path, monkeypatch
 ):
@@ -436,6 +438,7 @@ def test_a_run_interrupted_while_it_flags_goes_on_exactly(
   assert np.array_equal(ours.packed, theirs.packed)
 
 
+@pytest.mark.long
 def test_what_was_corrected_for_good_is_written_as_a_label_set(small_records, tmp_path):
   flags = ('--negative_loss=ll_cp', '--loss_options=delta=20', '--steps=10')
   printed = run_stage_ok('train', *train_flags(small_records, tmp_path / 'run', *flags))

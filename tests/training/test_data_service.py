@@ -76,6 +76,7 @@ def examples(source, batches, mix=None, **options):
   return found
 
 
+@pytest.mark.long
 def test_two_workers_make_the_same_examples_and_none_twice(records, service):
   flagged = np.zeros((CLIPS, 3), bool)
   flagged[:, 2] = True
@@ -110,6 +111,7 @@ def test_a_mixture_can_be_served(records, service):
   assert share == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.long
 def test_processes_of_one_job_get_different_examples(records, service):
   config = InputConfig(
     batch_size=6, shuffle_buffer=20, service=f'grpc://{service}', service_job='job'

@@ -47,6 +47,7 @@ def test_tensorflows_servers_are_found():
   socket.create_connection(('127.0.0.1', port)).close()
 
 
+@pytest.mark.long
 def test_the_stage_hears_this_machine_alone_by_default():
   try:
     subprocess.run(['ss', '-V'], capture_output=True, check=True)

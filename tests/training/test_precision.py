@@ -79,6 +79,7 @@ def test_a_run_that_goes_on_keeps_its_precision(tmp_path, monkeypatch):
   assert precision.settled(head, tmp_path / 'new').optimizer.precision == 'float32'
 
 
+@pytest.mark.long
 def test_what_was_chosen_is_in_run_json(small_records, tmp_path):
   out = tmp_path / 'run'
   flags = train_flags(small_records, out, '--steps=3', '--precision=auto')

@@ -45,6 +45,7 @@ def trained(config, patch, calls):
   return [np.array(variable) for variable in variables], losses
 
 
+@pytest.mark.long
 @pytest.mark.few
 @pytest.mark.parametrize('architecture', ['mlp', 'mobilenet_v1_tiny'])
 def test_weights_optimiser_dropout_and_losses_are_the_same(architecture):
@@ -143,6 +144,7 @@ def test_a_killed_run_that_goes_on_with_other_calls_is_the_same_run(
   assert 'finished already' in run_stage_ok('train', *flags)
 
 
+@pytest.mark.long
 def test_a_loss_that_is_no_number_is_named_with_its_step(small_records, tmp_path):
   said = []
   for number in (1, 16):

@@ -77,6 +77,7 @@ def test_training_learns_and_writes_what_it_should(teacher, small_records):
   assert run_json['front_end'] == records.frames.front_end.to_dict()
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_weights(
   teacher, small_records, tmp_path
 ):
@@ -99,6 +100,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_weights(
     assert np.array_equal(one, other)
 
 
+@pytest.mark.long
 def test_a_run_killed_before_its_end_is_validated_all_the_same(
   teacher, small_records, tmp_path
 ):
@@ -112,6 +114,7 @@ def test_a_run_killed_before_its_end_is_validated_all_the_same(
   assert after['counts']['validation'] == before['counts']['validation']
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('their_list', [None, b'model_checkpoint_path: \xff{'])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
   teacher, tmp_path, their_list
@@ -162,6 +165,7 @@ def test_a_run_that_diverged_keeps_its_checkpoints_when_it_replaced_another(
   assert (tmp_path / f'{latest}.index').exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('steps_per_call', [pytest.param(1, marks=pytest.mark.slow), 8])
 def test_an_interrupted_run_writes_a_checkpoint_and_leaves(
   small_records, tmp_path, steps_per_call
@@ -180,6 +184,7 @@ def test_an_interrupted_run_writes_a_checkpoint_and_leaves(
   assert not (out / 'run.json').exists()
 
 
+@pytest.mark.long
 def test_a_student_starts_from_its_teacher(teacher, small_records, tmp_path):
   out = tmp_path / 'student'
   flags = train_flags(small_records, out, '--steps=1', f'--init_from={teacher}')
@@ -191,6 +196,7 @@ def test_a_student_starts_from_its_teacher(teacher, small_records, tmp_path):
     assert np.abs(one.numpy() - other.numpy()).max() < 0.0101
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
   ('change', 'message'),
   [
@@ -210,6 +216,7 @@ def test_wrong_input_is_one_clear_line(small_records, tmp_path, change, message)
   assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.long
 def test_a_model_of_another_width_cannot_be_started_from(
   teacher, small_records, tmp_path
 ):

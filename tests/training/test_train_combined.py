@@ -22,6 +22,7 @@ RUNS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('name', RUNS)
 def test_a_killed_run_ends_with_the_same_weights_and_flags(
   name, small_records, tmp_path
@@ -53,6 +54,7 @@ def test_a_killed_run_ends_with_the_same_weights_and_flags(
   assert ours.description['step'] == {'ll_cp': 12, 'own': 10}[name]
 
 
+@pytest.mark.long
 def test_what_yamnets_recipe_adds_changes_the_training(small_records, tmp_path):
   """Silence does; balancing does nothing to classes of as many clips each."""
   counts = RecordsFolder.open(small_records).class_counts('explicit_positives')

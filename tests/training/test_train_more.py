@@ -25,6 +25,7 @@ def run(small_records, tmp_path):
   return train
 
 
+@pytest.mark.long
 def test_everything_at_once_trains(run, small_records):
   """A mixture of weak and strong labels with all that `train` can do."""
   out, printed = run(
@@ -95,6 +96,7 @@ def first(small_records, tmp_path_factory):
   return out
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
   ('flag', 'same'),
   [('--seed=0', True), ('--label_mode=strong', False)],
@@ -105,6 +107,7 @@ def test_the_same_flags_give_the_same_weights_and_others_do_not(run, first, flag
   assert all(np.array_equal(a, b) for a, b in pairs) == same
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('steps_per_call', [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_training_stops_when_nothing_gets_better(run, small_records, steps_per_call):
   out, printed = run(
@@ -150,6 +153,7 @@ def test_an_optimiser_taken_over_twice_begins_its_schedule_anew(run, first):
   assert rates[0][0] > 2 * rates[0][-1] > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('part', ['body', 'batch_norm'])
 def test_what_is_frozen_stays(run, first, part):
   frozen, _ = run('frozen', f'--init_from={first}', f'--freeze_{part}', steps=2)

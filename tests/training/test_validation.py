@@ -71,6 +71,7 @@ def write_list(path, clips):
   return str(path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('listed', [False, True])
 @pytest.mark.parametrize('strong', [False, True])
 def test_values_are_those_of_evaluate(records, model, tmp_path, listed, strong):
@@ -93,6 +94,7 @@ def test_values_are_those_of_evaluate(records, model, tmp_path, listed, strong):
   assert {name: logged[name] for name in found} == pytest.approx(found, abs=1e-6)
 
 
+@pytest.mark.long
 def test_the_best_on_frames_is_kept(records, tmp_path):
   clips = RecordsFolder.open(records).clip_ids
   held_out = write_list(tmp_path / 'held_out.txt', [*clips[:6], 'gone_0'])

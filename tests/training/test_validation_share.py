@@ -94,6 +94,7 @@ def test_what_a_validation_costs_is_told_where_it_is_much():
   assert cost_remark(10_000, 400) == ''
 
 
+@pytest.mark.long
 def test_all_clips_are_evaluated_at_the_end(small_records, tmp_path):
   records = RecordsFolder.open(small_records)
   out = tmp_path / 'run'
