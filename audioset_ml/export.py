@@ -109,7 +109,7 @@ def main(_) -> None:
     other_inputs={'class_map': FLAGS.class_map, 'page_runtime': FLAGS.page_runtime},
   ) as folder:
     from audioset_ml.models.embedder import find_embedder
-    from audioset_ml.models.model_files import require_classes
+    from audioset_ml.models.model_checks import require_classes
 
     forms.require_packages(FLAGS.formats)
     require_classes(FLAGS.model, FLAGS.class_map)

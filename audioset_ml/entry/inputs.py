@@ -109,7 +109,7 @@ def _require_label_sets(path: str, name: str) -> None:
 
 
 def _require_model(path: str, name: str) -> None:
-  from audioset_ml.models.model_files import require_model
+  from audioset_ml.models.model_checks import require_model
 
   require_model(path)
 
