@@ -10,7 +10,8 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.model_cards import markdown
 from audioset_ml.model_cards.lineage import FinishedRun, RunInput, path_shown
 from audioset_ml.model_cards.training import require_counts
-from audioset_ml.records.folder import WRITTEN_BY, RecordsFolder
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder_files import WRITTEN_BY
 
 # Which flags of `train` name records, and what their flags of labels and clips are.
 _SOURCES = {

@@ -33,7 +33,7 @@ from audioset_ml.labels.yamnet_classes import (
   yamnet_class_map,
 )
 from audioset_ml.models.exported_file import is_exported_file
-from audioset_ml.records.folder import CLASS_MAP_FILE, frames_of
+from audioset_ml.records.folder_files import CLASS_MAP_FILE, frames_of
 from audioset_ml.records.frames import FrameFormat
 
 # Of the README of tensorflow/models/research/audioset/yamnet.

@@ -19,7 +19,8 @@ from audioset_ml.models.model_checks import require_fits
 from audioset_ml.models.pooling import pool
 from audioset_ml.models.train_folder import left_out_fold, left_out_folds, step_of
 from audioset_ml.records import scores, shard_runs
-from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder_files import CLASS_MAP_FILE
 from audioset_ml.records.top_scores import (
   TOP_CLIP_FILES,
   TOP_PATCH_FILES,
