@@ -18,10 +18,10 @@ from typing import Any
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import stage
+from audioset_ml.entry import stage, stage_folder
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags()
+stage_folder.define_folder_flags()
 flags.DEFINE_list(
   'label_sets', None, 'Folders of label sets, or folders that hold several.'
 )
@@ -64,7 +64,7 @@ def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in ('label_sets', 'records')}
   sources = ('truth_csv', 'truth_tsv', 'truth_records', 'smear_ontology')
   known = {name: FLAGS[name].value for name in sources}
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     {**inputs, **known},
     check=lambda: _count(*inputs.values(), *known.values()),

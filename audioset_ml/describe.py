@@ -13,10 +13,10 @@ Example:
 
 from absl import flags
 
-from audioset_ml.entry import label_flags, stage
+from audioset_ml.entry import label_flags, stage, stage_folder
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags()
+stage_folder.define_folder_flags()
 label_flags.define_label_flags()
 flags.DEFINE_string('qa_csv', '', "AudioSet's qa_true_counts.csv: label quality.")
 flags.DEFINE_multi_string(
@@ -46,7 +46,7 @@ flags.DEFINE_list('formats', ['png', 'pdf'], 'Formats of the figures: png, pdf, 
 
 def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in (*label_flags.PATHS, 'qa_csv')}
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     inputs,
     check=_count,

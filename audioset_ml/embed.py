@@ -16,10 +16,10 @@ from typing import Any
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import runner_flags, stage
+from audioset_ml.entry import runner_flags, stage, stage_folder
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags(*runner_flags.NAMES)
+stage_folder.define_folder_flags(*runner_flags.NAMES)
 flags.DEFINE_string(
   'model', None, 'Train folder, a checkpoint in one, .keras file or yamnet.h5.'
 )
@@ -29,7 +29,7 @@ flags.mark_flags_as_required(['model', 'records'])
 
 
 def main(_) -> None:
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     {'model': FLAGS.model, 'records': FLAGS.records},
     check=_count,

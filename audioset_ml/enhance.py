@@ -34,11 +34,11 @@ from typing import Any
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import enhance_flags, runner_flags, stage
+from audioset_ml.entry import enhance_flags, runner_flags, stage, stage_folder
 from audioset_ml.missing_labels.enhance_config import EnhanceConfig
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags('runner', 'beam_args', *enhance_flags.PASSING)
+stage_folder.define_folder_flags('runner', 'beam_args', *enhance_flags.PASSING)
 enhance_flags.define()
 
 
@@ -51,7 +51,7 @@ def _count(config: EnhanceConfig) -> dict[str, Any]:
 
 def main(_) -> None:
   config = enhance_flags.enhance_config()
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     enhance_flags.inputs(),
     FLAGS.seed,

@@ -24,10 +24,10 @@ from typing import Any
 
 from absl import flags
 
-from audioset_ml.entry import evaluate_flags, stage
+from audioset_ml.entry import evaluate_flags, stage, stage_folder
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags()
+stage_folder.define_folder_flags()
 evaluate_flags.define()
 
 
@@ -39,7 +39,7 @@ def _count() -> dict[str, Any]:
 
 
 def main(_) -> None:
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     evaluate_flags.inputs(),
     check=_count,

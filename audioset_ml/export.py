@@ -42,10 +42,10 @@ from typing import Any
 from absl import app, flags
 
 from audioset_ml.deployment import forms, web_runtime
-from audioset_ml.entry import stage
+from audioset_ml.entry import stage, stage_folder
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags('page_runtime')
+stage_folder.define_folder_flags('page_runtime')
 flags.DEFINE_string('model', None, 'Train folder, .keras file or yamnet.h5.')
 flags.DEFINE_string('class_map', None, "The model's class map, if none lies beside it.")
 flags.DEFINE_string(
@@ -102,14 +102,14 @@ def main(_) -> None:
     inputs['calibration_records'] = FLAGS.calibration_records
   if FLAGS.evaluation:
     inputs['evaluation'] = FLAGS.evaluation
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     inputs,
     check=_check,
     other_inputs={'class_map': FLAGS.class_map, 'page_runtime': FLAGS.page_runtime},
   ) as folder:
     from audioset_ml.models.embedder import find_embedder
-    from audioset_ml.models.model_files import require_classes
+    from audioset_ml.models.model_checks import require_classes
 
     forms.require_packages(FLAGS.formats)
     require_classes(FLAGS.model, FLAGS.class_map)
@@ -162,7 +162,7 @@ def _require_page() -> None:
   hearing_page.require(FLAGS.model, FLAGS.embedder)
 
 
-def _write_saved_model(folder: stage.StageFolder) -> tuple[str, str]:
+def _write_saved_model(folder: stage_folder.StageFolder) -> tuple[str, str]:
   """Writes the SavedModel; its name, and what there is to say of it."""
   # Not before: what is wrong is told without TensorFlow's start.
   from audioset_ml.models.saved_model import export_trained_model
@@ -174,7 +174,7 @@ def _write_saved_model(folder: stage.StageFolder) -> tuple[str, str]:
   return path.name, 'written, loaded again and equal to the Keras model'
 
 
-def _write_files(folder: stage.StageFolder) -> list[tuple[str, str]]:
+def _write_files(folder: stage_folder.StageFolder) -> list[tuple[str, str]]:
   """Writes files of other formats; their names, and what there is to say of them."""
   from audioset_ml.deployment import exporting
   from audioset_ml.models.trained import open_with_embedder
@@ -192,7 +192,7 @@ def _write_files(folder: stage.StageFolder) -> list[tuple[str, str]]:
 
 
 def _write_page(
-  folder: stage.StageFolder, runtime: web_runtime.WebRuntime
+  folder: stage_folder.StageFolder, runtime: web_runtime.WebRuntime
 ) -> tuple[str, str]:
   """Writes the page; its name, and what there is to say of it."""
   from audioset_ml.reporting import hearing_page

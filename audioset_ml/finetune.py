@@ -25,11 +25,11 @@ import shlex
 from absl import flags
 
 from audioset_ml.core.errors import agreeing, counted
-from audioset_ml.entry import flag_help, stage
+from audioset_ml.entry import flag_help, stage, stage_folder
 from audioset_ml.finetuning.config import METHODS
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags('workers')
+stage_folder.define_folder_flags('workers')
 flag_help.heading('What to learn from')
 flags.DEFINE_string(
   'sounds', None, 'Folder with a subfolder of recordings a class, or a CSV of them.'
@@ -117,7 +117,7 @@ def main(_) -> None:
   output_dir = pathlib.Path(FLAGS.output_dir)
   # Opened once the folder is entered, but before anything in it is changed.
   opened = functools.cache(lambda: finetune_inputs.open_inputs(config, output_dir))
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     {'model': FLAGS.model},
     FLAGS.seed,

@@ -15,10 +15,10 @@ from typing import Any
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import stage
+from audioset_ml.entry import stage, stage_folder
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags()
+stage_folder.define_folder_flags()
 flags.DEFINE_string('scores', None, 'The scores: an .npy or .npz file.')
 flags.DEFINE_string(
   'clip_ids', '', 'Text file with the id of a clip a line, as the rows are ordered.'
@@ -49,7 +49,7 @@ def main(_) -> None:
   names = ('scores', 'clip_ids', 'class_map', 'class_mapping', 'records')
   inputs = {name: FLAGS[name].value for name in names}
   more = (FLAGS.clip_ids, FLAGS.class_map, FLAGS.class_mapping, FLAGS.key)
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     inputs,
     check=lambda: _count(FLAGS.scores, FLAGS.records, *more),

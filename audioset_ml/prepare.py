@@ -36,10 +36,11 @@ from audioset_ml.entry import (
   label_flags,
   runner_flags,
   stage,
+  stage_folder,
 )
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
+stage_folder.define_folder_flags(*runner_flags.NAMES, 'max_skipped_fraction')
 flag_help.heading(
   'Labels',
   'Which clips there are, and what is known to be in them.',
@@ -167,7 +168,7 @@ def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in label_flags.PATHS}
   more = ('audio_dir', 'records', 'clip_list', 'features_dir')
   inputs |= {name: FLAGS[name].value for name in more}
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     inputs,
     check=_count,

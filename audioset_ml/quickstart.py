@@ -20,11 +20,11 @@ import time
 from absl import flags
 
 from audioset_ml.core.input_files import read_json
-from audioset_ml.entry import stage
+from audioset_ml.entry import stage, stage_folder
 from audioset_ml.sweeping.launching import Launcher
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags(output_dir='quickstart')
+stage_folder.define_folder_flags(output_dir='quickstart')
 flags.DEFINE_integer('train_clips', 3000, 'Clips to train on.', 1)
 flags.DEFINE_integer('eval_clips', 800, 'Clips to evaluate on.', 1)
 flags.DEFINE_integer(

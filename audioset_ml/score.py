@@ -21,11 +21,11 @@ from typing import Any
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import audio_flags, runner_flags, stage
+from audioset_ml.entry import audio_flags, runner_flags, stage, stage_folder
 from audioset_ml.models.config import POOLINGS, SCORE_PRECISIONS
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags(*runner_flags.NAMES)
+stage_folder.define_folder_flags(*runner_flags.NAMES)
 flags.DEFINE_list(
   'model',
   None,
@@ -87,7 +87,7 @@ flags.mark_flags_as_required(['model', 'records'])
 def main(_) -> None:
   inputs = {'model': FLAGS.model, 'records': FLAGS.records}
   inputs |= {'class_map': FLAGS.class_map, 'class_mapping': FLAGS.class_mapping}
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     inputs,
     check=_count,

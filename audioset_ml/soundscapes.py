@@ -20,10 +20,10 @@ from typing import Any
 from absl import flags
 
 from audioset_ml.core.errors import InputError, counted
-from audioset_ml.entry import stage
+from audioset_ml.entry import stage, stage_folder
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags('num_workers')
+stage_folder.define_folder_flags('num_workers')
 
 flags.DEFINE_integer('train_clips', 3000, 'Number of training clips.')
 flags.DEFINE_integer('eval_clips', 800, 'Number of evaluation clips.')
@@ -86,7 +86,7 @@ def main(argv):
     for name in ('source_dir', 'source_classes')
     if FLAGS[name].value
   }
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir, inputs, FLAGS.seed, check=lambda: _count(config)
   ) as folder:
     from audioset_ml.synthesis.writing import generate
@@ -112,7 +112,7 @@ def _value(name: str):
     raise InputError(f'--{name}={",".join(value)}: not a list of numbers') from error
 
 
-def _print_summary(folder: stage.StageFolder) -> None:
+def _print_summary(folder: stage_folder.StageFolder) -> None:
   counts = folder.counts
   for split in ('train', 'eval'):
     print(

@@ -125,7 +125,7 @@ def main(argv: Sequence[str]) -> int:
     }
   )
   from audioset_ml.models import tag_names
-  from audioset_ml.models.model_files import require_classes
+  from audioset_ml.models.model_checks import require_classes
 
   require_classes(FLAGS.model, FLAGS.class_map)
   if FLAGS.microphone:

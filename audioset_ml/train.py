@@ -19,12 +19,12 @@ from typing import Any
 from absl import flags
 
 from audioset_ml.core.errors import counted
-from audioset_ml.entry import flag_groups, run_flags, stage
+from audioset_ml.entry import flag_groups, run_flags, stage, stage_folder
 from audioset_ml.entry.train_flags import config as train_flags
 from audioset_ml.training.config import TrainConfig
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags(*flag_groups.passing(train_flags.GROUPS))
+stage_folder.define_folder_flags(*flag_groups.passing(train_flags.GROUPS))
 train_flags.define()
 
 
@@ -48,7 +48,7 @@ def _is_chief() -> bool:
 
 def main(_) -> None:
   config = train_flags.train_config()
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir,
     flag_groups.inputs(train_flags.GROUPS),
     FLAGS.seed,

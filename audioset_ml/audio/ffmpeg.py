@@ -1,39 +1,25 @@
 """Sound files to samples by FFmpeg (PyAV): what can be decoded, and what was odd.
 
-FFmpeg goes by the content, not by names, and reads what players play. It is given bytes
-and no paths, and only formats that hold sound or video: playlists, which make it open
-other files and addresses, aren't among them.
+FFmpeg reads what players play; `containers` finds what there is to be decoded.
 """
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Iterator
-from typing import BinaryIO
 
 import av
 import numpy as np
 
-from audioset_ml.audio import byte_views, claimed_sizes, libsndfile, sound_file
-from audioset_ml.audio.byte_views import View
+from audioset_ml.audio import sound_file
+from audioset_ml.audio.containers import ERRORS, find_container
 from audioset_ml.audio.losses import Losses, packets
 from audioset_ml.audio.notes import Loss
 from audioset_ml.audio.sound_file import SoundFile
 from audioset_ml.audio.tfio_decoding import Encoding
 from audioset_ml.core.errors import AudioError
 
-av.logging.set_level(None)  # what it finds in a file, notes and errors say
-
-_FORMATS = (
-  'wav,w64,flac,mp3,ogg,mov,matroska,webm,aac,ac3,eac3,aiff,au,caf,asf,amr,amrnb,amrwb,'
-  'avi,flv,ape,tta,wv,mpc,mpc8,tak,shn,voc,dsf,iff,loas,mpeg,mpegts,rm,3gp,gsm,sox,dts,'
-  'nut,ircam,oma,ast,xwma,nistsphere,avr,pvf,svx,dss,qcp,truehd,swf,mlp'
-)
 _BLOCK_SAMPLES = 1 << 16
 _RATES = 1000, 1_000_000  # Hz; others are damage, and would fill the memory
-# Before version 19, tags that are no UTF-8 are an error.
-_TAGS = {'metadata_errors': 'replace'} if int(av.__version__.split('.')[0]) < 19 else {}
-_ERRORS = (av.FFmpegError, OSError, ValueError, MemoryError, IndexError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +38,7 @@ def opened(file: SoundFile, place: int = 0) -> Iterator['Stream']:
     AudioError: it has none, or isn't sound at all.
   """
   with file.open() as source:
-    container, content, is_translated = _found(source, file.name, place)
+    container, content, is_translated = find_container(source, file.name, place)
     with container:
       if not container.streams.audio:
         kind = container.format.name
@@ -62,39 +48,6 @@ def opened(file: SoundFile, place: int = 0) -> Iterator['Stream']:
       stream = Stream(container, file.name, content, place)
       stream.is_translated = is_translated
       yield stream
-
-
-def _found(source: BinaryIO, name: str, place: int) -> tuple:
-  """FFmpeg's container of an open file, its content, and whether that is another's.
-
-  Where the file begins with other bytes, of the first sound that can be read in it.
-
-  Raises:
-    AudioError: it isn't sound.
-  """
-  try:
-    return _at(source, name, place)
-  except AudioError:
-    size = source.seek(0, os.SEEK_END)
-    for start in () if place else byte_views.beginnings(source):
-      try:
-        container, content, _ = _at(View(source, b'', start, size), name, 0)
-      except AudioError:
-        continue
-      note = Loss(f'its first {start} bytes are no sound that can be read')
-      content = dataclasses.replace(content, notes=(note, *content.notes))
-      return container, content, True
-    raise
-
-
-def _at(source: 'BinaryIO | View', name: str, place: int) -> tuple:
-  plain = None if place else libsndfile.translated(source, name)
-  content = sound_file.Content.of(plain or source, place)
-  if plain and (notes := claimed_sizes.lacking(source)):
-    content = dataclasses.replace(content, notes=notes)
-  if content.notes and _was_text(content.view):
-    raise AudioError(f'{name}: copied as if it were text, with other line ends')
-  return _container(content.view, name), content, plain is not None
 
 
 class Stream:
@@ -188,7 +141,7 @@ class Stream:
       raise AudioError(f'{self._name}: damaged: a sample rate of {sample_rate} Hz')
     try:
       return Block(_floats(waiting.read()), sample_rate)
-    except _ERRORS as error:  # more channels than PyAV knows
+    except ERRORS as error:  # more channels than PyAV knows
       raise AudioError(f'{self._name}: damaged: {error}') from error
 
   def _frames(self) -> Iterator[av.AudioFrame]:
@@ -198,7 +151,7 @@ class Stream:
         packet = next(packets, None)
         if packet is None:
           return
-      except _ERRORS:
+      except ERRORS:
         if self._container.format.name == 'ogg':
           link = sound_file.next_link(self._view, self._losses.last)
           self.rest = None if link is None else self._place + link
@@ -210,7 +163,7 @@ class Stream:
         frames = packet.decode()
       except av.error.EOFError:
         continue
-      except _ERRORS:
+      except ERRORS:
         self._losses.add_damage(bytes(packet))
         continue
       yield from (one for one in frames if one.samples and one.sample_rate)
@@ -218,59 +171,6 @@ class Stream:
   def _note(self, text: str) -> None:
     if text not in self.notes:
       self.notes += (text,)
-
-
-def _container(view: View, name: str):
-  """FFmpeg's container; formats that it doesn't find are tried as MP3.
-
-  Raises:
-    AudioError: it isn't sound.
-  """
-  formats: list[str | None] = [None]
-  options = {'format_whitelist': _FORMATS}
-  view.seek(0)
-  start = view.read(64)
-  if start.startswith(b'RIFF'):  # else each WAV is searched for DTS first, for 15 ms
-    options['max_probe_packets'] = '1'
-  if _is_mp3(start):  # of one frame, say, which is too little to be recognized by
-    formats.append('mp3')
-  for form in formats:
-    view.seek(0)
-    try:
-      return av.open(view, format=form, options=options, **_TAGS)
-    except _ERRORS as error:
-      failure = error
-  if isinstance(failure, OSError) and not isinstance(failure, av.FFmpegError):
-    raise AudioError(f"{name}: can't be read: {failure}") from failure
-  if len(formats) > 1:
-    raise AudioError(f'{name}: it has a header, but no sound (0 samples)') from failure
-  raise AudioError(f'{name}: {_what_it_is(start)}') from failure
-
-
-def _was_text(view: View) -> bool:
-  """Whether a carriage return was put before every line feed, which makes it noise."""
-  view.seek(1 << 12)  # behind the header
-  data = view.read(1 << 16)
-  return 20 < data.count(b'\n') == data.count(b'\r\n')
-
-
-def _is_mp3(start: bytes) -> bool:
-  return len(start) > 3 and start[0] == 0xFF and start[1] & 0xE6 == 0xE2
-
-
-def _what_it_is(start: bytes) -> str:
-  if start[4:8] in (b'ftyp', b'mdat', b'wide'):
-    return (
-      'its end, which tells where the sound is (moov), is lacking: never closed, or cut'
-    )
-  if start.startswith(byte_views.ARCHIVES):
-    return 'an archive or packed, not a sound file; unpack it'
-  text = start.lstrip(b'\xef\xbb\xbf \t\r\n')
-  if text.startswith(b'<'):
-    return 'HTML or XML, not a sound file'
-  if text and all(byte in b'\t\r\n' or 32 <= byte < 127 for byte in text):
-    return 'text, not a sound file'
-  return 'not a sound file, or damaged at its beginning, as one that was never closed'
 
 
 def _silence(seconds: float, frame: av.AudioFrame) -> Iterator[Block]:

@@ -84,7 +84,7 @@ def _require_path(path: str, name: str) -> None:
 
 
 def _require_records(path: str, name: str) -> None:
-  from audioset_ml.records.folder import require_records
+  from audioset_ml.records.folder_files import require_records
 
   require_records(path)
 
@@ -109,7 +109,7 @@ def _require_label_sets(path: str, name: str) -> None:
 
 
 def _require_model(path: str, name: str) -> None:
-  from audioset_ml.models.model_files import require_model
+  from audioset_ml.models.model_checks import require_model
 
   require_model(path)
 

@@ -8,7 +8,8 @@ import pandas as pd
 
 from audioset_ml.core.errors import InputError, counted
 from audioset_ml.labels.clip_list import read_clip_list
-from audioset_ml.records.folder import SKIPPED_HEADER, RecordsFolder, read_skipped
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder_files import SKIPPED_HEADER, read_skipped
 from audioset_ml.records.folds import Fold
 
 LOST_FILE = 'lost_clips.csv'

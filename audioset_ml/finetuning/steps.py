@@ -15,7 +15,7 @@ from audioset_ml.core.errors import InputError
 from audioset_ml.core.file_states import WrittenFiles
 from audioset_ml.core.input_files import fault_of_form
 from audioset_ml.core.model_digests import MODEL_FILES
-from audioset_ml.records.folder import SHARD_FILES
+from audioset_ml.records.folder_files import SHARD_FILES
 from audioset_ml.records.scores import SCORE_FILES
 
 # What of a run.json has checksums of files.

@@ -14,7 +14,13 @@ from audioset_ml.core import folders, model_digests
 from audioset_ml.core.errors import InputError, counted
 from audioset_ml.core.model_digests import MODEL_FILE
 from audioset_ml.core.provenance import versions
-from audioset_ml.model_cards import citations, evaluations, markdown, training
+from audioset_ml.model_cards import (
+  citations,
+  evaluations,
+  markdown,
+  training,
+  training_data,
+)
 from audioset_ml.model_cards.evaluations import CardEvaluation
 from audioset_ml.model_cards.front_matter import front_matter
 from audioset_ml.model_cards.lineage import FinishedRun, path_shown
@@ -89,7 +95,7 @@ class ModelCard:
       frames = ModelFiles.find(config.embedder).frames
     run = _training_run(files)
     found = tuple(CardEvaluation.read(one, config.model) for one in config.evaluations)
-    trained_on = training.trained_clips(run) if found else None
+    trained_on = training_data.trained_clips(run) if found else None
     rests_on = [config.model, config.embedder]
     rests_on += run.paths_of('init_from') if run else []
     return cls(
@@ -99,10 +105,10 @@ class ModelCard:
       run=run,
       evaluations=found,
       weights=tuple(path_shown(one) for one in rests_on if one.endswith(_WEIGHTS)),
-      data=training.data_section(run, class_map),
+      data=training_data.data_section(run, class_map),
       training=training.training_section(run),
       evaluation=evaluations.section(found, trained_on),
-      unseen=training.classes_without_positives(run, class_map),
+      unseen=training_data.classes_without_positives(run, class_map),
     )
 
   def write(
@@ -205,9 +211,9 @@ class ModelCard:
 
   def _citations(self) -> str:
     found = [citations.SOFTWARE]
-    if self.run and training.uses_label_sets(self.run):
+    if self.run and training_data.uses_label_sets(self.run):
       found.append(citations.ML20)
-    if self.run and training.uses_strong_labels(self.run):
+    if self.run and training_data.uses_strong_labels(self.run):
       found.append(citations.SL21)
     return '```bibtex\n' + '\n'.join(found) + '\n```'
 

@@ -15,6 +15,11 @@ def plain(words: object) -> str:
   return _MARKS.sub(r'\\\1', printable(words))
 
 
+def code(names: Iterable[str]) -> str:
+  """Names as code, one after the other."""
+  return ', '.join(f'`{name}`' for name in names)
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
   """A table; what is in its cells is plain text."""
   lines = [map(plain, header), ['---'] * len(header)]

@@ -19,7 +19,7 @@ from audioset_ml.core import csv_files, file_states, folders, paths
 from audioset_ml.core.errors import ModelError, RecordError
 from audioset_ml.core.input_files import read_json, read_text
 from audioset_ml.models.model_files import ModelFiles
-from audioset_ml.records import folder, shard_runs
+from audioset_ml.records import folder_files, shard_runs
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.shard import is_finished, written_files
@@ -98,7 +98,7 @@ class ShardEmbedder:
     from audioset_ml.records.dataset import damage_named
 
     # A name of its own for each attempt; see `records.shard`.
-    partial = output_dir / f'.{shard.name}.{uuid.uuid4().hex}{folder.PARTIAL}'
+    partial = output_dir / f'.{shard.name}.{uuid.uuid4().hex}{folder_files.PARTIAL}'
     lengths = []
     with tf.io.TFRecordWriter(str(partial)) as writer, damage_named(records.path):
       serialized = tf.data.TFRecordDataset(list(records.shards)).as_numpy_iterator()
@@ -201,10 +201,10 @@ def embed(
   if paths.absolute(config.records) == str(output_dir):
     raise RecordError(f'{output_dir}: records cannot be written over themselves')
   records = RecordsFolder.open(config.records)
-  old = folders.read_run(config.records, folder.WRITTEN_BY)
+  old = folders.read_run(config.records, folder_files.WRITTEN_BY)
   texts = {
     name: read_text(records.path / name)
-    for name in (folder.NOTES_FILE, folder.SKIPPED_FILE)
+    for name in (folder_files.NOTES_FILE, folder_files.SKIPPED_FILE)
     if (records.path / name).exists()
   }
   _opened.cache_clear()  # a model may have been trained anew
@@ -224,16 +224,18 @@ def embed(
     (clip_id, names[rows[clip_id].shard], length, rows[clip_id].seconds)
     for clip_id, length in zip(records.clip_ids, lengths, strict=True)
   ]
-  csv_files.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
-  records.class_map.write(output_dir / folder.CLASS_MAP_FILE)
+  csv_files.write_csv(
+    output_dir / folder_files.CLIPS_FILE, folder_files.CLIPS_HEADER, clips
+  )
+  records.class_map.write(output_dir / folder_files.CLASS_MAP_FILE)
   for name, text in texts.items():
     folders.write_atomically(output_dir / name, text)
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):
-    if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed
+    if entry.name.endswith(folder_files.PARTIAL):  # of attempts that were killed
       paths.delete_tree(entry)
-  kept = {name: old[name] for name in folder.OF_LABELS if name in old}
+  kept = {name: old[name] for name in folder_files.OF_LABELS if name in old}
   network = {'model': config.model, 'digest': frames.network}
-  files = {folder.SHARD_FILES: written_files(names, parts)}
+  files = {folder_files.SHARD_FILES: written_files(names, parts)}
   details = {**kept, **files, **frames.to_run(), 'network': network}
   return dict(old['counts']), details

@@ -16,28 +16,24 @@ One way of naming a model, in all stages that take one:
 import dataclasses
 import os
 import pathlib
-import re
 import zipfile
-from collections.abc import Sequence
 
 from audioset_ml.core import folders, hashing, model_digests
 from audioset_ml.core.errors import ModelError, counted
-from audioset_ml.core.input_files import fault_of_form, read_json
+from audioset_ml.core.input_files import read_json
 from audioset_ml.core.model_digests import (
   EXPORTED_FILES,
   MODEL_FILE,
   SAVED_MODEL_FOLDER,
 )
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.labels.yamnet_classes import (
   AUDIOSET_CLASS_MAP_FILE,
   YAMNET_CLASS_MAP_FILE,
   yamnet_class_map,
 )
-from audioset_ml.models.exported_file import is_exported_file, read_description
-from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
-from audioset_ml.records.folds import Fold, require_complete
+from audioset_ml.models.exported_file import is_exported_file
+from audioset_ml.records.folder_files import CLASS_MAP_FILE, frames_of
 from audioset_ml.records.frames import FrameFormat
 
 # Of the README of tensorflow/models/research/audioset/yamnet.
@@ -49,7 +45,6 @@ YAMNET_CLASS_MAP_URL = (
   'https://raw.githubusercontent.com/tensorflow/models/master/research/audioset/yamnet/'
   'yamnet_class_map.csv'
 )
-MODEL_STEP = 'model_step'  # in run.json of `train`: that of model.keras's weights
 _WEIGHTS_SUFFIXES = ('.h5', '.hdf5')
 _CHECKPOINT_DATA = '.data-00000-of-00001'
 
@@ -217,116 +212,6 @@ def require_weights_file(path: str | os.PathLike) -> None:
       f'{path}: cannot be read as HDF5 (file signature not found); if its download '
       'broke off, repeat it'
     )
-
-
-def require_model(path: str | os.PathLike) -> None:
-  """Raises InputError unless a path is a model of any kind, a SavedModel among them."""
-  if is_exported_file(path):
-    read_description(path)
-  elif not find_saved_model(path):
-    ModelFiles.find(path)
-
-
-def require_classes(path: str | os.PathLike, class_map_path: str | None) -> None:
-  """Raises InputError unless a model says its classes, or can hold them."""
-  if is_exported_file(path):
-    read_description(path, class_map_path or None)
-  elif not find_saved_model(path):
-    ModelFiles.find(path, class_map_path).require_class_map()
-  elif class_map_path:
-    ClassMap.read(class_map_path)
-
-
-def require_fits(
-  path: str | os.PathLike,
-  records: RecordsFolder,
-  class_map_path: str | None = None,
-  class_mapping_path: str | None = None,
-  audio_dir: str | None = None,
-) -> None:
-  """Raises InputError if a model of any kind can be seen not to score some records.
-
-  Args: as those of `scorers.open_scorer`.
-  """
-  if is_exported_file(path):
-    description = read_description(path, class_map_path)
-    records.require_frames(description.frames, str(path), any_hop=True)
-    class_mapping(class_mapping_path, records, description.class_map, str(path))
-    if description.takes_waveforms:
-      _require_sounds(f'{path}: takes waveforms', audio_dir)
-    return
-  if find_saved_model(path):
-    _require_sounds(f'{path}: a SavedModel takes waveforms', audio_dir)
-    return
-  files = ModelFiles.find(path, class_map_path)
-  records.require_frames(files.frames, str(files.path), any_hop=True)
-  class_mapping(class_mapping_path, records, files.require_class_map(), str(files.path))
-
-
-def _require_sounds(what: str, audio_dir: str | None) -> None:
-  """Raises ModelError unless sound files are given."""
-  if not audio_dir:
-    raise ModelError(
-      f'{what}, which records do not hold; give the folder of their sound files with '
-      '--audio_dir'
-    )
-
-
-def class_mapping(
-  path: str | None, records: RecordsFolder, classes: ClassMap, owner: str
-) -> ClassMapping:
-  """From a model's classes to those of records: a file's, or these must be the same."""
-  if path:
-    return ClassMapping.read(path, records.class_map, classes)
-  records.require_class_map(classes, owner)
-  return ClassMapping.identity(len(classes))
-
-
-def left_out_folds(paths: Sequence[str | os.PathLike]) -> list[Fold] | None:
-  """The fold that each of several models has not seen; None if all have seen all.
-
-  Raises:
-    InputError: some have seen all, or the folds are not those of one division.
-  """
-  owner = ', '.join(map(str, paths))
-  folds = [left_out_fold(path) for path in paths]
-  if all(fold is None for fold in folds):
-    return None
-  if any(fold is None for fold in folds):
-    seen = paths[folds.index(None)]
-    raise ModelError(f'{owner}: some have left out a fold, but {seen} has seen all')
-  require_complete(folds, owner)
-  return folds
-
-
-def left_out_fold(path: str | os.PathLike) -> Fold | None:
-  """The fold that a model of a train folder has not seen; None if it has seen all."""
-  if not _is_train_folder(path):
-    return None
-  left_out = folders.read_run(path, 'train').get('left_out')
-  if not left_out:
-    return None
-  if fault := fault_of_form(left_out, {'index': int, 'folds': int}, "'left_out'"):
-    raise ModelError(f'{path}/{folders.RUN_FILE}: {fault}; train it again')
-  return Fold(left_out['index'], left_out['folds'])
-
-
-def step_of(path: str | os.PathLike) -> int | None:
-  """After how many steps a model of a train folder, or a checkpoint in one, was as it
-  is; None where nothing says it."""
-  path = pathlib.Path(path)
-  if found := re.fullmatch(r'ckpt-(\d+)(\.index)?', path.name):
-    return int(found[1])
-  if not _is_train_folder(path):
-    return None
-  run_json = folders.read_run(path, 'train')
-  step = run_json.get(MODEL_STEP, run_json.get('counts', {}).get('steps'))
-  return step if isinstance(step, int) else None
-
-
-def _is_train_folder(path: str | os.PathLike) -> bool:
-  """Whether it is a finished folder with a model of ours, as that of `export` isn't."""
-  return (pathlib.Path(path) / MODEL_FILE).is_file() and folders.is_finished(path)
 
 
 def _what_was_exported(saved_model: pathlib.Path) -> str:

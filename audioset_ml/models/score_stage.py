@@ -15,15 +15,12 @@ from audioset_ml.core import folders
 from audioset_ml.core.array_files import load_array
 from audioset_ml.models import score_precision
 from audioset_ml.models.config import AUTO, FLOAT32, FOLDED
-from audioset_ml.models.model_files import (
-  left_out_fold,
-  left_out_folds,
-  require_fits,
-  step_of,
-)
+from audioset_ml.models.model_checks import require_fits
 from audioset_ml.models.pooling import pool
+from audioset_ml.models.train_folder import left_out_fold, left_out_folds, step_of
 from audioset_ml.records import scores, shard_runs
-from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder_files import CLASS_MAP_FILE
 from audioset_ml.records.top_scores import (
   TOP_CLIP_FILES,
   TOP_PATCH_FILES,

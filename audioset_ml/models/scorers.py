@@ -14,18 +14,15 @@ from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.models.config import FLOAT32
 from audioset_ml.models.exported_file import is_exported_file
 from audioset_ml.models.exported_model import ExportedModel
-from audioset_ml.models.model_files import (
-  class_mapping,
-  find_saved_model,
-  left_out_folds,
-  require_fits,
-)
+from audioset_ml.models.model_checks import class_mapping, require_fits
+from audioset_ml.models.model_files import find_saved_model
 from audioset_ml.models.scoring import (
   ExportedScorer,
   PatchScorer,
   PatchScores,
   Scorer,
 )
+from audioset_ml.models.train_folder import left_out_folds
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.models.waveform_loading import OpenedWaveformModel, load_waveform_model
 from audioset_ml.records.audio_files import find_audio

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 import pandas as pd
 from matplotlib.figure import Figure
 
+from audioset_ml.paper_figures.gain_figures import draw_gains
 from audioset_ml.paper_figures.ml20 import (
   PERCENT,
   PERCENT_LABEL,
   metrics_of,
   set_percent_axis,
 )
-from audioset_ml.paper_figures.sweep_figures import LOOKS, draw_gains
+from audioset_ml.paper_figures.sweep_figures import LOOKS
 from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 

@@ -4,6 +4,15 @@ import dataclasses
 
 from audioset_ml.core.errors import InputError
 
+# What augmentation does, by its setting, that only spectrograms can undergo.
+OF_SPECTROGRAMS = {
+  'gain_db': 'changes loudness',
+  'shift_seconds': 'shifts spectrograms in time',
+  'frequency_masks': 'silences mel bands',
+  'time_masks': 'silences stretches of spectrograms',
+  'mixup_alpha': 'adds magnitudes of spectrograms',
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig:

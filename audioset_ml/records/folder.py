@@ -4,46 +4,26 @@ import dataclasses
 import functools
 import itertools
 import os
-from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 
 from audioset_ml.core import file_states, folders
-from audioset_ml.core.errors import InputError, RecordError, counted, shown
+from audioset_ml.core.errors import RecordError, counted
 from audioset_ml.core.file_states import WrittenFiles
-from audioset_ml.core.input_files import fault_of_form, read_rows
 from audioset_ml.core.paths import Path, as_path, is_remote
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.records.frames import FrameFormat
-
-CLASS_MAP_FILE = 'class_map.csv'
-CLIPS_FILE = 'clips.csv'
-SKIPPED_FILE = 'skipped.csv'
-NOTES_FILE = 'notes.csv'
-WRITTEN_BY = ('prepare', 'embed')
-SHARD_FILES = 'shard_files'  # in run.json: their sizes and checksums
-PARTIAL = '.partial'  # how names of unfinished shards end
-# What run.json says of labels and lengths, whatever the frames are.
-OF_LABELS = (
-  'shards',
-  'hours',
-  'skipped_reasons',
-  'class_counts',
-  'other_strong_labels',
+from audioset_ml.records.folder_files import (
+  CLASS_MAP_FILE,
+  CLIPS_FILE,
+  REMEDY,
+  SHARD_FILES,
+  SHARD_REMEDY,
+  frames_of,
+  read_clip_rows,
+  require_records,
 )
-_EVERY_CLASS = 'explicit_positives', 'explicit_negatives', 'clips_with_events'
-_RUN_FORM = {
-  'shards': int,
-  'counts': {'*': int},
-  'class_counts': {'*': dict.fromkeys(_EVERY_CLASS, int) | {'*': int}},
-  f'{SHARD_FILES}?': file_states.FORM,
-}
-_REMEDY = 'make the records again with --overwrite'
-SHARD_REMEDY = 'prepare the records again'
-_MOST_SECONDS = 1_000_000  # of a clip: eleven days
-CLIPS_HEADER = ('clip_id', 'shard', 'frames', 'seconds')
-SKIPPED_HEADER = ('clip_id', 'reason', 'detail')
+from audioset_ml.records.frames import FrameFormat
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,21 +72,21 @@ class RecordsFolder:
     path = as_path(path)
     clip_ids, frames = [], frames_of(run_json, path)
     left = {name: file_states.file_size(path / name) for name in shards}
-    for clip_id, shard, clip_frames, _ in _read_clips(path, shards):
+    for clip_id, shard, clip_frames, _ in read_clip_rows(path, shards):
       clip_ids.append(clip_id)
       left[shard] -= clip_frames * frames.frame_bytes
     if short := [name for name, size in left.items() if size < 0]:
       raise RecordError(
         f'{path}/{CLIPS_FILE}: says that {short[0]} holds more frames than its bytes '
-        f'could be; {_REMEDY}'
+        f'could be; {REMEDY}'
       )
     if len(clip_ids) != run_json['counts'].get('clips', len(clip_ids)):
       raise RecordError(
         f'{path}/{CLIPS_FILE}: has {counted(len(clip_ids), "clip")}, but '
-        f'{folders.RUN_FILE} counts {run_json["counts"]["clips"]}; {_REMEDY}'
+        f'{folders.RUN_FILE} counts {run_json["counts"]["clips"]}; {REMEDY}'
       )
     if len(set(clip_ids)) < len(clip_ids):
-      raise RecordError(f'{path}/{CLIPS_FILE}: names a clip twice; {_REMEDY}')
+      raise RecordError(f'{path}/{CLIPS_FILE}: names a clip twice; {REMEDY}')
     return cls(
       path=path,
       shards=tuple(str(path / name) for name in shards),
@@ -148,7 +128,7 @@ class RecordsFolder:
     numbers = {as_path(name).name: i for i, name in enumerate(self.shards)}
     return {
       clip_id: ClipRow(numbers[shard], frames, seconds)
-      for clip_id, shard, frames, seconds in _read_clips(self.path)
+      for clip_id, shard, frames, seconds in read_clip_rows(self.path)
       if shard in numbers
     }
 
@@ -242,87 +222,3 @@ class RecordsFolder:
         raise RecordError(
           f'{self.path}: class {index} is {mid}, but in {owner} it is {other}'
         )
-
-
-def require_records(path: str | os.PathLike) -> tuple[dict[str, Any], tuple[str, ...]]:
-  """What run.json says of a finished `prepare` folder, and its shards' names.
-
-  Raises:
-    InputError: it isn't one.
-    RecordError: shards are missing, or have another size than was written.
-  """
-  run_json, path = folders.read_run(path, WRITTEN_BY), as_path(path)
-  fault = fault_of_form(run_json, _RUN_FORM)
-  if not fault and not 0 < run_json['shards'] < 100_000:
-    fault = f"'shards' is {run_json['shards']}"
-  if fault:
-    raise RecordError(f'{path}/{folders.RUN_FILE}: cannot be read ({fault}); {_REMEDY}')
-  shards = tuple(shard_name(i, run_json['shards']) for i in range(run_json['shards']))
-  missing = [name for name in shards if not (path / name).is_file()]
-  if missing:
-    raise RecordError(f'{path}: {missing[0]} is missing; run prepare again')
-  written = WrittenFiles(path, run_json.get(SHARD_FILES, {}))
-  if others := set(written.states) - set(shards):
-    raise RecordError(
-      f'{path}/{folders.RUN_FILE}: speaks of {shown(min(others))}, which is none of '
-      f'its shards; {_REMEDY}'
-    )
-  written.require(SHARD_REMEDY, RecordError, sizes_only=True)
-  return run_json, shards
-
-
-def read_skipped(path: Path) -> list[tuple[str, str, str]]:
-  """Why clips are not in some records: clip, kind of reason, and the reason itself.
-
-  Args:
-    path: the records' folder; where it lacks the table, nothing is known.
-
-  Raises:
-    InputError: the table can't be read.
-  """
-  if not (file := path / SKIPPED_FILE).exists():
-    return []
-  return [tuple(cells) for _, cells in read_rows(file, SKIPPED_HEADER, remedy=_REMEDY)]
-
-
-def frames_of(run_json: dict[str, Any], path: str | os.PathLike) -> FrameFormat:
-  """What the frames are of which a folder's run.json speaks.
-
-  Raises:
-    InputError: it doesn't say, or nothing that can be.
-  """
-  try:
-    return FrameFormat.from_run(run_json)
-  except (InputError, TypeError) as error:
-    raise InputError(f'{path}/{folders.RUN_FILE}: {error}') from error
-
-
-def _read_clips(
-  path: Path, shards: Collection[str] | None = None
-) -> Iterator[tuple[str, str, int, float]]:
-  """The rows of clips.csv, one after the other: all at once would take a gigabyte.
-
-  Args:
-    path: the folder.
-    shards: the names of its shards, if they are to be checked.
-
-  Raises:
-    RecordError: it can't be read, or a row is wrong.
-  """
-  known, file = None if shards is None else set(shards), path / CLIPS_FILE
-  for number, cells in read_rows(file, CLIPS_HEADER, remedy=_REMEDY, error=RecordError):
-    clip_id, shard, frames, seconds = cells
-    try:
-      row = clip_id, shard, int(frames), float(seconds)
-      if not clip_id or row[2] < 0 or not 0 <= row[3] <= _MOST_SECONDS:
-        raise ValueError('an empty id, or a length that none can have')
-      if known is not None and shard not in known:
-        raise ValueError(f'there is no shard {shown(shard)}')
-    except ValueError as error:
-      raise RecordError(f'{file}, row {number}: {error}; {_REMEDY}') from error
-    yield row
-
-
-def shard_name(index: int, shards: int) -> str:
-  """The file name of a shard."""
-  return f'records-{index:05d}-of-{shards:05d}.tfrecord'

@@ -13,23 +13,11 @@ from typing import Any
 import numpy as np
 
 from audioset_ml.audio.front_end import FrontEnd
-from audioset_ml.core.errors import InputError, counted, shown
-from audioset_ml.records.augment_config import AugmentConfig
+from audioset_ml.core.errors import InputError, counted
+from audioset_ml.records.augment_config import OF_SPECTROGRAMS, AugmentConfig
+from audioset_ml.records.frame_bounds import require_in_bounds
 
-# What augmentation does, by its setting, that only spectrograms can undergo.
-_OF_SPECTROGRAMS = {
-  'gain_db': 'changes loudness',
-  'shift_seconds': 'shifts spectrograms in time',
-  'frequency_masks': 'silences mel bands',
-  'time_masks': 'silences stretches of spectrograms',
-  'mixup_alpha': 'adds magnitudes of spectrograms',
-}
 _HOPS = 'patch_hop_frames', 'patch_hop_seconds'  # of frames, of a front end
-_RANGES = {'float16': (-65_504, 65_504), 'uint8': (0, 255)}  # of what is on disk
-# As in a front end: above what sounds and networks have, below what takes all memory.
-_MOST = {'values': 1 << 16, 'patch_frames': 1 << 22, 'patch_hop_frames': 1 << 22}
-_MOST_PATCH_VALUES = 1 << 22
-_MOST_NUMBER = 1_000_000
 _LOG_MEL = 'log-mel spectrograms'
 _VGGISH = "AudioSet's VGGish embeddings"
 # VGGish's postprocessor wrote (clip(x, -2, 2) + 2) * 255 / 4, rounded down to a byte
@@ -76,43 +64,7 @@ class FrameFormat:
   network: str = ''
 
   def __post_init__(self):
-    for name, most in _MOST.items():
-      value = getattr(self, name)
-      if not (_is(value, int) and 1 <= value <= most):
-        raise InputError(
-          f'frames: {name} is {shown(value)}, but must be a whole number from 1 to '
-          f'{most:,}'
-        )
-    if (size := self.patch_frames * self.values) > _MOST_PATCH_VALUES:
-      raise InputError(
-        f'frames: a patch has {size:,} values, but at most {_MOST_PATCH_VALUES:,}'
-      )
-    if not isinstance(self.dtype, str) or self.dtype not in _RANGES:
-      kinds = ', '.join(_RANGES)
-      raise InputError(f'frames: dtype is {shown(self.dtype)}, not one of {kinds}')
-    for name in ('origin', 'network'):
-      if not isinstance(getattr(self, name), str):
-        raise InputError(f'frames: {name} is {shown(getattr(self, name))}, but no text')
-    for name in ('hop_seconds', 'window_seconds', 'scale'):
-      self._require_number(name, 0, _MOST_NUMBER, 'above')
-    self._require_number('offset', -_MOST_NUMBER, _MOST_NUMBER)
-    self._require_number('padding', *_RANGES[self.dtype])
-
-  def _require_number(
-    self, name: str, least: float, most: float, begin: str = 'from'
-  ) -> None:
-    """Raises InputError unless a parameter lies in a range, `from` or `above` its
-    least."""
-    value = getattr(self, name)
-    if (
-      not _is(value, int, float)
-      or not least <= value <= most
-      or (begin == 'above' and value == least)
-    ):
-      raise InputError(
-        f'frames: {name} is {shown(value)}, but must be a number {begin} {least:,} and '
-        f'up to {most:,}'
-      )
+    require_in_bounds(vars(self))
 
   @classmethod
   def log_mel(cls, front_end: FrontEnd | None = None) -> 'FrameFormat':
@@ -256,7 +208,7 @@ class FrameFormat:
       augment: the augmentation.
       owner: whose frames these are, for the message.
     """
-    for name, effect in _OF_SPECTROGRAMS.items():
+    for name, effect in OF_SPECTROGRAMS.items():
       if getattr(augment, name):
         self.require_front_end(f'--{name} {effect}', owner)
 
@@ -319,8 +271,3 @@ class FrameFormat:
       listed = ', '.join(sorted(map(str, wrong)))
       raise InputError(f'frames: missing or unknown parameters: {listed}')
     return cls(**content)
-
-
-def _is(value: Any, *kinds: type) -> bool:
-  """Whether a value is of some kinds of numbers; bools, which are ints, are none."""
-  return isinstance(value, kinds) and not isinstance(value, bool)

@@ -10,7 +10,8 @@ import numpy as np
 
 from audioset_ml.core.errors import InputError, RecordError
 from audioset_ml.labels.clip_labels import ClipLabels, StrongEvent
-from audioset_ml.records.folder import CLIPS_FILE, RecordsFolder
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder_files import CLIPS_FILE
 from audioset_ml.records.frames import FrameFormat
 
 # A near match is looked for among so many ids on either side in alphabetical order:

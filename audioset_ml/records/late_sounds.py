@@ -3,7 +3,7 @@
 from audioset_ml.core import folders, paths
 from audioset_ml.core.errors import InputError, agreeing, counted, printable
 from audioset_ml.records import audio_files, audio_names
-from audioset_ml.records.folder import read_skipped
+from audioset_ml.records.folder_files import read_skipped
 
 _MISSING = 'missing'
 

@@ -7,7 +7,8 @@ from audioset_ml.core.errors import RecordError
 from audioset_ml.core.input_files import fault_of_form
 from audioset_ml.core.paths import as_path
 from audioset_ml.labels.clip_labels import ClipLabels
-from audioset_ml.records.folder import WRITTEN_BY, RecordsFolder
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder_files import WRITTEN_BY
 from audioset_ml.records.inspection import read_first_labels
 
 # Clips whose labels are read: enough to find some with strong labels.

@@ -12,7 +12,7 @@ from audioset_ml.core import csv_files, paths
 from audioset_ml.labels.wrong_rows import write_wrong_rows
 from audioset_ml.records import (
   embedding_plan,
-  folder,
+  folder_files,
   shard,
   shard_runs,
   shard_summaries,
@@ -50,7 +50,7 @@ def prepare(
   planned = plan_shards(config, joined, output_dir, say or _print)
   tasks = planned.tasks
   parts_dir = output_dir / PARTS
-  joined.class_map.write(output_dir / folder.CLASS_MAP_FILE)
+  joined.class_map.write(output_dir / folder_files.CLASS_MAP_FILE)
   writer = shard.ShardWriter(
     paths.absolute(output_dir), paths.absolute(parts_dir), planned.source
   )
@@ -69,13 +69,13 @@ def prepare(
   shard_summaries.require_enough_used(config, counts, summaries, output_dir, hint)
   paths.delete_tree(parts_dir)
   for entry in list(output_dir.iterdir()):
-    if entry.name.endswith(folder.PARTIAL):  # of attempts that were killed
+    if entry.name.endswith(folder_files.PARTIAL):  # of attempts that were killed
       paths.delete_tree(entry)
   seconds = sum(row[3] for summary in summaries for row in summary['clips'])
   details = {
     'shards': len(tasks),
-    folder.SHARD_FILES: shard.written_files(
-      [folder.shard_name(task.index, task.shards) for task in tasks], summaries
+    folder_files.SHARD_FILES: shard.written_files(
+      [folder_files.shard_name(task.index, task.shards) for task in tasks], summaries
     ),
     'hours': round(seconds / 3600, 4),
     'skipped_reasons': shard_summaries.reasons_of(summaries),

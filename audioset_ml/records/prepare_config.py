@@ -12,7 +12,7 @@ from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.join import JoinedLabels, read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import audio_names, published_embeddings, relabelling
-from audioset_ml.records.folder import require_records
+from audioset_ml.records.folder_files import require_records
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,11 +14,12 @@ from audioset_ml.records import (
   audio_files,
   embedding_files,
   embedding_plan,
-  folder,
+  folder_files,
   plan,
   published_embeddings,
 )
 from audioset_ml.records.audio_files import FoundAudio
+from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.prepare_config import PrepareConfig, read_chosen_labels
 from audioset_ml.records.published_embeddings import Matches
@@ -62,7 +63,7 @@ def count_inputs(config: PrepareConfig) -> dict[str, Any]:
     found = {c for c, file in zip(clip_ids, matches.file, strict=True) if file >= 0}
     where, more = ', '.join(config.features_dirs), matches.counts()
   elif config.records:
-    found = set(folder.RecordsFolder.open(config.records).clip_ids)
+    found = set(RecordsFolder.open(config.records).clip_ids)
     where = config.records
   else:
     sound = find_sound(config, joined)
@@ -119,7 +120,7 @@ def plan_shards(
   if config.records:
     if paths.absolute(config.records) == paths.absolute(output_dir):
       raise InputError(f'{output_dir}: records cannot be written over themselves')
-    old = folder.RecordsFolder.open(config.records)
+    old = RecordsFolder.open(config.records)
     shards = tuple(map(paths.absolute, old.shards))
     place = paths.as_path(paths.absolute(config.records))
     written = dataclasses.replace(old.written(), folder=place)
@@ -160,7 +161,7 @@ def plan_shards(
 
 def _old_reasons(records: paths.Path) -> dict[str, str]:
   """Why records lack clips, as `reason: detail`."""
-  skipped = folder.read_skipped(records)
+  skipped = folder_files.read_skipped(records)
   return {clip_id: f'{reason}: {detail}' for clip_id, reason, detail in skipped}
 
 

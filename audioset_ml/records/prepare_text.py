@@ -5,7 +5,7 @@ from typing import Any
 from audioset_ml.core.errors import agreeing, counted
 from audioset_ml.core.paths import Path
 from audioset_ml.records import relabelling, sources
-from audioset_ml.records.folder import require_records
+from audioset_ml.records.folder_files import require_records
 from audioset_ml.records.prepare_config import PrepareConfig
 
 Counts = dict[str, int]

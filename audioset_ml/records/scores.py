@@ -23,7 +23,8 @@ from audioset_ml.core.errors import InputError, RecordError, agreeing, counted
 from audioset_ml.core.file_states import WrittenFiles
 from audioset_ml.core.input_files import fault_of_form, read_lines
 from audioset_ml.labels.class_map import ClassMap
-from audioset_ml.records.folder import CLASS_MAP_FILE, RecordsFolder, frames_of
+from audioset_ml.records.folder import RecordsFolder
+from audioset_ml.records.folder_files import CLASS_MAP_FILE, frames_of
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.top_scores import (
   REMEDY,

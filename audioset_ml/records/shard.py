@@ -13,7 +13,7 @@ from audioset_ml.core.errors import InputError
 from audioset_ml.core.input_files import read_json
 from audioset_ml.core.paths import Path, as_path
 from audioset_ml.labels.clip_labels import count_classes, count_states
-from audioset_ml.records import folder
+from audioset_ml.records import folder_files
 from audioset_ml.records.plan import ShardTask, read_plan
 from audioset_ml.records.sources import (
   AudioSource,
@@ -64,12 +64,12 @@ class ShardWriter:
       shard was finished already.
     """
     parts_dir, output_dir = as_path(self.parts_dir), as_path(self.output_dir)
-    name = folder.shard_name(task.index, task.shards)
+    name = folder_files.shard_name(task.index, task.shards)
     if is_finished(parts_dir / task.part_file, output_dir / name):
       return collections.Counter()
     # A name of its own for each attempt: a worker that outlived its parent may be
     # writing the same shard.
-    partial = output_dir / f'.{name}.{uuid.uuid4().hex}{folder.PARTIAL}'
+    partial = output_dir / f'.{name}.{uuid.uuid4().hex}{folder_files.PARTIAL}'
     clips, skipped, damaged, notes, written = [], [], [], [], []
     plan = list(read_plan(parts_dir, task))
     with _writer(partial) as write:

@@ -8,7 +8,7 @@ from audioset_ml.core.errors import NothingUsableError, UnfinishedError, counted
 from audioset_ml.core.input_files import read_rows
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import CLASS_COUNTS
-from audioset_ml.records import embedding_plan, folder
+from audioset_ml.records import embedding_plan, folder_files
 from audioset_ml.records.prepare_config import PrepareConfig
 
 _NOTES_HEADER = 'clip_id', 'note'
@@ -26,13 +26,17 @@ def write_tables(
   """
   clips = [row for summary in summaries for row in summary['clips']]
   skipped = [row for summary in summaries for row in summary['skipped']]
-  csv_files.write_csv(output_dir / folder.CLIPS_FILE, folder.CLIPS_HEADER, clips)
-  csv_files.write_csv(output_dir / folder.SKIPPED_FILE, folder.SKIPPED_HEADER, skipped)
+  csv_files.write_csv(
+    output_dir / folder_files.CLIPS_FILE, folder_files.CLIPS_HEADER, clips
+  )
+  csv_files.write_csv(
+    output_dir / folder_files.SKIPPED_FILE, folder_files.SKIPPED_HEADER, skipped
+  )
   counts = {'clips': len(clips), 'clips_skipped': len(skipped)}
   used = {row[0] for row in clips}
   notes = [row for summary in summaries for row in summary.get('notes', ())]
   notes += [row for row in _old_notes(config) if row[0] in used]
-  csv_files.write_csv_if_any(output_dir / folder.NOTES_FILE, _NOTES_HEADER, notes)
+  csv_files.write_csv_if_any(output_dir / folder_files.NOTES_FILE, _NOTES_HEADER, notes)
   if notes:
     counts['clips_noted'] = len({clip_id for clip_id, _ in notes})
   # Of a run that an older version began, some shards may lack what is counted since.
@@ -46,7 +50,7 @@ def _old_notes(config: PrepareConfig) -> list[list[str]]:
   """What was odd in the sound of old records, which get new labels."""
   if not config.records:
     return []
-  file = paths.as_path(config.records) / folder.NOTES_FILE
+  file = paths.as_path(config.records) / folder_files.NOTES_FILE
   if not file.exists():
     return []
   rows = read_rows(file, _NOTES_HEADER, remedy='make the old records again')
@@ -111,8 +115,8 @@ def require_enough_used(
     raise UnfinishedError(
       f'{output_dir}: {skipped} of {counted(counts["clips"] + skipped, "clip")} could '
       f'not be used ({kinds}), more than the share of {config.max_skipped_fraction:g} '
-      f'that --max_skipped_fraction allows; {folder.SKIPPED_FILE} in it says why. What '
-      'was written is kept: allow more (1 for any), and it goes on from there'
+      f'that --max_skipped_fraction allows; {folder_files.SKIPPED_FILE} in it says '
+      'why. What was written is kept: allow more (1 for any), and it goes on from there'
     )
 
 

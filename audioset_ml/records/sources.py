@@ -15,7 +15,7 @@ from audioset_ml.core.errors import AudioError, RecordError
 from audioset_ml.core.file_states import WrittenFiles
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.records.audio_names import start_ms
-from audioset_ml.records.folder import SHARD_REMEDY
+from audioset_ml.records.folder_files import SHARD_REMEDY
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 

@@ -24,12 +24,13 @@ import tensorflow as tf
 
 from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.records.frames import FrameFormat
+from audioset_ml.records.listed_labels import ListedLabels, covered
+from audioset_ml.records.packed_bits import unpack, unpack_bytes
 
 POSITIVE, NEGATIVE, IGNORED, EXPLICIT_NEGATIVE = 1, 0, -1, -2
 # What becomes of a flagged label.
 FLAGGED = -3  # until a teacher's score replaces it (`soft_targets`)
 STATES_OF_FLAGGED = {'ignored': IGNORED, 'positive': POSITIVE, 'soft': FLAGGED}
-_BITS = [128, 64, 32, 16, 8, 4, 2, 1]
 
 
 class LabelSetLookup:
@@ -121,7 +122,7 @@ class TargetMaker:
     """
     explicit = EXPLICIT_NEGATIVE if self.tells_explicit else NEGATIVE
     present = record['weak/present'].values > 0
-    weak = _Listed.of(record['weak/class'])
+    weak = ListedLabels.of(record['weak/class'])
     negative = weak.where(~present)
     if self.label_mode == 'weak':
       positive = weak.where(present)
@@ -141,9 +142,9 @@ class TargetMaker:
     if self.implied is not None:
       above = self._above(positive, shape)
       target = tf.where(above, tf.constant(POSITIVE, tf.int8), target)
-    unsure = _Listed.of(record['weak/unsure']).set(tf.zeros(shape, tf.int8), 1)
+    unsure = ListedLabels.of(record['weak/unsure']).set(tf.zeros(shape, tf.int8), 1)
     if self.label_mode != 'weak':
-      unsure = _Listed.of(record['strong/class']).set(unsure, 0)
+      unsure = ListedLabels.of(record['strong/class']).set(unsure, 0)
     target = tf.where(unsure > 0, tf.constant(IGNORED, tf.int8), target)
     target = negative.set(target, explicit)
     target = positive.set(target, POSITIVE)
@@ -154,13 +155,13 @@ class TargetMaker:
     makes positive. Shape [batch, classes], bool."""
     lacking = tf.zeros(shape, tf.bool)
     if self.complete:
-      lacking = _unpack_bytes(record['unmarked'], self.num_classes)
+      lacking = unpack_bytes(record['unmarked'], self.num_classes)
       if self.label_mode == 'weak' and self.implied is not None:
         # A kind of it was marked somewhere, so that nobody said it is absent; what a
         # positive of the clip implies is made positive in any case.
-        lacking &= ~self._above(_Listed.of(record['strong/class']), shape)
+        lacking &= ~self._above(ListedLabels.of(record['strong/class']), shape)
     if self.label_mode == 'strong':
-      events = _Listed.of(record['strong/class'])
+      events = ListedLabels.of(record['strong/class'])
       lacking |= events.set(tf.zeros(shape, tf.int8), POSITIVE) > 0
       if self.implied is not None:  # which has its kinds' events for its own
         lacking |= self._above(events, shape)
@@ -172,22 +173,22 @@ class TargetMaker:
     unannotated = tf.broadcast_to(tf.constant(self.unannotated), shape)
     if not self.complete:
       return unannotated
-    unmarked = _unpack_bytes(record['unmarked'], self.num_classes)
-    events = _Listed.of(record['strong/class'])
+    unmarked = unpack_bytes(record['unmarked'], self.num_classes)
+    events = ListedLabels.of(record['strong/class'])
     marked = events.set(tf.zeros(shape, tf.int8), POSITIVE) > 0
     complete = (record['unmarked'] != '')[:, tf.newaxis]
     return tf.where(complete, ~(unmarked | marked), unannotated)
 
-  def _above(self, labels: '_Listed', shape: list) -> tf.Tensor:
+  def _above(self, labels: ListedLabels, shape: list) -> tf.Tensor:
     """What any of each clip's labels implies. Shape [batch, classes], bool."""
     above = tf.gather(tf.constant(self.implied.astype(np.int8)), labels.classes)
     return tf.math.unsorted_segment_max(above, labels.rows, shape[0]) > 0
 
   def _events(
     self, record: dict[str, tf.Tensor], kind: str, starts: tf.Tensor
-  ) -> '_Listed':
+  ) -> ListedLabels:
     """The classes of the stretches of a kind that count for each clip's patch."""
-    listed = _Listed.of(record[f'{kind}/class'])
+    listed = ListedLabels.of(record[f'{kind}/class'])
     if self.label_mode == 'diffuse':
       # A refuted stretch says nothing of the rest of the clip.
       return listed if kind == 'strong' else listed.none()
@@ -200,105 +201,3 @@ class TargetMaker:
       patch_ms,
     )
     return listed.where(chosen)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Listed:
-  """Labels of some clips, one after the other.
-
-  Attributes:
-    rows: the clip of each. Shape [labels].
-    classes: its class. Shape [labels].
-  """
-
-  rows: tf.Tensor
-  classes: tf.Tensor
-
-  @classmethod
-  def of(cls, classes: tf.RaggedTensor) -> '_Listed':
-    return cls(classes.value_rowids(), classes.values)
-
-  def where(self, chosen: tf.Tensor) -> '_Listed':
-    """Those that are chosen. Shape of `chosen`: [labels], bool."""
-    return _Listed(
-      tf.boolean_mask(self.rows, chosen), tf.boolean_mask(self.classes, chosen)
-    )
-
-  def none(self) -> '_Listed':
-    return _Listed(self.rows[:0], self.classes[:0])
-
-  def and_also(self, more: '_Listed') -> '_Listed':
-    return _Listed(
-      tf.concat([self.rows, more.rows], axis=0),
-      tf.concat([self.classes, more.classes], axis=0),
-    )
-
-  def set(self, target: tf.Tensor, state: int) -> tf.Tensor:
-    """The target with a state for these labels. Shape [batch, classes]."""
-    return tf.tensor_scatter_nd_update(
-      target,
-      tf.stack([tf.cast(self.rows, tf.int64), self.classes], axis=1),
-      tf.fill(tf.shape(self.classes), tf.constant(state, tf.int8)),
-    )
-
-
-def covered(
-  start: tf.Tensor, end: tf.Tensor, window_ms: tf.Tensor, length_ms: int
-) -> tf.Tensor:
-  """Which events label a window by the 50 % rule (SL21 3.2); see `labels.framing`.
-
-  Args:
-    start: begin of each event (s). Shape [events], float32.
-    end: its end (s). Shape [events], float32.
-    window_ms: begin of the window of each (ms), int64. Shape [events] or [].
-    length_ms: its length (ms).
-
-  Returns:
-    Shape [events], bool.
-  """
-  # Thousandths of a second survive float32 as long as clips are shorter than hours.
-  start_ms = tf.cast(tf.round(start * 1000), tf.int64)
-  end_ms = tf.cast(tf.round(end * 1000), tf.int64)
-  overlap = tf.minimum(end_ms, window_ms + length_ms) - tf.maximum(start_ms, window_ms)
-  fills_window = 2 * overlap >= length_ms
-  holds_event = (2 * overlap >= end_ms - start_ms) & (overlap > 0)
-  return fills_window | holds_event
-
-
-def unpack(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
-  """Bits, the first class highest, as of `numpy.packbits`.
-
-  Args:
-    packed: shape [batch, bytes], uint8.
-    num_classes: how many of the bits are classes.
-
-  Returns:
-    Shape [batch, classes], bool.
-  """
-  masks = tf.constant(_BITS, tf.uint8)
-  bits = tf.bitwise.bitwise_and(packed[..., tf.newaxis], masks)  # [batch, bytes, 8]
-  return tf.reshape(bits > 0, [-1, 8 * packed.shape[-1]])[:, :num_classes]
-
-
-def pack(flagged: tf.Tensor) -> tf.Tensor:
-  """What `unpack` takes apart.
-
-  Args:
-    flagged: shape [batch, classes], bool.
-
-  Returns:
-    Shape [batch, ⌈classes / 8⌉], uint8.
-  """
-  size = -(-flagged.shape[-1] // 8)
-  missing = 8 * size - flagged.shape[-1]
-  bits = tf.pad(tf.cast(flagged, tf.int32), [[0, 0], [0, missing]])
-  bits = tf.reshape(bits, [-1, size, 8]) * tf.constant(_BITS)
-  return tf.cast(tf.reduce_sum(bits, axis=-1), tf.uint8)
-
-
-def _unpack_bytes(packed: tf.Tensor, num_classes: int) -> tf.Tensor:
-  """The same of bytes, shape [batch], strings; all are False where there are none."""
-  size = -(-num_classes // 8)
-  known = tf.where(packed == '', tf.constant(bytes(size)), packed)
-  values = tf.ensure_shape(tf.io.decode_raw(known, tf.uint8), [None, size])
-  return unpack(values, num_classes)

@@ -3,13 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
+from audioset_ml.records.packed_bits import pack, unpack
 from audioset_ml.records.targets import (
   IGNORED,
   NEGATIVE,
   POSITIVE,
   STATES_OF_FLAGGED,
-  pack,
-  unpack,
 )
 
 

@@ -15,9 +15,9 @@ import tqdm
 
 from audioset_ml.core import folders
 from audioset_ml.evaluation.chosen_clips import LOST_FILE
-from audioset_ml.models.model_files import MODEL_STEP
+from audioset_ml.models.train_folder import MODEL_STEP
 from audioset_ml.records.dataset import damage_named
-from audioset_ml.records.folder import CLASS_MAP_FILE
+from audioset_ml.records.folder_files import CLASS_MAP_FILE
 from audioset_ml.records.training_source import Source
 from audioset_ml.training import distribution
 from audioset_ml.training.config import TrainConfig

@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 
 from audioset_ml.core.errors import UnfinishedError, agreeing, counted
+from audioset_ml.core.model_digests import MODEL_FILE
 from audioset_ml.evaluation.chosen_clips import choose_clips
 from audioset_ml.models.layers import with_plain_layers
-from audioset_ml.models.model_files import MODEL_FILE
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.training_source import Source

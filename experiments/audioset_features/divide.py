@@ -17,7 +17,7 @@ from absl import flags
 
 from audioset_ml.core import csv_files
 from audioset_ml.core.errors import LabelError
-from audioset_ml.entry import stage
+from audioset_ml.entry import stage, stage_folder
 from audioset_ml.labels import formats
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_list import write_clip_list
@@ -25,7 +25,7 @@ from audioset_ml.labels.segments import read_weak_csv
 from audioset_ml.records.folds import fold_of
 
 FLAGS = flags.FLAGS
-stage.define_folder_flags()
+stage_folder.define_folder_flags()
 flags.DEFINE_string('class_map', None, "AudioSet's class_labels_indices.csv.")
 flags.DEFINE_string('strong_tsv', None, 'Events of completely annotated clips.')
 flags.DEFINE_string('segments_csv', None, 'All clips, with their weak labels.')
@@ -37,7 +37,7 @@ _PARTS = ('validation', 'test', 'train', 'train', 'train')
 
 def main(_) -> None:
   inputs = {name: FLAGS[name].value for name in _PATHS}
-  with stage.output_folder(
+  with stage_folder.output_folder(
     FLAGS.output_dir, inputs, check=lambda: _counts(*_divide())
   ) as folder:
     annotated, parts = _divide()

@@ -17,7 +17,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.cli import STAGES
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.label_set import LabelSetWriter
-from audioset_ml.records.folder import shard_name
+from audioset_ml.records.folder_files import shard_name
 from audioset_ml.records.frames import FrameFormat
 from tests.small_data import CLASS_MAP, write_small_data
 from tests.without_tensorflow import IMPORTED

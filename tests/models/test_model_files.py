@@ -9,13 +9,9 @@ import pytest
 from audioset_ml.core.errors import InputError, ModelError
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.yamnet_classes import LACKING, yamnet_class_map
-from audioset_ml.models.model_files import (
-  ModelFiles,
-  find_saved_model,
-  left_out_fold,
-  require_model,
-  step_of,
-)
+from audioset_ml.models.model_checks import require_model
+from audioset_ml.models.model_files import ModelFiles, find_saved_model
+from audioset_ml.models.train_folder import left_out_fold, step_of
 from audioset_ml.records.folds import Fold
 
 

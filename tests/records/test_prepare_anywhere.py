@@ -15,7 +15,7 @@ from audioset_ml.audio.front_end import FrontEnd
 from audioset_ml.labels.join import read_labels
 from audioset_ml.labels.label_files import LabelFiles
 from audioset_ml.records import audio_files, pipeline, plan, shard_runs
-from audioset_ml.records.folder import shard_name
+from audioset_ml.records.folder_files import shard_name
 from audioset_ml.records.plan import ShardTask
 from audioset_ml.records.prepare_config import PrepareConfig
 from audioset_ml.records.shard import ShardWriter

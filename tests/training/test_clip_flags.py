@@ -23,7 +23,7 @@ from audioset_ml.records.augmentation import both_mixed, mix_targets
 from audioset_ml.records.dataset import read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import Fold
-from audioset_ml.records.targets import pack, unpack
+from audioset_ml.records.packed_bits import pack, unpack
 from audioset_ml.records.training_input import InputConfig, training_dataset
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.clip_flags import ClipFlags
