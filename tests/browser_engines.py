@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,14 +50,19 @@ def firefox(preferences: Mapping[str, Any] | None = None) -> Iterator[_Firefox]:
   browser = shutil.which('firefox-esr') or shutil.which('firefox')
   if not browser:
     pytest.skip('no firefox (Debian: firefox-esr)')
-  window = marionette.Marionette(
-    bin=browser, headless=True, startup_timeout=120, prefs=dict(preferences or {})
-  )
-  try:
-    window.start_session()
-    yield _Firefox(window)
-  finally:
-    window.quit()
+  with tempfile.TemporaryDirectory() as logs:
+    window = marionette.Marionette(
+      bin=browser,
+      headless=True,
+      startup_timeout=120,
+      gecko_log=logs,
+      prefs=dict(preferences or {}),
+    )
+    try:
+      window.start_session()
+      yield _Firefox(window)
+    finally:
+      window.quit()
 
 
 @contextlib.contextmanager
@@ -64,7 +70,7 @@ def webkit() -> Iterator:
   """WebKitGTK's MiniBrowser on a screen of its own, or a skipped test."""
   webdriver = pytest.importorskip('selenium.webdriver')
   driver, screen = shutil.which('WebKitWebDriver'), shutil.which('Xvfb')
-  browsers = glob.glob('/usr/lib*/**/webkit2gtk-4.1/MiniBrowser', recursive=True)
+  browsers = glob.glob('/usr/lib/*/webkit2gtk-4.*/MiniBrowser')
   if not (driver and screen and browsers):
     pytest.skip('no WebKitGTK (Debian: webkit2gtk-driver, xvfb)')
   options = webdriver.WebKitGTKOptions()
