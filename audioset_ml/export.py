@@ -128,9 +128,25 @@ def main(_) -> None:
       written.append(_write_page(folder, runtime))
     card.write(folder.path, written, FLAGS.formats)
   print(*(f'{folder.path / name}: {what}' for name, what in written), sep='\n')
+  _say_what_needs_sound()
   if forms.LITERT in FLAGS.formats and not FLAGS.calibration_records:
     lacking = [form.file for form in forms.FORMS if form.is_calibrated]
     print(f'{", ".join(lacking)}: not written without --calibration_records')
+
+
+def _say_what_needs_sound() -> None:
+  """Says which files are not written of a model of embeddings alone."""
+  from audioset_ml.models.model_files import ModelFiles
+
+  frames = ModelFiles.find(FLAGS.model).frames
+  lacking = [
+    form.file
+    for form in forms.FORMS
+    if form.format in FLAGS.formats and form.takes != 'patches'
+  ]
+  if lacking and not FLAGS.embedder and frames.front_end is None:
+    remedy = '; give their network as --embedder' if frames.network else ''
+    print(f'{", ".join(lacking)}: not written, for the model takes embeddings{remedy}')
 
 
 def _open_card():

@@ -10,6 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audioset_ml.core.packages import is_installed
+from audioset_ml.deployment import forms
+from audioset_ml.labels.class_map import ClassMap
+from tests.integration.test_finetune import TONES, write_tone
+from tests.small_embeddings import write_network
+
 BENCHMARKS = pathlib.Path(__file__).parent.parent / 'benchmarks'
 
 
@@ -105,3 +111,31 @@ def test_growth_measures_all_stages_and_goes_on(tmp_path):
   pd.testing.assert_frame_equal(again[:12], table)
   assert again['clips'].tolist()[12:] == [30] * 6
   assert '| prepare |' in (tmp_path / 'growth.md').read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.optional
+def test_exports_of_a_fine_tuned_head_are_measured_in_every_form(tmp_path):
+  for name in ('onnx', 'tf2onnx', 'onnxruntime'):
+    if not is_installed(name):
+      pytest.skip("needs `make deploy`: pip install 'audioset_ml[deploy]'")
+  network = write_network(tmp_path / 'tiny.keras')
+  names = tuple(f'Name {index}' for index in range(5))
+  ClassMap(tuple(f'/x/{name}' for name in names), names).write(
+    tmp_path / 'class_map.csv'
+  )
+  for row, (label, hertz) in enumerate(TONES.items()):
+    for number in range(10):
+      path = tmp_path / 'tones' / label / f'{number}.wav'
+      write_tone(path, hertz, 10 * row + number, 1 + number / 10)
+  flags = '--seconds=0', '--turns=1', f'--yamnet={network}'
+  done = run(BENCHMARKS / 'bench_exports.py', *flags, f'--sounds={tmp_path}/tones')
+  assert done.returncode == 0, done.stderr
+  head = done.stdout.partition('YAMNet, fine-tuned\n')[2]
+  written = [one.file for one in forms.FORMS if f'{one.file}: not kept' not in head]
+  assert len(written) >= len(forms.FORMS) - 3  # those of 8 bits
+  for form in ('saved_model', 'model.keras', *written):
+    (line,) = (line for line in head.splitlines() if line.startswith(f'{form} '))
+    size, single, batch, difference = map(float, line.split()[1:])
+    assert min(size, single, batch) > 0
+    assert difference < (1 if 'int' in form else 0.02), line

@@ -16,6 +16,7 @@ from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.models.sound_scores import SoundScores
 from audioset_ml.models.waveform_loading import load_waveform_model
 from tests.browser import chromium
+from tests.browser_engines import firefox, webkit
 from tests.integration.test_score import write_model
 from tests.stages import run_stage, run_stage_ok
 
@@ -104,6 +105,19 @@ def test_scores_are_tags(
   number = min(len(found), len(wanted)) - name.endswith('mp3')
   assert wanted.std() > 0.01
   np.testing.assert_allclose(found[:number], wanted[:number], rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize('engine', [firefox, webkit], ids=['firefox', 'webkit'])
+def test_scores_in_other_engines_are_tags(engine, exported, model, tmp_path):
+  forms = ('a.wav', 16_000, 'PCM_16'), ('b.flac', 22_050, None), ('c.wav', 44_100, None)
+  with engine() as browser:
+    opened(browser, exported)
+    for name, rate, subtype in forms:
+      path = tmp_path / name
+      soundfile.write(path, sound(9.7, rate), rate, subtype=subtype)
+      found = scored(browser, path)
+      wanted = np.concatenate([one.scores for one in SoundScores(model, path).blocks()])
+      np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
 
 
 @pytest.fixture(scope='module')
