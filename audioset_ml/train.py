@@ -30,13 +30,13 @@ train_flags.define()
 
 def _count(config: TrainConfig) -> dict[str, Any]:
   """What --dry_run says."""
-  from audioset_ml.training.sources import open_sources
+  from audioset_ml.training.sources import open_inputs
 
-  sources = open_sources(config)
+  inputs = open_inputs(config)
   # Not before: what is wrong with them is told without TensorFlow's start.
   from audioset_ml.training.input_counts import count_inputs
 
-  return count_inputs(config, sources)
+  return count_inputs(config, inputs)
 
 
 def _is_chief() -> bool:
@@ -55,14 +55,14 @@ def main(_) -> None:
     check=lambda: _count(config),
     writes=_is_chief(),
   ) as folder:
-    from audioset_ml.training.sources import open_sources
+    from audioset_ml.training.sources import open_inputs
 
-    sources = open_sources(config)
+    inputs = open_inputs(config)
     # Not before: what is wrong with them is told without TensorFlow's start.
     from audioset_ml.training import loop
 
     text = run_flags.flag_text()
-    folder.counts, folder.details = loop.train(config, folder.path, text, sources)
+    folder.counts, folder.details = loop.train(config, folder.path, text, inputs)
   print(
     f'{folder.path}: trained {counted(folder.counts["steps"], "step")}; the model is '
     'model.keras'

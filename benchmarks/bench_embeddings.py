@@ -169,7 +169,8 @@ def main() -> None:
 
     def train_on(trainer: Trainer, batch: Callable) -> None:
       for _ in range(STEPS):
-        trainer.train_step(*map(tf.convert_to_tensor, batch()))
+        loss, _ = trainer.train_step(*map(tf.convert_to_tensor, batch()))
+      float(loss)  # waits for the device
 
     def read(dataset: tf.data.Dataset) -> None:
       for _ in dataset.take(STEPS):
@@ -178,7 +179,8 @@ def main() -> None:
     def train_on_records() -> None:
       batches = iter(ours)
       for _ in range(STEPS // STEPS_A_CALL):
-        many.train_steps(batches, STEPS_A_CALL)
+        losses = many.train_steps(batches, STEPS_A_CALL)
+      losses.numpy()
 
     ways: dict[str, Callable[[], object]] = {
       'records': train_on_records,

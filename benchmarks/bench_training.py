@@ -62,7 +62,8 @@ def our_steps(
 
   def run(steps: int) -> None:
     for _ in range(steps):
-      trainer.train_step(*batch)
+      loss, _ = trainer.train_step(*batch)
+    float(loss)  # waits for the device
 
   return run
 

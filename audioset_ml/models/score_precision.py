@@ -2,16 +2,13 @@
 but for what is fastest."""
 
 import os
-import pathlib
 from collections.abc import Sequence
 
+from audioset_ml.core.auto_choices import AutoChoices
 from audioset_ml.core.errors import ModelError
 from audioset_ml.models.config import AUTO, BFLOAT16, FLOAT32, SCORE_PRECISIONS
 from audioset_ml.models.exported_file import is_exported_file
 from audioset_ml.models.model_files import find_saved_model
-
-# Beside the parts of scores that a run left: the precision that 'auto' was in it.
-FILE = 'precision'
 
 
 def require_adjustable(path: str | os.PathLike, precision: str) -> None:
@@ -42,17 +39,14 @@ def require_asked(
       )
 
 
-def fastest(folders: Sequence[pathlib.Path]) -> str:
-  """The fastest precision: that of parts that are there, from another machine perhaps,
-  so that all have the same; else this machine's.
+def settle(choices: AutoChoices) -> str:
+  """The precision that 'auto' is: that of parts of scores that are there, from another
+  machine perhaps, so that all have the same; else what is fastest on this machine.
 
   Args:
-    folders: where parts may be.
+    choices: what was chosen for those parts.
   """
-  for folder in folders:
-    kept = folder / FILE
-    if kept.is_file() and (precision := kept.read_text()) in SCORE_PRECISIONS:
-      return precision
   from audioset_ml.models import precision as precisions
 
-  return precisions.fastest()
+  possible = set(SCORE_PRECISIONS) - {AUTO}
+  return choices.settle('precision', possible.__contains__, precisions.fastest)

@@ -13,6 +13,7 @@ import numpy as np
 
 from audioset_ml.core import folders
 from audioset_ml.core.array_files import load_array
+from audioset_ml.core.auto_choices import AutoChoices
 from audioset_ml.models import score_precision
 from audioset_ml.models.config import AUTO, FLOAT32, FOLDED
 from audioset_ml.models.model_checks import require_fits
@@ -222,10 +223,10 @@ def score(
     for index, shard in enumerate(records.split())
     if shard.clip_ids
   ]
+  choices = AutoChoices(parts_dir, output_dir / _JOINED_PARTS)
   if config.precision == AUTO:
     require_models(config, records)  # before TensorFlow starts
-    found = score_precision.fastest((parts_dir, output_dir / _JOINED_PARTS))
-    config = dataclasses.replace(config, fastest=found)
+    config = dataclasses.replace(config, fastest=score_precision.settle(choices))
   worker = ShardScorer(config, str(output_dir), str(parts_dir))
   _opened.cache_clear()  # a model may have been trained anew
   # So that wrong models are told of before anything is written.
@@ -238,7 +239,7 @@ def score(
     )
   if not is_scored(output_dir):
     parts_dir.mkdir(exist_ok=True)
-    folders.write_atomically(parts_dir / score_precision.FILE, config.used_precision)
+    choices.keep()
     shard_runs.run(tasks, worker, runs or shard_runs.RunConfig(), 'score')
     parts = [parts_dir / task.part_file for task in tasks]
     _join_all(parts, output_dir, config)

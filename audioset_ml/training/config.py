@@ -98,7 +98,8 @@ class TrainConfig:
     validation_list: a list of those of its clips that are evaluated, and that are not
       trained on where the records to train on have them; '' for all.
     validation_share: the share of the validation clips that are evaluated while it
-      trains; None: as many as take a twentieth of the time. All are at the end.
+      trains; None: as many as take a twentieth of the time, but at least
+      `validation_share.FEWEST`. All are at the end.
     validate_strong: whether frames are evaluated on strong labels, too; `best_metric`
       may ask for it as well.
     best_metric: the validation metric by which the best weights are kept as the model;
@@ -149,7 +150,7 @@ class TrainConfig:
   data_service: str = ''
   validation_records: str = ''
   validation_list: str = ''
-  validation_share: float | None = 1.0
+  validation_share: float | None = None
   validate_strong: bool = False
   best_metric: str = ''
   patience: int = 0

@@ -59,6 +59,11 @@ def local_replicas(strategy: tf.distribute.Strategy) -> int:
   return len(strategy.extended.worker_devices)
 
 
+def has_peers(strategy: tf.distribute.Strategy) -> bool:
+  """Whether other processes train with this one."""
+  return strategy.num_replicas_in_sync > local_replicas(strategy)
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
   """Whether this process writes: the first of all workers, or the only one."""
   resolver = strategy.cluster_resolver
@@ -79,7 +84,7 @@ def of_all_workers(strategy: tf.distribute.Strategy, value: int) -> list[int]:
     strategy: the strategy.
     value: what this one says.
   """
-  if strategy.num_replicas_in_sync == local_replicas(strategy):
+  if not has_peers(strategy):
     return [value]
   here = strategy.experimental_distribute_values_from_function(
     lambda _: tf.constant([value], tf.int64)

@@ -2,29 +2,32 @@
 
 from typing import Any
 
+from audioset_ml.core.auto_choices import AutoChoices
 from audioset_ml.models.registry import build_model
-from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import TrainConfig
+from audioset_ml.training.sources import RunInputs
 from audioset_ml.training.validation import Validator
 from audioset_ml.training.warm_start import init_from, steps_of
 
 
-def count_inputs(config: TrainConfig, sources: list[Source]) -> dict[str, Any]:
-  """Opens what the run would open beside its sources, and counts.
+def count_inputs(config: TrainConfig, inputs: RunInputs) -> dict[str, Any]:
+  """Opens what the run would open beside its inputs, and counts.
 
   Args:
     config: the run.
-    sources: what it trains on, of `open_sources`.
+    inputs: what it reads, of `open_inputs`.
 
   Raises:
     InputError: an input can't be used.
   """
-  records = sources[0].records
-  found, each = _of_sources(config, sources)
-  if config.validation_records:
-    validation = RecordsFolder.open(config.validation_records)
-    found['validation clips'] = len(Validator(validation, None, config).clips.clips)
+  records = inputs.sources[0].records
+  found, each = _of_sources(config, inputs.sources)
+  if validation := inputs.validation:
+    clips = validation.while_training(config, AutoChoices())
+    Validator(validation.records, clips, None, config)
+    found['validation clips'] = len(validation)
+    found['of them while training'] = len(clips)
   shape = records.frames.patch_shape
   model = build_model(config.model_config(records.num_classes, shape))
   if config.init_from:

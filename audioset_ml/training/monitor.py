@@ -45,12 +45,24 @@ class Monitor:
     self._steps_here = self._steps = 0
     self._since = self._shown = time.perf_counter()
 
-  def steps(self, number: int, loss: float) -> None:
-    """Counts steps that were made together; the loss is the last one's."""
+  def steps(self, number: int) -> None:
+    """Counts steps that were made together."""
     self._steps += number
     self._steps_here += number
-    self._profile()
     self._bar.update(number)
+
+  @property
+  def is_due(self) -> bool:
+    """Whether it is time to show a loss, or to begin or end a profile."""
+    since = time.perf_counter() - self._shown
+    return since > _SECONDS_SHOWN or self._profile_is_due
+
+  def show(self, loss: float) -> None:
+    """Shows the last step's loss, and begins or ends a profile, where it is time.
+
+    A profile has whole steps: where a loss is there, the device is done with its step.
+    """
+    self._profile()
     if time.perf_counter() - self._shown > _SECONDS_SHOWN:
       self._shown = time.perf_counter()
       self._bar.set_postfix_str(f'loss {loss:.4f}, {self._speed():.0f} patches/s')
@@ -90,17 +102,25 @@ class Monitor:
     """Patches a second since the last point."""
     return self._steps * self._batch_size / (time.perf_counter() - self._since)
 
+  @property
+  def _profile_is_due(self) -> bool:
+    """Whether a profile begins or ends here."""
+    if not self._profile_steps or self._logs_dir is None:
+      return False
+    if self._profiling:
+      return self._steps_here >= self._profile_end
+    return self._steps_here >= _PROFILE_AFTER and not self._profile_end
+
   def _profile(self) -> None:
     """Profiles some steps of this process, if asked to; whole calls of them."""
-    if not self._profile_steps or self._logs_dir is None:
+    if not self._profile_is_due:
       return
-    if self._steps_here >= _PROFILE_AFTER and not self._profile_end:
-      tf.profiler.experimental.start(str(self._logs_dir))
-      self._profiling = True
-      self._profile_end = self._steps_here + self._profile_steps
-    elif self._profiling and self._steps_here >= self._profile_end:
+    if self._profiling:
       tf.profiler.experimental.stop()
-      self._profiling = False
+    else:
+      tf.profiler.experimental.start(str(self._logs_dir))
+      self._profile_end = self._steps_here + self._profile_steps
+    self._profiling = not self._profiling
 
 
 def _write_flags(

@@ -10,13 +10,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from audioset_ml.core.auto_choices import AutoChoices
 from audioset_ml.core.errors import UnfinishedError, agreeing, counted
 from audioset_ml.core.model_digests import MODEL_FILE
-from audioset_ml.evaluation.chosen_clips import choose_clips
 from audioset_ml.models.layers import with_plain_layers
 from audioset_ml.models.trained import TrainedModel
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.training_source import Source
 from audioset_ml.training import distribution, precision
 from audioset_ml.training.checkpoints import Checkpoints
 from audioset_ml.training.clip_flags import ClipFlags
@@ -25,8 +24,8 @@ from audioset_ml.training.event_logs import trim_events
 from audioset_ml.training.flagging import Flagger, flagged_parts, write_label_sets
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.loss_table import build_loss
-from audioset_ml.training.optimizer_config import AUTO
-from audioset_ml.training.sources import class_priors, epoch_steps
+from audioset_ml.training.sources import RunInputs, class_priors, epoch_steps
+from audioset_ml.training.step_losses import StepLosses
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
 from audioset_ml.training.validation import (
   BEST_PREFIX,
@@ -47,34 +46,33 @@ class Run:
     records_paths: all records' folders, for messages.
     trainer: the model and what updates it.
     flags: the labels that the run flags itself, or None.
-    flagging_due: whether labels are still to be flagged after the step of the
-      checkpoint.
     best: the best validation so far.
-    losses: their sum and number since a point was logged.
+    losses: those of its steps.
     iterator: the input; None where a tf.data service sends the batches.
     validator: what validates, or None.
-    validates_all: whether that is on all validation clips.
     chief: whether this process writes what workers have in common.
+    has_peers: whether other processes train with this one.
     logs_dir: TensorBoard's folder.
   """
 
-  def __init__(
-    self, config: TrainConfig, output_dir: pathlib.Path, sources: list[Source]
-  ):
-    """Args: the run; its folder; what it trains on, of `open_sources`."""
-    self._chooses_precision = config.optimizer.precision == AUTO
-    self.config = config = precision.settled(config, output_dir / 'checkpoints')
+  def __init__(self, config: TrainConfig, output_dir: pathlib.Path, inputs: RunInputs):
+    """Args: the run; its folder; what it reads, of `open_inputs`."""
+    checkpoints = output_dir / 'checkpoints'
+    self._choices = AutoChoices(checkpoints)
+    self.config = config = precision.settled(config, self._choices)
     self._output_dir = output_dir
     strategy = distribution.build_strategy(config.strategy)
     self.chief = distribution.is_chief(strategy)
+    self.has_peers = distribution.has_peers(strategy)
+    sources = inputs.sources
     self._sources, self._strategy = sources, strategy
     self.records: RecordsFolder = self._sources[0].records
     self.records_paths = ' or '.join(
       sorted({str(source.records.path) for source in self._sources})
     )
     self.logs_dir = output_dir / 'logs'
-    self.validates_all = True
-    self.validator = self._open_validator()
+    self._validation = inputs.validation
+    self.validator = self._open_validator() if inputs.validation else None
     # What a tf.data service sends has no position to save: it begins after `restore`.
     saved, self.iterator = {}, None
     if not config.data_service:
@@ -94,24 +92,25 @@ class Run:
       weights = sources[0].repeats(config.balance_loss)
     self.trainer = Trainer(config, shape, strategy, done, loss, flags, weights)
     self._flagger = None
-    self.flagging_due = tf.Variable(False, trainable=False)
+    # Whether labels are still to be flagged after the step of the checkpoint.
+    self._flagging_due = tf.Variable(False, trainable=False)
     if flags is not None:
       self._flagged_parts = flagged_parts(sources, config.used)
-      saved |= {'flags': flags, 'flagging_due': self.flagging_due}
+      saved |= {'flags': flags, 'flagging_due': self._flagging_due}
     if config.flagging:
       self._flagger = Flagger(
         config.flagging, self._flagged_parts, self.trainer.model, flags, output_dir
       )
     self.best = BestModel(config.metrics, config.best_metric, config.patience)
-    self.losses = tf.Variable(tf.zeros(2, tf.float64))
+    self.losses = StepLosses()
     self._checkpoints = Checkpoints(
-      output_dir / 'checkpoints' / distribution.worker_folder(strategy),
+      checkpoints / distribution.worker_folder(strategy),
       config.checkpoints_kept,
       model=self.trainer.model,
       optimizer=self.trainer.optimizer,
       step=self.trainer.step,
       best=self.best,
-      losses=self.losses,
+      losses=self.losses.state,
       **({'average': self.trainer.average} if self.trainer.average else {}),
       **({'seeds': seeds} if (seeds := self.trainer.seeds) else {}),
       **saved,
@@ -132,24 +131,23 @@ class Run:
     flagged_as = flagging.flagged_as if flagging else 'positive'
     return ClipFlags(clips, self.records.num_classes, flagged_as)
 
-  def _open_validator(self) -> Validator | None:
-    if not self.config.validation_records:
-      return None
-    config, replicas = self.config, self._strategy.num_replicas_in_sync
-    records = RecordsFolder.open(config.validation_records)
-    self.records.require_like(records)
+  def _open_validator(self) -> Validator:
+    config, validation = self.config, self._validation
+    records = validation.records
+    replicas = self._strategy.num_replicas_in_sync
+    clips = validation.while_training(config, self._choices, replicas)
     logs_dir = self.logs_dir if self.chief else None
-    validator = Validator(records, logs_dir, config, replicas)
-    clips, lost = choose_clips(records, config.validation_list)
-    if config.validation_list and len(lost):
-      print(f'{config.validation_list}: {records.path} lacks {len(lost)} of its clips')
-    part = len(validator.clips.clips)
-    if self.chief and part < len(clips):
+    worker = distribution.worker_folder(self._strategy)
+    copy = self._output_dir / f'.validation_clips{worker}.tfrecord'
+    validator = Validator(records, clips, logs_dir, config, copy)
+    if lost := validation.lost:
+      print(f'{config.validation_list}: {records.path} lacks {lost} of its clips')
+    if self.chief and len(clips) < len(validation):
       print(
-        f'{records.path}: {part:,} of {counted(len(clips), "validation clip")} '
-        f'{agreeing(part, "are")} evaluated while training, all at the end'
+        f'{records.path}: {len(clips):,} of '
+        f'{counted(len(validation), "validation clip")} {agreeing(len(clips), "are")} '
+        'evaluated while training, all at the end'
       )
-      self.validates_all = False
     return validator
 
   def open_batches(self, steps_done: int = 0) -> tf.data.Dataset:
@@ -176,25 +174,34 @@ class Run:
   def _of_all_workers(self, value: int) -> list[int]:
     return distribution.of_all_workers(self._strategy, value)
 
-  def flag(self, step: int, is_interrupted: Callable[[], bool]) -> None:
+  def flagging_is_due(self, step: int) -> bool:
+    """Whether labels are to be flagged before the first step that comes."""
+    return step == 0 or bool(self._flagging_due.numpy())
+
+  def flag(self, step: int, is_interrupted: Callable[[], bool]) -> bool:
     """Flags labels anew, if it is time and there are steps to come.
 
-    When it is interrupted, it stays due: what is flagged follows from the weights, so
-    that the run that goes on from here flags the same.
+    Returns:
+      False if it was interrupted. Then it stays due: what is flagged follows from the
+      weights, so that the run that goes on from here flags the same.
     """
     flagging = self.config.flagging
     if (
-      flagging and flagging.is_due(step, self.config.steps) and not self.best.exhausted
+      not flagging
+      or not flagging.is_due(step, self.config.steps)
+      or self.best.exhausted
     ):
-      self.require_finite_weights(step)
-      with self.trainer.averaged():
-        renewed = self._flagger.renew(step, is_interrupted)
-      self.flagging_due.assign(not renewed)
+      return True
+    self.require_finite_weights(step)
+    with self.trainer.averaged():
+      renewed = self._flagger.renew(step, is_interrupted)
+    self._flagging_due.assign(not renewed)
+    return renewed
 
   def save_checkpoint(self, step: int) -> None:
     """Writes a checkpoint, and deletes best weights that are so no longer."""
-    if self._chooses_precision:
-      precision.write_down(self.config, self._output_dir / 'checkpoints')
+    if self.chief:
+      self._choices.keep()
     self._checkpoints.save(step)
     if self.chief:
       for old in self._output_dir.glob(f'{BEST_PREFIX}*'):
@@ -223,16 +230,17 @@ class Run:
 
     Nothing where all have been evaluated while it was trained.
     """
-    if self.validates_all:
+    validation = self._validation
+    part = len(self.validator.clips.clips) if self.validator else 0
+    if validation is None or part == len(validation):
       return {}
     model = TrainedModel.open(self._output_dir / MODEL_FILE).model
-    values, clips = validate_all(model, self.config)
-    print(f'all {counted(clips, "validation clip")}: {shown_values(values)}')
-    part = {'clips': len(self.validator.clips.clips), **self.best.values}
+    values = validate_all(model, validation, self.config)
+    print(f'all {counted(len(validation), "validation clip")}: {shown_values(values)}')
     return {
       'validation': values,
-      'validation_clips': clips,
-      'validation_while_training': part,
+      'validation_clips': len(validation),
+      'validation_while_training': {'clips': part, **self.best.values},
     }
 
   def write_label_sets(self) -> int:

@@ -1,4 +1,6 @@
-"""What a run trains on, opened; all that can be seen of it without TensorFlow."""
+"""What a run reads, opened; all that can be seen of it without TensorFlow."""
+
+import dataclasses
 
 import numpy as np
 import pandas as pd
@@ -22,15 +24,28 @@ from audioset_ml.records.soft_scores import SoftConfig, SoftScores
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import STRONG_METRICS, SourceConfig, TrainConfig
 from audioset_ml.training.data_service import require_reachable
-from audioset_ml.training.validation_share import clips_while_training
+from audioset_ml.training.validation_share import ValidationClips
 
 _ROWS = 65_536  # of scores that are summed at a time
 
 
-def open_sources(config: TrainConfig) -> list[Source]:
-  """The run's source, and the one that is mixed in, if any.
+@dataclasses.dataclass(frozen=True)
+class RunInputs:
+  """What a run reads.
 
-  What a list of validation clips holds is in none of them: it is held out.
+  Attributes:
+    sources: what it trains on: its source, and the one that is mixed in, if any.
+    validation: the clips to evaluate, or None.
+  """
+
+  sources: list[Source]
+  validation: ValidationClips | None
+
+
+def open_inputs(config: TrainConfig) -> RunInputs:
+  """Opens what a run reads.
+
+  What a list of validation clips holds is in no source: it is held out.
 
   Raises:
     InputError: records, lists, label sets, validation records, the network, the model
@@ -55,14 +70,7 @@ def open_sources(config: TrainConfig) -> list[Source]:
   # Whether the network and the augmentation are for such frames.
   config.model_config(records.num_classes, records.frames.patch_shape)
   records.frames.require_possible(config.augment, str(records.path))
-  if config.validation_records:
-    validation = RecordsFolder.open(config.validation_records)
-    records.require_like(validation)
-    clips_while_training(validation, config)
-    if set(config.metrics) & set(STRONG_METRICS):
-      _require_events(validation)
-    for name in config.curve_classes:
-      validation.class_map.find(name)
+  validation = _open_validation(config, records) if config.validation_records else None
   if config.init_from:
     files = ModelFiles.find(config.init_from)
     records.require_frames(files.frames, str(files.path))
@@ -70,7 +78,7 @@ def open_sources(config: TrainConfig) -> list[Source]:
     require_train_folder(config.init_from)
   if config.data_service:
     require_reachable(config.data_service)
-  return sources
+  return RunInputs(sources, validation)
 
 
 def epoch_steps(config: TrainConfig, sources: list[Source]) -> int:
@@ -146,6 +154,17 @@ def lost_of_lists(config: TrainConfig) -> pd.DataFrame | None:
 
 def _parts(config: TrainConfig) -> list[SourceConfig]:
   return [config.source, *([config.mix] if config.mix else [])]
+
+
+def _open_validation(config: TrainConfig, records: RecordsFolder) -> ValidationClips:
+  found = ValidationClips.open(config)
+  records.require_like(found.records)
+  found.require_some(config.validation_share)
+  if set(config.metrics) & set(STRONG_METRICS):
+    _require_events(found.records)
+  for name in config.curve_classes:
+    found.records.class_map.find(name)
+  return found
 
 
 def _require_events(validation: RecordsFolder) -> None:

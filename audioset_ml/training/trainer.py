@@ -119,8 +119,10 @@ class Trainer:
     target: tf.Tensor,
     stop: bool = False,
     clips: tf.Tensor | None = None,
-  ) -> tuple[float, bool]:
+  ) -> tuple[tf.Tensor, tf.Tensor | float]:
     """Trains on a batch, of which every replica gets a part.
+
+    It returns as soon as the device has the step to do: what it returns isn't fetched.
 
     Args:
       patches: this process's part of the batch. Shape [examples, 96, 64].
@@ -129,16 +131,16 @@ class Trainer:
       clips: the examples' clips, where labels are flagged; see `ClipFlags`.
 
     Returns:
-      The mean loss of the whole batch; whether a process wants to stop.
+      The mean loss of the whole batch, shape []; the share of the processes that want
+      to stop.
     """
     self.step.assign_add(1)
     if self._replicas == 1:
-      return float(self._train_step(patches, target, None, clips)), stop
+      return self._train_step(patches, target, None, clips), float(stop)
     wish = tf.constant(float(stop))
-    loss, wishes = self._train_step(self._spread(patches), self._spread(target), wish)
-    return float(loss), float(wishes) > 0
+    return self._train_step(self._spread(patches), self._spread(target), wish)
 
-  def train_steps(self, batches: Iterator, number: int) -> list[float]:
+  def train_steps(self, batches: Iterator, number: int) -> tf.Tensor:
     """Trains on the next batches of a tf.data iterator, in one call of the graph.
 
     The weights are those of as many calls of `train_step`. On one device only: several
@@ -149,15 +151,16 @@ class Trainer:
       number: how many batches.
 
     Returns:
-      The loss of each.
+      The loss of each. Shape [number]; not fetched.
     """
     # A tensor, or each number would be a graph of its own.
-    return self._train_steps(batches, tf.constant(number)).numpy().tolist()
+    return self._train_steps(batches, tf.constant(number))
 
   def weights_are_finite(self) -> bool:
     """Whether all weights, and what batch normalisation keeps, are finite numbers."""
     weights = self.model.weights
-    return all(bool(tf.reduce_all(tf.math.is_finite(w.value))) for w in weights)
+    finite = [tf.reduce_all(tf.math.is_finite(weight.value)) for weight in weights]
+    return bool(tf.reduce_all(finite))  # fetched once
 
   def _spread(self, batch: tf.Tensor) -> tf.Tensor:
     """A batch in equal parts for this process's replicas."""

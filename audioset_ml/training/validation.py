@@ -1,6 +1,5 @@
 """Validation while a model trains, and the best model so far."""
 
-import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
@@ -16,12 +15,12 @@ from audioset_ml.evaluation.labelled_clips import LabelledClips
 from audioset_ml.evaluation.truth import Truth
 from audioset_ml.labels.states import LabelState
 from audioset_ml.models.scoring import PatchScorer, score_clips
-from audioset_ml.records.dataset import read_label_table
+from audioset_ml.records.dataset import copy_clips, read_label_table
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import ClipPatchScores
 from audioset_ml.training.config import STRONG_METRICS, WEAK_METRICS, TrainConfig
 from audioset_ml.training.pictures import ClipPictures, write_curves
-from audioset_ml.training.validation_share import clips_while_training
+from audioset_ml.training.validation_share import ValidationClips
 
 BEST_PREFIX = '.best-'
 
@@ -36,20 +35,22 @@ class Validator:
   def __init__(
     self,
     records: RecordsFolder,
+    clips: np.ndarray,
     logs_dir: pathlib.Path | None,
     config: TrainConfig,
-    replicas: int = 1,
+    copy: pathlib.Path | None = None,
   ):
-    """Args: the validation records; TensorBoard's folder, None to log nothing; the run;
-    how many replicas train, of which one validates.
+    """Args: the validation records; which of their clips, as indices; TensorBoard's
+    folder, None to log nothing; the run; where the clips are copied to, if they aren't
+    all, so that validations needn't pass over the others; None for nowhere.
 
     Raises:
-      InputError: a list names no clip of the records, or its clips' labels don't allow
-        the metric by which the best model is to be kept, or nothing to evaluate.
+      InputError: the clips' labels don't allow the metric by which the best model is to
+        be kept, or nothing to evaluate.
     """
-    self._records = records
+    self._records, self._copy = records, copy
     self._metrics = config.metrics
-    self.clips = _labelled_clips(records, config, replicas)
+    self.clips = _labelled_clips(records, clips, config)
     self._states = self.clips.labels.dense()
     self._require_defined(config.best_metric)
     self._logs_dir = logs_dir
@@ -62,11 +63,8 @@ class Validator:
     """Returns and logs the metrics of `TrainConfig.metrics` that the labels allow."""
     if self._scorer is None or self._scorer.model is not model:
       self._scorer = PatchScorer(model)  # which is traced once
-    chosen = np.zeros(len(self._records.clip_ids), bool)
-    chosen[self.clips.clips] = True
-    scores = score_clips(
-      self._scorer, self._records, 'validate', None if chosen.all() else chosen
-    )
+    records, chosen = self._scored
+    scores = score_clips(self._scorer, records, 'validate', chosen)
     frame_scores = None
     if self.clips.has_frames:
       offsets = np.concatenate([[0], np.cumsum(scores.lengths)])
@@ -79,6 +77,23 @@ class Validator:
         self._write(values, scores.clips)
       tqdm.tqdm.write(f'step {step}: validation {shown_values(values)}')
     return values
+
+  @functools.cached_property
+  def _scored(self) -> tuple[RecordsFolder, np.ndarray | None]:
+    """The records that are scored, and which of their clips; None for all."""
+    records = self._records
+    chosen = np.zeros(len(records.clip_ids), bool)
+    chosen[self.clips.clips] = True
+    if chosen.all():
+      return records, None
+    if self._copy is None:
+      return records, chosen
+    return copy_clips(records, chosen, self._copy), None
+
+  def close(self) -> None:
+    """Deletes the copy of the clips."""
+    if self._copy is not None:
+      self._copy.unlink(missing_ok=True)
 
   def _values(
     self, clip_scores: np.ndarray, frame_scores: np.ndarray | None
@@ -134,19 +149,17 @@ def shown_values(values: dict[str, float]) -> str:
 
 
 def validate_all(
-  model: keras.Model, config: TrainConfig
-) -> tuple[dict[str, float], int]:
-  """What a validation on all clips gives, and how many they are."""
-  config = dataclasses.replace(config, validation_share=1.0)
-  validator = Validator(RecordsFolder.open(config.validation_records), None, config)
-  return validator.validate(model, step=0), len(validator.clips.clips)
+  model: keras.Model, validation: ValidationClips, config: TrainConfig
+) -> dict[str, float]:
+  """What a validation on all clips gives."""
+  clips = validation.everything
+  return Validator(validation.records, clips, None, config).validate(model, step=0)
 
 
 def _labelled_clips(
-  records: RecordsFolder, config: TrainConfig, replicas: int
+  records: RecordsFolder, clips: np.ndarray, config: TrainConfig
 ) -> LabelledClips:
   """The clips to evaluate with their labels; those of frames where they are used."""
-  clips = clips_while_training(records, config, replicas)
   if config.metrics == WEAK_METRICS:
     return Truth(records, read_label_table(records)).of(clips)
   found = Truth.read(records).of(clips)

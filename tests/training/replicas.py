@@ -42,9 +42,8 @@ def main(name: str, output: str) -> None:
     threads.append(len(os.listdir('/proc/self/task')))
     patches = random.normal(-3, 2, (BATCH, 96, 64)).astype(np.float32)
     target = random.integers(-1, 2, (BATCH, 3)).astype(np.int8)
-    losses.append(
-      trainer.train_step(tf.constant(patches[part]), tf.constant(target[part]))[0]
-    )
+    loss, _ = trainer.train_step(tf.constant(patches[part]), tf.constant(target[part]))
+    losses.append(float(loss))
   # Each step once kept threads of its own: a run of some hundred steps died of it.
   assert threads[-1] <= threads[5] + 10, threads
   with trainer.averaged():

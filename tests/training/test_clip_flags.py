@@ -270,8 +270,8 @@ def test_training_with_flags_is_training_with_a_label_set(small_records, mixup_a
     steps = []
     for _ in range(3):
       patches, target, clips = next(batches)
-      steps.append(trainer.train_step(patches, target, clips=clips)[0])
-    steps += trainer.train_steps(batches, 2)
+      steps.append(float(trainer.train_step(patches, target, clips=clips)[0]))
+    steps += trainer.train_steps(batches, 2).numpy().tolist()
     losses.append(steps)
   assert losses[0] == losses[1]
 
@@ -293,7 +293,7 @@ def test_what_is_corrected_for_good_is_positive_when_its_clip_comes_again(
   # In the very step that finds them; what is of no clip stays as it is.
   now = np.array([[1, 1, 0], [1, 1, 1], [-1, 1, 1], [0, 0, 1]])
   terms = np.logaddexp(0, np.where(now == 1, -logits, logits)) * (now >= 0)
-  assert loss == pytest.approx(terms.sum() / 4, rel=1e-4)
+  assert float(loss) == pytest.approx(terms.sum() / 4, rel=1e-4)
   found = np.unpackbits(flags.packed, axis=1, count=3)
   assert found[[3, 5, 7]].tolist() == [[0, 1, 0], [1, 1, 1], [0, 1, 1]]
   assert found.sum() == 6

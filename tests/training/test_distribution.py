@@ -172,7 +172,7 @@ def test_an_interrupted_worker_has_all_write_a_checkpoint_and_leave(
 ):
   out = tmp_path / 'model'
   endless = worker_arguments(
-    small_records, out, '--steps=100000', '--checkpoint_every=100000', '--log_every=1'
+    small_records, out, '--steps=100000', '--checkpoint_every=100000'
   )
   ports = free_ports(2)
   workers = [start(endless, tmp_path, cluster(i, ports)) for i in (0, 1)]

@@ -23,7 +23,7 @@ from audioset_ml.training.sources import (
   class_priors,
   epoch_steps,
   lost_of_lists,
-  open_sources,
+  open_inputs,
 )
 
 
@@ -40,7 +40,7 @@ def batches(records, strategy, number=8, batch_size=4):
   config = TrainConfig(
     SourceConfig(str(records)), batch_size=batch_size, shuffle_buffer=1
   )
-  data = open_input(config, open_sources(config), strategy).take(number)
+  data = open_input(config, open_inputs(config).sources, strategy).take(number)
   return [patches.numpy() for patches, _ in data]
 
 
@@ -72,7 +72,7 @@ def sources_of(records, mix=None, **changes):
   main = {'records': str(records), **changes.pop('main', {})}
   if mix is not None:
     mix = SourceConfig(**{'records': str(records), **mix})
-  return open_sources(TrainConfig(SourceConfig(**main), mix, **changes))
+  return open_inputs(TrainConfig(SourceConfig(**main), mix, **changes)).sources
 
 
 def write_list(path, *clips):
@@ -173,7 +173,7 @@ def test_what_lists_lose_is_told(small_records, tmp_path):
 def test_explicit_negatives_are_told_to_losses_that_need_it(small_records, loss, told):
   main = SourceConfig(str(small_records))
   config = TrainConfig(main, batch_size=12, shuffle_buffer=1, loss=loss)
-  sources = open_sources(config)
+  sources = open_inputs(config).sources
   data = open_input(config, sources, tf.distribute.get_strategy())
   (_, target), *_ = data.take(1)
   states = read_label_table(sources[0].records).dense()
@@ -187,7 +187,7 @@ def test_an_epoch_is_as_many_examples_as_clips_or_must_be_told(small_records):
   def steps(loss, **changes):
     main = SourceConfig(str(small_records), **changes.pop('main', {}))
     config = TrainConfig(main, batch_size=5, loss=loss, **changes)
-    return epoch_steps(config, open_sources(config))
+    return epoch_steps(config, open_inputs(config).sources)
 
   assert steps(LossConfig('splc')) == 3  # of 12 clips
   assert steps(LossConfig('splc', epoch_steps=7)) == 7
@@ -214,7 +214,7 @@ def test_class_priors_are_mean_scores(small_records, tmp_path):
     (tmp_path / 'run.json').write_text('{"stage": "score"}')
     loss = LossConfig('csl', priors=str(tmp_path))
     config = TrainConfig(SourceConfig(str(small_records)), loss=loss)
-    return class_priors(config, open_sources(config)[0].records)
+    return class_priors(config, open_inputs(config).sources[0].records)
 
   values = np.array([[0.1, 0.5, 1.0], [0.3, 0.5, 0.0]], np.float32)
   assert priors(values) == pytest.approx([0.2, 0.5, 0.5])

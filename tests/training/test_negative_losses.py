@@ -350,8 +350,8 @@ def test_a_trainer_tells_the_loss_which_epoch_it_is(steps_a_call):
   batches, losses = iter(tf.data.Dataset.from_tensors(batch).repeat()), []
   while len(losses) < 6:
     if steps_a_call == 1:
-      losses.append(trainer.train_step(*next(batches))[0])
+      losses.append(float(trainer.train_step(*next(batches))[0]))
     else:
-      losses += trainer.train_steps(batches, steps_a_call)
+      losses += trainer.train_steps(batches, steps_a_call).numpy().tolist()
   assert min(losses[:2]) > 0
   assert losses[2:] == [0, 0, 0, 0]

@@ -119,7 +119,7 @@ def test_examples_weigh_as_their_rarest_positive():
     expected.append(max(of_positives, default=1.0))
   assert {0.5, 1.0, 2.0, 16.0} <= set(expected)
   found, _ = weighted.train_step(patches, target)
-  assert found == pytest.approx(np.mean(of_each * expected), rel=1e-5)
+  assert float(found) == pytest.approx(np.mean(of_each * expected), rel=1e-5)
   one, two = trainer(class_weights=np.full(3, 2, 'f4')), trainer(learning_rate=0.02)
   positives = np.maximum(target, 1)
   start = classifier(one)
@@ -223,7 +223,7 @@ def test_an_average_can_begin_anew():
 def test_mixed_precision_learns_and_saves_float32(precision):
   try:
     run = trainer(precision=precision, optimizer='adam')
-    losses = [run.train_step(*batch(0))[0] for _ in range(20)]
+    losses = [float(run.train_step(*batch(0))[0]) for _ in range(20)]
     assert losses[-1] < 0.7 * losses[0]
     copy = float32_copy(run.model)
     assert {layer.dtype_policy.name for layer in copy.layers} == {'float32'}

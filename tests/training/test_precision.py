@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from audioset_ml.core.auto_choices import AutoChoices
 from audioset_ml.core.errors import InputError
 from audioset_ml.training import precision
 from audioset_ml.training.config import SourceConfig, TrainConfig
@@ -37,7 +38,7 @@ def trained(config: TrainConfig, steps: int = 8) -> tuple[Trainer, list[float]]:
   patches += classes[:, None, None].astype(np.float32)
   target = np.eye(3, dtype=np.int8)[classes]
   trainer = Trainer(config, SHAPE, tf.distribute.get_strategy())
-  return trainer, [trainer.train_step(patches, target)[0] for _ in range(steps)]
+  return trainer, [float(trainer.train_step(patches, target)[0]) for _ in range(steps)]
 
 
 def test_all_convolutions_but_depthwise_ones_are_in_bfloat16():
@@ -62,21 +63,26 @@ def test_a_run_that_goes_on_keeps_its_precision(tmp_path, monkeypatch):
   config = config_of('auto')
   for able, expected in ((True, 'bfloat16_convolutions'), (False, 'float32')):
     monkeypatch.setattr(precision, 'computes_bfloat16', lambda able=able: able)
-    found = precision.settled(config, tmp_path)
+    choices = AutoChoices(tmp_path / expected)
+    found = precision.settled(config, choices)
     assert found.optimizer.precision == expected
     assert found == dataclasses.replace(config, optimizer=found.optimizer)
-  lower = dataclasses.replace(config.optimizer, precision='bfloat16_convolutions')
-  precision.write_down(dataclasses.replace(config, optimizer=lower), tmp_path)
-  # Of a run that has no checkpoint there is nothing to keep to.
-  assert precision.settled(config, tmp_path).optimizer.precision == 'float32'
-  (tmp_path / 'ckpt-5.index').touch()
-  found = precision.settled(config, tmp_path)
-  assert found.optimizer.precision == 'bfloat16_convolutions'
+    assert not (tmp_path / expected).exists()  # before there is a checkpoint
+    choices.keep()
+  for kept in ('bfloat16_convolutions', 'float32'):
+    found = precision.settled(config, AutoChoices(tmp_path / kept))
+    assert found.optimizer.precision == kept
+  # What is no precision, 'auto' itself included, is nothing to keep to.
+  for damaged in ('', 'auto', 'floa'):
+    (tmp_path / 'bfloat16_convolutions' / 'precision').write_text(damaged)
+    choices = AutoChoices(tmp_path / 'bfloat16_convolutions')
+    assert precision.settled(config, choices).optimizer.precision == 'float32'
   # What is named stays what it is.
-  assert precision.settled(config_of('float32'), tmp_path) == config_of('float32')
+  choices = AutoChoices(tmp_path / 'float32')
+  assert precision.settled(config_of('float32'), choices) == config_of('float32')
   monkeypatch.setattr(precision, 'computes_bfloat16', lambda: True)
-  head = config_of('auto', architecture='linear')
-  assert precision.settled(head, tmp_path / 'new').optimizer.precision == 'float32'
+  head, choices = config_of('auto', architecture='linear'), AutoChoices()
+  assert precision.settled(head, choices).optimizer.precision == 'float32'
 
 
 @pytest.mark.long

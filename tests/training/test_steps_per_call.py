@@ -36,9 +36,9 @@ def trained(config, patch, calls):
   trainer = Trainer(config, Shape(CLASSES, patch), tf.distribute.get_strategy())
   for number in calls:
     if number:
-      losses += trainer.train_steps(batches, number)
+      losses += trainer.train_steps(batches, number).numpy().tolist()
     else:
-      losses.append(trainer.train_step(*next(batches))[0])
+      losses.append(float(trainer.train_step(*next(batches))[0]))
   assert trainer.steps_done == len(losses)
   variables = [*trainer.model.weights, *trainer.optimizer.variables, *trainer.seeds]
   variables += trainer.average.averages if trainer.average else []
@@ -150,11 +150,16 @@ def test_a_loss_that_is_no_number_is_named_with_its_step(small_records, tmp_path
   for number in (1, 16):
     out = tmp_path / 'out'
     flags = train_flags(small_records, out, '--steps=40', '--learning_rate=3e38')
+    flags += ['--checkpoint_every=10']
     done = run_stage('train', *flags, f'--steps_per_call={number}')
     assert done.returncode == 1
     said.append(done.stderr.partition('error: ')[2])
   assert re.match(r'the loss is \S+ at step \d+; ', said[0])
   assert said[0] == said[1]
+  # It is told where losses are looked at, and nothing is saved from its step on.
+  lost = int(re.search(r'at step (\d+)', said[0])[1])
+  kept = (out / 'checkpoints').glob('ckpt-*.index')
+  assert all(int(path.stem[5:]) < lost for path in kept)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from audioset_ml.training.config import (
   TrainConfig,
 )
 from audioset_ml.training.validation import BestModel, Validator
+from audioset_ml.training.validation_share import ValidationClips
 from tests.conftest import prepare_flags
 from tests.integration.test_score import write_model
 from tests.stages import run_stage, run_stage_ok
@@ -57,12 +58,16 @@ def model(tmp_path_factory):
   return write_model(tmp_path_factory.mktemp('model') / 'train', 3)
 
 
+def open_validator(config, logs_dir=None):
+  found = ValidationClips.open(config)
+  return Validator(found.records, found.everything, logs_dir, config)
+
+
 def validate(records, model, tmp_path, **config):
-  opened = RecordsFolder.open(records)
   config = TrainConfig(
     SourceConfig(str(records)), validation_records=str(records), **config
   )
-  validator = Validator(opened, tmp_path / 'logs', config)
+  validator = open_validator(config, tmp_path / 'logs')
   return validator.validate(TrainedModel.open(model).model, 7)
 
 
@@ -161,7 +166,7 @@ def test_a_metric_that_the_labels_do_not_allow_is_told_of_before_training(
     SourceConfig(str(unrated)), validation_records=str(unrated), best_metric=metric
   )
   with pytest.raises(InputError, match=message):
-    Validator(RecordsFolder.open(unrated), None, config)
+    open_validator(config)
   if metric == 'strong_d_prime':
     flags = train_flags(unrated, tmp_path / 'run', f'--validation_records={unrated}')
     done = run_stage('train', *flags, f'--best_metric={metric}', '--dry_run')
@@ -180,7 +185,7 @@ def test_frames_need_events_on_validation_clips(records, tmp_path):
   )
   message = 'none of 1 validation clip has a frame with an event'
   with pytest.raises(InputError, match=message):
-    Validator(RecordsFolder.open(records), None, config)
+    open_validator(config)
 
 
 def test_a_list_of_other_clips_is_an_error(records, tmp_path):
@@ -190,7 +195,7 @@ def test_a_list_of_other_clips_is_an_error(records, tmp_path):
     validation_list=write_list(tmp_path / 'list.txt', ['gone_0']),
   )
   with pytest.raises(InputError, match='names 1 clip, gone_0 for one, but none of'):
-    Validator(RecordsFolder.open(records), None, config)
+    open_validator(config)
 
 
 def test_what_was_best_is_kept_by_name():

@@ -36,9 +36,9 @@ WATCHING = Group(
       TrainConfig,
       'validation_share',
       'The share of the validation clips that are evaluated while it trains, always '
-      'the same; auto: as many as take a twentieth of the time. All are evaluated at '
-      'the end.',
-      default='1',
+      'the same; auto: as many as take a twentieth of the time, but at least 100. All '
+      'are evaluated at the end.',
+      default='auto',
       parse=_share,
       needs=_VALIDATES,
     ),
