@@ -37,3 +37,10 @@ def test_the_contract_names_every_folder_and_command():
     if path.suffix == '.py' or (path / '__init__.py').exists()
   }
   assert sorted(named) == sorted(there - {'__init__', '__main__'})
+
+
+def test_no_module_is_two():
+  """Above 300 lines, ask what it is two of."""
+  modules = (ROOT / 'audioset_ml').rglob('*.py')
+  lengths = {str(path): path.read_text().count('\n') for path in modules}
+  assert {name: lines for name, lines in lengths.items() if lines > 300} == {}

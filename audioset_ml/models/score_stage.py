@@ -6,15 +6,13 @@ import functools
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from audioset_ml.core import folders
 from audioset_ml.core.array_files import load_array
 from audioset_ml.core.auto_choices import AutoChoices
-from audioset_ml.models import score_precision
+from audioset_ml.models import score_parts, score_precision
 from audioset_ml.models.config import AUTO, FLOAT32, FOLDED
 from audioset_ml.models.model_checks import require_fits
 from audioset_ml.models.pooling import pool
@@ -22,19 +20,13 @@ from audioset_ml.models.train_folder import left_out_fold, left_out_folds, step_
 from audioset_ml.records import scores, shard_runs
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folder_files import CLASS_MAP_FILE
-from audioset_ml.records.top_scores import (
-  TOP_CLIP_FILES,
-  TOP_PATCH_FILES,
-  TopValues,
-  require_kept,
-)
+from audioset_ml.records.top_scores import TOP_PATCH_FILES, require_kept
 
 if TYPE_CHECKING:
   from audioset_ml.models.scoring import Scorer
 
 _PARTS = '.parts'
 _JOINED_PARTS = '.parts.joined'  # while they are deleted
-_REMEDY = 'delete it, and run `score` again'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,24 +118,16 @@ class ShardScorer:
       return collections.Counter()
     shards, scorer = _opened(self.config)
     found = scorer.score(shards[task.index], count)
+    top = self.config.top_classes
     if self.config.patch_scores:
-      self._save(_beside(part, 'patches'), found.patches, self.config.patch_type)
-      _save(_beside(part, 'lengths'), found.lengths)
+      patches = score_parts.beside(part, 'patches')
+      score_parts.save_scores(patches, found.patches, top, self.config.patch_type)
+      score_parts.save(score_parts.beside(part, 'lengths'), found.lengths)
     clips = found.clips
     if self.config.clip_score != 'mean':
       clips = pool(found.patches, found.lengths, self.config.clip_score)
-    self._save(part, clips)
+    score_parts.save_scores(part, clips, top)
     return collections.Counter(clips=len(clips))
-
-  def _save(
-    self, part: pathlib.Path, values: np.ndarray, kind: str = 'float32'
-  ) -> None:
-    """Writes scores, or the highest ones and beside them their classes."""
-    if self.config.top_classes:
-      top = TopValues.of(values, self.config.top_classes)
-      _save(_classes_of(part), top.classes)
-      values = top.values
-    _save(part, values.astype(kind, copy=False))
 
 
 def open_inputs(config: ScoreConfig) -> tuple[RecordsFolder, 'Scorer']:
@@ -242,7 +226,7 @@ def score(
     choices.keep()
     shard_runs.run(tasks, worker, runs or shard_runs.RunConfig(), 'score')
     parts = [parts_dir / task.part_file for task in tasks]
-    _join_all(parts, output_dir, config)
+    score_parts.join_all(parts, output_dir, config.top_classes, config.patch_scores)
     scores.write_rows(output_dir, records.clip_ids, records.class_map)
     # All parts go at once: a part that lacks some of its files would count as done.
     parts_dir.rename(output_dir / _JOINED_PARTS)
@@ -265,29 +249,6 @@ def score(
   return counts, details
 
 
-def _join_all(
-  parts: Sequence[pathlib.Path], output_dir: pathlib.Path, config: ScoreConfig
-) -> None:
-  """Makes one file of the parts of each kind."""
-
-  def join(parts: Sequence[pathlib.Path], name: str, top: tuple[str, str]) -> None:
-    if config.top_classes:
-      name, classes = top
-      _join([_classes_of(part) for part in parts], output_dir / classes, 'u')
-    _join(parts, output_dir / name)
-
-  join(parts, scores.SCORES_FILE, TOP_CLIP_FILES)
-  if config.patch_scores:
-    patches = [_beside(part, 'patches') for part in parts]
-    join(patches, scores.PATCH_SCORES_FILE, TOP_PATCH_FILES)
-    lengths = [
-      load_array(_beside(part, 'lengths'), (None,), 'iu', remedy=_REMEDY)
-      for part in parts
-    ]
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    _save(output_dir / scores.PATCH_OFFSETS_FILE, offsets.astype(np.int64))
-
-
 def is_scored(output_dir: str | os.PathLike) -> bool:
   """Whether all scores are in a folder, finished or not."""
   folder = pathlib.Path(output_dir)
@@ -303,31 +264,3 @@ def describe_model(model: str) -> dict[str, Any]:
     **({'step': step} if step is not None else {}),
     'left_out': dataclasses.asdict(fold) if fold else None,
   }
-
-
-def _beside(part: pathlib.Path, kind: str) -> pathlib.Path:
-  return part.with_name(part.name.replace('.clips.', f'.{kind}.'))
-
-
-def _classes_of(part: pathlib.Path) -> pathlib.Path:
-  """Where the classes of a part's highest scores lie."""
-  return part.with_name(f'{part.stem}.classes.npy')
-
-
-def _save(path: pathlib.Path, array: np.ndarray) -> None:
-  with folders.whole_file(path) as file:
-    np.save(file, array)
-
-
-def _join(parts: Sequence[pathlib.Path], path: pathlib.Path, kinds: str = 'f') -> None:
-  """Writes arrays one after the other as one, a part at a time."""
-  # One at a time: AudioSet has more shards than a process may have open files.
-  first = load_array(parts[0], (None, None), kinds, remedy=_REMEDY)
-  form = {'shape': (None, first.shape[1]), 'kinds': kinds, 'remedy': _REMEDY}
-  rows = sum(len(load_array(part, **form)) for part in parts)
-  header = np.lib.format.header_data_from_array_1_0(first)
-  header['shape'] = (rows, *first.shape[1:])
-  with folders.whole_file(path) as file:
-    np.lib.format.write_array_header_1_0(file, header)
-    for part in parts:
-      file.write(load_array(part, **form, memory_map=False).data)

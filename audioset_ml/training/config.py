@@ -10,6 +10,7 @@ from audioset_ml.records.augment_config import AugmentConfig
 from audioset_ml.records.folds import Fold
 from audioset_ml.records.silence import SilenceConfig
 from audioset_ml.records.soft_scores import SoftConfig
+from audioset_ml.training import combinations
 from audioset_ml.training.allowed_values import require_one_of, require_range
 from audioset_ml.training.flagging_config import FlaggingConfig
 from audioset_ml.training.loss_config import LossConfig
@@ -211,9 +212,9 @@ class TrainConfig:
       ):
         if is_wrong:
           raise InputError(f'soft_scores do not go with {what}')
-    self._require_balanceable()
+    combinations.require_balanceable(self)
     if self.flags_labels:
-      self._require_flaggable()
+      combinations.require_flaggable(self)
     if self.steps_per_call > 1 and (self.strategy != 'one_device' or self.data_service):
       other = 'data_service' if self.data_service else f'strategy={self.strategy}'
       raise InputError(
@@ -262,56 +263,6 @@ class TrainConfig:
   def flags_labels(self) -> bool:
     """Whether the run flags labels of clips itself."""
     return self.flagging is not None or self.loss.kind.keeps_labels
-
-  def _require_balanceable(self) -> None:
-    """Raises InputError for what examples' weights, or labels of silence, don't go
-    with."""
-    for who, value, wrong in (
-      (
-        'balance_loss',
-        self.balance_loss,
-        {
-          'balance_power: it would make up for rare classes twice': self.balance_power,
-          'soft_scores: it asks which labels are positive': self.soft,
-          'a second source: classes are counted in one': self.mix,
-        },
-      ),
-      (
-        'silence_below_db',
-        self.silence,
-        {
-          'soft_scores, which say what a patch is': self.soft,
-          'mixup_alpha: with a sound, silence is none': self.augment.mixup_alpha,
-        },
-      ),
-    ):
-      for what, is_wrong in wrong.items():
-        if value and is_wrong:
-          raise InputError(f'{who} does not go with {what}')
-
-  def _require_flaggable(self) -> None:
-    """Raises InputError for what labels can't be flagged with in the run itself."""
-    parts = [self.source, *([self.mix] if self.mix else [])]
-    weak = [parts[place] for place in self.used if parts[place].label_mode == 'weak']
-    wrong = {
-      'needs a source with weak labels': not weak,
-      'is for strategy=one_device': self.strategy != 'one_device',
-      'is for records that are read here, not data_service': bool(self.data_service),
-    }
-    loss = f'negative_loss {self.loss.name}'
-    if self.flagging:
-      self.flagging.require_before_end(self.steps)
-      who = 'flag_while_training'
-      wrong[f'does not go with {loss}'] = self.loss.kind.keeps_labels
-      wrong['takes the place of label_set'] = any(part.label_set for part in weak)
-      wrong['is not for strong_clips_only'] = any(p.strong_clips_only for p in weak)
-    else:
-      who = loss
-      mixes = self.augment.mixup_alpha > 0
-      wrong['cannot tell of which clip a large loss is, with mixup_alpha'] = mixes
-    for reason, is_wrong in wrong.items():
-      if is_wrong:
-        raise InputError(f'{who} {reason}')
 
   def model_config(self, num_classes: int, patch_shape: tuple[int, int]) -> ModelConfig:
     """The network for records of this many classes and this shape of patches."""
