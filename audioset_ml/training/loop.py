@@ -103,12 +103,10 @@ class _Loop:
   """
 
   def __init__(self, run: Run, flag_text: str):
-    self._run = run
+    self._run, self._flag_text = run, flag_text
     self._done = run.trainer.steps_done  # counted here: the variable is the device's
     self._interrupted = False
     self._since, self._told = time.perf_counter(), False
-    logs_dir = run.logs_dir if run.chief else None
-    self._monitor = Monitor(logs_dir, run.config, self._done, flag_text)
     self._served: ServedBatches | None = None
 
   def train(self) -> None:
@@ -118,6 +116,8 @@ class _Loop:
       number: signal.signal(number, self._interrupt)
       for number in (signal.SIGTERM, signal.SIGINT)
     }
+    logs_dir = run.logs_dir if run.chief else None
+    self._monitor = Monitor(logs_dir, config, self._done, self._flag_text)
     if config.data_service:
       batches = iter(run.open_batches(self._done))
       self._served = ServedBatches(batches, config.data_service, self._is_interrupted)
