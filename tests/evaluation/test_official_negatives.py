@@ -110,6 +110,7 @@ def test_every_class_has_the_negatives_that_pandas_counts(joined, pairs):
   assert joined.counts['complete_clips_without_events'] == silent == 101
 
 
+@pytest.mark.long
 def test_complete_labels_are_the_pairs_that_pandas_counts(files, plain, pairs):
   """All that was marked, and nothing else, of the clips that were annotated."""
   marked, weak, clips, used = pairs

@@ -28,6 +28,7 @@ def printed(shared_data):
   return {lines[i]: lines[i + 1 : i + 6] for i in range(0, len(lines), 6)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('folder', NAMES)
 def test_sounds_are_named_where_they_are(printed, folder):
   # 1 in 100 would be by chance; with these approximate weights 20 to 40 of all 40 are.

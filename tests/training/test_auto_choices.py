@@ -37,6 +37,7 @@ def test_a_choice_is_kept_where_it_is_asked_to_be(tmp_path):
   assert settle('b')[1] == 'b'
 
 
+@pytest.mark.long
 def test_a_run_goes_on_elsewhere_as_it_began(small_records, tmp_path, monkeypatch):
   config = TrainConfig(
     SourceConfig(str(small_records)),

@@ -149,6 +149,7 @@ class Blocked:
     return 'batch'
 
 
+@pytest.mark.long
 def test_one_can_leave_while_waiting_and_a_lost_dispatcher_is_told(capsys):
   left, blocked = [], Blocked()
   with socket.socket() as listening:

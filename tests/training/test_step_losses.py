@@ -62,6 +62,7 @@ def fetches(
   return numbers[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('steps_per_call', [1, 3])
 def test_steps_between_two_points_fetch_nothing(
   small_records, tmp_path, monkeypatch, steps_per_call
