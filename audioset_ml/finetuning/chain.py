@@ -47,6 +47,7 @@ from audioset_ml.records.scores import (
 from audioset_ml.records.shard_runs import RunConfig
 from audioset_ml.records.training_source import Source
 from audioset_ml.training import loop
+from audioset_ml.training.sources import RunInputs
 
 SAVED_MODEL = 'saved_model'
 _YAMNET = ('mobilenet_v1', 1024)  # the network that all_layers trains
@@ -210,7 +211,7 @@ class _Chain:
     """Trains on the chosen clips; on how many batches."""
     ids = frozenset(np.array(records.clip_ids)[chosen].tolist())
     config = self._config.train_config(str(records.path), len(ids), records.num_classes)
-    sources = [Source(records, listed=ids)]
+    inputs = RunInputs([Source(records, listed=ids)], validation=None)
     counts = step(
       path,
       'train',
@@ -219,7 +220,7 @@ class _Chain:
         'records': records.path,
         'init_from': config.init_from,
       },
-      lambda folder: loop.train(config, folder, sources=sources),
+      lambda folder: loop.train(config, folder, inputs=inputs),
     )
     return counts['steps']
 
