@@ -52,10 +52,10 @@ class Launcher:
       answer = ''
     if answer:
       return json.loads(answer)
-    status = self._process.wait() or 1
+    status = self._process.wait()
     if not self.stopped:
       self._process = self._start()
-    return {'status': status, 'said': str(self._said)}
+    return {'status': status or 1, 'said': str(self._said)}
 
   def terminate(self) -> None:
     """Asks it to end, or first the stage that runs, which saves its state."""
