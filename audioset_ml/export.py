@@ -142,7 +142,7 @@ def _say_what_needs_sound() -> None:
   lacking = [
     form.file
     for form in forms.FORMS
-    if form.format in FLAGS.formats and form.takes != 'patches'
+    if form.format in FLAGS.formats and form.needs_sound
   ]
   if lacking and not FLAGS.embedder and frames.front_end is None:
     remedy = '; give their network as --embedder' if frames.network else ''

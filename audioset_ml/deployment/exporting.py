@@ -141,7 +141,7 @@ def chosen_forms(
     form
     for form in forms.FORMS
     if form.format in formats
-    and (trained.frames.front_end or form.takes == 'patches')
+    and (trained.frames.front_end or not form.needs_sound)
     and (has_calibration or not form.is_calibrated)
   ]
 

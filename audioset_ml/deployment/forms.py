@@ -38,6 +38,11 @@ class Form:
   tolerance: float = 1e-3
 
   @property
+  def needs_sound(self) -> bool:
+    """Whether only models that begin with a front end can have it."""
+    return self.takes != 'patches'
+
+  @property
   def is_calibrated(self) -> bool:
     """Whether the scales of its numbers are chosen by examples."""
     return self.numbers in ('int8', 'int16x8')
