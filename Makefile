@@ -45,10 +45,12 @@ experiments: environment
 	experiments/run.sh
 
 # Both papers on real AudioSet: FEATURES is features.tar.gz or its folder, LABELS the folder
-# of AudioSet's CSVs, TSVs and ontology; stopped and started again, it goes on. TRAIN=all
-# trains on all two million clips.
+# of AudioSet's CSVs, TSVs and ontology; stopped and started again, it goes on. PART=methods
+# compares other methods for missing labels instead, PART=all does both; TRAIN=all trains on
+# all two million clips.
 audioset: environment
-	PYTHON="$(BIN)/python" TRAIN="$(TRAIN)" experiments/audioset_features/run.sh "$(FEATURES)" "$(LABELS)"
+	PYTHON="$(BIN)/python" TRAIN="$(TRAIN)" PART="$(PART)" \
+	  experiments/audioset_features/run.sh "$(FEATURES)" "$(LABELS)"
 
 # Into benchmarks/results.md; about an hour.
 benchmarks: environment

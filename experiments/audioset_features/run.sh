@@ -8,9 +8,18 @@
 # unbalanced_train_segments.csv too, and strong labels to train on are those of
 # audioset_train_strong.tsv; by default it is of the 22,160 balanced clips, and three fifths
 # of the strong evaluation clips are trained on instead of evaluated.
-# Stopped and started again, it goes on where it was.
+# PART=methods compares other methods for missing labels with ML20's rule instead, PART=all
+# does both. Stopped and started again, it goes on where it was.
 set -euo pipefail
 usage='usage: make audioset FEATURES=<features.tar.gz or its folder> LABELS=<folder>'
+part=${PART:-papers}
+case $part in
+  papers | methods | all) ;;
+  *)
+    echo "error: PART=$part: none of papers, methods, all" >&2
+    exit 1
+    ;;
+esac
 features=$(realpath -e "${1:?$usage}")
 given_labels=$(realpath -e "${2:?$usage}")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -103,15 +112,20 @@ sweeps() { # sweeps <experiment> <sweep> ...: runs them, and keeps what came out
   done
 }
 
-sweeps missing_labels teachers label_sets other_teachers other_label_sets missing \
-  students hard_negatives adjusted chosen by_prior alternatives upper_label_sets upper_bound
-sweeps strong_labels label_set scratch mixing shares
-sweeps methods label_sets methods chosen rounds small_label_sets small
-run describe strong_labels/describe
-for name in report report_hard_negatives report_adjusted; do
-  run report missing_labels/$name
-done
-run report strong_labels/report
-for name in report report_small; do
-  run report methods/$name
-done
+sweeps missing_labels teachers label_sets
+if [ "$part" != methods ]; then
+  sweeps missing_labels other_teachers other_label_sets missing students hard_negatives \
+    adjusted chosen by_prior alternatives upper_label_sets upper_bound
+  sweeps strong_labels label_set scratch mixing shares
+  run describe strong_labels/describe
+  for name in report report_hard_negatives report_adjusted; do
+    run report missing_labels/$name
+  done
+  run report strong_labels/report
+fi
+if [ "$part" != papers ]; then
+  sweeps methods label_sets methods chosen rounds small_label_sets small
+  for name in report report_small; do
+    run report methods/$name
+  done
+fi

@@ -97,6 +97,8 @@ def test_what_is_lacking_is_named(work, audioset, tmp_path):
   assert f'{labels}: has no file unbalanced_train_segments.csv' in done.stderr
   done = run(work, features, labels, TRAIN='most')
   assert 'TRAIN=most: neither balanced nor all' in done.stderr
+  done = run(work, features, labels, PART='paper')
+  assert 'PART=paper: none of papers, methods, all' in done.stderr
   (labels / 'audioset_eval_strong.tsv').unlink()
   done = run(work, features, labels)
   assert f'{labels}: has no file audioset_eval_strong*.tsv' in done.stderr
@@ -108,7 +110,7 @@ def test_all_of_it_on_a_few_clips(work, audioset, tmp_path):
   archive = shutil.make_archive(
     str(tmp_path / 'features'), 'gztar', tmp_path, features.name
   )
-  done = run(work, archive, labels)
+  done = run(work, archive, labels, PART='all')
   assert done.returncode == 0, done.stdout + done.stderr
   results = work / 'experiments/audioset_features/results'
   tables = {
@@ -132,6 +134,7 @@ def test_all_of_it_on_a_few_clips(work, audioset, tmp_path):
   assert len(table) == 5 + 5
   again = run(work, archive, labels)
   assert again.returncode == 0, again.stdout + again.stderr
+  assert 'methods/methods' not in again.stdout
   assert again.stdout.count('finished already') >= 4
 
 
