@@ -19,7 +19,7 @@ from audioset_ml.core import csv_files, file_states, folders, paths
 from audioset_ml.core.errors import ModelError, RecordError
 from audioset_ml.core.input_files import read_json, read_text
 from audioset_ml.models.model_files import ModelFiles
-from audioset_ml.records import folder_files, shard_runs
+from audioset_ml.records import folder_files, record_writer, shard_runs
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.shard import is_finished, written_files
@@ -100,7 +100,7 @@ class ShardEmbedder:
     # A name of its own for each attempt; see `records.shard`.
     partial = output_dir / f'.{shard.name}.{uuid.uuid4().hex}{folder_files.PARTIAL}'
     lengths = []
-    with tf.io.TFRecordWriter(str(partial)) as writer, damage_named(records.path):
+    with record_writer.opened(partial) as write, damage_named(records.path):
       serialized = tf.data.TFRecordDataset(list(records.shards)).as_numpy_iterator()
       for one, embeddings in zip(serialized, embed(records), strict=True):
         example = tf.train.Example.FromString(one)
@@ -116,7 +116,7 @@ class ShardEmbedder:
             'float16 cannot hold): its weights are of no use, or the record is'
           )
         lengths.append(len(embeddings))
-        writer.write(schema.with_frames(example, embeddings, records.frames, frames))
+        write(schema.with_frames(example, embeddings, records.frames, frames))
         count(1)
     folders.sync(partial)
     summary = {**file_states.describe(partial), 'frames': lengths}

@@ -17,7 +17,7 @@ import tensorflow as tf
 from audioset_ml.core.errors import RecordError
 from audioset_ml.labels.states import LabelTable
 from audioset_ml.labels.unmarked import UnmarkedLabels
-from audioset_ml.records import schema
+from audioset_ml.records import record_writer, schema
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
 
@@ -40,6 +40,7 @@ def clip_patches(
 
   Raises:
     RecordError: a shard is not as it was written.
+    OSError: the copy can't be written.
   """
   records.verify()
   frames, serialized = records.frames, _serialized(records, chosen)
@@ -86,11 +87,12 @@ def copy_clips(
 
   Raises:
     RecordError: a shard is not as it was written.
+    OSError: the copy can't be written.
   """
   records.verify()
-  with damage_named(records.path), tf.io.TFRecordWriter(str(path)) as writer:
+  with damage_named(records.path), record_writer.opened(path) as write:
     for one in _serialized(records, chosen):
-      writer.write(one.numpy())
+      write(one.numpy())
   ids = tuple(records.clip_ids[clip] for clip in np.flatnonzero(chosen))
   return dataclasses.replace(records, shards=(str(path),), clip_ids=ids, files={})
 

@@ -1,19 +1,18 @@
 """Writing one shard: a bounded list of clips to one TFRecord file, or not at all."""
 
 import collections
-import contextlib
 import dataclasses
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from audioset_ml.core import file_states, folders, paths
+from audioset_ml.core import file_states, folders
 from audioset_ml.core.errors import InputError
 from audioset_ml.core.input_files import read_json
 from audioset_ml.core.paths import Path, as_path
 from audioset_ml.labels.clip_labels import count_classes, count_states
-from audioset_ml.records import folder_files
+from audioset_ml.records import folder_files, record_writer
 from audioset_ml.records.plan import ShardTask, read_plan
 from audioset_ml.records.sources import (
   AudioSource,
@@ -72,7 +71,7 @@ class ShardWriter:
     partial = output_dir / f'.{name}.{uuid.uuid4().hex}{folder_files.PARTIAL}'
     clips, skipped, damaged, notes, written = [], [], [], [], []
     plan = list(read_plan(parts_dir, task))
-    with _writer(partial) as write:
+    with record_writer.opened(partial) as write:
       for result in self.source.records(task.index, plan):
         if isinstance(result, DamagedFile):
           damaged.append(dataclasses.astuple(result))
@@ -103,25 +102,6 @@ class ShardWriter:
     folders.write_atomically(parts_dir / task.part_file, json.dumps(summary))
     reasons = collections.Counter(reason for _, reason, _ in skipped)
     return collections.Counter(clips=len(clips)) + reasons
-
-
-@contextlib.contextmanager
-def _writer(path: Path) -> Iterator[Callable[[bytes], None]]:
-  """Writes serialized records to a TFRecord file; a full disk is an OSError."""
-  import tensorflow as tf
-
-  with paths.os_errors():
-    writer = tf.io.TFRecordWriter(str(path))
-
-  def write(record: bytes) -> None:
-    with paths.os_errors():
-      writer.write(record)
-
-  try:
-    yield write
-  finally:
-    with paths.os_errors():
-      writer.close()
 
 
 def written_files(

@@ -5,6 +5,8 @@ import pathlib
 import tensorflow as tf
 from tensorflow.core.util.event_pb2 import Event
 
+from audioset_ml.records import record_writer
+
 
 def trim_events(folder: pathlib.Path, last_step: int) -> None:
   """Removes all that was logged after a step.
@@ -28,7 +30,7 @@ def trim_events(folder: pathlib.Path, last_step: int) -> None:
       dropped = True
     if dropped:
       partial = path.with_name(f'.{path.name}.partial')
-      with tf.io.TFRecordWriter(str(partial)) as writer:
+      with record_writer.opened(partial) as write:
         for data in kept:
-          writer.write(data)
+          write(data)
       partial.replace(path)
