@@ -46,23 +46,28 @@ def relative_gains(table: SweepTable) -> pd.DataFrame:
 
 @style.applied()
 def relative_figure(table: SweepTable) -> Figure:
-  """`relative_gains` of the sweep's first line, a panel for d′ and one for lωlrap.
+  """`relative_gains` of the sweep's first line that has any: panels of d′ and lωlrap.
+
+  A panel is left out where the line has nothing for it.
 
   A box shows at which percentages the paper's best operating points usually are, and
   how much its four pairs of network and train set gain there.
   """
   gains = relative_gains(table)
-  line = table.lines(PERCENT)[0]
+  line = {axis: gains[axis].iloc[0] for axis in table.lines(PERCENT)[0]}
   for axis, value in line.items():
     gains = gains[gains[axis] == value]
   metrics = list(dict.fromkeys(gains['metric']))
-  figure = style.new_figure(7.2, 2.7)
-  panels = figure.subplots(1, 2)
-  published = published_values.ML20_TABLE_2.items()
-  for axes, (kind, paper) in zip(panels, published, strict=True):
+  published = {
+    kind: (paper, shown)
+    for kind, paper in published_values.ML20_TABLE_2.items()
+    if (shown := [metric for metric in metrics if metric.startswith(kind)])
+  }
+  figure = style.new_figure(3.6 * len(published), 2.7)
+  panels = figure.subplots(1, len(published), squeeze=False)[0]
+  for axes, (kind, (paper, shown)) in zip(panels, published.items(), strict=True):
     set_percent_axis(axes)
     axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
-    shown = [metric for metric in metrics if metric.startswith(kind)]
     for look, metric in zip(LOOKS, shown, strict=False):
       found = gains[gains['metric'] == metric]
       places = found['percent'].astype(float)

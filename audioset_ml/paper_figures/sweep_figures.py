@@ -85,12 +85,13 @@ def values_of(table: SweepTable, values: Mapping[str, str]) -> dict[str, str]:
 
 
 def line_name(line: Mapping[str, str]) -> str:
-  """A line's name: its values, as words; a number with what it is of."""
+  """A line's name: its values, with what each is of unless that is plain."""
+  alone = len(line) == 1
   words = (
-    f'{axis} {value}' if re.fullmatch(r'[\d.]+', value) else value
+    value if alone and not re.fullmatch(r'[\d.]+', value) else f'{axis} {value}'
     for axis, value in line.items()
   )
-  return ' '.join(words).replace('_', ' ')
+  return ', '.join(words).replace('_', ' ')
 
 
 @style.applied()
@@ -158,10 +159,22 @@ def draw_lines(
     handles.append(Patch(color='0.85'))
     names.append(f'95 % interval of the difference from {other}')
   if names:
+    columns = _legend_columns(names, figure.get_figwidth())
     figure.legend(
-      handles, names, loc='outside upper left', ncols=len(names), handlelength=3
+      handles, names, loc='outside upper left', ncols=columns, handlelength=3
     )
   return figure
+
+
+def _legend_columns(names: Sequence[str], inches: float) -> int:
+  """In how many columns a legend of these names is no wider than that."""
+
+  def width(columns: int) -> float:
+    parts = np.array_split([0.053 * len(name) + 0.55 for name in names], columns)
+    return sum(part.max() for part in parts)
+
+  numbers = range(len(names), 1, -1)
+  return next((columns for columns in numbers if width(columns) <= inches), 1)
 
 
 def points_of(

@@ -128,6 +128,28 @@ def test_a_line_may_lack_a_metric_that_others_have(tmp_path):
     ('complete', 'd′'),
     ('complete', 'lωlrap'),
   ]
+  (panel,) = relative_gains.relative_figure(SweepTable.read(students)).axes
+  assert panel.get_ylabel() == 'gain in lωlrap (% of the baseline)'
+
+
+def test_names_of_lines_say_what_they_are_of_and_stay_in_the_figure(tmp_path):
+  axes = {'size': ('large', 'small'), 'network': ('wide', 'narrow', 'linear')}
+  table = SweepTable.read(
+    write_results(
+      tmp_path / 'students',
+      {**axes, 'seed': SEEDS, 'percent': PERCENTS},
+      lambda point: {'evaluate/weak/lwlrap': 0.5 + CURVE[point['percent']]},
+    )
+  )
+  figure = ml20.figure_2(table)
+  figure.draw_without_rendering()
+  (legend,) = figure.legends
+  names = [text.get_text() for text in legend.get_texts()]
+  assert names[:2] == ['size large, network wide', 'size large, network narrow']
+  assert len(names) == 7
+  assert legend.get_window_extent().x1 <= figure.bbox.x1
+  title = relative_gains.relative_figure(table).get_suptitle()
+  assert title == names[0]
 
 
 def test_relative_gains_stand_beside_the_papers(twice_evaluated):
