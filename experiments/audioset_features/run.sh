@@ -124,8 +124,9 @@ if [ "$part" != methods ]; then
   run report strong_labels/report
 fi
 if [ "$part" != papers ]; then
-  sweeps methods label_sets methods chosen rounds small_label_sets small steps
-  for name in report report_small report_steps; do
+  sweeps methods label_sets methods chosen rounds small_label_sets small steps \
+    combined
+  for name in report report_small report_steps report_combined; do
     run report methods/$name
   done
 fi
