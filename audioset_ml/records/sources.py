@@ -2,12 +2,9 @@
 
 import concurrent.futures
 import dataclasses
-import functools
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-
-import numpy as np
+from collections.abc import Iterator, Sequence
 
 from audioset_ml.audio import archives, decoding
 from audioset_ml.audio.front_end import FrontEnd
@@ -104,9 +101,10 @@ class AudioSource:
     seconds = len(sound.waveform) / rate
     if wrong := self._wrong_length(clip, seconds, limit):
       return [wrong]
+    from audioset_ml.audio.waveform_features import padded_log_mel
     from audioset_ml.records import schema
 
-    log_mel = _log_mel_function(self.front_end)(sound.waveform)
+    log_mel = padded_log_mel(sound.waveform, self.front_end)
     frames = FrameFormat.log_mel(self.front_end)
     serialized = schema.serialize(clip.labels, log_mel, frames)
     notes = [Note(clip_id, note) for note in sound.notes]
@@ -261,18 +259,3 @@ class EmbeddingsSource:
       yield DamagedFile(file, problem)
     for clip in clips.values():
       yield Skipped(clip.labels.clip_id, 'damaged', f'{file}: {problem}')
-
-
-@functools.cache
-def _log_mel_function(front_end: FrontEnd) -> Callable[[np.ndarray], np.ndarray]:
-  """Waveform to the padded log-mel spectrogram, traced once a process."""
-  import tensorflow as tf
-
-  from audioset_ml.audio import features
-
-  @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
-  def graph(waveform: tf.Tensor) -> tf.Tensor:
-    padded = features.pad_waveform(waveform, front_end)
-    return features.log_mel_spectrogram(padded, front_end)
-
-  return lambda waveform: graph(waveform).numpy()
