@@ -6,6 +6,7 @@ threads would wait busily. Window and weights are the graph's own.
 """
 
 import functools
+import threading
 
 import numpy as np
 import scipy.fft
@@ -16,6 +17,7 @@ from audioset_ml.audio import features
 from audioset_ml.audio.front_end import FrontEnd
 
 _FRAMES = 256  # at a time: what is computed of them stays in the cache
+_LOCK = threading.Lock()
 
 
 def padded_log_mel(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
@@ -28,26 +30,49 @@ def padded_log_mel(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
   Returns:
     float32. Shape [frames, mel_bands].
   """
+  frames = framed(waveform, front_end)
+  log_mel = np.empty((len(frames), front_end.mel_bands), np.float32)
+  for start in range(0, len(frames), _FRAMES):
+    part = magnitudes(frames[start : start + _FRAMES], front_end)
+    log_mel[start : start + _FRAMES] = mel_bands(part, front_end)
+  log_mel += np.float32(front_end.log_offset)
+  return np.log(log_mel, out=log_mel)
+
+
+def framed(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+  """The frames of a padded waveform, views. Shape [frames, window samples]."""
   beyond_first = max(len(waveform) - front_end.min_samples, 0)
   hops = -(-beyond_first // front_end.patch_hop_samples)
   length = front_end.min_samples + hops * front_end.patch_hop_samples
   padded = np.zeros(length, np.float32)
   padded[: len(waveform)] = waveform
-  window, weights = _constants(front_end)
-  frames = np.lib.stride_tricks.sliding_window_view(padded, len(window))
-  frames = frames[:: front_end.hop_samples]  # [frames, window samples]
-  log_mel = np.empty((len(frames), front_end.mel_bands), np.float32)
-  for start in range(0, len(frames), _FRAMES):
-    part = frames[start : start + _FRAMES] * window
-    spectrum = scipy.fft.rfft(part, front_end.fft_length, overwrite_x=True)
-    log_mel[start : start + _FRAMES] = (weights @ np.abs(spectrum).T).T
-  log_mel += np.float32(front_end.log_offset)
-  return np.log(log_mel, out=log_mel)
+  frames = np.lib.stride_tricks.sliding_window_view(padded, front_end.window_samples)
+  return frames[:: front_end.hop_samples]
+
+
+def magnitudes(frames: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+  """Of the frames' spectra under the window. Shape [frames, fft_length / 2 + 1]."""
+  window, _ = _window_and_weights(front_end)
+  spectra = scipy.fft.rfft(frames * window, front_end.fft_length, overwrite_x=True)
+  return np.abs(spectra)
+
+
+def mel_bands(spectrum: np.ndarray, front_end: FrontEnd) -> np.ndarray:
+  """Of magnitudes [frames, fft_length / 2 + 1]. Shape [frames, mel_bands]."""
+  _, weights = _window_and_weights(front_end)
+  return (weights @ spectrum.T).T
+
+
+def _window_and_weights(
+  front_end: FrontEnd,
+) -> tuple[np.ndarray, scipy.sparse.csr_array]:
+  """Of shapes [window samples] and [mel_bands, fft_length / 2 + 1]; any thread may."""
+  with _LOCK:  # TensorFlow has crashed whose first operations two threads did at once
+    return _computed(front_end)
 
 
 @functools.cache
-def _constants(front_end: FrontEnd) -> tuple[np.ndarray, scipy.sparse.csr_array]:
-  """The window [window samples] and the weights [mel_bands, fft_length / 2 + 1]."""
+def _computed(front_end: FrontEnd) -> tuple[np.ndarray, scipy.sparse.csr_array]:
   window = tf.signal.hann_window(front_end.window_samples).numpy()
   weights = features.mel_weights(front_end).numpy()
   return window, scipy.sparse.csr_array(weights.T)

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import multiprocessing
 import os
 import shlex
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 
 WRONG_LENGTH = 'wrong length'
+# Two wait for each other: hundreds of times a clip FFmpeg gives Python's lock back.
 _THREADS = 2
 # A clip that lacks less isn't worth a note: coders and downloads cut a little off.
 _SHORTFALL_SECONDS = 0.5
@@ -83,7 +85,9 @@ class AudioSource:
     What is odd in its sound comes before it, in notes.
     """
     del index
-    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+    # Of several processes each has a processor to itself.
+    threads = 1 if multiprocessing.parent_process() else _THREADS
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
       for results in pool.map(self._record, clips):
         yield from results
 
