@@ -259,10 +259,12 @@ class _InGraph(_Decoding):
 
 def _silence_no_numbers(block: Block) -> int:
   """Sets NaN, infinity and what no scale has to 0; of how many samples, any channel."""
-  is_bad = ~(np.abs(block.samples) <= _LARGEST)
-  if not is_bad.any():
+  samples = block.samples
+  # NaN is within no bounds.
+  if samples.size and -_LARGEST <= samples.min() <= samples.max() <= _LARGEST:
     return 0
-  block.samples[is_bad] = 0
+  is_bad = ~(np.abs(samples) <= _LARGEST)
+  samples[is_bad] = 0
   return int(is_bad.any(axis=1).sum())
 
 

@@ -112,15 +112,15 @@ class Stream:
     waiting, form = av.AudioFifo(), None
     for frame in self._frames():
       gap = self._losses.add_frame(frame)
-      new = frame.sample_rate, frame.format.name, frame.layout.name
-      is_full = waiting.samples >= _BLOCK_SAMPLES
-      if waiting.samples and (gap or new != form or is_full):
-        yield self._block(waiting, form[0])
-      if form != new:
-        if form and new[0] != form[0]:
-          self._note(f'its sample rate changes from {form[0]} to {new[0]} Hz')
-        waiting, form = av.AudioFifo(), new
-      yield from _silence(gap, frame)
+      new = frame.sample_rate, frame.format.name, frame.layout.nb_channels
+      if gap or new != form or waiting.samples >= _BLOCK_SAMPLES:
+        if waiting.samples:
+          yield self._block(waiting, form[0])
+        if form != new:
+          if form and new[0] != form[0]:
+            self._note(f'its sample rate changes from {form[0]} to {new[0]} Hz')
+          waiting, form = av.AudioFifo(), new
+        yield from _silence(gap, frame)
       frame.pts = None  # else the queue refuses gaps
       waiting.write(frame)
     if form is None:
@@ -166,7 +166,9 @@ class Stream:
       except ERRORS:
         self._losses.add_damage(bytes(packet))
         continue
-      yield from (one for one in frames if one.samples and one.sample_rate)
+      for frame in frames:
+        if frame.samples and frame.sample_rate:
+          yield frame
 
   def _note(self, text: str) -> None:
     if text not in self.notes:

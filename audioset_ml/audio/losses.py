@@ -52,6 +52,9 @@ class Losses:
     self._stream = container.streams.audio[0]
     # Asked for now: a context that could not be opened is gone, and PyAV crashes.
     self._codec = self._stream.codec_context.name
+    self._is_bare = self._form in _BARE_FRAMES
+    self._has_sized_packets = self._form in _SIZED_PACKETS
+    self._has_sized_frames = self._codec.removesuffix('float') in _SIZED_FRAMES
     self._tick = float(self._stream.time_base or 0)
     self._frames, self._damaged = FrameWatch(), 0
     self._decoded = 0  # frames
@@ -70,22 +73,24 @@ class Losses:
 
   def add_packet(self, packet: av.Packet) -> None:
     """The next packet, before it is decoded."""
-    if packet.size and self._form in _BARE_FRAMES:
+    size, place = packet.size, packet.pos or 0
+    if size and self._is_bare:
       self._coded += (packet.duration or 0) * self._tick
       self._frames.add(packet.pos, bytes(packet))
-    if packet.size:
-      is_sized = self._codec.removesuffix('float') in _SIZED_FRAMES
-      size = frame_size(bytes(packet)) if is_sized else 0
-      self._has_broken |= packet.is_corrupt and self._form in _SIZED_PACKETS
-      self._is_cut = packet.size < size
-    self._last = max(self._last, packet.pos or 0)
-    self._end = max(self._end, (packet.pos or 0) + packet.size)
+    if size and self._has_sized_packets:
+      self._has_broken |= packet.is_corrupt
+    if size and self._has_sized_frames:
+      self._is_cut = size < frame_size(bytes(packet))
+    if place > self._last:
+      self._last = place
+    if place + size > self._end:
+      self._end = place + size
 
   def add_damage(self, packet: bytes) -> None:
     """The packet could not be decoded; one without content is none."""
     if not packet:
       return
-    if self._form in _BARE_FRAMES and not frame_size(packet):
+    if self._is_bare and not frame_size(packet):
       self._strays += 1
     else:
       self._damaged += 1
@@ -97,31 +102,38 @@ class Losses:
     Returns:
       How much silence belongs before it (s).
     """
-    seconds, gap = frame.samples / frame.sample_rate, 0.0
-    is_first = not self._seconds
+    rate, stamp = frame.sample_rate, frame.pts
+    seconds, is_first = frame.samples / rate, not self._seconds
     self._decoded += 1
-    self._damaged, self._strays = self._damaged + self._strays, 0
-    self._seconds, self._rate = self._seconds + seconds, frame.sample_rate
-    if frame.pts is None:
+    if self._strays:
+      self._damaged, self._strays = self._damaged + self._strays, 0
+    self._seconds, self._rate = self._seconds + seconds, rate
+    if stamp is None:
       self._due = None if self._due is None else self._due + seconds
-      return gap
-    start = frame.pts * self._tick
+      return 0.0
+    start = stamp * self._tick
     if is_first:
       self._starts = start
       waits = start - (self._container.start_time or 0) / 1e6
       if waits > _UNEVEN_SECONDS and self._container.streams.video:
         self._waits, self._due = waits, start - waits
-    is_exact = self._is_after_damage or self._form in _COUNT_SAMPLES
-    limit = _GAP_SECONDS if is_exact else _UNEVEN_SECONDS
-    if self._due is not None and start - self._due > limit:
-      gap = start - self._due
-      self._missing += 0 if is_first else gap
-      if not is_first and self._may_pause(gap):
-        self._pauses += gap
-      if self._filled + gap > _MOST_SILENCE + self._seconds:
-        gap = 0.0
-      self._filled += gap
+    gap = 0.0 if self._due is None else start - self._due
+    # Of nearly all frames there is none, and there are hundreds in a clip.
+    gap = self._add_gap(gap, is_first) if gap > _GAP_SECONDS else 0.0
     self._due, self._is_after_damage = start + seconds, False
+    return gap
+
+  def _add_gap(self, gap: float, is_first: bool) -> float:
+    """A gap before a frame by the time stamps (s), and how much of it to fill (s)."""
+    is_exact = self._is_after_damage or self._form in _COUNT_SAMPLES
+    if not is_exact and gap <= _UNEVEN_SECONDS:
+      return 0.0
+    self._missing += 0 if is_first else gap
+    if not is_first and self._may_pause(gap):
+      self._pauses += gap
+    if self._filled + gap > _MOST_SILENCE + self._seconds:
+      return 0.0
+    self._filled += gap
     return gap
 
   def _may_pause(self, gap: float) -> bool:

@@ -2,12 +2,10 @@
 
 import concurrent.futures
 import dataclasses
-import functools
+import multiprocessing
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
-
-import numpy as np
+from collections.abc import Iterator, Sequence
 
 from audioset_ml.audio import archives, decoding
 from audioset_ml.audio.front_end import FrontEnd
@@ -20,6 +18,7 @@ from audioset_ml.records.frames import FrameFormat
 from audioset_ml.records.plan import PlannedClip
 
 WRONG_LENGTH = 'wrong length'
+# Two wait for each other: hundreds of times a clip FFmpeg gives Python's lock back.
 _THREADS = 2
 # A clip that lacks less isn't worth a note: coders and downloads cut a little off.
 _SHORTFALL_SECONDS = 0.5
@@ -86,7 +85,9 @@ class AudioSource:
     What is odd in its sound comes before it, in notes.
     """
     del index
-    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+    # Of several processes each has a processor to itself.
+    threads = 1 if multiprocessing.parent_process() else _THREADS
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
       for results in pool.map(self._record, clips):
         yield from results
 
@@ -104,9 +105,10 @@ class AudioSource:
     seconds = len(sound.waveform) / rate
     if wrong := self._wrong_length(clip, seconds, limit):
       return [wrong]
+    from audioset_ml.audio.waveform_features import padded_log_mel
     from audioset_ml.records import schema
 
-    log_mel = _log_mel_function(self.front_end)(sound.waveform)
+    log_mel = padded_log_mel(sound.waveform, self.front_end)
     frames = FrameFormat.log_mel(self.front_end)
     serialized = schema.serialize(clip.labels, log_mel, frames)
     notes = [Note(clip_id, note) for note in sound.notes]
@@ -261,18 +263,3 @@ class EmbeddingsSource:
       yield DamagedFile(file, problem)
     for clip in clips.values():
       yield Skipped(clip.labels.clip_id, 'damaged', f'{file}: {problem}')
-
-
-@functools.cache
-def _log_mel_function(front_end: FrontEnd) -> Callable[[np.ndarray], np.ndarray]:
-  """Waveform to the padded log-mel spectrogram, traced once a process."""
-  import tensorflow as tf
-
-  from audioset_ml.audio import features
-
-  @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)], autograph=False)
-  def graph(waveform: tf.Tensor) -> tf.Tensor:
-    padded = features.pad_waveform(waveform, front_end)
-    return features.log_mel_spectrogram(padded, front_end)
-
-  return lambda waveform: graph(waveform).numpy()
