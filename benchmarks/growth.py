@@ -43,6 +43,7 @@ from audioset_ml.labels.class_map import ClassMap
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', None, 'Folder to work in and to write the tables to.')
 flags.DEFINE_integer('clips', 10_000, 'The most clips.', 10, 2_000_000)
+flags.DEFINE_integer('fewest', 10, 'The fewest clips, at most --clips.', 10)
 flags.DEFINE_bool('embeddings', False, 'Published embeddings in the place of sound.')
 flags.DEFINE_string('segments_csv', '', "AudioSet's labels; else labels are made up.")
 flags.DEFINE_string('class_map', '', 'class_labels_indices.csv, with --segments_csv.')
@@ -353,7 +354,8 @@ def main(_) -> None:
   output_dir = pathlib.Path(FLAGS.output_dir)
   output_dir.mkdir(parents=True, exist_ok=True)
   costs = read_results(output_dir)
-  sizes = [10**power for power in range(1, 7) if 10**power < FLAGS.clips]
+  powers = [10**power for power in range(1, 7)]
+  sizes = [power for power in powers if FLAGS.fewest <= power < FLAGS.clips]
   for clips in [*sizes, FLAGS.clips]:
     if clips not in {cost.clips for cost in costs}:
       measure(output_dir, clips, costs)
