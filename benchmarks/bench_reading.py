@@ -12,6 +12,8 @@
 All give batches of 64 in float32 with their targets, whole clips or a random patch of
 each. tf.data reads in the file's order and on all cores (the CPU time shows it); HDF5
 reads in random order in one thread, since h5py has a lock (PANNs start processes).
+Random patches also come through all of `train`'s input, several of a clip each time
+that it is read (`--patches_per_clip`): there a clip is a patch.
 
 The files lie in a temporary folder (660 MB) and in the page cache: no disk is measured.
 All ways run alternately; the median over the rounds counts, as ratio to the records.
@@ -33,10 +35,14 @@ import numpy as np
 import tensorflow as tf
 from machine import print_machine
 
+from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.clip_labels import ClipLabels
 from audioset_ml.labels.states import LabelState
 from audioset_ml.records import schema
+from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.frames import FrameFormat
+from audioset_ml.records.training_input import InputConfig, training_dataset
+from audioset_ml.records.training_source import Source
 
 CLIPS, CLASSES, BATCH, ROUNDS = 512, 527, 64, 5
 FRAMES = 1008  # of ten seconds, padded
@@ -123,31 +129,16 @@ def read_tfrecords(path: str, parse: Callable, frames: int) -> Iterable:
   )
 
 
-def read_several(path: str, several: int) -> Iterable:
-  """As `read_tfrecords` random patches, of which several are cut from a record."""
-  patch = tf.constant(LOG_MEL.patch_frames, tf.int64)
-
-  def examples(serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    record = schema.parse(serialized, LOG_MEL)
-    starts = tf.random.uniform(
-      [several], maxval=FRAMES - LOG_MEL.patch_frames + 1, dtype=tf.int64
-    )
-    patches = [
-      schema.decode_frames(record['frames'], start, patch, LOG_MEL)
-      for start in tf.unstack(starts)
-    ]
-    target = tf.reduce_max(tf.one_hot(record['weak/class'], CLASSES), axis=0)
-    return tf.stack(patches), tf.repeat(target[tf.newaxis], several, axis=0)
-
-  return (
-    tf.data.TFRecordDataset(path)
-    .repeat()
-    .map(examples, num_parallel_calls=tf.data.AUTOTUNE)
-    .unbatch()
-    .batch(BATCH)
-    .map(lambda log_mel, target: (tf.cast(log_mel, tf.float32), target))
-    .prefetch(tf.data.AUTOTUNE)
-  )
+def read_as_train(path: str, several: int) -> Iterable:
+  """What `train` reads, with all that follows from the records: several random patches
+  of a clip each time that it is read."""
+  frames, clip_ids = LOG_MEL, tuple(f'clip{index}_0' for index in range(CLIPS))
+  class_map = ClassMap(tuple(map(str, range(CLASSES))), ('x',) * CLASSES)
+  folder = pathlib.Path(path).parent
+  records = RecordsFolder(folder, (path,), clip_ids, class_map, frames)
+  # A small buffer: filling a large one would be half of a round.
+  config = InputConfig(BATCH, shuffle_buffer=BATCH, patches_per_clip=several)
+  return training_dataset(Source(records), config)
 
 
 def parse_record(
@@ -259,11 +250,11 @@ def main() -> None:
     }
     measure(clip_sources, CLIP_PASSES)
     print(f'\n{"random patches":28}{"clips/s":>12}{"ratio":>8}{"CPU ms":>12}')
-    several = {
-      f'records, {number} a visit': read_several(paths['records'], number)
-      for number in (4, 16)
+    as_train = {
+      f'train, {number} a visit': read_as_train(paths['records'], number)
+      for number in (1, 4, 16)
     }
-    measure(log_mel_sources(LOG_MEL.patch_frames) | several, PATCH_PASSES)
+    measure(log_mel_sources(LOG_MEL.patch_frames) | as_train, PATCH_PASSES)
 
 
 if __name__ == '__main__':

@@ -15,6 +15,8 @@ takes, and of memory, between the last two numbers. growth.md, growth.csv and gr
 are written after each number. Started again, it goes on with what is not measured.
 
   python benchmarks/growth.py --output_dir=build/growth --clips=10000
+  python benchmarks/growth.py --output_dir=build/growth_eval --clips=20371 \\
+    --fewest=20371 --embeddings --frames=20 --strong --own_scores
   python benchmarks/growth.py --output_dir=build/growth_2M --embeddings \\
     --clips=2000000 --segments_csv=unbalanced_train_segments.csv \\
     --class_map=class_labels_indices.csv
@@ -43,11 +45,13 @@ from audioset_ml.labels.class_map import ClassMap
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output_dir', None, 'Folder to work in and to write the tables to.')
 flags.DEFINE_integer('clips', 10_000, 'The most clips.', 10, 2_000_000)
+flags.DEFINE_integer('fewest', 10, 'The fewest clips, at most --clips.', 10)
 flags.DEFINE_bool('embeddings', False, 'Published embeddings in the place of sound.')
 flags.DEFINE_string('segments_csv', '', "AudioSet's labels; else labels are made up.")
 flags.DEFINE_string('class_map', '', 'class_labels_indices.csv, with --segments_csv.')
 flags.DEFINE_bool('strong', False, 'Events of each clip, so that frames count, too.')
 flags.DEFINE_integer('frames', 10, 'Of --embeddings, a clip; 0.96 s each.', 1)
+flags.DEFINE_bool('own_scores', False, '`evaluate` scores, too: patches in float32.')
 flags.DEFINE_bool('keep', False, 'Keep the records and what is made of them.')
 # What it runs itself as, in a process of its own.
 flags.DEFINE_string('read', '', 'Reads an epoch of these records, as train does.')
@@ -214,7 +218,9 @@ def commands(folder: pathlib.Path, model: str) -> Iterator[tuple[str, list[str]]
   yield stage('score', 'scores', f'--model={model}', records, *patches)
   scores = f'--scores={folder / "scores"}'
   yield stage('enhance', 'label_sets', scores, records, '--discard_percent=1')
-  yield stage('evaluate', 'evaluation', scores, records)
+  # Of what `score` writes of patches, float16, half as much is read.
+  scored = f'--model={model}' if FLAGS.own_scores else scores
+  yield stage('evaluate', 'evaluation', scored, records)
   evaluation = f'--evaluation={folder / "evaluation"}'
   yield stage('report', 'report.html', evaluation)
 
@@ -353,7 +359,8 @@ def main(_) -> None:
   output_dir = pathlib.Path(FLAGS.output_dir)
   output_dir.mkdir(parents=True, exist_ok=True)
   costs = read_results(output_dir)
-  sizes = [10**power for power in range(1, 7) if 10**power < FLAGS.clips]
+  powers = [10**power for power in range(1, 7)]
+  sizes = [power for power in powers if FLAGS.fewest <= power < FLAGS.clips]
   for clips in [*sizes, FLAGS.clips]:
     if clips not in {cost.clips for cost in costs}:
       measure(output_dir, clips, costs)

@@ -20,6 +20,8 @@ _CLASSES_AT_ONCE = 32
 _BIN_VALUES = 1 << 20
 # Labels compared with all classes at once: labels · classes · 5 bytes of memory.
 _LABELS_AT_ONCE = 4_096
+# Weights of labels that are held at once in float64: what is weighed times replicates.
+_WEIGHTS_AT_ONCE = 1 << 23
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,9 +203,18 @@ class LabelRanks:
       Each class's lωlrap, and what its labels weigh; both [replicates, classes].
     """
     place, shape = (self.classes, self.examples), (self.num_classes, len(weights))
-    total = _adding(*place, shape, weights.dtype) @ weights
-    gains = scipy.sparse.csr_matrix((self.precision, place), shape=shape) @ weights
-    return ratio(gains, total).T, total.T
+    adding = _adding(*place, shape, weights.dtype)
+    gaining = scipy.sparse.csr_matrix((self.precision, place), shape=shape)
+    step = max(1, _WEIGHTS_AT_ONCE // max(1, len(weights)))
+    parts = []
+    for first in range(0, weights.shape[1], step):
+      chosen = weights[:, first : first + step]
+      total = adding @ chosen
+      # The product is of float64, and so is a copy of the weights that it takes.
+      parts.append((ratio(gaining @ chosen, total), total))
+    joined = (np.concatenate(values, axis=1) for values in zip(*parts, strict=True))
+    lwlrap, totals = (values.T for values in joined)
+    return lwlrap, totals
 
 
 def _adding(
