@@ -2,9 +2,11 @@
 
 Both networks at full width with 527 classes on generated clips of ten seconds, of 20
 overlapping patches each. `predict` gets the patches in memory, with its default batches
-and its own batch normalisation. The ways, `score --precision` among them, take turns;
-medians are compared, of the clock and of processor time, which other work on the
-machine moves less.
+and its own batch normalisation. LiteRT and ONNX Runtime score from records, too, by the
+float32 files of the network alone that `export` writes (`make deploy` installs what
+that needs; what is not installed is skipped). The ways, `score --precision` among them,
+take turns; medians are compared, of the clock and of processor time, which other work
+on the machine moves less.
 
   python benchmarks/bench_scoring.py
 """
@@ -14,29 +16,79 @@ import pathlib
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
+from absl import flags
 from bench_overheads import CLASSES, write_records
 from machine import print_machine
 
+from audioset_ml.core.errors import InputError
+from audioset_ml.core.packages import is_installed
+from audioset_ml.deployment import forms
+from audioset_ml.deployment.conversion import Conversion, convert
+from audioset_ml.deployment.graphs import patches_graph
 from audioset_ml.entry import stage
+from audioset_ml.labels.class_mapping import ClassMapping
 from audioset_ml.models.config import SCORE_PRECISIONS, ModelConfig
+from audioset_ml.models.exported_file import Description
+from audioset_ml.models.exported_model import ExportedModel
 from audioset_ml.models.registry import build_model
-from audioset_ml.models.scoring import PatchScorer, score_clips
+from audioset_ml.models.scoring import ExportedScorer, PatchScorer, score_clips
 from audioset_ml.records.dataset import clip_patches
+from audioset_ml.records.folder import RecordsFolder
 
-# Clips a turn; ResNet-50 takes ten times as long a clip.
-CLIPS = {'mobilenet_v1': 96, 'resnet50': 8}
-TURNS = 3
+FLAGS = flags.FLAGS
+flags.DEFINE_list(
+  'clips',
+  ['mobilenet_v1:96', 'resnet50:16'],
+  'Networks, and how many clips each scores in a turn. Of 3 clips, and of 16 and their '
+  'multiples, no runtime, which takes 64 patches at a time, fills up many.',
+)
+flags.DEFINE_integer('turns', 3, 'How often each is measured.', lower_bound=1)
+
+# What a runtime's row is named, and what it needs; its own, for TensorFlow's
+# interpreter of LiteRT files is another program.
+RUNTIMES = {
+  forms.LITERT: ('LiteRT', 'ai_edge_litert'),
+  forms.ONNX: ('ONNX Runtime', 'onnxruntime'),
+}
 
 
-def measure(network: str) -> dict[str, tuple[float, float]]:
+def runtimes(
+  model: keras.Model, records: RecordsFolder, folder: pathlib.Path
+) -> Iterator[tuple[str, Callable]]:
+  """The ways of other runtimes by their names; prints which are skipped, and why."""
+  for form in forms.FORMS:
+    if form.takes != 'patches' or form.numbers != 'float32':
+      continue
+    name, package = RUNTIMES[form.format]
+    try:
+      forms.require_packages([form.format])
+      if not is_installed(package):
+        raise InputError(f'{package} is not installed: `make deploy`')
+      description = Description(form.takes, records.frames, records.class_map)
+      path = folder / form.file
+      graph = patches_graph(model)
+      convert([Conversion(path, form.format, form.numbers, graph, description)])
+      exported = ExportedModel.open(path)
+    except InputError as error:
+      print(f'{name}: skipped: {error}')
+      continue
+    mapping = ClassMapping.identity(CLASSES)
+    yield (
+      f'{name}, float32',
+      functools.partial(score_clips, ExportedScorer(exported, mapping), records),
+    )
+
+
+def measure(network: str, clips: int) -> dict[str, tuple[float, float]]:
   """Patches a second, and a second of processor time, of each way by its name."""
   config = ModelConfig(network, CLASSES)
   with tempfile.TemporaryDirectory() as name:
-    records = write_records(pathlib.Path(name), CLIPS[network])
-    batches = clip_patches(records, CLIPS[network])
+    records = write_records(pathlib.Path(name), clips)
+    batches = clip_patches(records, clips)
     patches = np.concatenate([batch.numpy() for batch, _ in batches])
     model = build_model(config)
     ways = {
@@ -46,10 +98,11 @@ def measure(network: str) -> dict[str, tuple[float, float]]:
       for precision in SCORE_PRECISIONS
       if precision != 'auto'
     }
+    ways |= runtimes(model, records, pathlib.Path(name))
     plain = build_model(config, batch_norm=keras.layers.BatchNormalization)
     ways['Keras predict, in memory'] = lambda: plain.predict(patches, verbose=0)
     speeds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for turn in range(TURNS + 1):
+    for turn in range(FLAGS.turns + 1):
       for name, run in ways.items():
         start = time.perf_counter(), time.process_time()
         run()
@@ -63,12 +116,12 @@ def measure(network: str) -> dict[str, tuple[float, float]]:
 
 
 def main(_) -> None:
-  print_machine()
+  print_machine('ai-edge-litert', 'onnxruntime')
   print(
     f'{"network":14}{"way":26}{"patches/s":>10}{"ratio":>7}{"/CPU s":>10}{"ratio":>7}'
   )
-  for network in CLIPS:
-    speeds = measure(network)
+  for network, _, clips in (one.partition(':') for one in FLAGS.clips):
+    speeds = measure(network, int(clips))
     keras.backend.clear_session()
     clock, processor = next(iter(speeds.values()))
     for name, (by_clock, by_processor) in speeds.items():

@@ -94,6 +94,37 @@ def test_slopes_are_those_of_planted_growth():
   assert found[2:] == ['None', 'None', 'None', '0.0']
 
 
+def test_students_of_other_precisions_are_compared_seed_by_seed(tmp_path):
+  # Seeds differ by .1, precisions by .001, .002 and .003.
+  code = (
+    'import json, pathlib, sys\n'
+    'import compare_precisions\n'
+    'def run_stage(stage, folder, *given):\n'
+    '  folder.mkdir()\n'
+    '  _, precision, seed = folder.name.split("_")\n'
+    '  if stage == "train":\n'
+    '    assert f"--seed={seed}" in given and "--steps=4" in given\n'
+    '    assert any(f"{precision}_sets/discard_3" in flag for flag in given)\n'
+    '    return\n'
+    '  value = int(seed) * (0.101 if precision == "bfloat16" else 0.1)\n'
+    '  weak = {"lwlrap": value, "d_prime": 1}\n'
+    '  (folder / "metrics.json").write_text(json.dumps({"weak": weak}))\n'
+    'compare_precisions.run_stage = run_stage\n'
+    'given = ["--model=m", "--records=r", "--students=3", "--train_flags=--steps=4"]\n'
+    'compare_precisions.FLAGS(["", *given])\n'
+    'compare_precisions.compare_students(pathlib.Path(sys.argv[1]))\n'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code, str(tmp_path)],
+    capture_output=True,
+    text=True,
+    env={**os.environ, 'PYTHONPATH': f'{BENCHMARKS.parent}{os.pathsep}{BENCHMARKS}'},
+  )
+  assert done.returncode == 0, done.stderr
+  # Student's t of three: 4.303 · .001 / √3.
+  assert '0.2020 ± 0.1010  +0.0020 [-0.0005, +0.0045]' in done.stdout
+
+
 @pytest.mark.slow
 def test_growth_measures_all_stages_and_goes_on(tmp_path):
   flags = [f'--output_dir={tmp_path}', '--embeddings', '--strong']
@@ -139,3 +170,19 @@ def test_exports_of_a_fine_tuned_head_are_measured_in_every_form(tmp_path):
     size, single, batch, difference = map(float, line.split()[1:])
     assert min(size, single, batch) > 0
     assert difference < (1 if 'int' in form else 0.02), line
+
+
+@pytest.mark.slow
+def test_a_shared_stem_gives_what_patches_alone_do():
+  flags = '--clips=1', '--turns=1', '--depths=1,2,4'
+  done = run(BENCHMARKS / 'bench_shared_stem.py', *flags)
+  assert done.returncode == 0, done.stderr
+  rows = [line.split() for line in done.stdout.splitlines()]
+  built = {row[0]: row for row in rows if len(row) == 11 and row[0].isdigit()}
+  # Rows of a patch, and those of the first and the last that depend on padding.
+  assert [built[depth][4:7] for depth in ('1', '2', '4')] == [
+    ['48', '0', '1'],
+    ['48', '1', '2'],
+    ['24', '2', '3'],
+  ]
+  assert all(float(row[-1]) < 1e-4 for row in built.values())
