@@ -148,8 +148,12 @@ def _ml20(
         figures['ml20_relative'] = relative_gains.relative_figure(sweep)
         tables['ml20_relative'] = relative.round(2)
     if (axis := label_sets.baseline_axis(sweep)) is not None:
-      figures[f'by_{axis}'] = label_sets.gains_figure(sweep, axis)
-      tables[f'by_{axis}'] = label_sets.gains_table(sweep, axis)
+      lines = sweep.lines(axis)
+      for line in lines:
+        name = '_'.join([f'by_{axis}', *(line.values() if len(lines) > 1 else ())])
+        part = sweep.where(**line)
+        figures[name] = label_sets.gains_figure(part, axis)
+        tables[name] = label_sets.gains_table(part, axis)
     if (compared := ml20.compared_classes(sweep)) is not None:
       figures['ml20_figure_3'] = draw_scatter(compared)
       tables['ml20_table_4'] = ml20.table_4(compared)

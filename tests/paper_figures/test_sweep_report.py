@@ -628,3 +628,19 @@ def test_methods_stand_beside_the_papers_rule_in_map_too(tmp_path):
     'gain in mAP\nover no method',
   ]
   assert [axes.texts[0].get_text() for axes in figure.axes] == ['ML20', 'ML20']
+
+
+def test_gains_of_sweeps_with_another_axis_stand_apart(tmp_path):
+  height = {'none': 0.3, 'hill': 0.4}
+  sweep = write_results(
+    tmp_path / 'steps',
+    {'size': ('small', 'large'), 'method': tuple(height), 'seed': SEEDS},
+    lambda point: {
+      'evaluate/weak/lwlrap': height[point['method']] * (1 + (point['size'] == 'large'))
+    },
+  )
+  write_sweep_report([sweep], tmp_path / 'out')
+  for size, gain in (('small', '+0.100'), ('large', '+0.200')):
+    assert (tmp_path / f'out/by_method_{size}.png').is_file()
+    table = pd.read_csv(tmp_path / f'out/by_method_{size}.csv').set_index('method')
+    assert table.loc['hill', 'gain in lωlrap'].startswith(gain)
