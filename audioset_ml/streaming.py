@@ -11,7 +11,6 @@ The scores are those of the whole waveform at once, whatever the blocks.
 """
 
 import dataclasses
-import math
 
 import numpy as np
 
@@ -100,8 +99,7 @@ class Stream:
     # What the last patch holds of a sound needs no other.
     rest = left - (end.min_samples - hop if self.patches else 0)
     if rest > 0 or not self.patches:
-      hops = max(0, math.ceil((left - end.min_samples) / hop))
-      missing = end.min_samples + hops * hop - left
+      missing = end.padded_samples(left, self._hop) - left
       self._waiting = np.pad(self._waiting, (0, missing))
     return self._scored()
 

@@ -151,6 +151,13 @@ class FrontEnd:
       return 0
     return 1 + (samples - self.min_samples) // (hop_frames * self.hop_samples)
 
+  def padded_samples(self, samples: int, hop_frames: int) -> int:
+    """Samples of the shortest waveform that patches at some hop fill to its end, and
+    that has so many at least; see `features.pad_waveform`."""
+    hop = hop_frames * self.hop_samples
+    hops = -(-max(samples - self.min_samples, 0) // hop)
+    return self.min_samples + hops * hop
+
   def num_samples(self, patches: int) -> int:
     """Samples of the shortest waveform that fills so many evaluation patches."""
     return self.min_samples + (patches - 1) * self.patch_hop_samples

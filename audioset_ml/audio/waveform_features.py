@@ -41,9 +41,7 @@ def padded_log_mel(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
 
 def framed(waveform: np.ndarray, front_end: FrontEnd) -> np.ndarray:
   """The frames of a padded waveform, views. Shape [frames, window samples]."""
-  beyond_first = max(len(waveform) - front_end.min_samples, 0)
-  hops = -(-beyond_first // front_end.patch_hop_samples)
-  length = front_end.min_samples + hops * front_end.patch_hop_samples
+  length = front_end.padded_samples(len(waveform), front_end.patch_hop_frames)
   padded = np.zeros(length, np.float32)
   padded[: len(waveform)] = waveform
   frames = np.lib.stride_tricks.sliding_window_view(padded, front_end.window_samples)

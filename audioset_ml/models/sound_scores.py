@@ -1,7 +1,6 @@
 """The scores of a sound file, block by block: a day of sound in little memory."""
 
 import dataclasses
-import math
 import os
 from collections.abc import Iterator
 
@@ -106,8 +105,7 @@ class SoundScores:
         first += PATCHES_AT_ONCE
         waiting = waiting[PATCHES_AT_ONCE * hop :]
     self.seconds = samples / end.sample_rate
-    hops = max(0, math.ceil((len(waiting) - end.min_samples) / hop))
-    padding = end.min_samples + hops * hop - len(waiting)
+    padding = end.padded_samples(len(waiting), self._hop) - len(waiting)
     yield self._scored(np.pad(waiting, (0, padding)), first, self.seconds, True)
 
   def _waveform(self) -> Iterator[np.ndarray]:
