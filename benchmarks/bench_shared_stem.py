@@ -49,6 +49,13 @@ PATCHES, HOP = 20, 48  # of a clip; frames from one to the next
 FRAMES = LOG_MEL.patch_frames + (PATCHES - 1) * HOP
 
 
+def convolved(rows: int, stride: int) -> tuple[int, int]:
+  """What a convolution of three rows makes of so many, as TensorFlow pads them for
+  'same': how many rows, and how many of padding are before the first."""
+  total = -(-rows // stride)
+  return total, max((total - 1) * stride + 3 - rows, 0) // 2
+
+
 @dataclasses.dataclass(frozen=True)
 class Rows:
   """A depth's rows of one patch.
@@ -65,10 +72,9 @@ class Rows:
   stride: int = 1
 
   def after(self, stride: int) -> 'Rows':
-    """Those of a convolution of three rows with 'same' padding, as TensorFlow pads."""
-    total = -(-self.total // stride)
-    padding = max((total - 1) * stride + 3 - self.total, 0)
-    first = [row * stride - padding // 2 for row in range(total)]
+    """Those of a convolution of three rows; see `convolved`."""
+    total, padding = convolved(self.total, stride)
+    first = [row * stride - padding for row in range(total)]
     inner = [
       row
       for row, start in enumerate(first)
@@ -112,11 +118,10 @@ def frames_below(rows: Rows, first: int, count: int, depth: int) -> tuple[int, i
     (first, how many); beyond the patch's ends there is padding.
   """
   start, end = first, first + count
+  heights = [LOG_MEL.patch_frames, *(one.total for one in rows_by_depth())]
   for upper in reversed(range(depth)):
-    stride = YAMNET_LAYERS[upper].stride
-    before = rows_by_depth()[upper - 1].total if upper else LOG_MEL.patch_frames
-    total = rows_by_depth()[upper].total
-    padding = max((total - 1) * stride + 3 - before, 0) // 2
+    stride, before = YAMNET_LAYERS[upper].stride, heights[upper]
+    _, padding = convolved(before, stride)
     start = max(start * stride - padding, 0)
     end = min((end - 1) * stride - padding + 3, before)
   start = start // rows.stride * rows.stride

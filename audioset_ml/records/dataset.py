@@ -40,7 +40,6 @@ def clip_patches(
 
   Raises:
     RecordError: a shard is not as it was written.
-    OSError: the copy can't be written.
   """
   records.verify()
   frames, serialized = records.frames, _serialized(records, chosen)
