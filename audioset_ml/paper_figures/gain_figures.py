@@ -68,19 +68,25 @@ def gain_limits(
 
   Of ten gains or more, those that lie far from most don't stretch it: a gain counts if
   it lies in the range of the middle 80 % and zero or a quarter of that range beyond.
-  All that count lie within, with their intervals.
+  All that count lie within, with their intervals, and what then lies within counts,
+  too.
   """
   values = np.array([mean.value for mean in means if mean.seeds])
   halves = np.nan_to_num([mean.half for mean in means if mean.seeds])
+  counts = np.ones(len(values), bool)
   if len(values) >= _MANY:
     low, high = np.percentile(values, _MIDDLE)
     low, high = min(0.0, low), max(0.0, high)
     room = _ROOM * (high - low)
     counts = (values >= low - room) & (values <= high + room)
-    values, halves = values[counts], halves[counts]
-  ends = [0.0, *marks, *(values - halves), *(values + halves)]
-  edge = _EDGE * ((max(ends) - min(ends)) or 1.0)
-  return float(min(ends) - edge), float(max(ends) + edge)
+  while True:
+    ends = [0.0, *marks, *(values - halves)[counts], *(values + halves)[counts]]
+    edge = _EDGE * ((max(ends) - min(ends)) or 1.0)
+    low, high = float(min(ends) - edge), float(max(ends) + edge)
+    within = (values >= low) & (values <= high)
+    if (within == counts).all():
+      return low, high
+    counts = within
 
 
 def _draw_means(
@@ -119,6 +125,7 @@ def _draw_means(
       va='center',
       fontsize=6,
       color='0.25',
+      bbox={'facecolor': 'white', 'edgecolor': 'none', 'pad': 0.5},
     )
 
 

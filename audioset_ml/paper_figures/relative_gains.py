@@ -66,7 +66,8 @@ def relative_figure(table: SweepTable) -> Figure:
   figure = style.new_figure(3.6 * len(published), 2.7)
   panels = figure.subplots(1, len(published), squeeze=False)[0]
   for axes, (kind, (paper, shown)) in zip(panels, published.items(), strict=True):
-    set_percent_axis(axes, gains['percent'])
+    paper_percents = published_values.ML20_BEST_PERCENTS[kind]
+    set_percent_axis(axes, [*gains['percent'], *paper_percents])
     axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
     for look, metric in zip(
       looks([{'metric': one} for one in shown]), shown, strict=True

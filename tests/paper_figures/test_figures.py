@@ -86,6 +86,14 @@ def test_a_gain_far_from_the_others_does_not_stretch_the_axis():
   assert low < -0.45
 
 
+def test_a_gain_within_the_axis_has_its_whole_interval_there():
+  # The first counts with its long interval, into which the second falls.
+  near = np.linspace(-0.05, 0.03, 20)
+  found = [Mean(-0.06, 0.01, 0.03, 3), Mean(-0.08, 0.01, 0.05, 3)]
+  low, _ = gain_figures.gain_limits([*means(near), *found])
+  assert low < -0.13
+
+
 def test_limits_hold_zero_the_marks_and_the_intervals():
   found = [*means([0.5] * 11), Mean(0.52, 0.1, 0.3, 3)]
   low, high = gain_figures.gain_limits(found, [0.9])
