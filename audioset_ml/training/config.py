@@ -75,7 +75,11 @@ class TrainConfig:
     augment: how patches are augmented.
     balance_power: how far rare classes are made up for, by reading their clips more
       often.
-    balance_loss: the same by weighing the loss of examples; see `Trainer`.
+    balance_loss: the same by weights: the loss of an example counts as many times as
+      a balance_power of this value would read its clip, on average, by the labels that
+      its record lists (`record_blocks.mean_repeats`). So the losses of an epoch, and
+      their gradients at the same weights, have the sum that they have there in
+      expectation; a batch's mean is over its number of examples, not its weights.
     silence: which patches are labelled as silent; None: none but those that people
       labelled so.
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
@@ -211,7 +215,7 @@ class TrainConfig:
         (self.data_service, 'data_service'),
       ):
         if is_wrong:
-          raise InputError(f'soft_scores do not go with {what}')
+          raise InputError(f'soft_scores do not go with {what}: leave one of them out')
     combinations.require_balanceable(self)
     if self.flags_labels:
       combinations.require_flaggable(self)

@@ -87,10 +87,7 @@ class Run:
       for line in config.loss.remarks(config.steps, an_epoch):
         print(line)
     self.flags = flags = self._build_flags()
-    weights = None
-    if config.balance_loss:
-      weights = sources[0].repeats(config.balance_loss)
-    self.trainer = Trainer(config, shape, strategy, done, loss, flags, weights)
+    self.trainer = Trainer(config, shape, strategy, done, loss, flags)
     self._flagger = None
     # Whether labels are still to be flagged after the step of the checkpoint.
     self._flagging_due = tf.Variable(False, trainable=False)
