@@ -209,13 +209,17 @@ class TrainConfig:
         f'with strategy={self.strategy} each replica sees a part: use one_device'
       )
     if self.soft:
-      for is_wrong, what in (
-        (self.loss.suspects, f'negative_loss {self.loss.name}'),
-        (self.flagging, 'flag_while_training'),
-        (self.data_service, 'data_service'),
+      folders = ', '.join(self.soft.scores)
+      for is_wrong, what, remedy in (
+        (self.loss.suspects, f'negative_loss {self.loss.name}', 'negative_loss=bce'),
+        (self.flagging, 'flag_while_training', 'soft_on=implicit in its place'),
+        (self.data_service, 'data_service', 'no data_service'),
       ):
         if is_wrong:
-          raise InputError(f'soft_scores do not go with {what}: leave one of them out')
+          raise InputError(
+            f'soft_scores do not go with {what}: take {remedy}, or leave out '
+            f'soft_scores ({folders})'
+          )
     combinations.require_balanceable(self)
     if self.flags_labels:
       combinations.require_flaggable(self)

@@ -124,9 +124,9 @@ LOSS = Group(
       TrainConfig,
       'balance_loss',
       'Weighs the loss of examples with rare classes: it counts as often as '
-      '--balance_power of this value would read their clips, on average: (m / n)^value, '
-      '16 at most, for the n clips of the rarest class that the records list of the '
-      'clip and the median m of all classes. Ancestors of --smear_ontology, silence and '
+      '--balance_power of this value would read their clips, on average: (m / n)^value '
+      'of the n clips of the rarest class that the records list of the clip, and the '
+      'median m of all classes; 16 at most. Ancestors of --smear_ontology, silence and '
       'flagged labels do not count.',
       least=0,
     ),
