@@ -5,21 +5,22 @@ label set by an axis with the value `none`; on it, `truth` is the oracle mask.
 """
 
 import dataclasses
-import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from audioset_ml.paper_figures.gain_figures import draw_gains
+from audioset_ml.paper_figures.line_looks import looks
 from audioset_ml.paper_figures.ml20 import (
   PERCENT,
   PERCENT_LABEL,
   metrics_of,
   set_percent_axis,
 )
-from audioset_ml.paper_figures.sweep_figures import LOOKS
 from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import Mean, SweepTable, chosen_elsewhere, gain
 
@@ -34,6 +35,8 @@ _MAIN = 'audit'
 _DISCARD = 'percent/discard_'
 # Not those of other rules, such as discard_chosen.
 _ON_SCALE = re.compile(rf'{_MAIN}/{_DISCARD}(?P<percent>\d+(\.\d+)?)/recall')
+_AT_RANDOM = 'percent/random_'
+_CHANCE = {'color': '0.5', 'linestyle': '--', 'linewidth': 0.9}
 
 
 def audit_rates(table: SweepTable) -> pd.DataFrame:
@@ -82,39 +85,66 @@ def audit_means(found: pd.DataFrame) -> pd.DataFrame:
 
 @style.applied()
 def flags_figure(table: SweepTable) -> Figure:
-  """Precision and recall of the flags over the percentage, by train set."""
-  figure = style.new_figure(3.5, 2.4)
-  axes = figure.subplots()
-  set_percent_axis(axes)
+  """Precision and recall of the flags over the percentage: a panel each, a line for
+  each combination of the axes; dashed in grey those of flags at random, if there are.
+  """
+  figure = style.new_figure(6.2, 2.6)
+  panels = figure.subplots(1, 2)
   percents = sorted(
     float(found['percent']) for found in map(_ON_SCALE.fullmatch, table.table) if found
   )
-  for number, line in enumerate(table.lines(PERCENT)):
-    for rate, face in (('precision', None), ('recall', 'white')):
-      points, values, halves = [], [], []
-      for percent in percents:
-        column = f'{_MAIN}/{_DISCARD}{percent:g}/{rate}'
-        mean = Mean.of(table.by_seed(column, **line)) if column in table.table else None
-        if mean and mean.seeds:
-          points.append(percent)
-          values.append(mean.value)
-          halves.append(0.0 if math.isnan(mean.half) else mean.half)
-      if not points:
-        continue
-      look = {**LOOKS[number % len(LOOKS)], 'markersize': 3, 'linewidth': 0.9}
-      name = ' '.join([*line.values(), rate])
-      axes.plot(
-        points, values, label=name, markerfacecolor=face or look['color'], **look
+  lines = [
+    line
+    for line in table.lines(PERCENT)
+    if _rates(table, line, _DISCARD, 'recall', percents)
+  ]
+  handles: dict[str, Artist] = {}
+  for axes, rate in zip(panels, ('precision', 'recall'), strict=True):
+    if percents:
+      set_percent_axis(axes, percents)
+    for line, look in zip(lines, looks(lines), strict=True):
+      points = _rates(table, line, _DISCARD, rate, percents)
+      places, values, halves = np.array(points).reshape(-1, 3).T
+      name = ', '.join(f'{axis} {value}' for axis, value in line.items())
+      (handles[name.replace('_', ' ') or 'flags'],) = axes.plot(
+        places, values, **look, markersize=3, linewidth=0.9
       )
-      low = [value - half for value, half in zip(values, halves, strict=True)]
-      high = [value + half for value, half in zip(values, halves, strict=True)]
-      axes.fill_between(points, low, high, color=look['color'], alpha=0.13, linewidth=0)
-  axes.set(
-    xlabel=PERCENT_LABEL, ylabel='precision, recall of the flags', ylim=(0, 1.02)
-  )
-  axes.legend(loc='best')
-  figure.tight_layout(pad=0.4)
+      axes.fill_between(
+        places,
+        values - halves,
+        values + halves,
+        color=look['color'],
+        alpha=0.13,
+        linewidth=0,
+      )
+    for line in table.lines(PERCENT):
+      if points := _rates(table, line, _AT_RANDOM, rate, percents):
+        places, values, _ = np.array(points).T
+        (handles['at random'],) = axes.plot(places, values, **_CHANCE, zorder=1)
+    axes.set(xlabel=PERCENT_LABEL, ylabel=f'{rate} of the flags')
+    axes.set_ylim(bottom=0)
+  names = [style.plain(name) for name in handles]
+  figure.tight_layout(pad=0.4, w_pad=1.2, rect=(0, 0, 1, 0.92))
+  figure.legend(handles.values(), names, loc='upper left', ncols=4, handlelength=3)
   return figure
+
+
+def _rates(
+  table: SweepTable,
+  line: Mapping[str, str],
+  start: str,
+  rate: str,
+  percents: Iterable[float],
+) -> list[tuple[float, float, float]]:
+  """Percentages, the means of a rate there and half their intervals (0 of a seed)."""
+  found = []
+  for percent in percents:
+    column = f'{_MAIN}/{start}{percent:g}/{rate}'
+    if column in table.table:
+      mean = Mean.of(table.by_seed(column, **line))
+      if mean.seeds:
+        found.append((percent, mean.value, float(np.nan_to_num(mean.half))))
+  return found
 
 
 def baseline_axis(table: SweepTable) -> str | None:

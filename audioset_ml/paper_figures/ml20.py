@@ -6,7 +6,7 @@ What label sets are worth is in `label_sets`.
 
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ _METRICS = {'d′': 'd_prime', f'd′{IMPLICIT}': 'd_prime_implicit', 'lωlrap':
 _EVALUATION = re.compile(r'(?P<label>\w+)/weak/lwlrap')
 _MAIN, _BASELINE = 'evaluate', 'baseline'
 _TEXTS = ('mid', 'display_name', 'label_set', 'value')
-_COMPARED = ('group', 'lwlrap_baseline', 'lwlrap_model', 'lwlrap_difference')
+_COMPARED = ('mid', 'group', 'lwlrap_baseline', 'lwlrap_model', 'lwlrap_difference')
 _CHOSEN = f'{_MAIN}/selection/value_on_validation'
 PERCENT_LABEL = 'top-scored implicit negatives that are discarded (%)'
 
@@ -76,13 +76,17 @@ def _evaluations(
   return evaluations
 
 
-def set_percent_axis(axes: Axes) -> None:
-  """Linear up to 1 %, logarithmic beyond, as the paper's percentages lie."""
+def set_percent_axis(axes: Axes, percents: Iterable[str | float]) -> None:
+  """Linear up to 1 %, logarithmic beyond, as the paper's percentages lie.
+
+  Up to the highest of those that there are."""
+  highest = max(map(float, percents))
   axes.set_xscale('symlog', linthresh=1, linscale=1)
-  ticks = (0, 0.2, 0.4, 0.6, 0.8, 1, 2, 3, 5, 10, 20)
+  marked = (0, 0.2, 0.4, 0.6, 0.8, 1, 2, 3, 5, 10, 20, 50, 100)
+  ticks = [tick for tick in marked if tick <= highest]
   axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
   axes.minorticks_off()
-  axes.set_xlim(-0.05, 22)
+  axes.set_xlim(-0.05, max(1.1 * highest, 0.1))
 
 
 def figure_2(table: SweepTable) -> Figure:
@@ -100,9 +104,12 @@ def figure_2(table: SweepTable) -> Figure:
       for label, value in evaluations[0].items()
     ]
     panels.append(gains)
-  return draw_lines(
-    table, PERCENT, panels, PERCENT_LABEL, prepare=set_percent_axis, marked=True
-  )
+  table.require_numbers(PERCENT)
+
+  def prepare(axes: Axes) -> None:
+    set_percent_axis(axes, table.values(PERCENT))
+
+  return draw_lines(table, PERCENT, panels, PERCENT_LABEL, prepare, marked=True)
 
 
 def figure_2_points(table: SweepTable) -> pd.DataFrame:
@@ -205,7 +212,7 @@ def compared_classes(table: SweepTable) -> pd.DataFrame | None:
   for path in _files(table, f'*/{COMPARISON_FILE}'):
     one = read_table(path.parent, path.name, ['group'], ['group'])
     if 'lwlrap_baseline' in one:
-      found.append(read_table(path.parent, path.name, _COMPARED, ['group']))
+      found.append(read_table(path.parent, path.name, _COMPARED, ['mid', 'group']))
   return pd.concat(found, ignore_index=True) if found else None
 
 

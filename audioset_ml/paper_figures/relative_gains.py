@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from audioset_ml.paper_figures import published_values
+from audioset_ml.paper_figures.line_looks import line_name, looks
 from audioset_ml.paper_figures.ml20 import (
   PERCENT,
   PERCENT_LABEL,
   metrics_of,
   set_percent_axis,
 )
-from audioset_ml.paper_figures.sweep_figures import LOOKS, line_name
 from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import Mean, SweepTable
 
@@ -66,9 +66,11 @@ def relative_figure(table: SweepTable) -> Figure:
   figure = style.new_figure(3.6 * len(published), 2.7)
   panels = figure.subplots(1, len(published), squeeze=False)[0]
   for axes, (kind, (paper, shown)) in zip(panels, published.items(), strict=True):
-    set_percent_axis(axes)
+    set_percent_axis(axes, gains['percent'])
     axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
-    for look, metric in zip(LOOKS, shown, strict=False):
+    for look, metric in zip(
+      looks([{'metric': one} for one in shown]), shown, strict=True
+    ):
       found = gains[gains['metric'] == metric]
       places = found['percent'].astype(float)
       axes.plot(

@@ -1,31 +1,24 @@
 """Figures of sweeps: values over an axis, a line for each other point of the grid.
 
-Lines differ by colour, dashes and marker, so that they can be told apart in grey.
+Lines differ in their looks (`line_looks`), so that they can be told apart in grey.
 """
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from audioset_ml.core.errors import RecordError
+from audioset_ml.paper_figures.line_looks import common_name, line_name, looks
 from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import SEED, Mean, SweepTable, gain
-
-LOOKS = (
-  {'color': style.COLORS['blue'], 'linestyle': '-', 'marker': 'o'},
-  {'color': style.COLORS['vermilion'], 'linestyle': '--', 'marker': '^'},
-  {'color': style.COLORS['green'], 'linestyle': '-.', 'marker': 'D'},
-  {'color': style.COLORS['purple'], 'linestyle': ':', 'marker': 'v'},
-  {'color': style.COLORS['ochre'], 'linestyle': (0, (5, 1)), 'marker': 'P'},
-  {'color': style.COLORS['black'], 'linestyle': (0, (1, 1)), 'marker': 'X'},
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +50,8 @@ class Level:
 
 
 IMPLICIT = ' (implicit negatives)'
+_SIZES = {'markersize': 2.6, 'linewidth': 0.9}
+_LEVEL_LOOK = {'color': '0.35', 'linewidth': 0.7, 'linestyle': (0, (6, 2))}
 
 
 def values_of(table: SweepTable, values: Mapping[str, str]) -> dict[str, str]:
@@ -84,16 +79,6 @@ def values_of(table: SweepTable, values: Mapping[str, str]) -> dict[str, str]:
   }
 
 
-def line_name(line: Mapping[str, str]) -> str:
-  """A line's name: its values, with what each is of unless that is plain."""
-  alone = len(line) == 1
-  words = (
-    value if alone and not re.fullmatch(r'[\d.]+', value) else f'{axis} {value}'
-    for axis, value in line.items()
-  )
-  return ', '.join(words).replace('_', ' ')
-
-
 @style.applied()
 def draw_lines(
   table: SweepTable,
@@ -108,6 +93,7 @@ def draw_lines(
 
   It is that of the difference from the level or, without one, from the line's first
   point, seed by seed, since what seeds share (easier clips) says nothing of the axis.
+  Lines that are the same in a panel are drawn once there, in grey, and named there.
 
   Args:
     table: the sweep.
@@ -128,31 +114,31 @@ def draw_lines(
   figure.set_layout_engine('constrained')
   grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
   lines = table.lines(x)
-  handles = []
+  line_looks = looks(lines)
   for row, panel_row in enumerate(panels):
     for column, panel in enumerate(panel_row):
       axes, level = grid[row, column], levels.get(panel.value)
       prepare(axes)
-      drawn = [
-        _draw_line(axes, table, x, panel, line, LOOKS[number % len(LOOKS)], level)
-        for number, line in enumerate(lines)
-      ]
-      if marked:
-        for handle in drawn:
+      for handle in _draw_panel(axes, table, x, panel, line_looks, level):
+        if marked:
           _mark_first(axes, handle)
-      handles = handles or drawn
       axes.set_ylabel(panel.label)
       if panel.gains:
         axes.axhline(0, color='0.5', linewidth=0.6, zorder=0)
       elif level is not None:
-        _draw_level(axes, Mean.of(level.values).value, level.name)
+        axes.axhline(Mean.of(level.values).value, **_LEVEL_LOOK, zorder=0)
       if row == rows - 1 or column >= len(panels[row + 1]):
         axes.set_xlabel(label)
         axes.tick_params(labelbottom=True)
     for axes in grid[row, len(panel_row) :]:
       axes.set_axis_off()
   names = [style.plain(line_name(line)) for line in lines] if len(lines) > 1 else []
-  handles = handles[: len(names)]
+  handles: list[Artist] = [
+    Line2D([], [], **look, **_SIZES) for look in line_looks[: len(names)]
+  ]
+  for name in dict.fromkeys(level.name for level in levels.values()):
+    handles.append(Line2D([], [], **_LEVEL_LOOK))
+    names.append(style.plain(name))
   if len(table.values(SEED) if SEED in table.axes else ()) > 1:
     start = 'the baseline' if marked else 'the first point'
     other = next((level.name for level in levels.values()), start)
@@ -213,41 +199,55 @@ def points_of(
   return pd.DataFrame(rows).fillna('')
 
 
-def _draw_line(axes, table, x, panel, line, look, level):
+def _draw_panel(
+  axes: Axes,
+  table: SweepTable,
+  x: str,
+  panel: Panel,
+  line_looks: Sequence[Mapping[str, Any]],
+  level: Level | None,
+) -> list[Line2D]:
+  """Draws a panel's lines, those that are the same once; see `draw_lines`."""
+  curves: list[tuple[np.ndarray, list[dict[str, str]], Mapping[str, Any]]] = []
+  for line, look in zip(table.lines(x), line_looks, strict=True):
+    curve = _curve(table, x, panel, line, level)
+    for other, alike, _ in curves:
+      if curve.size and curve.shape == other.shape and np.allclose(curve, other, 1e-9):
+        alike.append(line)
+        break
+    else:
+      curves.append((curve, [line], look))
+  handles = []
+  for (places, middle, half), alike, look in curves:
+    name = None
+    if len(alike) > 1:
+      look, name = {**look, 'color': '0.4'}, style.plain(common_name(alike))
+    handles += axes.plot(places, middle, **look, **_SIZES, label=name)
+    axes.fill_between(
+      places, middle - half, middle + half, color=look['color'], alpha=0.13, linewidth=0
+    )
+  if axes.get_legend_handles_labels()[0]:
+    axes.legend(loc='best', handlelength=3)
+  return handles
+
+
+def _curve(
+  table: SweepTable, x: str, panel: Panel, line: Mapping[str, str], level: Level | None
+) -> np.ndarray:
+  """A line's places, values and half the widths of its band: shape [3, points]."""
   points = table.values(x)
   first = table.by_seed(panel.value, **line, **{x: points[0]})
   base = first if level is None else level.values
-  places, middle, half = [], [], []
+  found = []
   for point in points:
     here = table.by_seed(panel.value, **line, **{x: point})
-    if here.empty:
-      continue
-    places.append(float(point))
-    middle.append(gain(here, first).value if panel.gains else Mean.of(here).value)
-    half.append(gain(here, base).half)
-  middle, half = np.array(middle), np.nan_to_num(np.array(half))
-  (handle,) = axes.plot(places, middle, **look, markersize=2.6, linewidth=0.9)
-  axes.fill_between(
-    places, middle - half, middle + half, color=look['color'], alpha=0.13, linewidth=0
-  )
-  return handle
+    if len(here):
+      value = gain(here, first).value if panel.gains else Mean.of(here).value
+      found.append((float(point), value, np.nan_to_num(gain(here, base).half)))
+  return np.array(found).reshape(-1, 3).T
 
 
 def _mark_first(axes: Axes, line: Line2D) -> None:
   """A square at a line's first point: the baseline, as in ML20's Fig. 2."""
   places, heights = line.get_xdata()[:1], line.get_ydata()[:1]
   axes.plot(places, heights, 's', markersize=5, color=line.get_color())
-
-
-def _draw_level(axes: Axes, height: float, name: str) -> None:
-  axes.axhline(height, color='0.35', linewidth=0.7, linestyle=(0, (6, 2)), zorder=0)
-  axes.annotate(
-    style.plain(name),
-    (1, height),
-    xycoords=('axes fraction', 'data'),
-    xytext=(-2, 2),
-    textcoords='offset points',
-    ha='right',
-    color='0.25',
-    fontsize=6,
-  )

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from audioset_ml.core.errors import counted
 from audioset_ml.evaluation import files
 from audioset_ml.evaluation.curves import COLUMNS, TEXTS
 from audioset_ml.reporting import style
@@ -30,6 +31,7 @@ _GROUPS = {
   'small': ('blue', 'o'),
 }
 _ENOUGH_LABELS = 10
+_MANY_POINTS = 600
 _LEGEND_ROW = 0.16  # inches
 # Error rates that the axes of a DET curve are marked with.
 _RATES = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
@@ -172,22 +174,33 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 @style.applied()
 def draw_scatter(comparison: pd.DataFrame) -> Figure:
-  """Each class's lωlrap with the baseline and with the model (ML20's Fig. 3)."""
-  figure = style.new_figure(3.2, 3.2)
+  """Each class's lωlrap with the baseline and with the model (ML20's Fig. 3).
+
+  Args:
+    comparison: a row a class, or, of several trials, a class and trial: mid, group,
+      lwlrap_baseline, lwlrap_model.
+  """
+  figure = style.new_figure(3.2, 3.2 + _LEGEND_ROW * (len(_GROUPS) - 1))
   axes = figure.subplots()
   axes.plot([0, 1], [0, 1], color='0.6', linewidth=0.7, zorder=0)
+  counts = comparison['group'].value_counts()
   for group, (color, marker) in _GROUPS.items():
     chosen = comparison[comparison['group'] == group]
     if len(chosen):
+      classes = chosen['mid'].nunique()
+      label = f'{group} prior ({counted(classes, "class")}'
+      if len(chosen) > classes:
+        label += f', {len(chosen):,} points: one a class and trial'
       axes.scatter(
         chosen['lwlrap_baseline'],
         chosen['lwlrap_model'],
         s=8,
         linewidths=0,
-        alpha=0.75,
+        alpha=0.75 if len(chosen) < _MANY_POINTS else 0.35,
         color=style.COLORS[color],
         marker=marker,
-        label=f'{group} prior ({len(chosen)})',
+        label=f'{label})',
+        zorder=2 + (counts < len(chosen)).sum() * -0.1,  # few lie above many
       )
   axes.set(
     xlabel='lωlrap of the baseline',
@@ -196,8 +209,9 @@ def draw_scatter(comparison: pd.DataFrame) -> Figure:
     ylim=(0, 1),
   )
   axes.set_aspect('equal')
-  figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - _LEGEND_ROW / figure.get_figheight()))
-  figure.legend(loc='upper left', ncols=len(_GROUPS), borderaxespad=0.2)
+  room = _LEGEND_ROW * len(counts) / figure.get_figheight()
+  figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - room))
+  figure.legend(loc='upper left', borderaxespad=0.2)
   return figure
 
 

@@ -5,11 +5,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+from matplotlib.transforms import Bbox
 
 from audioset_ml.core.errors import counted
 from audioset_ml.reporting import style
 
 _NAMED = 12  # classes with a name in the scatter plot
+_FREQUENT = 2  # of them the most frequent ones
+_DOT = 1  # the radius of a point, which no name may cover (points)
 _WIDTH = 3.5  # a column of a two-column paper (inches)
 
 
@@ -51,7 +54,6 @@ def prior_scatter(classes: pd.DataFrame) -> Figure:
   axes.scatter(
     x[one], y[one], color=style.COLORS['vermilion'], marker='D', clip_on=False, **dots
   )
-  _name_extremes(axes, classes, both, x, y)
   axes.set(xscale='log', yscale='log', xlim=(floor, top), ylim=(floor, top))
   axes.set(xlabel='prior, weak labels', ylabel='prior, strong labels', aspect='equal')
   _mark_shares(axes, floor, top)
@@ -60,6 +62,8 @@ def prior_scatter(classes: pd.DataFrame) -> Figure:
     note += f', {one.sum()} with one (◆)'
   axes.set_title(f'{note}\nof the clips with events')
   figure.tight_layout(pad=0.4)
+  figure.draw_without_rendering()  # places the axes, by which names are placed
+  _name_extremes(axes, classes, both, x, y)
   return figure
 
 
@@ -182,22 +186,37 @@ def _mark_shares(axes: Axes, lowest: float, highest: float) -> None:
 def _name_extremes(
   axes: Axes, classes: pd.DataFrame, both: np.ndarray, x: np.ndarray, y: np.ndarray
 ) -> None:
-  """Names the classes whose prior changed the most, those apart from each other.
+  """Names the most frequent classes and those whose prior changed the most, in a figure
+  that is laid out.
 
-  Those that changed by less than a factor of three stand close together.
+  To the right of its point or to the left; a name that would lie on another name or on
+  another class's point is left out, as are those that changed by less than a factor of
+  three, which stand close together.
   """
   change = np.abs(np.log(y / x)) * both
-  named: list[tuple[float, float]] = []
-  for index in np.argsort(-change, kind='stable'):
-    place = np.log10([x[index], y[index]])
-    apart = all(abs(place[1] - b) > 0.11 or abs(place[0] - a) > 0.9 for a, b in named)
-    if change[index] > np.log(3) and apart and len(named) < _NAMED:
-      named.append(tuple(place))
-      axes.annotate(
-        classes['display_name'].iloc[index],
+  frequent = np.argsort(-np.maximum(x, y) * both, kind='stable')[:_FREQUENT]
+  changed = np.argsort(-change, kind='stable')
+  order = [*frequent, *changed[change[changed] > np.log(3)]]
+  points = axes.transData.transform(np.column_stack([x, y]))
+  named: list[Bbox] = []
+  for index in dict.fromkeys(order):
+    for side, align in ((1, 'left'), (-1, 'right')) if both[index] else ():
+      if len(named) >= _NAMED:
+        return
+      text = axes.annotate(
+        style.plain(classes['display_name'].iloc[index]),
         (x[index], y[index]),
-        xytext=(3, 0),
+        xytext=(3 * side, 0),
         textcoords='offset points',
+        ha=align,
         va='center',
         fontsize=5,
       )
+      box = text.get_window_extent()
+      covered = box.padded(_DOT * axes.figure.dpi / 72)
+      hides = [covered.contains(*point) for point in np.delete(points, index, axis=0)]
+      inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
+      if inside and not any(hides) and not any(box.overlaps(one) for one in named):
+        named.append(box)
+        break
+      text.remove()

@@ -379,7 +379,8 @@ def test_points_are_compared_with_weak_labels_alone(tmp_path):
   assert table['Weak eval d′'].tolist() == ['2.200 ± 0.100', '2.600 ± 0.300']
   (legend,) = figure.legends
   assert [text.get_text() for text in legend.get_texts()] == [
-    '95 % interval of the difference from weak labels alone'
+    'weak labels alone',
+    '95 % interval of the difference from weak labels alone',
   ]
 
 
