@@ -175,7 +175,7 @@ def require_probabilities(values: np.ndarray, path: str, what: str) -> None:
   """
   if not ((values >= 0) & (values <= 1)).all():
     raise InputError(
-      f'{path}: a score is no probability (from 0 to 1), as {what} need: give scores of '
+      f'{path}: a score is no probability (0 to 1), as {what} need: give scores of '
       '`score`, or make probabilities of logits x, 1 / (1 + exp(−x)), and take them in '
       'by `import_scores`'
     )
