@@ -52,7 +52,7 @@ audioset: environment
 	PYTHON="$(BIN)/python" TRAIN="$(TRAIN)" PART="$(PART)" \
 	  experiments/audioset_features/run.sh "$(FEATURES)" "$(LABELS)"
 
-# Into benchmarks/results.md; about an hour.
+# Into benchmarks/results.md; takes hours.
 benchmarks: environment
 	$(BIN)/python benchmarks/run_all.py
 

@@ -43,8 +43,9 @@ FLAGS = flags.FLAGS
 flags.DEFINE_list(
   'clips',
   ['mobilenet_v1:96', 'resnet50:16'],
-  'Networks, and how many clips each scores in a turn. Of 3 clips, and of 16 and their '
-  'multiples, no runtime, which takes 64 patches at a time, fills up many.',
+  'Networks, each as NAME:CLIPS, with the number of clips that it scores in a turn. A '
+  'runtime scores 64 patches at a time and fills up the last batch: with 3 clips (60 '
+  'patches), 16 (320) or multiples of 16 it wastes little.',
 )
 flags.DEFINE_integer('turns', 3, 'How often each is measured.', lower_bound=1)
 

@@ -9,7 +9,7 @@ evaluated: means, and differences seed by seed with their 95 % interval
 
   python benchmarks/compare_precisions.py --model=teacher --records=records/train \\
     --students=3 --eval_records=records/eval \\
-    --train_flags=--architecture=mobilenet_v1_tiny,--steps=800
+    --train_flags=--architecture=mlp --train_flags=--hidden_units=512,512
 """
 
 import json
@@ -30,7 +30,9 @@ from audioset_ml.sweeping.table import Mean, gain
 FLAGS = flags.FLAGS
 flags.DEFINE_string('model', None, 'As `score` takes it.', required=True)
 flags.DEFINE_string('records', None, 'Records to score.', required=True)
-flags.DEFINE_list('score_flags', [], 'Further flags of `score`: --class_mapping=….')
+flags.DEFINE_multi_string(
+  'score_flags', [], 'A further flag of `score`, repeatable: --class_mapping=….'
+)
 flags.DEFINE_list(
   'percent', ['0.1', '0.5', '1', '2', '3', '5', '10', '20'], 'Of implicit negatives.'
 )
@@ -43,7 +45,9 @@ flags.DEFINE_integer('students', 0, 'Seeds to train students of.', lower_bound=0
 flags.DEFINE_list('student_precisions', [BFLOAT16], 'Compared with float32.')
 flags.DEFINE_string('student_percent', '3', 'Whose flags they leave out.')
 flags.DEFINE_string('eval_records', '', 'What they are evaluated on.')
-flags.DEFINE_list('train_flags', [], 'Their flags of `train`, without --seed.')
+flags.DEFINE_multi_string(
+  'train_flags', [], 'A flag of their `train`, repeatable, but for --seed.'
+)
 flags.DEFINE_string(
   'folder',
   '',

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All experiments on soundscapes, and the figures and tables of their results; two hours and
-# a half on two cores. Stopped and started again, it goes on where it was.
+# All experiments on soundscapes, and the figures and tables of their results; four and a half hours by the
+# trials' clocks on two cores that had other work. Stopped and started again, it goes on.
 #   make experiments
 # When flagfiles or the package have changed, `experiments/run.sh --overwrite` makes anew
 # what they change; its flags are those of each sweep.

@@ -104,6 +104,7 @@ def test_students_of_other_precisions_are_compared_seed_by_seed(tmp_path):
     '  _, precision, seed = folder.name.split("_")\n'
     '  if stage == "train":\n'
     '    assert f"--seed={seed}" in given and "--steps=4" in given\n'
+    '    assert "--hidden_units=8,8" in given\n'
     '    assert any(f"{precision}_sets/discard_3" in flag for flag in given)\n'
     '    return\n'
     '  value = int(seed) * (0.101 if precision == "bfloat16" else 0.1)\n'
@@ -111,6 +112,7 @@ def test_students_of_other_precisions_are_compared_seed_by_seed(tmp_path):
     '  (folder / "metrics.json").write_text(json.dumps({"weak": weak}))\n'
     'compare_precisions.run_stage = run_stage\n'
     'given = ["--model=m", "--records=r", "--students=3", "--train_flags=--steps=4"]\n'
+    'given.append("--train_flags=--hidden_units=8,8")\n'
     'compare_precisions.FLAGS(["", *given])\n'
     'compare_precisions.compare_students(pathlib.Path(sys.argv[1]))\n'
   )

@@ -11,6 +11,7 @@ import tensorflow as tf
 from audioset_ml.core.errors import RecordError, counted
 from audioset_ml.records import schema, stateless
 from audioset_ml.records.frames import FrameFormat
+from audioset_ml.records.listed_labels import ListedLabels
 from audioset_ml.records.training_source import MOST_REPEATS, Source
 
 _SHARDS_AT_ONCE = 4
@@ -91,16 +92,10 @@ def balanced(
     power: how far rare classes are made up for.
     seed: of the source.
   """
-  repeats = tf.constant(source.repeats(power))
-  strong = source.label_mode != 'weak'
+  how_often, strong = mean_repeats(source, power), source.label_mode != 'weak'
 
   def repeated(number: tf.Tensor, one: tf.Tensor) -> tf.data.Dataset:
-    record = schema.parse(one, strong=strong)
-    present = tf.cast(record['weak/present'], tf.bool)
-    classes = record['strong/class'] if strong else record['weak/class'][present]
-    # A clip without positives is read once.
-    mean = tf.reduce_max(tf.concat([tf.gather(repeats, classes), [-1.0]], 0))
-    mean = tf.where(mean < 0, 1.0, mean)
+    mean = how_often(schema.parse_batch(one[tf.newaxis], strong=strong))[0]
     drawn = stateless.uniform(-1 - seed, number)
     times = tf.minimum(tf.floor(mean + drawn), MOST_REPEATS)
     first = number * MOST_REPEATS
@@ -110,6 +105,39 @@ def balanced(
 
   repeated_one_by_one = blocks.unbatch().flat_map(repeated)
   return repeated_one_by_one.batch(_records_a_block(source.records.frames))
+
+
+def mean_repeats(
+  source: Source, power: float
+) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
+  """How often balanced reading reads clips an epoch, on average.
+
+  It follows from the positives that a clip's record lists: of weak labels those of the
+  clip, else its events' classes, wherever in the clip they are. What the input or the
+  training makes positive besides (ancestors, silence, flagged labels) says nothing.
+
+  Args:
+    source: says how often a clip with each class is read; see `Source.repeats`.
+    power: how far rare classes are made up for.
+
+  Returns:
+    From records parsed together, with the labels of the source's mode, to that of the
+    rarest class of each; 1 for a clip without positives. Shape [batch], float32.
+  """
+  repeats = tf.constant(source.repeats(power))
+
+  def of_records(record: dict[str, tf.Tensor]) -> tf.Tensor:
+    if source.label_mode == 'weak':
+      listed = ListedLabels.of(record['weak/class'])
+      listed = listed.where(record['weak/present'].values > 0)
+    else:
+      listed = ListedLabels.of(record['strong/class'])
+    clips = tf.size(record['clip_id'])
+    of_each = tf.gather(repeats, listed.classes)
+    highest = tf.math.unsorted_segment_max(of_each, listed.rows, clips)
+    return tf.where(highest < 0, 1.0, highest)  # of none it is the lowest number
+
+  return of_records
 
 
 def _records_a_block(frames: FrameFormat) -> int:

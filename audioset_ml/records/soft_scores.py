@@ -37,7 +37,7 @@ from audioset_ml.records.top_scores import TopClipScores, TopPatchScores, TopVal
 SOFT_ON = ('all', 'implicit', 'flagged')
 # What a score is that isn't among the highest ones, where these alone are kept.
 SOFT_ABSENT = ('zero', 'label')
-_ROWS = 65_536  # of scores that are looked at at a time
+ROWS = 65_536  # of scores that are looked at at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +108,9 @@ class SoftScores:
       else:
         parts.append(read_patch_scores(scores))
       top = _top_of(parts[-1])
-      _require_probabilities(top.values if top else parts[-1].values, path)
+      values = top.values if top else parts[-1].values
+      for row in range(0, len(values), ROWS):
+        require_probabilities(values[row : row + ROWS], path, 'soft targets')
     found = cls(config, parts)
     if config.absent != 'zero' and not found.leaves_labels:
       raise InputError(
@@ -163,8 +165,17 @@ def _places(part, rows: np.ndarray, patches: np.ndarray) -> np.ndarray:
   )
 
 
-def _require_probabilities(values: np.ndarray, path: str) -> None:
-  for row in range(0, len(values), _ROWS):
-    here = values[row : row + _ROWS]
-    if not ((here >= 0) & (here <= 1)).all():
-      raise InputError(f'{path}: a score is no probability, as soft targets need')
+def require_probabilities(values: np.ndarray, path: str, what: str) -> None:
+  """Raises InputError unless all scores are from 0 to 1.
+
+  Args:
+    values: scores, of any shape.
+    path: their folder.
+    what: what needs it, for the message.
+  """
+  if not ((values >= 0) & (values <= 1)).all():
+    raise InputError(
+      f'{path}: a score is no probability (from 0 to 1), as {what} need: give scores '
+      'of `score`, or make probabilities of logits x, 1 / (1 + exp(−x)), and take them '
+      'in by `import_scores`'
+    )

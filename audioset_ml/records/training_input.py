@@ -33,6 +33,8 @@ class InputConfig:
     seed: of the order of shards, clips and of the patches' places.
     balance_power: how far rare classes are made up for; see `Source.repeats`. 0 reads
       every clip once an epoch, 1 all classes about equally often.
+    balance_loss: the same power by weights: batches tell how often balanced reading
+      would read the clip of each example. 0: they tell no weights.
     augment: the augmentation.
     service: address of the dispatcher of a tf.data service whose workers read the
       records, `grpc://host:port`; '' reads them here. What its workers send comes in
@@ -49,6 +51,7 @@ class InputConfig:
   patches_per_clip: int = 1
   seed: int = 0
   balance_power: float = 0.0
+  balance_loss: float = 0.0
   augment: AugmentConfig = dataclasses.field(default_factory=AugmentConfig)
   service: str = ''
   service_job: str = ''
@@ -76,7 +79,9 @@ def training_dataset(
     has soft targets they are float32, from 0 to 1, or −1 ignored. Where clips are told,
     also their numbers [batch, 1], int64, with mixup [batch, 2]: their places in the
     clips of `source` and then of `mix`; −1 for examples with diffuse or strong labels,
-    which are no labels of clips.
+    which are no labels of clips. Weights, where they are asked for, come
+    last, float32 [batch] (`record_blocks.mean_repeats`); a mixture has the higher of
+    its two.
 
   Raises:
     RecordError: a label set is of other clips or classes, there are no strong labels
@@ -105,12 +110,14 @@ def training_dataset(
   alpha = config.augment.mixup_alpha
 
   def finish(number: tf.Tensor, batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
-    patches, targets, clips = schema.as_floats(batch[0], stored), batch[1], batch[2:]
+    patches, targets, more = schema.as_floats(batch[0], stored), batch[1], batch[2:]
     if alpha:
       seed = (_seed(config, _BATCH), number)
       patches, targets = augmentation.mix_up(patches, targets, seed, alpha)
-      clips = [augmentation.both_mixed(one) for one in clips]
-    return patches, targets, *clips
+      more = [augmentation.both_mixed(one) for one in more]
+    if config.balance_loss:
+      more = *more[:-1], tf.reduce_max(more[-1], axis=1)
+    return patches, targets, *more
 
   return batches.enumerate().map(finish).prefetch(tf.data.AUTOTUNE)
 
@@ -123,6 +130,9 @@ def _examples(
   frames, silence = records.frames, source.silence
   targets = source.target_maker(config.tells_explicit or silence is not None)
   clip_numbers = _clip_numbers(source, first_clip) if config.tells_clips else None
+  weights = None
+  if config.balance_loss:
+    weights = record_blocks.mean_repeats(source, config.balance_loss)
 
   def block(numbers: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
     record = schema.parse_batch(serialized, frames, strong=targets.needs_events)
@@ -144,6 +154,8 @@ def _examples(
     made = patches, tf.cast(target, tf.float32) if soft else target
     if clip_numbers:
       made += (clip_numbers(record['clip_id']),)
+    if weights:
+      made += (weights(record)[:, tf.newaxis],)
     return *made, numbers
 
   def augment(patch: tf.Tensor, *rest: tf.Tensor) -> tuple[tf.Tensor, ...]:

@@ -17,7 +17,6 @@ def require_balanceable(config: 'TrainConfig') -> None:
       config.balance_loss,
       {
         'balance_power: it would make up for rare classes twice': config.balance_power,
-        'soft_scores: it asks which labels are positive': config.soft,
         'a second source: classes are counted in one': config.mix,
       },
     ),

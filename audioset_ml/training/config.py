@@ -75,7 +75,11 @@ class TrainConfig:
     augment: how patches are augmented.
     balance_power: how far rare classes are made up for, by reading their clips more
       often.
-    balance_loss: the same by weighing the loss of examples; see `Trainer`.
+    balance_loss: the same by weights: the loss of an example counts as many times as
+      a balance_power of this value would read its clip, on average, by the labels that
+      its record lists (`record_blocks.mean_repeats`). So the losses of an epoch, and
+      their gradients at the same weights, have the sum that they have there in
+      expectation; a batch's mean is over its number of examples, not its weights.
     silence: which patches are labelled as silent; None: none but those that people
       labelled so.
     architecture, width_multiplier, weight_init, bias_start, hidden_units, dropout: as
@@ -205,13 +209,17 @@ class TrainConfig:
         f'with strategy={self.strategy} each replica sees a part: use one_device'
       )
     if self.soft:
-      for is_wrong, what in (
-        (self.loss.suspects, f'negative_loss {self.loss.name}'),
-        (self.flagging, 'flag_while_training'),
-        (self.data_service, 'data_service'),
+      folders = ', '.join(self.soft.scores)
+      for is_wrong, what, remedy in (
+        (self.loss.suspects, f'negative_loss {self.loss.name}', 'negative_loss=bce'),
+        (self.flagging, 'flag_while_training', 'soft_on=implicit in its place'),
+        (self.data_service, 'data_service', 'no data_service'),
       ):
         if is_wrong:
-          raise InputError(f'soft_scores do not go with {what}')
+          raise InputError(
+            f'soft_scores do not go with {what}: take {remedy}, or leave out '
+            f'soft_scores ({folders})'
+          )
     combinations.require_balanceable(self)
     if self.flags_labels:
       combinations.require_flaggable(self)

@@ -66,6 +66,7 @@ def open_input(
     patches_per_clip=config.patches_per_clip,
     seed=config.seed,
     balance_power=config.balance_power,
+    balance_loss=config.balance_loss,
     augment=config.augment,
     tells_explicit=config.loss.tells_explicit,
     tells_clips=config.flags_labels,

@@ -6,9 +6,16 @@ has no licence, is not copied: this is written anew from what is known of both.
 
 As in that code, a percentage of labels is rounded up, so that it means something for
 few classes too; it rises over ten epochs; and what LL-Cp finds is positive in the very
-step that finds it. Readings of ours: that it is a percentage of the suspected negatives
-of a batch; that an epoch is a tenth of the run where nothing is said, since one of ours
-reads one patch a clip; and that LL-Cp, too, changes nothing in the first epoch.
+step that finds it. Two deviations from that code:
+
+* It is a percentage of the suspected negatives of a batch. There it is one of all
+  labels of the batch: k = ⌈B·C·Δ·(t − 1) / 100⌉ of B examples and C classes at epoch
+  t. So ours finds fewer where many labels are positive, explicit or ignored.
+* LL-Cp corrects the k labels of the largest losses. There it corrects those whose loss
+  is strictly above the k-th largest: k − 1, without ties.
+
+Readings of ours: that an epoch is a tenth of the run where nothing is said, since one
+of ours reads one patch a clip; and that LL-Cp, too, changes nothing in the first epoch.
 """
 
 import dataclasses

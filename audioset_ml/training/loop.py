@@ -178,8 +178,9 @@ class _Loop:
       batch = self._served.next() if self._served else next(self._run.iterator)
     if batch is None:
       return None
-    patches, target, *clips = batch
-    return 1, *trainer.train_step(patches, target, self._interrupted, *clips)
+    patches, target, *more = batch
+    told = dict(zip(trainer.told, more, strict=True))
+    return 1, *trainer.train_step(patches, target, self._interrupted, **told)
 
   def _look(self) -> None:
     """Fetches the losses of the steps since it was done last, and shows the newest.

@@ -24,7 +24,7 @@ from audioset_ml.training.event_logs import trim_events
 from audioset_ml.training.flagging import Flagger, flagged_parts, write_label_sets
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.loss_table import build_loss
-from audioset_ml.training.sources import RunInputs, class_priors, epoch_steps
+from audioset_ml.training.sources import RunInputs, epoch_steps
 from audioset_ml.training.step_losses import StepLosses
 from audioset_ml.training.trainer import Shape, Trainer, float32_copy
 from audioset_ml.training.validation import (
@@ -80,17 +80,12 @@ class Run:
     shape = Shape(self.records.num_classes, self.records.frames.patch_shape)
     done = steps_of(config.init_from) if config.init_optimizer else 0
     an_epoch = epoch_steps(config, sources)
-    loss = build_loss(
-      config.loss, shape.num_classes, an_epoch, class_priors(config, self.records)
-    )
+    loss = build_loss(config.loss, shape.num_classes, an_epoch, inputs.priors)
     if self.chief:
       for line in config.loss.remarks(config.steps, an_epoch):
         print(line)
     self.flags = flags = self._build_flags()
-    weights = None
-    if config.balance_loss:
-      weights = sources[0].repeats(config.balance_loss)
-    self.trainer = Trainer(config, shape, strategy, done, loss, flags, weights)
+    self.trainer = Trainer(config, shape, strategy, done, loss, flags)
     self._flagger = None
     # Whether labels are still to be flagged after the step of the checkpoint.
     self._flagging_due = tf.Variable(False, trainable=False)

@@ -19,14 +19,17 @@ from audioset_ml.labels.label_set import LabelSet
 from audioset_ml.labels.ontology import Ontology
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records.folder import RecordsFolder
-from audioset_ml.records.scores import ClipScores, read_scores
-from audioset_ml.records.soft_scores import SoftConfig, SoftScores
+from audioset_ml.records.scores import read_scores
+from audioset_ml.records.soft_scores import (
+  ROWS,
+  SoftConfig,
+  SoftScores,
+  require_probabilities,
+)
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import STRONG_METRICS, SourceConfig, TrainConfig
 from audioset_ml.training.data_service import require_reachable
 from audioset_ml.training.validation_share import ValidationClips
-
-_ROWS = 65_536  # of scores that are summed at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +39,13 @@ class RunInputs:
   Attributes:
     sources: what it trains on: its source, and the one that is mixed in, if any.
     validation: the clips to evaluate, or None.
+    priors: the mean score of each class, for a loss that asks for it, or None. Shape
+      [classes].
   """
 
   sources: list[Source]
   validation: ValidationClips | None
+  priors: np.ndarray | None = None
 
 
 def open_inputs(config: TrainConfig) -> RunInputs:
@@ -65,8 +71,7 @@ def open_inputs(config: TrainConfig) -> RunInputs:
     records.require_like(source.records)
     source.chosen()
   epoch_steps(config, sources)
-  if config.loss.priors:
-    _prior_scores(config, records)
+  priors = class_priors(config, records)
   # Whether the network and the augmentation are for such frames.
   config.model_config(records.num_classes, records.frames.patch_shape)
   records.frames.require_possible(config.augment, str(records.path))
@@ -78,7 +83,7 @@ def open_inputs(config: TrainConfig) -> RunInputs:
     require_train_folder(config.init_from)
   if config.data_service:
     require_reachable(config.data_service)
-  return RunInputs(sources, validation)
+  return RunInputs(sources, validation, priors)
 
 
 def epoch_steps(config: TrainConfig, sources: list[Source]) -> int:
@@ -110,25 +115,19 @@ def class_priors(config: TrainConfig, records: RecordsFolder) -> np.ndarray | No
   """The mean score of each class, for a loss that asks for it. Shape [classes].
 
   Raises:
-    InputError: there are no such scores, or they are no probabilities.
+    InputError: there are no such scores, or one is no probability.
     RecordError: they are of other classes.
   """
   if not config.loss.priors:
     return None
-  scores = _prior_scores(config, records)
-  total = np.zeros(len(scores.class_map))
-  for row in range(0, len(scores.values), _ROWS):
-    total += scores.values[row : row + _ROWS].sum(axis=0, dtype=np.float64)
-  priors = total / max(len(scores.values), 1)
-  if not ((priors >= 0) & (priors <= 1)).all():
-    raise InputError(f'{scores.path}: its scores are no probabilities, as priors need')
-  return priors
-
-
-def _prior_scores(config: TrainConfig, records: RecordsFolder) -> ClipScores:
   scores = read_scores(config.loss.priors)
   records.require_class_map(scores.class_map, f'the scores {scores.path}')
-  return scores
+  total = np.zeros(len(scores.class_map))
+  for row in range(0, len(scores.values), ROWS):
+    here = scores.values[row : row + ROWS]
+    require_probabilities(here, scores.path, 'priors')
+    total += here.sum(axis=0, dtype=np.float64)
+  return total / max(len(scores.values), 1)
 
 
 def require_train_folder(path: str) -> None:

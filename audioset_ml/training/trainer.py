@@ -5,7 +5,6 @@ import dataclasses
 from collections.abc import Iterator
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from audioset_ml.models.precision import in_bfloat16
@@ -48,14 +47,11 @@ class Trainer:
     steps_before: int = 0,
     loss: Loss | None = None,
     flags: ClipFlags | None = None,
-    class_weights: np.ndarray | None = None,
   ):
     """Args: the run; what its records say of the network; where it runs; steps that an
     optimiser's state which is to be taken over has seen; the loss of single examples,
     None for that of the configuration without what only records can say; the labels
-    that the run has flagged itself, None where it doesn't; the weight of examples by
-    their positive of the highest one, shape [classes], None where all weigh as much
-    (where balanced reading would read an example w times, its loss counts w times)."""
+    that the run has flagged itself, None where it doesn't."""
     self._config = config
     self._strategy = strategy
     self._replicas = strategy.num_replicas_in_sync
@@ -86,9 +82,14 @@ class Trainer:
       self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
     self._flags = flags
     self._loss = loss or build_loss(config.loss, shape.num_classes)
-    self._class_weights = class_weights
     self._train_step = tf.function(self._distributed_step)
     self._train_steps = tf.function(self._steps_in_a_row)
+
+  @property
+  def told(self) -> tuple[str, ...]:
+    """What batches tell besides patches and targets, in their order."""
+    weights = ('weights',) if self._config.balance_loss else ()
+    return ('clips',) * (self._flags is not None) + weights
 
   @property
   def steps_done(self) -> int:
@@ -119,6 +120,7 @@ class Trainer:
     target: tf.Tensor,
     stop: bool = False,
     clips: tf.Tensor | None = None,
+    weights: tf.Tensor | None = None,
   ) -> tuple[tf.Tensor, tf.Tensor | float]:
     """Trains on a batch, of which every replica gets a part.
 
@@ -129,16 +131,20 @@ class Trainer:
       target: its targets. Shape [examples, classes].
       stop: whether this process wants to stop.
       clips: the examples' clips, where labels are flagged; see `ClipFlags`.
+      weights: how many times the loss of each example counts in the mean, which is over
+        the number of examples. Shape [examples]; None: once.
 
     Returns:
-      The mean loss of the whole batch, shape []; the share of the processes that want
-      to stop.
+      The mean weighted loss of the whole batch, shape []; the share of the processes
+      that want to stop.
     """
     self.step.assign_add(1)
     if self._replicas == 1:
-      return self._train_step(patches, target, None, clips), float(stop)
-    wish = tf.constant(float(stop))
-    return self._train_step(self._spread(patches), self._spread(target), wish)
+      return self._train_step(patches, target, None, clips, weights), float(stop)
+    parts = [self._spread(patches), self._spread(target), tf.constant(float(stop))]
+    if weights is None:
+      return self._train_step(*parts)
+    return self._train_step(*parts, weights=self._spread(weights))
 
   def train_steps(self, batches: Iterator, number: int) -> tf.Tensor:
     """Trains on the next batches of a tf.data iterator, in one call of the graph.
@@ -175,14 +181,16 @@ class Trainer:
     target: tf.Tensor,
     wish: tf.Tensor | None = None,
     clips: tf.Tensor | None = None,
+    weights: tf.Tensor | None = None,
   ) -> tf.Tensor:
     if self._replicas == 1:
-      return self._replica_step(patches, target, clips)
+      return self._replica_step(patches, target, clips, weights)
 
-    def step(patches: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-      return tf.stack([self._replica_step(patches, target), wish])
+    def step(patches: tf.Tensor, target: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
+      return tf.stack([self._replica_step(patches, target, None, *weights), wish])
 
-    found = self._strategy.run(step, args=(patches, target))
+    more = () if weights is None else (weights,)
+    found = self._strategy.run(step, args=(patches, target, *more))
     return tf.unstack(
       self._strategy.reduce(tf.distribute.ReduceOp.MEAN, found, axis=None)
     )
@@ -192,17 +200,21 @@ class Trainer:
     for index in tf.range(number):
       batch = next(batches)
       patches, target = batch[0], batch[1]
-      clips = batch[2] if len(batch) > 2 else None
+      told = dict(zip(self.told, batch[2:], strict=True))
       # Of unknown shapes TensorFlow makes another graph, whose sums round otherwise.
       size = self._config.batch_size
       patches = tf.ensure_shape(patches, [size, *self._shape.patch])
       target = tf.ensure_shape(target, [size, self._shape.num_classes])
       self.step.assign_add(1)
-      losses = losses.write(index, self._replica_step(patches, target, clips))
+      losses = losses.write(index, self._replica_step(patches, target, **told))
     return losses.stack()
 
   def _replica_step(
-    self, patches: tf.Tensor, target: tf.Tensor, clips: tf.Tensor | None = None
+    self,
+    patches: tf.Tensor,
+    target: tf.Tensor,
+    clips: tf.Tensor | None = None,
+    weights: tf.Tensor | None = None,
   ) -> tf.Tensor:
     if self._flags is not None:
       target = self._flags.applied(target, clips)
@@ -215,8 +227,8 @@ class Trainer:
         self._flags.add(clips, found)
         target = tf.where(found, tf.constant(POSITIVE, target.dtype), target)
       losses = self._losses(target, logits)
-      if self._class_weights is not None:
-        losses *= self._weights(target)
+      if weights is not None:
+        losses *= weights
       loss = tf.reduce_mean(losses)
       scaled = self.optimizer.scale_loss(loss)
     gradients = tape.gradient(scaled, variables)
@@ -230,12 +242,6 @@ class Trainer:
     if self.average is not None:
       self.average.update(self.step - 1)
     return loss
-
-  def _weights(self, target: tf.Tensor) -> tf.Tensor:
-    """The weight of each example; 1 without a positive. Shape [examples]."""
-    of_positives = tf.where(target == POSITIVE, self._class_weights, -1.0)
-    highest = tf.reduce_max(of_positives, axis=-1)
-    return tf.where(highest < 0, 1.0, highest)
 
   def _losses(self, target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """The loss of each example. Shape [examples]."""

@@ -125,7 +125,7 @@ if [ "$part" != methods ]; then
 fi
 if [ "$part" != papers ]; then
   sweeps methods label_sets methods chosen rounds small_label_sets small steps \
-    combined
+    combined adjusted
   for name in report report_small report_steps report_combined; do
     run report methods/$name
   done

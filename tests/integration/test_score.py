@@ -21,6 +21,7 @@ from audioset_ml.records import scores as score_files
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.folds import fold_of
 from audioset_ml.records.shard_runs import RunConfig
+from audioset_ml.records.soft_scores import SoftConfig, SoftScores
 from tests.conftest import NEEDS_BEAM
 from tests.small_data import CLASS_MAP
 from tests.stages import kill_stage_when, run_stage, run_stage_ok
@@ -362,6 +363,13 @@ def test_each_clip_is_scored_by_the_model_that_has_not_seen_it(
     assert counts['clips_chosen'] == len(folds) - folds.count(index)
   for row, fold in enumerate(folds):
     np.testing.assert_allclose(values[row], each[fold][row], atol=1e-6)
+  # Soft targets are of the same scores, none of a model that has seen the clip.
+  run_json = json.dumps({'stage': 'score', **details})
+  (tmp_path / 'folds' / 'run.json').write_text(run_json)
+  soft = SoftConfig((str(tmp_path / 'folds'),))
+  opened = SoftScores.open(soft, RecordsFolder.open(small_records))
+  rows = np.arange(len(folds))
+  assert np.array_equal(opened.of(rows, rows), values)
   offsets = np.load(tmp_path / 'folds' / 'patch_offsets.npy')
   patches = np.load(tmp_path / 'folds' / 'patch_scores.npy').astype(np.float32)
   means = [patches[a:b].mean(axis=0) for a, b in itertools.pairwise(offsets)]

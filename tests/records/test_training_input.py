@@ -166,6 +166,46 @@ def test_balancing_reads_classes_equally_often(records):
   assert min(rare) > 0.5 * np.mean(rare)  # all of them alike
 
 
+@pytest.mark.parametrize(
+  ('mode', 'mixup_alpha'), [('weak', 0.0), ('weak', 0.3), ('strong', 0.0)]
+)
+def test_examples_weigh_as_often_as_balanced_reading_reads_their_clips(
+  records, mode, mixup_alpha
+):
+  """190 clips have class 0, 10 class 1; what these imply, classes 2 and 3 (which no
+  clip has), is positive and counts for nothing."""
+  implied = np.zeros((4, 4), bool)
+  implied[:2, 2:] = True
+  source = Source(records, mode, implied=implied)
+  weight_of = {False: (100 / 190) ** 0.5, True: (100 / 10) ** 0.5}
+  if mode == 'strong':  # each clip has an event of class 2, and none of another
+    weight_of = dict.fromkeys(weight_of, 1.0)
+  config = InputConfig(
+    50,
+    shuffle_buffer=1,
+    balance_loss=0.5,
+    augment=AugmentConfig(mixup_alpha=mixup_alpha),
+  )
+  seen = collections.Counter()
+  unmixed = dataclasses.replace(config, augment=AugmentConfig())
+  both = (training_dataset(source, one).take(4) for one in (config, unmixed))
+  for (_, target, weights), (patches, *_) in zip(*both, strict=True):
+    numbers = patches.numpy()[:, 0, 0].astype(int)
+    expected = np.array([weight_of[number % 20 == 7] for number in numbers])
+    if mixup_alpha:
+      expected = np.maximum(expected, np.roll(expected, 1))
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    if mode == 'weak':
+      assert (target.numpy()[:, 2:] == 1).all()
+    seen.update(numbers.tolist())
+  assert len(seen) == CLIPS
+  if mode == 'weak' and not mixup_alpha:
+    numbers, _ = read(80, source, balance_power=0.5)
+    rare = np.mean([number % 20 == 7 for number in numbers])
+    of_rare, of_others = 10 * weight_of[True], 190 * weight_of[False]
+    assert rare == pytest.approx(of_rare / (of_rare + of_others), abs=0.03)
+
+
 def test_unannotated_classes_are_ignored_on_demand(records):
   _, targets = read(2, Source(records, 'diffuse'))
   assert set(map(tuple, targets)) == {(0, 0, 1, 0)}

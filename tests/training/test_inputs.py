@@ -20,7 +20,6 @@ from audioset_ml.training.config import SourceConfig, TrainConfig
 from audioset_ml.training.inputs import open_input
 from audioset_ml.training.loss_config import LossConfig
 from audioset_ml.training.sources import (
-  class_priors,
   epoch_steps,
   lost_of_lists,
   open_inputs,
@@ -214,12 +213,19 @@ def test_class_priors_are_mean_scores(small_records, tmp_path):
     (tmp_path / 'run.json').write_text('{"stage": "score"}')
     loss = LossConfig('csl', priors=str(tmp_path))
     config = TrainConfig(SourceConfig(str(small_records)), loss=loss)
-    return class_priors(config, open_inputs(config).sources[0].records)
+    return open_inputs(config).priors
 
   values = np.array([[0.1, 0.5, 1.0], [0.3, 0.5, 0.0]], np.float32)
   assert priors(values) == pytest.approx([0.2, 0.5, 0.5])
-  values[0, 1] = -3
-  with pytest.raises(InputError, match='no probabilities'):
+  for wrong in (-3, 1.5, np.nan):
+    values[0, 1] = wrong
+    with pytest.raises(
+      InputError, match=r'a score is no probability.*priors need.*import_scores'
+    ) as error:
+      priors(values)
+    assert str(tmp_path) in str(error.value)
+  values[:, 1] = -1.2, 1.9  # logits, with a mean of .35
+  with pytest.raises(InputError, match='no probability'):
     priors(values)
   others = ClassMap(tuple('abc'), tuple('abc'))
   with pytest.raises(RecordError, match='class 0 is /m/low, but in the scores'):

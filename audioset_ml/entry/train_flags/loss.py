@@ -123,8 +123,11 @@ LOSS = Group(
     Flag(
       TrainConfig,
       'balance_loss',
-      'Weighs the loss of examples with rare classes: an example counts as often as '
-      '--balance_power of this value would read it.',
+      'Weighs the loss of examples with rare classes: it counts as often as '
+      '--balance_power of this value would read their clips, on average: (m / n)^value '
+      'of the n clips of the rarest class that the records list of the clip, and the '
+      'median m of all classes; 16 at most. Ancestors of --smear_ontology, silence and '
+      'flagged labels do not count.',
       least=0,
     ),
     Flag(
