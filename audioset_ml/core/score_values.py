@@ -1,4 +1,8 @@
-"""Scores that have no rank: NaN, and infinity, which no model gives."""
+"""Scores that have no rank (NaN, and infinity, which no model gives) or are no
+probabilities."""
+
+import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -16,9 +20,7 @@ def unranked(
     scores: of any shape; a memory map is read in parts.
     finite: whether +infinity, which can be ranked, counts, too. −infinity never does.
   """
-  rows = max(1, _AT_ONCE // max(1, scores[:1].size))
-  for first in range(0, len(scores), rows):
-    here = scores[first : first + rows]
+  for first, here in _parts(scores):
     wrong = ~(here < np.inf) if finite else np.isnan(here)
     if wrong.any():
       place = tuple(np.argwhere(wrong)[0].tolist())
@@ -32,3 +34,29 @@ def require_ranked(scores: np.ndarray, finite: bool = True) -> None:
   `unranked`."""
   if found := unranked(scores, finite):
     raise InputError(f'a score is {found[1]}: it has no rank')
+
+
+def require_probabilities(
+  scores: np.ndarray, what: str, path: str | os.PathLike = ''
+) -> None:
+  """Raises InputError unless all scores are from 0 to 1.
+
+  Args:
+    scores: of any shape; a memory map is read in parts.
+    what: what needs it, for the message.
+    path: their folder, where it is known.
+  """
+  for _, here in _parts(scores):
+    if not ((here >= 0) & (here <= 1)).all():
+      raise InputError(
+        f'{path}{": " if path else ""}a score is no probability (from 0 to 1), as '
+        f'{what} must have them: give scores of `score`, or make probabilities of '
+        'logits x, 1 / (1 + exp(−x)), and take them in by `import_scores`'
+      )
+
+
+def _parts(scores: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+  """The scores in parts that fit in memory, each with the row that it begins at."""
+  rows = max(1, _AT_ONCE // max(1, scores[:1].size))
+  for first in range(0, len(scores), rows):
+    yield first, scores[first : first + rows]

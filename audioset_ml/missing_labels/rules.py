@@ -21,6 +21,7 @@ from typing import Protocol
 import numpy as np
 
 from audioset_ml.core.errors import InputError
+from audioset_ml.core.score_values import require_probabilities
 from audioset_ml.missing_labels.thresholds import (
   discard_count,
   parse_number,
@@ -199,9 +200,8 @@ class Cleanlab:
     present[one.positives] = 1
     if not present.any():
       return [Selection(one.implicit[:0], np.nan)]
+    require_probabilities(one.scores, 'cleanlab')
     scores = one.scores.astype(np.float64)
-    if not ((scores >= 0) & (scores <= 1)).all():
-      raise InputError('a score is no probability, which cleanlab needs')
     with warnings.catch_warnings():
       warnings.simplefilter('ignore')  # of classes without issues, without their names
       issues = self._find(present, np.stack([1 - scores, scores], axis=1))

@@ -14,7 +14,7 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from audioset_ml.paper_figures.gain_figures import draw_gains
-from audioset_ml.paper_figures.line_looks import looks
+from audioset_ml.paper_figures.line_looks import line_name, looks
 from audioset_ml.paper_figures.ml20 import (
   PERCENT,
   PERCENT_LABEL,
@@ -93,20 +93,16 @@ def flags_figure(table: SweepTable) -> Figure:
   percents = sorted(
     float(found['percent']) for found in map(_ON_SCALE.fullmatch, table.table) if found
   )
-  lines = [
-    line
-    for line in table.lines(PERCENT)
-    if _rates(table, line, _DISCARD, 'recall', percents)
-  ]
+  lines = table.lines(PERCENT)
   handles: dict[str, Artist] = {}
   for axes, rate in zip(panels, ('precision', 'recall'), strict=True):
     if percents:
       set_percent_axis(axes, percents)
     for line, look in zip(lines, looks(lines), strict=True):
-      points = _rates(table, line, _DISCARD, rate, percents)
-      places, values, halves = np.array(points).reshape(-1, 3).T
-      name = ', '.join(f'{axis} {value}' for axis, value in line.items())
-      (handles[name.replace('_', ' ') or 'flags'],) = axes.plot(
+      if not (points := _rates(table, line, _DISCARD, rate, percents)):
+        continue
+      places, values, halves = np.array(points).T
+      (handles[line_name(line) or 'flags'],) = axes.plot(
         places, values, **look, markersize=3, linewidth=0.9
       )
       axes.fill_between(
@@ -117,7 +113,7 @@ def flags_figure(table: SweepTable) -> Figure:
         alpha=0.13,
         linewidth=0,
       )
-    for line in table.lines(PERCENT):
+    for line in lines:
       if points := _rates(table, line, _AT_RANDOM, rate, percents):
         places, values, _ = np.array(points).T
         (handles['at random'],) = axes.plot(places, values, **_CHANCE, zorder=1)

@@ -21,6 +21,8 @@ from audioset_ml.paper_figures.ml20 import (
 from audioset_ml.reporting import style
 from audioset_ml.sweeping.table import Mean, SweepTable
 
+_COLUMNS = ('metric', PERCENT, 'gain', 'low', 'high', 'seeds')
+
 
 def relative_gains(table: SweepTable) -> pd.DataFrame:
   """The gains over percentage 0 in % of its mean, with their 95 % intervals over seeds.
@@ -38,23 +40,23 @@ def relative_gains(table: SweepTable) -> pd.DataFrame:
         change = (table.by_seed(value, **line, percent=percent) - base).dropna()
         mean = Mean.of(100 * change / base[change.index].mean())
         if mean.seeds:
-          row = {**line, 'metric': metric, 'percent': percent, 'gain': mean.value}
-          row |= {'low': mean.value - mean.half, 'high': mean.value + mean.half}
-          rows.append({**row, 'seeds': mean.seeds})
+          ends = mean.value - mean.half, mean.value + mean.half
+          found = (metric, percent, mean.value, *ends, mean.seeds)
+          rows.append({**line, **dict(zip(_COLUMNS, found, strict=True))})
   return pd.DataFrame(rows)
 
 
 @style.applied()
-def relative_figure(table: SweepTable) -> Figure:
-  """`relative_gains` of the sweep's first line that has any: panels of d′ and lωlrap.
+def relative_figure(gains: pd.DataFrame) -> Figure:
+  """`relative_gains` of the first line: panels of d′ and lωlrap.
 
   A panel is left out where the line has nothing for it.
 
   A box shows at which percentages the paper's best operating points usually are, and
   how much its four pairs of network and train set gain there.
   """
-  gains = relative_gains(table)
-  line = {axis: gains[axis].iloc[0] for axis in table.lines(PERCENT)[0]}
+  axes_of_lines = [name for name in gains if name not in _COLUMNS]
+  line = {axis: gains[axis].iloc[0] for axis in axes_of_lines}
   for axis, value in line.items():
     gains = gains[gains[axis] == value]
   metrics = list(dict.fromkeys(gains['metric']))

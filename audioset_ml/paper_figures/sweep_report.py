@@ -145,7 +145,7 @@ def _ml20(
       if len(best := ml20.table_2(sweep)):
         tables['ml20_table_2'] = best
       if len(relative := relative_gains.relative_gains(sweep)):
-        figures['ml20_relative'] = relative_gains.relative_figure(sweep)
+        figures['ml20_relative'] = relative_gains.relative_figure(relative)
         tables['ml20_relative'] = relative.round(2)
     if (axis := label_sets.baseline_axis(sweep)) is not None:
       lines = sweep.lines(axis)

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from audioset_ml.core.errors import InputError
+from audioset_ml.core.score_values import require_probabilities
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import (
   ClipPatchScores,
@@ -37,7 +38,6 @@ from audioset_ml.records.top_scores import TopClipScores, TopPatchScores, TopVal
 SOFT_ON = ('all', 'implicit', 'flagged')
 # What a score is that isn't among the highest ones, where these alone are kept.
 SOFT_ABSENT = ('zero', 'label')
-ROWS = 65_536  # of scores that are looked at at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +109,7 @@ class SoftScores:
         parts.append(read_patch_scores(scores))
       top = _top_of(parts[-1])
       values = top.values if top else parts[-1].values
-      for row in range(0, len(values), ROWS):
-        require_probabilities(values[row : row + ROWS], path, 'soft targets')
+      require_probabilities(values, 'soft targets', path)
     found = cls(config, parts)
     if config.absent != 'zero' and not found.leaves_labels:
       raise InputError(
@@ -163,19 +162,3 @@ def _places(part, rows: np.ndarray, patches: np.ndarray) -> np.ndarray:
   return part.offsets[rows] + np.minimum(
     patches, part.offsets[rows + 1] - part.offsets[rows] - 1
   )
-
-
-def require_probabilities(values: np.ndarray, path: str, what: str) -> None:
-  """Raises InputError unless all scores are from 0 to 1.
-
-  Args:
-    values: scores, of any shape.
-    path: their folder.
-    what: what needs it, for the message.
-  """
-  if not ((values >= 0) & (values <= 1)).all():
-    raise InputError(
-      f'{path}: a score is no probability (from 0 to 1), as {what} need: give scores '
-      'of `score`, or make probabilities of logits x, 1 / (1 + exp(−x)), and take them '
-      'in by `import_scores`'
-    )

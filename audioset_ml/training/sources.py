@@ -13,6 +13,7 @@ from audioset_ml.core.errors import (
   agreeing,
   counted,
 )
+from audioset_ml.core.score_values import require_probabilities
 from audioset_ml.evaluation.chosen_clips import lost_clips, named_clips
 from audioset_ml.labels.clip_list import read_clip_list
 from audioset_ml.labels.label_set import LabelSet
@@ -20,12 +21,7 @@ from audioset_ml.labels.ontology import Ontology
 from audioset_ml.models.model_files import ModelFiles
 from audioset_ml.records.folder import RecordsFolder
 from audioset_ml.records.scores import read_scores
-from audioset_ml.records.soft_scores import (
-  ROWS,
-  SoftConfig,
-  SoftScores,
-  require_probabilities,
-)
+from audioset_ml.records.soft_scores import SoftConfig, SoftScores
 from audioset_ml.records.training_source import Source
 from audioset_ml.training.config import STRONG_METRICS, SourceConfig, TrainConfig
 from audioset_ml.training.data_service import require_reachable
@@ -122,11 +118,8 @@ def class_priors(config: TrainConfig, records: RecordsFolder) -> np.ndarray | No
     return None
   scores = read_scores(config.loss.priors)
   records.require_class_map(scores.class_map, f'the scores {scores.path}')
-  total = np.zeros(len(scores.class_map))
-  for row in range(0, len(scores.values), ROWS):
-    here = scores.values[row : row + ROWS]
-    require_probabilities(here, scores.path, 'priors')
-    total += here.sum(axis=0, dtype=np.float64)
+  require_probabilities(scores.values, 'priors', scores.path)
+  total = scores.values.sum(axis=0, dtype=np.float64)
   return total / max(len(scores.values), 1)
 
 

@@ -64,7 +64,8 @@ if [ -f "$features" ]; then
   features=$(realpath $runs/unpacked)
 fi
 bal_train=$(find -L "$features" -type d -name bal_train | sort | head -n 1)
-[ -n "$bal_train" ] || fail "$features: has no folder bal_train"
+[ -n "$bal_train" ] ||
+  fail "$features: has no folder bal_train; give features.tar.gz itself, or the folder that it unpacks to"
 ln -sfn "$(dirname "$bal_train")" $runs/features
 
 run() { # run <stage> <flagfile> [flags]

@@ -157,4 +157,4 @@ def test_flags_at_random_are_a_dashed_line_beside_the_rules(tmp_path):
     assert panel.get_lines()[-1].get_linestyle() == '--'
   (legend,) = figure.legends
   names = [text.get_text() for text in legend.get_texts()]
-  assert names == ['rule percent', 'rule three', 'at random']
+  assert names == ['percent', 'three', 'at random']
