@@ -1,11 +1,12 @@
 """Training speed: our step, Keras's `fit`, and PyTorch on the same cores, patches/s.
 
 The same networks with 527 classes and Adam on random patches in memory, which no input
-slows down: ours (`training.trainer.Trainer`), in float32 and with `train --precision`;
-in float32, Keras's own `fit` with its own BatchNormalization; and PyTorch in eager
-mode, channels last (only where it is installed: `pip install torch`). The ways take
-turns; medians are compared, of the clock and of processor time, which other work on the
-machine moves less. ResNet-50 at a batch of 256 would need 25 GB and is left out.
+slows down: ours (`training.trainer.Trainer`), in float32 and, where the processor has
+instructions for bfloat16, with `train --precision`; in float32, Keras's own `fit` with
+its own layers; and PyTorch in eager mode, channels last (only where it is installed:
+`pip install torch`). The ways take turns; medians are compared, of the clock and of
+processor time, which other work on the machine moves less. ResNet-50 at a batch of 256
+would need 25 GB and is left out.
 
   python benchmarks/bench_training.py
 """
@@ -23,7 +24,9 @@ from machine import print_machine
 
 from audioset_ml.entry import stage
 from audioset_ml.models.config import ModelConfig
+from audioset_ml.models.layers import with_plain_layers
 from audioset_ml.models.mobilenet_v1 import YAMNET_LAYERS
+from audioset_ml.models.precision import computes_bfloat16
 from audioset_ml.models.registry import build_model
 from audioset_ml.models.resnet50 import RESNET50_STAGES
 from audioset_ml.training.config import SourceConfig, TrainConfig
@@ -70,9 +73,7 @@ def our_steps(
 
 def keras_steps(network: str, patches: np.ndarray, targets: np.ndarray) -> Step:
   keras.mixed_precision.set_global_policy('float32')
-  model = build_model(
-    ModelConfig(network, CLASSES), batch_norm=keras.layers.BatchNormalization
-  )
+  model = with_plain_layers(build_model(ModelConfig(network, CLASSES)))
   model.compile(keras.optimizers.Adam(RATE), MaskedBinaryCrossentropy())
   data = tf.data.Dataset.from_tensors((patches, targets)).cache().repeat()
 
@@ -169,8 +170,9 @@ def measure(network: str, batch_size: int) -> dict[str, tuple[float, float]]:
   patches = random.normal(-3, 2, (batch_size, 96, 64)).astype(np.float32)
   targets = (random.random((batch_size, CLASSES)) < 0.01).astype(np.int8)
   ways: dict[str, Callable[..., Step]] = {'ours': our_steps}
-  for precision in ('bfloat16_convolutions', 'mixed_bfloat16'):
-    ways[precision] = functools.partial(our_steps, precision=precision)
+  if computes_bfloat16():
+    for precision in ('bfloat16_convolutions', 'mixed_bfloat16'):
+      ways[precision] = functools.partial(our_steps, precision=precision)
   ways['Keras fit'] = keras_steps
   if torch is not None:
     torch.set_num_threads(2)

@@ -19,7 +19,9 @@ def print_machine(*packages: str) -> None:
   sets = ', '.join(processor.instruction_sets()) or 'instruction sets unknown'
   memory = f', {_gigabytes():.0f} GB of memory' if _gigabytes() else ''
   load = f', load {os.getloadavg()[0]:.1f}' if hasattr(os, 'getloadavg') else ''
-  print(f'{known["processor"]}, {known["cores"]} cores{memory}{load}; {sets}')
+  kernels = {'1': 'on', '0': 'off'}.get(known['onednn'], 'as TensorFlow chooses')
+  cores = f'{known["cores"]} cores{memory}{load}'
+  print(f'{known["processor"]}, {cores}; {sets}; oneDNN {kernels}')
   commit = (known['commit'] or 'no commit')[:12] + ' and changes' * bool(
     known['changed']
   )

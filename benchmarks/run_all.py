@@ -5,6 +5,9 @@ benchmark that fails leaves its last lines, and the next one is run. Those that 
 what somebody must have made before, `compare_*.py`, are not among them.
 
   python benchmarks/run_all.py [NAME ...]     bench_scoring, say; by default all
+
+A benchmark that is run by itself has oneDNN's kernels where TensorFlow chooses so: set
+TF_ENABLE_ONEDNN_OPTS=1 for it to be as stages are (`core/onednn.py`).
 """
 
 import datetime
@@ -12,6 +15,8 @@ import pathlib
 import subprocess
 import sys
 import time
+
+from audioset_ml.core import onednn
 
 FOLDER = pathlib.Path(__file__).parent
 RESULTS = FOLDER / 'results.md'
@@ -42,6 +47,7 @@ def main(names: list[str]) -> int:
   if unknown := set(names) - {path.stem for path in paths}:
     print(f'error: no such benchmark: {", ".join(sorted(unknown))}', file=sys.stderr)
     return 1
+  onednn.turn_on()  # as in the processes of stages
   all_well, texts = True, ['# Results of `make benchmarks`\n']
   for path in paths:
     if names and path.stem not in names:

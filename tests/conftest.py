@@ -6,11 +6,13 @@ import pathlib
 import hypothesis
 import pytest
 
+from audioset_ml.core import onednn
 from tests.small_data import write_small_data
 from tests.stages import run_stage_ok
 from tests.without_tensorflow import WithoutTensorFlow
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+onednn.turn_on()  # as in stages, whose numbers some tests compute themselves
 
 # A machine that does other work, too, is no failure.
 hypothesis.settings.register_profile('patient', deadline=None)

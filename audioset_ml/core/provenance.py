@@ -8,6 +8,7 @@ import subprocess
 from typing import Any
 
 import audioset_ml
+from audioset_ml.core import onednn
 from audioset_ml.core.processor import processor
 
 _PACKAGES = ('tensorflow', 'tensorflow-io', 'keras', 'numpy', 'pandas', 'scikit-learn')
@@ -31,6 +32,7 @@ def provenance() -> dict[str, Any]:
     **{name: _version(name) for name in _PACKAGES},
     'processor': processor(),
     'cores': os.cpu_count(),
+    'onednn': onednn.setting(),
   }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from audioset_ml.core import error_messages, paths, pipes, quiet
+from audioset_ml.core import error_messages, onednn, paths, pipes, quiet
 from audioset_ml.core.provenance import version_text
 from audioset_ml.entry import flag_help, run_flags
 from audioset_ml.entry import inputs as stage_inputs
@@ -44,6 +44,7 @@ def run(main: Callable[[Sequence[str]], Any], positional: bool = False) -> None:
 
 def _run(main: Callable[[Sequence[str]], Any], positional: bool) -> None:
   quiet.leave_out_notes()
+  onednn.turn_on()
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):  # so that any file's name can be printed
       stream.reconfigure(errors=paths.ESCAPED)

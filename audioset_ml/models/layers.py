@@ -1,5 +1,6 @@
-"""What networks share: fast batch normalisation, and the classifier at their end."""
+"""What networks share: layers that train faster than Keras's, and their classifier."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -120,60 +121,105 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     )
 
 
-_PLAIN = {
-  'module': 'keras.layers',
-  'class_name': 'BatchNormalization',
-  'registered_name': None,
-}
-_FUSED = {
-  'module': 'audioset_ml.models.layers',
-  'class_name': 'FusedBatchNormalization',
-  'registered_name': 'audioset_ml>FusedBatchNormalization',
-}
+@keras.saving.register_keras_serializable(package='audioset_ml')
+class PointwiseConv2D(keras.layers.Conv2D):
+  """`keras.layers.Conv2D` with kernels of 1×1, a matrix product while it trains.
+
+  The gradients of a product are products, which processors take faster than the
+  gradients of a convolution. Arguments and weights are those of Keras's layer, outputs
+  and gradients the same up to rounding. Otherwise, in another precision than float32
+  and where there is a GPU, it is Keras's layer.
+  """
+
+  def call(self, inputs, training=None):
+    """Convolves; see `keras.layers.Conv2D`."""
+    if not (training and self._can_multiply(inputs)):
+      return super().call(inputs)
+    if self.strides != (1, 1):
+      down, across = self.strides
+      inputs = inputs[:, ::down, ::across]
+    kernel = ops.reshape(self.kernel, (-1, self.filters))
+    pixels = tf.matmul(ops.reshape(inputs, (-1, inputs.shape[-1])), kernel)
+    outputs = ops.reshape(pixels, (*ops.shape(inputs)[:-1], self.filters))
+    if self.use_bias:
+      outputs = ops.add(outputs, self.bias)
+    return outputs if self.activation is None else self.activation(outputs)
+
+  def _can_multiply(self, inputs) -> bool:
+    return (
+      self.kernel_size == (1, 1)
+      and self.groups == 1
+      and self.data_format == 'channels_last'
+      and keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype
+      and self.compute_dtype == 'float32'
+      and not tf.config.list_physical_devices('GPU')
+    )
+
+
+def _keras_class(name: str) -> dict[str, str | None]:
+  """What Keras writes of a layer of its own."""
+  return {'module': 'keras.layers', 'class_name': name, 'registered_name': None}
+
+
+def _our_class(name: str) -> dict[str, str | None]:
+  """What Keras writes of a layer of this module."""
+  registered = f'audioset_ml>{name}'
+  return {'module': __name__, 'class_name': name, 'registered_name': registered}
+
+
+# Our class, and Keras's of the same arguments and weights.
+_PAIRS = tuple(
+  (_our_class(ours), _keras_class(plain))
+  for ours, plain in {
+    'FusedBatchNormalization': 'BatchNormalization',
+    'PointwiseConv2D': 'Conv2D',
+  }.items()
+)
 
 
 def with_plain_layers(model: keras.Model) -> keras.Model:
   """The same model of Keras's own layers, whose file opens without this package."""
-  return _with_other_layers(model, _FUSED, _PLAIN)
+  return _with_other_layers(model, _PAIRS)
 
 
 def with_fused_layers(model: keras.Model) -> keras.Model:
   """The same model with `FusedBatchNormalization` for Keras's, which is slow."""
-  return _with_other_layers(model, _PLAIN, _FUSED)
+  (ours, plain), *_ = _PAIRS
+  return _with_other_layers(model, [(plain, ours)])
 
 
 def _with_other_layers(
-  model: keras.Model, old: dict[str, str | None], new: dict[str, str | None]
+  model: keras.Model, pairs: Sequence[tuple[Mapping, Mapping]]
 ) -> keras.Model:
-  """A copy with a class of layers in another's place; the model itself if it has none.
+  """A copy with classes of layers in others' place; the model itself if it has none.
 
   Args:
     model: a model of a list of layers (Keras's Functional).
-    old, new: what Keras writes of the two classes.
+    pairs: what Keras writes of the old class and of the new one.
   """
   config = model.get_config()
-  if not _replace(config, old, new):
+  if not _replace(config, pairs):
     return model
   copy = type(model).from_config(config)
   copy.set_weights(model.get_weights())
   return copy
 
 
-def _replace(
-  config: dict[str, Any], old: dict[str, str | None], new: dict[str, str | None]
-) -> bool:
-  """Puts a class of layers in another's place, also in models that are layers.
+def _replace(config: dict[str, Any], pairs: Sequence[tuple[Mapping, Mapping]]) -> bool:
+  """Puts classes of layers in others' place, also in models that are layers.
 
   Returns:
     Whether there was one.
   """
   changed = False
   for layer in config.get('layers', ()):
-    if all(layer.get(name) == value for name, value in old.items()):
-      layer.update(new)
-      changed = True
-    elif _replace(layer['config'], old, new):
-      changed = True
+    for old, new in pairs:
+      if all(layer.get(name) == value for name, value in old.items()):
+        layer.update(new)
+        changed = True
+        break
+    else:
+      changed |= _replace(layer['config'], pairs)
   return changed
 
 

@@ -10,7 +10,11 @@ from typing import NamedTuple
 import keras
 
 from audioset_ml.models.initialization import KernelInitializers
-from audioset_ml.models.layers import FusedBatchNormalization, with_classifier
+from audioset_ml.models.layers import (
+  FusedBatchNormalization,
+  PointwiseConv2D,
+  with_classifier,
+)
 
 
 class LayerSpec(NamedTuple):
@@ -135,7 +139,7 @@ def _separable(net, name, spec, filters, kernel_initializers, batch_norm):
   )(net)
   net = batch_norm(**_BATCH_NORM, name=f'{depthwise}_bn')(net)
   net = keras.layers.ReLU(name=f'{depthwise}_relu')(net)
-  net = keras.layers.Conv2D(
+  net = PointwiseConv2D(
     filters,
     (1, 1),
     padding='same',

@@ -16,7 +16,7 @@ import tensorflow as tf
 from audioset_ml.core import processor
 from audioset_ml.models.config import BFLOAT16, FLOAT32, FOLDED
 
-_CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2D')
+_CONVOLUTIONS = ('Conv2D', 'PointwiseConv2D', 'DepthwiseConv2D')
 _NORMALIZATIONS = ('BatchNormalization', 'FusedBatchNormalization')
 # What stands between convolutions, and would be cast back and forth otherwise.
 _BETWEEN = ('ReLU', 'Add', 'ZeroPadding2D', 'MaxPooling2D', 'Identity')

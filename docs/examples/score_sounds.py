@@ -19,7 +19,7 @@ import apache_beam as beam
 from apache_beam.io import fileio
 from apache_beam.utils.shared import Shared
 
-from audioset_ml.core import quiet
+from audioset_ml.core import onednn, quiet
 from audioset_ml.core.errors import AudioError, InputError
 from audioset_ml.records.beam_runs import run_pipeline
 from audioset_ml.records.shard_runs import DIRECT_RUNNER, RunConfig
@@ -37,6 +37,7 @@ class ScoreSound(beam.DoFn):
   def setup(self) -> None:
     """Loads the model, once in a process, whatever its threads and bundles."""
     quiet.leave_out_notes()
+    onednn.turn_on()
     # Not before: the process that builds the pipeline needs no TensorFlow.
     from audioset_ml.models.waveform_loading import load_waveform_model
 

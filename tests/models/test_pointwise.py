@@ -1,0 +1,105 @@
+"""Our pointwise convolution against Keras's own."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audioset_ml.models.config import ModelConfig
+from audioset_ml.models.layers import PointwiseConv2D, with_plain_layers
+from audioset_ml.models.registry import build_model
+from tests.models.test_layers import (
+  assert_same,
+  graph_operations,
+  outputs_and_gradients,
+  random_inputs,
+)
+
+pytestmark = pytest.mark.few
+
+
+def layer_pair(shape, kernel=1, **arguments):
+  """Ours and Keras's layer, with the same random weights."""
+  arguments = {'kernel_size': kernel, 'filters': 6, **arguments}
+  ours, keras_own = PointwiseConv2D(**arguments), keras.layers.Conv2D(**arguments)
+  random = np.random.default_rng(1)
+  for layer in (ours, keras_own):
+    layer.build(shape)
+  ours.set_weights([random.normal(size=weight.shape) for weight in ours.weights])
+  keras_own.set_weights(ours.get_weights())
+  return ours, keras_own
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+  shape=st.tuples(*[st.integers(1, 7)] * 4),
+  strides=st.integers(1, 3),
+  padding=st.sampled_from(['same', 'valid']),
+  use_bias=st.booleans(),
+  activation=st.sampled_from([None, 'tanh']),
+)
+def test_equals_keras(shape, strides, padding, use_bias, activation):
+  arguments = {'padding': padding, 'use_bias': use_bias, 'activation': activation}
+  ours, keras_own = layer_pair(shape, strides=strides, **arguments)
+  for training in (True, False):
+    assert_same(ours, keras_own, random_inputs(shape), training)
+
+
+def test_training_is_a_matrix_product_and_inference_a_convolution():
+  inputs = random_inputs((4, 5, 3, 7))
+  ours, _ = layer_pair(inputs.shape)
+  trained = graph_operations(ours, inputs, training=True)
+  assert 'MatMul' in trained
+  assert 'Conv2D' not in trained
+  scored = graph_operations(ours, inputs, training=False)
+  assert 'Conv2D' in scored
+  assert 'MatMul' not in scored
+
+
+@pytest.mark.parametrize(
+  'arguments',
+  [
+    {'kernel': 3},
+    {'kernel': (1, 2)},
+    {'filters': 4, 'groups': 2},
+    {'dtype': 'float64'},
+    {'dtype': 'mixed_bfloat16'},
+  ],
+  ids=str,
+)
+def test_what_is_no_product_in_float32_is_kerass(arguments):
+  policy = arguments.get('dtype', 'float32')
+  inputs = random_inputs((4, 5, 3, 8), policy.removeprefix('mixed_'))
+  ours, keras_own = layer_pair(inputs.shape, **arguments)
+  assert 'MatMul' not in graph_operations(ours, inputs, training=True)
+  for got, want in zip(
+    outputs_and_gradients(ours, inputs, True)[1],
+    outputs_and_gradients(keras_own, inputs, True)[1],
+    strict=True,
+  ):
+    np.testing.assert_array_equal(got, want)
+
+
+def test_sizes_that_a_graph_does_not_know():
+  inputs = random_inputs((4, 5, 3, 7))
+  ours, _ = layer_pair(inputs.shape, strides=2)
+  signature = [tf.TensorSpec([None, None, None, 7])]
+  function = tf.function(lambda x: ours(x, training=True), signature)
+  np.testing.assert_allclose(
+    function(inputs), ours(inputs, training=True), rtol=1e-5, atol=1e-5
+  )
+
+
+@pytest.mark.parametrize('architecture', ['mobilenet_v1_tiny', 'resnet50'])
+def test_networks_have_it_and_trade_it_for_kerass(architecture):
+  model = build_model(ModelConfig(architecture, 3, width_multiplier=0.1))
+  pointwise = [one for one in model.layers if isinstance(one, PointwiseConv2D)]
+  assert {layer.kernel_size for layer in pointwise} == {(1, 1)}
+  others = [one for one in model.layers if type(one) is keras.layers.Conv2D]
+  assert all(layer.kernel_size != (1, 1) for layer in others)
+  plain = with_plain_layers(model)
+  assert {type(layer).__module__.split('.')[0] for layer in plain.layers} == {'keras'}
+  patches = np.random.default_rng(0).normal(size=(2, 96, 64)).astype(np.float32)
+  np.testing.assert_allclose(model(patches), plain(patches), atol=1e-5)
