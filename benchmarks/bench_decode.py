@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import av
 import numpy as np
@@ -32,22 +32,27 @@ _FORMATS = {
   'flac': ('FLAC', 'PCM_16'),
   'wav': ('WAV', 'PCM_16'),
 }
+ENDINGS = (*_FORMATS, 'm4a')
 
 
-def make_clips(folder: pathlib.Path) -> list[pathlib.Path]:
-  """Noise with a slow tremor, a hard case for a coder, in each format."""
+def make_clips(
+  folder: pathlib.Path, seconds: int = SECONDS, endings: Sequence[str] = ENDINGS
+) -> list[pathlib.Path]:
+  """Noise with a slow tremor, a hard case for a coder: ten clips in each format."""
   random = np.random.default_rng(0)
-  samples = RATE * SECONDS
+  samples = RATE * seconds
   tremor = np.sin(np.linspace(0, 20, samples)) ** 2
   clips = []
   for number in range(CLIPS):
     sound = random.normal(0, 0.1, samples) * tremor
-    for ending, (form, subtype) in _FORMATS.items():
+    for ending in endings:
       path = folder / f'{number}.{ending}'
-      soundfile.write(path, sound, RATE, format=form, subtype=subtype)
+      if ending == 'm4a':
+        write_m4a(path, sound)
+      else:
+        form, subtype = _FORMATS[ending]
+        soundfile.write(path, sound, RATE, format=form, subtype=subtype)
       clips.append(path)
-    clips.append(folder / f'{number}.m4a')
-    write_m4a(clips[-1], sound)
   return clips
 
 

@@ -264,12 +264,7 @@ def main() -> None:
     report(sys.argv[1:])
     return
   with tempfile.TemporaryDirectory() as folder:
-    paths = []
-    for number, data in enumerate(make_clips(SECONDS)):
-      path = pathlib.Path(folder, f'{number}.ogg')
-      path.write_bytes(data)
-      paths.append(str(path))
-    report(paths)
+    report(list(map(str, make_clips(pathlib.Path(folder), SECONDS, ['ogg']))))
 
 
 if __name__ == '__main__':

@@ -71,6 +71,26 @@ def test_results_have_tables_with_the_machine_and_name_failures(tmp_path):
   assert done.stderr == 'error: no such benchmark: bench_best\n'
 
 
+def test_features_and_decoding_are_measured_on_clips_that_they_make():
+  code = (
+    'import bench_decode, bench_features\n'
+    'bench_decode.CLIPS = bench_decode.ROUNDS = bench_features.ROUNDS = 1\n'
+    'bench_features.SECONDS = 1\n'
+    'bench_decode.main()\n'
+    'bench_features.main()\n'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', code], cwd=BENCHMARKS, capture_output=True, text=True
+  )
+  assert done.returncode == 0, done.stderr
+  rows = [line.split() for line in done.stdout.splitlines()]
+  for ending in ('.ogg', '.mp3', '.flac', '.wav', '.m4a'):
+    assert [ending, 'ours'] in [row[:2] for row in rows]
+  (speeds,) = [row for row in rows if row[:1] == ['ours'] and 'clips/s' in row]
+  assert '1.00' in speeds  # the ratio to itself
+  assert 'decoding' in done.stdout
+
+
 def test_slopes_are_those_of_planted_growth():
   code = (
     'from growth import Cost, slopes\n'

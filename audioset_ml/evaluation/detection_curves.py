@@ -19,6 +19,7 @@ _LEAST_VARIANCE = 1e-14
 _DECIMALS = 12
 _SCORES_AT_ONCE = 512
 _REPLICATES_AT_ONCE = 64
+_MANY_SAMPLES = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,13 +237,17 @@ def _falling(
 
 
 def _running(changes: np.ndarray, total: np.ndarray) -> np.ndarray:
-  """Sums so far, a row at a time: NumPy's own go down the columns, ten times slower.
+  """Sums so far, a row at a time: of many samples NumPy's own, which goes down the
+  columns, takes three times as long. The order of the sums, and so they, are the same.
 
   Args:
     changes: shape [scores, samples].
     total: what was there before. Shape [samples].
   """
   counts = changes.astype(np.float64)
+  if counts.shape[1] < _MANY_SAMPLES:
+    counts[:1] += total
+    return np.cumsum(counts, axis=0, out=counts)
   for row in counts:
     row += total
     total = row
