@@ -6,8 +6,8 @@ whatever else the machine does meets both; medians are compared.
 
   python benchmarks/bench_batch_norm.py
 
-Expected on two CPU cores: ours 1.6 times as fast at a batch of 64, 1.8 at 256; the more
-of a step is convolutions that both share, the less.
+Expected on two CPU cores: ours 1.4 to 1.8 times as fast; the more of a step is
+convolutions that both share, the less.
 """
 
 import statistics

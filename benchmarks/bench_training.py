@@ -1,12 +1,13 @@
 """Training speed: our step, Keras's `fit`, and PyTorch on the same cores, patches/s.
 
 The same networks with 527 classes and Adam on random patches in memory, which no input
-slows down: ours (`training.trainer.Trainer`), in float32 and, where the processor has
-instructions for bfloat16, with `train --precision`; in float32, Keras's own `fit` with
-its own layers; and PyTorch in eager mode, channels last (only where it is installed:
-`pip install torch`). The ways take turns; medians are compared, of the clock and of
-processor time, which other work on the machine moves less. ResNet-50 at a batch of 256
-would need 25 GB and is left out.
+slows down: ours (`training.trainer.Trainer`), in float32, also with convolutions where
+it has matrix products, and, where the processor has instructions for bfloat16, with
+`train --precision`; in float32, Keras's own `fit` with its own layers; and PyTorch in
+eager mode, channels last (only where it is installed: `pip install torch`). The ways
+take turns; medians are compared, of the clock and of processor time, which other work
+on the machine moves less. ResNet-50 at a batch of 256 would need 25 GB and is left out.
+TF_ENABLE_ONEDNN_OPTS=0 or 1 sets TensorFlow's kernels, of `fit`, too.
 
   python benchmarks/bench_training.py
 """
@@ -15,6 +16,7 @@ import functools
 import statistics
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import keras
 import numpy as np
@@ -24,7 +26,7 @@ from machine import print_machine
 
 from audioset_ml.entry import stage
 from audioset_ml.models.config import ModelConfig
-from audioset_ml.models.layers import with_plain_layers
+from audioset_ml.models.layers import PointwiseConv2D, with_plain_layers
 from audioset_ml.models.mobilenet_v1 import YAMNET_LAYERS
 from audioset_ml.models.precision import computes_bfloat16
 from audioset_ml.models.registry import build_model
@@ -68,6 +70,20 @@ def our_steps(
       loss, _ = trainer.train_step(*batch)
     float(loss)  # waits for the device
 
+  return run
+
+
+def steps_by_convolutions(
+  network: str, patches: np.ndarray, targets: np.ndarray
+) -> Step:
+  """Ours, with Keras's convolutions for pointwise ones, too."""
+
+  def as_keras(layer: PointwiseConv2D, inputs: tf.Tensor, training: bool = False):
+    return super(PointwiseConv2D, layer).call(inputs)
+
+  with mock.patch.object(PointwiseConv2D, 'call', as_keras):
+    run = our_steps(network, patches, targets)
+    run(1)  # which traces it
   return run
 
 
@@ -170,6 +186,7 @@ def measure(network: str, batch_size: int) -> dict[str, tuple[float, float]]:
   patches = random.normal(-3, 2, (batch_size, 96, 64)).astype(np.float32)
   targets = (random.random((batch_size, CLASSES)) < 0.01).astype(np.int8)
   ways: dict[str, Callable[..., Step]] = {'ours': our_steps}
+  ways['ours, convolutions'] = steps_by_convolutions
   if computes_bfloat16():
     for precision in ('bfloat16_convolutions', 'mixed_bfloat16'):
       ways[precision] = functools.partial(our_steps, precision=precision)

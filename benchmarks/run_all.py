@@ -6,8 +6,8 @@ what somebody must have made before, `compare_*.py`, are not among them.
 
   python benchmarks/run_all.py [NAME ...]     bench_scoring, say; by default all
 
-A benchmark that is run by itself has oneDNN's kernels where TensorFlow chooses so: set
-TF_ENABLE_ONEDNN_OPTS=1 for it to be as stages are (`core/onednn.py`).
+They have oneDNN's kernels where stages have them (`core/onednn.py`). By itself a
+benchmark has TensorFlow's own choice, or what TF_ENABLE_ONEDNN_OPTS says.
 """
 
 import datetime

@@ -24,9 +24,18 @@ VARIABLE = 'TF_ENABLE_ONEDNN_OPTS'
 def test_they_are_turned_on_with_avx2(monkeypatch, flags, given, expected):
   monkeypatch.setattr(processor, '_cpuinfo', lambda: {'flags': flags})
   monkeypatch.setattr(os, 'environ', {VARIABLE: given} if given else {})
+  monkeypatch.delitem(sys.modules, 'tensorflow', raising=False)
   onednn.turn_on()
   assert onednn.setting() == expected
   assert provenance.provenance()['onednn'] == expected
+
+
+def test_where_tensorflow_is_there_already_they_stay_as_they_are(monkeypatch):
+  monkeypatch.setattr(processor, '_cpuinfo', lambda: {'flags': 'avx2'})
+  monkeypatch.setattr(os, 'environ', {})
+  monkeypatch.setitem(sys.modules, 'tensorflow', sys)
+  onednn.turn_on()
+  assert onednn.setting() is None
 
 
 @pytest.mark.skipif(
@@ -35,7 +44,7 @@ def test_they_are_turned_on_with_avx2(monkeypatch, flags, given, expected):
 def test_stages_have_them_and_the_library_changes_nothing(monkeypatch, tmp_path):
   monkeypatch.delenv(VARIABLE)  # which conftest.py sets
   says = f'import os; print("oneDNN:", os.environ.get({VARIABLE!r}))'
-  program = f'import audioset_ml.core.onednn\n{says}'
+  program = f'import audioset_ml\naudioset_ml.load_model\n{says}'
   done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True)
   assert done.stdout == 'oneDNN: None\n', done.stderr
   (tmp_path / 'tensorflow.py').write_text(f'{says}\nraise SystemExit')

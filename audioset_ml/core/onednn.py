@@ -7,6 +7,7 @@ processor to another.
 """
 
 import os
+import sys
 
 from audioset_ml.core.processor import instruction_sets
 
@@ -16,10 +17,11 @@ _VARIABLE = 'TF_ENABLE_ONEDNN_OPTS'
 def turn_on() -> None:
   """Turns them on in this process, before TensorFlow is there, and in its children.
 
-  Where the processor has AVX2 and the environment says nothing of them. For the
-  processes of stages alone: a library must not change its user's TensorFlow.
+  Where the processor has AVX2 (Linux says so) and the environment says nothing of them;
+  workers on other machines have TensorFlow's own choice. For the processes of stages
+  alone: a library must not change its user's TensorFlow.
   """
-  if 'avx2' in instruction_sets():
+  if 'avx2' in instruction_sets() and 'tensorflow' not in sys.modules:
     os.environ.setdefault(_VARIABLE, '1')
 
 

@@ -36,22 +36,20 @@ def require_ranked(scores: np.ndarray, finite: bool = True) -> None:
     raise InputError(f'a score is {found[1]}: it has no rank')
 
 
-def require_probabilities(
-  scores: np.ndarray, what: str, path: str | os.PathLike = ''
-) -> None:
+def require_probabilities(scores: np.ndarray, what: str, of: str | os.PathLike) -> None:
   """Raises InputError unless all scores are from 0 to 1.
 
   Args:
     scores: of any shape; a memory map is read in parts.
     what: what needs it, for the message.
-    path: their folder, where it is known.
+    of: their folder, or the class that they are of.
   """
   for _, here in _parts(scores):
     if not ((here >= 0) & (here <= 1)).all():
       raise InputError(
-        f'{path}{": " if path else ""}a score is no probability (from 0 to 1), as '
-        f'{what} must have them: give scores of `score`, or make probabilities of '
-        'logits x, 1 / (1 + exp(−x)), and take them in by `import_scores`'
+        f'{of}: a score is no probability (from 0 to 1), as {what} needs: give scores '
+        'of `score`, or make probabilities of logits x, 1 / (1 + exp(−x)), and take '
+        'them in by `import_scores`'
       )
 
 

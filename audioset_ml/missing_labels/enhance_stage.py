@@ -12,7 +12,6 @@ import pandas as pd
 
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError, agreeing, counted
-from audioset_ml.core.score_values import require_probabilities
 from audioset_ml.evaluation.chosen_clips import LOST_FILE, lost_clips, named_clips
 from audioset_ml.evaluation.files import read_evaluation
 from audioset_ml.labels.ontology import Ontology
@@ -107,8 +106,6 @@ def open_inputs(config: EnhanceConfig) -> EnhanceInputs:
       f'{config.scores}: holds the {scores.top.kept} highest classes of each clip '
       'alone, but cleanlab needs all; score without --top_classes'
     )
-  if config.rule == 'cleanlab':
-    require_probabilities(scores.values, 'cleanlab', config.scores)
   for name in config.shown:
     records.class_map.find(name)
   implied = smeared = None

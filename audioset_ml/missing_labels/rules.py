@@ -200,7 +200,7 @@ class Cleanlab:
     present[one.positives] = 1
     if not present.any():
       return [Selection(one.implicit[:0], np.nan)]
-    require_probabilities(one.scores, 'cleanlab')
+    require_probabilities(one.scores, 'cleanlab', f'class {one.index}')
     scores = one.scores.astype(np.float64)
     with warnings.catch_warnings():
       warnings.simplefilter('ignore')  # of classes without issues, without their names

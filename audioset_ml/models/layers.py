@@ -127,13 +127,14 @@ class PointwiseConv2D(keras.layers.Conv2D):
 
   The gradients of a product are products, which processors take faster than the
   gradients of a convolution. Arguments and weights are those of Keras's layer, outputs
-  and gradients the same up to rounding. Otherwise, in another precision than float32
-  and where there is a GPU, it is Keras's layer.
+  and gradients the same up to rounding. Frozen, at inference, in another precision than
+  float32, with other kernels, groups or channels first, and where there is a GPU, it is
+  Keras's layer.
   """
 
   def call(self, inputs, training=None):
     """Convolves; see `keras.layers.Conv2D`."""
-    if not (training and self._can_multiply(inputs)):
+    if not (training and self.trainable and self._can_multiply(inputs)):
       return super().call(inputs)
     if self.strides != (1, 1):
       down, across = self.strides
@@ -183,7 +184,11 @@ def with_plain_layers(model: keras.Model) -> keras.Model:
 
 
 def with_fused_layers(model: keras.Model) -> keras.Model:
-  """The same model with `FusedBatchNormalization` for Keras's, which is slow."""
+  """The same model with `FusedBatchNormalization` for Keras's, which is slow.
+
+  Convolutions stay Keras's: to score, ours are no faster, and to train a network is
+  built anew.
+  """
   (ours, plain), *_ = _PAIRS
   return _with_other_layers(model, [(plain, ours)])
 

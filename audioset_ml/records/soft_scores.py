@@ -109,7 +109,7 @@ class SoftScores:
         parts.append(read_patch_scores(scores))
       top = _top_of(parts[-1])
       values = top.values if top else parts[-1].values
-      require_probabilities(values, 'soft targets', path)
+      require_probabilities(values, '--soft_scores', path)
     found = cls(config, parts)
     if config.absent != 'zero' and not found.leaves_labels:
       raise InputError(

@@ -22,7 +22,7 @@ import signal
 import sys
 import traceback
 
-from audioset_ml.core import quiet
+from audioset_ml.core import onednn, quiet
 from audioset_ml.core.worker_processes import end_with_parent
 
 # Stages that need no TensorFlow: for them alone it is not imported.
@@ -69,6 +69,7 @@ class _Pressed:
 
 def _import_what_stages_need() -> None:
   quiet.leave_out_notes()
+  onednn.turn_on()
   import audioset_ml.evaluation.records_evaluation
   import audioset_ml.reporting.tensorboard
   import audioset_ml.training.loop  # noqa: F401

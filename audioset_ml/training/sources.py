@@ -118,7 +118,7 @@ def class_priors(config: TrainConfig, records: RecordsFolder) -> np.ndarray | No
     return None
   scores = read_scores(config.loss.priors)
   records.require_class_map(scores.class_map, f'the scores {scores.path}')
-  require_probabilities(scores.values, 'priors', scores.path)
+  require_probabilities(scores.values, '--prior_scores', scores.path)
   total = scores.values.sum(axis=0, dtype=np.float64)
   return total / max(len(scores.values), 1)
 

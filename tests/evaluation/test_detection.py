@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audioset_ml.core.errors import InputError
-from audioset_ml.evaluation import bootstrap, detection
+from audioset_ml.evaluation import bootstrap, detection, detection_curves
 from audioset_ml.evaluation.detection import DetectionConfig, evaluate_detection
 from audioset_ml.labels.class_map import ClassMap
 from audioset_ml.labels.formats import STRONG_COLUMNS
@@ -168,6 +168,21 @@ def test_a_replicate_is_the_evaluation_of_the_clips_that_were_drawn(seed, monkey
   assert found.intervals()['psds1'] is not None
   for name, ends in found.intervals().items():
     assert ends is None or ends[0] <= found.summary[name] <= ends[1]
+
+
+def test_how_counts_are_summed_changes_nothing(monkeypatch):
+  data, weights = made(2), bootstrap.clip_weights(8, 20, 2)
+  config = DetectionConfig(HOP, WINDOW)
+  found = []
+  for many, at_once in ((100, 512), (0, 512), (100, 1), (0, 1)):
+    monkeypatch.setattr(detection_curves, '_MANY_SAMPLES', many)
+    monkeypatch.setattr(detection_curves, '_SCORES_AT_ONCE', at_once)
+    evaluated = evaluate_detection(*data, classes_of(4), config, weights)
+    replicates = evaluated.replicates.summary
+    found.append((evaluated.summary, {n: v.tolist() for n, v in replicates.items()}))
+  assert found[0][0]['psds1'] > 0
+  for other in found[1:]:
+    np.testing.assert_equal(other, found[0])
 
 
 def test_classes_in_few_clips_have_no_interval():

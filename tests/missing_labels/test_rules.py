@@ -68,7 +68,7 @@ def test_cleanlab_finds_planted_missing_labels():
   )
   assert (flags & missing).sum() / flags.sum() > 0.8
   assert (flags & missing).sum() / missing.sum() > 0.7
-  with pytest.raises(InputError, match='no probability'):
+  with pytest.raises(InputError, match='class 0: a score is no probability'):
     flagged_by(build_rule('cleanlab', ()), 2 * scores.astype(np.float32), states)
 
 

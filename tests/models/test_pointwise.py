@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from audioset_ml.models.config import ModelConfig
 from audioset_ml.models.layers import PointwiseConv2D, with_plain_layers
+from audioset_ml.models.precision import folded
 from audioset_ml.models.registry import build_model
 from tests.models.test_layers import (
   assert_same,
@@ -47,7 +48,40 @@ def test_equals_keras(shape, strides, padding, use_bias, activation):
     assert_same(ours, keras_own, random_inputs(shape), training)
 
 
-def test_training_is_a_matrix_product_and_inference_a_convolution():
+@pytest.mark.parametrize('strides', [(1, 2), (2, 1), (3, 2)])
+def test_unequal_strides_have_the_gradients_of_the_sum(strides):
+  # Not against Keras's: oneDNN's gradient by such a kernel is wrong (TensorFlow 2.21).
+  inputs = random_inputs((2, 4, 5, 3))
+  ours, _ = layer_pair(inputs.shape, strides=strides)
+  outputs, gradients = outputs_and_gradients(ours, inputs, training=True)
+  down, across = strides
+  seen = np.asarray(inputs, np.float64)[:, ::down, ::across]
+  kernel = np.asarray(ours.kernel, np.float64)[0, 0]
+  expected = np.einsum('bhwc,co->bhwo', seen, kernel) + np.asarray(ours.bias)
+  np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4)
+  factors = np.random.default_rng(3).normal(size=outputs.shape)
+  by_inputs = np.zeros(inputs.shape)
+  by_inputs[:, ::down, ::across] = np.einsum('bhwo,co->bhwc', factors, kernel)
+  by_kernel = np.einsum('bhwc,bhwo->co', seen, factors)[None, None]
+  by_bias = factors.sum(axis=(0, 1, 2))
+  for got, want in zip(gradients, (by_inputs, by_kernel, by_bias), strict=True):
+    np.testing.assert_allclose(got, want, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize('why', ['frozen', 'gpu'])
+def test_frozen_or_on_a_gpu_it_is_kerass(monkeypatch, why):
+  inputs = random_inputs((4, 5, 3, 7))
+  ours, keras_own = layer_pair(inputs.shape)
+  if why == 'frozen':
+    ours.trainable = False
+  else:
+    monkeypatch.setattr(tf.config, 'list_physical_devices', lambda kind: [kind])
+  assert 'MatMul' not in graph_operations(ours, inputs, training=True)
+  np.testing.assert_array_equal(ours(inputs, training=True), keras_own(inputs))
+
+
+def test_training_is_a_matrix_product_and_inference_a_convolution(monkeypatch):
+  monkeypatch.setattr(tf.config, 'list_physical_devices', lambda kind: [])
   inputs = random_inputs((4, 5, 3, 7))
   ours, _ = layer_pair(inputs.shape)
   trained = graph_operations(ours, inputs, training=True)
@@ -103,3 +137,5 @@ def test_networks_have_it_and_trade_it_for_kerass(architecture):
   assert {type(layer).__module__.split('.')[0] for layer in plain.layers} == {'keras'}
   patches = np.random.default_rng(0).normal(size=(2, 96, 64)).astype(np.float32)
   np.testing.assert_allclose(model(patches), plain(patches), atol=1e-5)
+  # Batch normalisation goes into ours as into Keras's.
+  assert not [one for one in folded(model).layers if 'Norm' in type(one).__name__]

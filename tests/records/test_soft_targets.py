@@ -237,7 +237,7 @@ def test_scores_are_held_against_the_records(records, tmp_path):
   for wrong in (1.5, -0.1, np.nan):
     changed = values.copy()
     changed[5, 2] = wrong
-    with pytest.raises(InputError, match=r'no probability.*soft targets.*import_scor'):
+    with pytest.raises(InputError, match=r'no probability.*--soft_scores.*import_scor'):
       opened(changed)
 
 

@@ -220,7 +220,8 @@ def test_class_priors_are_mean_scores(small_records, tmp_path):
   for wrong in (-3, 1.5, np.nan):
     values[0, 1] = wrong
     with pytest.raises(
-      InputError, match=r'a score is no probability.*priors must.*import_scores'
+      InputError,
+      match=r'a score is no probability.*--prior_scores.*import_scores',
     ) as error:
       priors(values)
     assert str(tmp_path) in str(error.value)
