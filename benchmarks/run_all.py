@@ -1,8 +1,9 @@
 """Runs benchmarks, one after the other, and keeps what they print: results.md.
 
-Each table stands there with the machine and the versions that it was made on. A
-benchmark that fails leaves its last lines, and the next one is run. Those that compare
-what somebody must have made before, `compare_*.py`, are not among them.
+Each table stands there with the machine and the versions that it was made on; those of
+benchmarks that are not run now stay. A benchmark that fails leaves its last lines, and
+the next one is run. Those that compare what somebody must have made before,
+`compare_*.py`, are not among them.
 
   python benchmarks/run_all.py [NAME ...]     bench_scoring, say; by default all
 
@@ -12,6 +13,7 @@ benchmark has TensorFlow's own choice, or what TF_ENABLE_ONEDNN_OPTS says.
 
 import datetime
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -42,22 +44,31 @@ def section(path: pathlib.Path) -> tuple[str, bool]:
   return text, not done.returncode
 
 
+def _kept() -> dict[str, str]:
+  """The sections of results.md, by benchmark."""
+  if not RESULTS.exists():
+    return {}
+  _, *sections = re.split(r'^## (?=bench_)', RESULTS.read_text(), flags=re.MULTILINE)
+  return {text.split()[0]: f'## {text.rstrip()}\n' for text in sections}
+
+
 def main(names: list[str]) -> int:
   paths = sorted(FOLDER.glob('bench_*.py'))
   if unknown := set(names) - {path.stem for path in paths}:
     print(f'error: no such benchmark: {", ".join(sorted(unknown))}', file=sys.stderr)
     return 1
   onednn.turn_on()  # as in the processes of stages
-  all_well, texts = True, ['# Results of `make benchmarks`\n']
+  all_well, texts = True, _kept()
   for path in paths:
     if names and path.stem not in names:
       continue
     print(f'{path.stem} …', flush=True)
     text, went_well = section(path)
     all_well &= went_well
-    texts.append(text)
+    texts[path.stem] = text
     print(text, flush=True)
-    RESULTS.write_text('\n'.join(texts))
+    sections = (texts[name] for name in sorted(texts))
+    RESULTS.write_text('\n'.join(['# Results of `make benchmarks`\n', *sections]))
   return 0 if all_well else 1
 
 

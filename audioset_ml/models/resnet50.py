@@ -12,11 +12,7 @@ from typing import NamedTuple
 import keras
 
 from audioset_ml.models.initialization import KernelInitializers
-from audioset_ml.models.layers import (
-  FusedBatchNormalization,
-  PointwiseConv2D,
-  with_classifier,
-)
+from audioset_ml.models.layers import FusedBatchNormalization, with_classifier
 from audioset_ml.models.mobilenet_v1 import pooled, scaled_filters
 
 
@@ -91,8 +87,7 @@ class _ConvBatchNorm:
     self._batch_norm = batch_norm
 
   def __call__(self, net, name, filters, kernel, stride=1, padding='valid'):
-    convolution = PointwiseConv2D if kernel == 1 else keras.layers.Conv2D
-    net = convolution(
+    net = keras.layers.Conv2D(
       filters,
       kernel,
       strides=stride,

@@ -126,7 +126,7 @@ def test_sizes_that_a_graph_does_not_know():
   )
 
 
-@pytest.mark.parametrize('architecture', ['mobilenet_v1_tiny', 'resnet50'])
+@pytest.mark.parametrize('architecture', ['mobilenet_v1_tiny', 'mobilenet_v1'])
 def test_networks_have_it_and_trade_it_for_kerass(architecture):
   model = build_model(ModelConfig(architecture, 3, width_multiplier=0.1))
   pointwise = [one for one in model.layers if isinstance(one, PointwiseConv2D)]
