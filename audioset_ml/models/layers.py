@@ -151,8 +151,9 @@ class PointwiseConv2D(keras.layers.Conv2D):
       self.kernel_size == (1, 1)
       and self.groups == 1
       and self.data_format == 'channels_last'
-      and keras.backend.standardize_dtype(inputs.dtype) == self.compute_dtype
-      and self.compute_dtype == 'float32'
+      and keras.backend.standardize_dtype(inputs.dtype)
+      == self.compute_dtype
+      == 'float32'
       and not tf.config.list_physical_devices('GPU')
     )
 
@@ -169,18 +170,16 @@ def _our_class(name: str) -> dict[str, str | None]:
 
 
 # Our class, and Keras's of the same arguments and weights.
-_PAIRS = tuple(
-  (_our_class(ours), _keras_class(plain))
-  for ours, plain in {
-    'FusedBatchNormalization': 'BatchNormalization',
-    'PointwiseConv2D': 'Conv2D',
-  }.items()
+_NORMALIZATION = (
+  _our_class('FusedBatchNormalization'),
+  _keras_class('BatchNormalization'),
 )
+_CONVOLUTION = _our_class('PointwiseConv2D'), _keras_class('Conv2D')
 
 
 def with_plain_layers(model: keras.Model) -> keras.Model:
   """The same model of Keras's own layers, whose file opens without this package."""
-  return _with_other_layers(model, _PAIRS)
+  return _with_other_layers(model, [_NORMALIZATION, _CONVOLUTION])
 
 
 def with_fused_layers(model: keras.Model) -> keras.Model:
@@ -189,8 +188,7 @@ def with_fused_layers(model: keras.Model) -> keras.Model:
   Convolutions stay Keras's: to score, ours are no faster, and to train a network is
   built anew.
   """
-  (ours, plain), *_ = _PAIRS
-  return _with_other_layers(model, [(plain, ours)])
+  return _with_other_layers(model, [_NORMALIZATION[::-1]])
 
 
 def _with_other_layers(
