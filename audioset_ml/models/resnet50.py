@@ -12,7 +12,11 @@ from typing import NamedTuple
 import keras
 
 from audioset_ml.models.initialization import KernelInitializers
-from audioset_ml.models.layers import FusedBatchNormalization, with_classifier
+from audioset_ml.models.layers import (
+  FusedBatchNormalization,
+  PointwiseConv2D,
+  with_classifier,
+)
 from audioset_ml.models.mobilenet_v1 import pooled, scaled_filters
 
 
@@ -87,7 +91,11 @@ class _ConvBatchNorm:
     self._batch_norm = batch_norm
 
   def __call__(self, net, name, filters, kernel, stride=1, padding='valid'):
-    net = keras.layers.Conv2D(
+    # As products the others are no faster here, but these have a right gradient on few
+    # channels, which oneDNN's is not (BUILD_NOTES.md).
+    strided_pointwise = kernel == 1 and stride != 1
+    layer = PointwiseConv2D if strided_pointwise else keras.layers.Conv2D
+    net = layer(
       filters,
       kernel,
       strides=stride,
