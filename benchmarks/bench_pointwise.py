@@ -1,9 +1,8 @@
 """Pointwise convolutions in training, against matrix products: ms, by picture's size.
 
-Outputs and both gradients of a convolution by kernels of 1×1, and of the same as a
-matrix product, at the sizes that MobileNetV1 has for a batch of 64. The ways take
-turns; of each the fastest turn counts. TF_ENABLE_ONEDNN_OPTS=0 or 1 says by which
-kernels.
+Outputs and both gradients of Keras's layer with kernels of 1×1, and of ours, at the
+sizes that MobileNetV1 has for a batch of 64. They take turns; of each the fastest turn
+counts. TF_ENABLE_ONEDNN_OPTS=0 or 1 says by which kernels.
 
   python benchmarks/bench_pointwise.py
 """
@@ -11,10 +10,14 @@ kernels.
 import time
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 from machine import print_machine
 
+from audioset_ml.models.layers import PointwiseConv2D
+
 TURNS, CALLS, BATCH = 6, 6, 64
+LAYERS = keras.layers.Conv2D, PointwiseConv2D
 # Height, width, channels in and out.
 SIZES = (
   (48, 32, 32, 64),
@@ -24,29 +27,18 @@ SIZES = (
   (3, 2, 1024, 1024),
 )
 
-Operation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
-
-def convolved(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-  return tf.nn.conv2d(inputs, kernel, 1, 'SAME')
-
-
-def multiplied(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-  pixels = tf.reshape(inputs, (-1, inputs.shape[-1]))
-  product = tf.matmul(pixels, tf.reshape(kernel, kernel.shape[2:]))
-  return tf.reshape(product, (*inputs.shape[:-1], kernel.shape[-1]))
-
-
-def with_gradients(operation: Operation, *inputs: tf.Tensor) -> Callable[[], list]:
+def with_gradients(layer: keras.layers.Layer, inputs: tf.Tensor) -> Callable[[], list]:
   """A graph's call that has the outputs and their gradients; of random factors."""
-  factors = tf.random.normal(operation(*inputs).shape)
+  factors = tf.random.normal(layer(inputs).shape)
+  by = inputs, layer.kernel.value
 
   @tf.function
   def call() -> list[tf.Tensor]:
     with tf.GradientTape() as tape:
       tape.watch(inputs)
-      outputs = operation(*inputs)
-    return [outputs, *tape.gradient(outputs, inputs, factors)]
+      outputs = layer(inputs, training=True)
+    return [outputs, *tape.gradient(outputs, by, factors)]
 
   return call
 
@@ -64,8 +56,8 @@ def main() -> None:
   print(f'{"picture, channels":24}{"convolution":>14}{"product":>11}{"ratio":>8}')
   for height, width, channels, filters in SIZES:
     inputs = tf.random.normal((BATCH, height, width, channels))
-    kernel = tf.random.normal((1, 1, channels, filters))
-    calls = [with_gradients(one, inputs, kernel) for one in (convolved, multiplied)]
+    layers = [kind(filters, 1, use_bias=False) for kind in LAYERS]
+    calls = [with_gradients(layer, inputs) for layer in layers]
     turns = [[milliseconds(call) for call in calls] for _ in range(TURNS)]
     by_convolution, by_product = map(min, zip(*turns, strict=True))
     size = f'{height} × {width}, {channels} to {filters}'

@@ -31,10 +31,10 @@ _RATES = ('precision', 'recall', 'flagged', 'truly_missing', 'missing')
 _AUDITED = re.compile(
   rf'(?P<audit>\w+)/(?P<folder>[^/]+)/(?P<set>[^/]+)/(?P<rate>{"|".join(_RATES)})'
 )
-_MAIN = 'audit'
+MAIN_AUDIT = 'audit'
 _DISCARD = 'percent/discard_'
 # Not those of other rules, such as discard_chosen.
-_ON_SCALE = re.compile(rf'{_MAIN}/{_DISCARD}(?P<percent>\d+(\.\d+)?)/recall')
+_ON_SCALE = re.compile(rf'{MAIN_AUDIT}/{_DISCARD}(?P<percent>\d+(\.\d+)?)/recall')
 _AT_RANDOM = 'percent/random_'
 _CHANCE = {'color': '0.5', 'linestyle': '--', 'linewidth': 0.9}
 
@@ -135,7 +135,7 @@ def _rates(
   """Percentages, the means of a rate there and half their intervals (0 of a seed)."""
   found = []
   for percent in percents:
-    column = f'{_MAIN}/{start}{percent:g}/{rate}'
+    column = f'{MAIN_AUDIT}/{start}{percent:g}/{rate}'
     if column in table.table:
       mean = Mean.of(table.by_seed(column, **line))
       if mean.seeds:

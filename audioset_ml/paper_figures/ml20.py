@@ -4,7 +4,6 @@ A sweep of students is known by its axis `percent`, one of comparisons by its fi
 What label sets are worth is in `label_sets`.
 """
 
-import pathlib
 import re
 from collections.abc import Iterable, Mapping
 
@@ -197,7 +196,7 @@ def table_3(table: SweepTable) -> pd.DataFrame | None:
   explicit labels.
   """
   columns = ['display_name', 'label_set', 'total', 'explicit', 'implicit', 'flagged']
-  for path in _files(table, '*/table_iii.csv')[:1]:
+  for _, path in table.trial_files('*/table_iii.csv')[:1]:
     rows = read_table(path.parent, path.name, columns, _TEXTS)
     flagged = rows.groupby('label_set', sort=False)['flagged'].sum()
     if (flagged > 0).any():
@@ -209,7 +208,7 @@ def table_3(table: SweepTable) -> pd.DataFrame | None:
 def compared_classes(table: SweepTable) -> pd.DataFrame | None:
   """The classes of all trials that were compared with a baseline; None of none."""
   found = []
-  for path in _files(table, f'*/{COMPARISON_FILE}'):
+  for _, path in table.trial_files(f'*/{COMPARISON_FILE}'):
     one = read_table(path.parent, path.name, ['group'], ['group'])
     if 'lwlrap_baseline' in one:
       found.append(read_table(path.parent, path.name, _COMPARED, ['mid', 'group']))
@@ -219,11 +218,3 @@ def compared_classes(table: SweepTable) -> pd.DataFrame | None:
 def table_4(compared: pd.DataFrame) -> pd.DataFrame:
   """ML20's Table IV, over the classes of all trials."""
   return group_table(compared).round(4)
-
-
-def _files(table: SweepTable, pattern: str) -> list[pathlib.Path]:
-  """Files in the trials' folders, in their order, if these lie beside the table."""
-  folder, found = pathlib.Path(table.path).parent, []
-  for trial in table.table['trial']:
-    found += sorted((folder / trial).glob(pattern))
-  return found

@@ -9,13 +9,20 @@ from matplotlib.figure import Figure
 
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError
-from audioset_ml.paper_figures import label_sets, ml20, relative_gains, sl21
+from audioset_ml.paper_figures import (
+  class_flags,
+  label_sets,
+  ml20,
+  relative_gains,
+  sl21,
+)
 from audioset_ml.reporting import style
 from audioset_ml.reporting.evaluation_figures import draw_scatter
 from audioset_ml.sweeping.table import SweepTable
 
 FORMATS = ('pdf', 'svg', 'png')
 FAILED = 'failed'
+_MOST_ROWS = 400  # of a table in tables.md
 _HEAD = """Means over seeds ± standard deviation; in square brackets 95 % intervals over
 the seeds (Student's t) of differences taken seed by seed. One seed has neither.
 """
@@ -42,6 +49,10 @@ _CAPTIONS = {
   'flags': (
     'How many of the flagged labels are missing ones (precision), and of the missing '
     'ones flagged (recall).'
+  ),
+  'flags_by_class': (
+    'The same of each class; chance: the share of its implicit negatives that is '
+    'missing. precision_3 is that of 3 % flagged.'
   ),
   'by_label_set': 'What students gain over no label set.',
   'by_small_set': "What the small set's students gain over no label set.",
@@ -94,7 +105,7 @@ def write_sweep_report(
     [
       _HEAD,
       *(
-        f'## {name}\n\n{_CAPTIONS.get(name, "")}\n\n{_markdown(table)}'
+        f'## {name}\n\n{_CAPTIONS.get(name, "")}\n\n{_markdown(name, table)}'
         for name, table in tables.items()
       ),
     ]
@@ -166,6 +177,9 @@ def _ml20(
         figures['flags'] = label_sets.flags_figure(sweep)
         if (counts := ml20.table_3(sweep)) is not None:
           tables['ml20_table_3'] = counts
+    if (by_class := class_flags.rates_by_class(sweep)) is not None:
+      figures['flags_by_class'] = class_flags.class_figure(by_class)
+      tables['flags_by_class'] = by_class.round(3)
   if audits:
     tables['flags'] = pd.concat(audits, ignore_index=True).fillna('')
   return figures, tables
@@ -201,7 +215,10 @@ def _sl21(
   return figures, tables
 
 
-def _markdown(table: pd.DataFrame) -> str:
+def _markdown(name: str, table: pd.DataFrame) -> str:
+  if len(table) > _MOST_ROWS:
+    return f'{len(table):,} rows: see {name}.csv.\n'
+
   def row(cells) -> str:
     return '| ' + ' | '.join(str(cell).replace('|', r'\|') for cell in cells) + ' |\n'
 

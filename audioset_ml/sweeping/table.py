@@ -84,6 +84,18 @@ class SweepTable:
       return [{}]
     return self.table[names].drop_duplicates().to_dict('records')
 
+  def trial_files(self, pattern: str) -> list[tuple[pd.Series, pathlib.Path]]:
+    """Files in the trials' folders, in their order, if these lie beside the table.
+
+    Returns:
+      Each with its trial's row of the table.
+    """
+    folder, found = pathlib.Path(self.path).parent, []
+    for _, trial in self.table.iterrows():
+      paths = sorted((folder / trial['trial']).glob(pattern))
+      found += [(trial, path) for path in paths]
+    return found
+
   def by_seed(self, value: str, **point: str) -> pd.Series:
     """A value at a point of the grid, by seed.
 

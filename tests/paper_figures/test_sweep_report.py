@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from audioset_ml.core.errors import InputError, RecordError
-from audioset_ml.paper_figures import label_sets, ml20, relative_gains, sl21
+from audioset_ml.paper_figures import (
+  class_flags,
+  label_sets,
+  ml20,
+  relative_gains,
+  sl21,
+)
 from audioset_ml.paper_figures.sweep_report import FORMATS, write_sweep_report
 from audioset_ml.sweeping.table import Mean, SweepTable
 from tests.stages import run_stage, run_stage_ok
@@ -556,9 +562,62 @@ def test_a_rule_that_has_no_percentage_is_in_the_table_of_flags(audited, tmp_pat
   assert set(flags['label_set']) == {'discard_3', 'discard_chosen'}
 
 
+# What flags find of each class: missing ones of 100 whose truth is known, and of those
+# flagged at 1 and at 3 % how many are missing.
+PLANTED = {'Dog': (20, (1, 3)), 'Purr': (5, (0, 1)), 'Rain': (0, (0, 0))}
+
+
+@pytest.fixture
+def audited_classes(audited):
+  """`audited`, with the audits' classes beside it; a second audit says the same."""
+  for number, seed in enumerate(SEEDS):
+    rows = []
+    for name, (missing, found) in PLANTED.items():
+      row = {'mid': f'/m/{name}', 'display_name': name, 'folder': 'trial/percent'}
+      row |= {'implicit': 100, 'missing': missing, 'agreement': 0.5}
+      for flagged, hits in zip((1, 3), found, strict=True):
+        more = number if flagged == 3 and name == 'Dog' else 0  # 3, 4, 5 of 6
+        counts = {'flagged': 2 * flagged, 'judged': 2 * flagged}
+        counts |= {'truly_missing': hits + more, 'label_set': f'discard_{flagged}'}
+        rows.append({**row, **counts})
+      rows.append({**rows[-1], 'label_set': 'random_3', 'truly_missing': 6})
+      rows.append({**rows[-1], 'label_set': 'discard_chosen'})
+    unknown = {'mid': '/m/unknown', 'implicit': 0, 'missing': 0}
+    rows.append({**rows[0], **unknown})
+    for stage in ('agreeing', 'audit'):
+      folder = audited / f'seed_{seed}' / stage
+      folder.mkdir(parents=True)
+      pd.DataFrame(rows).to_csv(folder / 'audit_classes.csv', index=False)
+  return audited
+
+
+def test_flags_by_class_are_the_planted_ones(audited_classes, tmp_path):
+  write_sweep_report([audited_classes], tmp_path / 'out')
+  found = pd.read_csv(tmp_path / 'out' / 'flags_by_class.csv').set_index('display_name')
+  assert list(found.index) == list(PLANTED)  # once, and not the one that is unknown
+  assert not {'precision_chosen', 'recall_chosen'} & set(found)
+  np.testing.assert_allclose(found['chance'], [0.2, 0.05, 0])
+  np.testing.assert_allclose(found['precision_1'], [1 / 2, 0, 0])
+  np.testing.assert_allclose(found['precision_3'], [4 / 6, 1 / 6, 0], atol=5e-4)
+  np.testing.assert_allclose(found['recall_3'], [4 / 20, 1 / 5, np.nan])
+
+
+def test_flags_by_class_are_drawn_over_chance(audited_classes):
+  rates = class_flags.rates_by_class(SweepTable.read(audited_classes))
+  precision, recall = class_flags.class_figure(rates).axes
+  for axes, expected in (precision, [4 / 6, 1 / 6]), (recall, [4 / 20, 1 / 5]):
+    points = np.concatenate([part.get_offsets() for part in axes.collections])
+    points = points[np.argsort(-points[:, 0])]
+    np.testing.assert_allclose(points, np.transpose([[0.2, 0.05], expected]))
+  np.testing.assert_allclose(line_of(precision, 0), [[0.05, 0.05], [0.2, 0.2]])
+  np.testing.assert_allclose(line_of(recall, 0), [[0.05, 0.03], [0.2, 0.03]])
+
+
 @pytest.mark.parametrize(
   ('name', 'text', 'message'),
   [
+    ('audit_classes.csv', 'mid,display_name\n/m/a,A\n', 'no column'),
+    ('audit_classes.csv', '\xff', 'cannot be read'),
     ('table_iii.csv', 'display_name\nDog\n', 'no column'),
     ('table_iii.csv', '\xff', 'cannot be read'),
     ('comparison.csv', 'group,lwlrap_baseline\nlarge,1\n', 'no column'),
