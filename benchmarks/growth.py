@@ -12,7 +12,8 @@ moves less than the clock's, and the peak of memory of any of its processes (gro
 has the clock's time, too); and two slopes in logarithms, 1 where ten times the clips
 take ten times as much: of the time beyond that of ten clips, which is what starting
 takes, and of memory, between the last two numbers. growth.md, growth.csv and growth.svg
-are written after each number. Started again, it goes on with what is not measured.
+are written after each stage. Started again, it goes on with what is not measured (a
+stage that was stopped begins anew).
 
   python benchmarks/growth.py --output_dir=build/growth --clips=10000
   python benchmarks/growth.py --output_dir=build/growth_eval --clips=20371 \\
@@ -250,22 +251,31 @@ def read_epoch(path: str) -> None:
 
 
 def measure(output_dir: pathlib.Path, clips: int, known: list[Cost]) -> None:
-  """Measures all stages with so many clips, and adds them to those that are known."""
+  """Measures what is not known of so many clips, and adds it; results are written after
+  each stage."""
   folder = output_dir / str(clips)
-  shutil.rmtree(folder, ignore_errors=True)
-  folder.mkdir(parents=True)
-  # Not here: at its start a process has its parent's memory, which would count as peak.
-  own = [f'--write={folder}', *sys.argv[1:], f'--clips={clips}']
-  run('write', clips, [sys.executable, __file__, *own], folder / 'write.log')
-  model, costs = output_dir / 'model', []
+  done = {cost.stage for cost in known if cost.clips == clips}
+  if not done or not folder.exists():
+    known[:] = [cost for cost in known if cost.clips != clips]
+    done = set()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # Not here: at its start a process has its parent's memory, which counts as peak.
+    own = [f'--write={folder}', *sys.argv[1:], f'--clips={clips}']
+    run('write', clips, [sys.executable, __file__, *own], folder / 'write.log')
+  model = output_dir / 'model'
   for stage, command in commands(folder, str(model)):
+    if stage in done:
+      continue
     if stage == 'score' and not model.exists():
       train_model(output_dir, folder / 'records')
-    costs.append(run(stage, clips, command, folder / f'{stage}.log'))
-    cost = costs[-1]
+    if stage != 'read':  # or it would go on from where it was stopped
+      shutil.rmtree(command[-1].partition('=')[2], ignore_errors=True)
+    cost = run(stage, clips, command, folder / f'{stage}.log')
+    known.append(cost)
+    write_results(output_dir, known)
     seconds = f'{cost.wall:9.1f} s, of the processor {cost.processor:7.1f}'
     print(f'{clips:9,} {stage:10}{seconds}{cost.memory:9.0f} MB', flush=True)
-  known += costs
   if not FLAGS.keep:
     shutil.rmtree(folder)
 
@@ -362,9 +372,8 @@ def main(_) -> None:
   powers = [10**power for power in range(1, 7)]
   sizes = [power for power in powers if FLAGS.fewest <= power < FLAGS.clips]
   for clips in [*sizes, FLAGS.clips]:
-    if clips not in {cost.clips for cost in costs}:
+    if {cost.stage for cost in costs if cost.clips == clips} != set(STAGES):
       measure(output_dir, clips, costs)
-      write_results(output_dir, costs)
   write_results(output_dir, costs)
   print((output_dir / 'growth.md').read_text())
 

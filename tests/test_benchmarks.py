@@ -157,8 +157,14 @@ def test_students_of_other_precisions_are_compared_seed_by_seed(tmp_path):
 @pytest.mark.slow
 def test_growth_measures_all_stages_and_goes_on(tmp_path):
   flags = [f'--output_dir={tmp_path}', '--embeddings', '--strong']
+  assert run(BENCHMARKS / 'growth.py', *flags, '--clips=20', '--keep').returncode == 0
+  whole = pd.read_csv(tmp_path / 'growth.csv')
+  # As if it had been stopped in `evaluate`: that and `report` are measured again.
+  whole[:10].to_csv(tmp_path / 'growth.csv', index=False)
   assert run(BENCHMARKS / 'growth.py', *flags, '--clips=20').returncode == 0
   table = pd.read_csv(tmp_path / 'growth.csv')
+  pd.testing.assert_frame_equal(table[:10], whole[:10])
+  assert (table['wall'] != whole['wall']).sum() == 2
   stages = ['prepare', 'read', 'score', 'enhance', 'evaluate', 'report']
   assert table['stage'].tolist() == 2 * stages
   assert table['clips'].tolist() == [10] * 6 + [20] * 6

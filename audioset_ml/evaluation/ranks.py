@@ -16,8 +16,11 @@ import scipy.sparse
 
 # Classes whose scores are copied at once, to be read one after the other.
 _CLASSES_AT_ONCE = 32
-# Values of bins that are held at once: bins times replicates.
+# Values of bins that are held at once, bins times replicates: at most so many, or if
+# that is more this part of the number of weights; else those of so many replicates.
 _BIN_VALUES = 1 << 20
+_SHARE_OF_WEIGHTS = 64
+_REPLICATES_AT_ONCE = 64
 # Labels compared with all classes at once: labels · classes · 5 bytes of memory.
 _LABELS_AT_ONCE = 4_096
 # Weights of labels that are held at once in float64: what is weighed times replicates.
@@ -116,9 +119,7 @@ class ClassRanks:
       _adding(*place, (size, len(weights)), weights.dtype)
       for size, place in zip(sizes, places, strict=True)
     ]
-    step = max(1, _BIN_VALUES // sizes[1])
-    for first in range(0, weights.shape[1], step):
-      chosen = weights[:, first : first + step]
+    for chosen in _in_parts(weights, sizes[1]):
       yield tuple((matrix @ chosen).astype(float) for matrix in adding)
 
 
@@ -215,6 +216,22 @@ class LabelRanks:
     joined = (np.concatenate(values, axis=1) for values in zip(*parts, strict=True))
     lwlrap, totals = (values.T for values in joined)
     return lwlrap, totals
+
+
+def _in_parts(weights: np.ndarray, bins: int) -> Iterator[np.ndarray]:
+  """The weights of some replicates at a time, whose bins are not too many to hold."""
+  replicates = weights.shape[1]
+  if bins * replicates <= max(_BIN_VALUES, weights.size // _SHARE_OF_WEIGHTS):
+    yield weights
+    return
+  # A product would copy part of the columns, too, each time into memory of its own.
+  part = np.empty((0, 0))
+  for first in range(0, replicates, _REPLICATES_AT_ONCE):
+    chosen = weights[:, first : first + _REPLICATES_AT_ONCE]
+    if chosen.shape != part.shape:
+      part = np.empty_like(chosen, order='C')
+    np.copyto(part, chosen)
+    yield part
 
 
 def _adding(
