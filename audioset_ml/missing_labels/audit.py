@@ -16,6 +16,7 @@ from audioset_ml.labels.states import LabelState, LabelTable
 from audioset_ml.missing_labels.truth import Truth, read_truth
 from audioset_ml.records.folder import RecordsFolder
 
+CLASSES_FILE = 'audit_classes.csv'  # each class's rates, of every label set
 _COUNTS = ('implicit', 'missing', 'flagged', 'judged', 'truly_missing', 'by_chance')
 
 
@@ -175,7 +176,7 @@ def audit(
   ).sort_values(['folder', 'rule', 'value'], kind='stable')
   table = table.loc[order.index].reset_index(drop=True)
   output_dir = pathlib.Path(output_dir)
-  for name, content in (('audit', table), ('audit_classes', pd.concat(parts))):
+  for name, content in (('audit.csv', table), (CLASSES_FILE, pd.concat(parts))):
     text = content.to_csv(index=False, lineterminator='\n')
-    folders.write_atomically(output_dir / f'{name}.csv', text)
+    folders.write_atomically(output_dir / name, text)
   return table

@@ -91,10 +91,10 @@ class _ConvBatchNorm:
     self._batch_norm = batch_norm
 
   def __call__(self, net, name, filters, kernel, stride=1, padding='valid'):
-    # As products the others are no faster here, but these have a right gradient on few
-    # channels, which oneDNN's is not (BUILD_NOTES.md).
-    strided_pointwise = kernel == 1 and stride != 1
-    layer = PointwiseConv2D if strided_pointwise else keras.layers.Conv2D
+    # oneDNN's gradient by such a kernel is wrong, in float32 (BUILD_NOTES.md); of other
+    # pointwise convolutions here products are no faster.
+    is_wrong = kernel == 1 and stride != 1 and net.shape[-1] < 8
+    layer = PointwiseConv2D if is_wrong else keras.layers.Conv2D
     net = layer(
       filters,
       kernel,

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from audioset_ml.core import folders
 from audioset_ml.core.errors import InputError
 from audioset_ml.paper_figures import (
-  class_flags,
+  flags_by_class,
   label_sets,
   ml20,
   relative_gains,
@@ -22,7 +22,7 @@ from audioset_ml.sweeping.table import SweepTable
 
 FORMATS = ('pdf', 'svg', 'png')
 FAILED = 'failed'
-_MOST_ROWS = 400  # of a table in tables.md
+_BY_CLASS = 'flags_by_class'
 _HEAD = """Means over seeds ± standard deviation; in square brackets 95 % intervals over
 the seeds (Student's t) of differences taken seed by seed. One seed has neither.
 """
@@ -50,9 +50,9 @@ _CAPTIONS = {
     'How many of the flagged labels are missing ones (precision), and of the missing '
     'ones flagged (recall).'
   ),
-  'flags_by_class': (
-    'The same of each class; chance: the share of its implicit negatives that is '
-    'missing. precision_3 is that of 3 % flagged.'
+  _BY_CLASS: (
+    'Precision and recall of the flags class by class, beside chance: see '
+    f'{_BY_CLASS}.csv.'
   ),
   'by_label_set': 'What students gain over no label set.',
   'by_small_set': "What the small set's students gain over no label set.",
@@ -80,7 +80,8 @@ def write_sweep_report(
       none.
 
   Returns:
-    The files: figures as PDF, SVG and PNG, tables as CSV and, all together, tables.md.
+    The files: figures as PDF, SVG and PNG, tables as CSV and, all together but for that
+    of flags by class, tables.md.
 
   Raises:
     InputError: a results.csv can't be read, or shows nothing that is known here.
@@ -101,16 +102,11 @@ def write_sweep_report(
   if FAILED not in tables:
     (folder / f'{FAILED}.csv').unlink(missing_ok=True)  # of an earlier report
   written.append(folder / 'tables.md')
-  text = '\n'.join(
-    [
-      _HEAD,
-      *(
-        f'## {name}\n\n{_CAPTIONS.get(name, "")}\n\n{_markdown(name, table)}'
-        for name, table in tables.items()
-      ),
-    ]
-  )
-  folders.write_atomically(written[-1], text)
+  parts = [_HEAD]
+  for name, table in tables.items():
+    text = '' if name == _BY_CLASS else _markdown(table)  # too long to be read
+    parts.append(f'## {name}\n\n{_CAPTIONS.get(name, "")}\n\n{text}')
+  folders.write_atomically(written[-1], '\n'.join(parts))
   return written
 
 
@@ -148,7 +144,7 @@ def _ml20(
   sweeps: Sequence[SweepTable],
 ) -> tuple[dict[str, Figure], dict[str, pd.DataFrame]]:
   figures, tables = {}, {}
-  audits = []
+  audits, by_class = [], []
   for sweep in sweeps:
     if ml20.PERCENT in sweep.axes:
       figures['ml20_figure_2'] = ml20.figure_2(sweep)
@@ -177,11 +173,13 @@ def _ml20(
         figures['flags'] = label_sets.flags_figure(sweep)
         if (counts := ml20.table_3(sweep)) is not None:
           tables['ml20_table_3'] = counts
-    if (by_class := class_flags.rates_by_class(sweep)) is not None:
-      figures['flags_by_class'] = class_flags.class_figure(by_class)
-      tables['flags_by_class'] = by_class.round(3)
+    if (rates := flags_by_class.rates_by_class(sweep)) is not None:
+      figures[_BY_CLASS] = flags_by_class.class_figure(rates)
+      by_class.append(rates.round(5))
   if audits:
     tables['flags'] = pd.concat(audits, ignore_index=True).fillna('')
+  if by_class:
+    tables[_BY_CLASS] = pd.concat(by_class, ignore_index=True)
   return figures, tables
 
 
@@ -215,10 +213,7 @@ def _sl21(
   return figures, tables
 
 
-def _markdown(name: str, table: pd.DataFrame) -> str:
-  if len(table) > _MOST_ROWS:
-    return f'{len(table):,} rows: see {name}.csv.\n'
-
+def _markdown(table: pd.DataFrame) -> str:
   def row(cells) -> str:
     return '| ' + ' | '.join(str(cell).replace('|', r'\|') for cell in cells) + ' |\n'
 

@@ -77,13 +77,26 @@ def test_strides_have_the_gradients_of_the_sum(shape, strides, padding):
     np.testing.assert_allclose(got, want, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize('architecture', ['mobilenet_v1', 'resnet50'])
-def test_no_network_asks_onednn_for_the_gradient_that_it_has_wrong(architecture):
+@pytest.mark.parametrize(
+  ('architecture', 'width', 'pointwise'),
+  [('mobilenet_v1', 0.02, 13), ('resnet50', 0.02, 2), ('resnet50', 0.13, 0)],
+)
+def test_no_network_asks_onednn_for_the_gradient_that_it_has_wrong(
+  monkeypatch, architecture, width, pointwise
+):
   # By a 1x1 kernel with strides of more than 1, on fewer than 8 channels (AVX2).
-  model = build_model(ModelConfig(architecture, 3, width_multiplier=0.02))
-  for layer in model.layers:
-    if getattr(layer, 'kernel_size', None) == (1, 1) and layer.strides != (1, 1):
-      assert isinstance(layer, PointwiseConv2D), layer.name
+  monkeypatch.setattr(tf.config, 'list_physical_devices', lambda kind: [])
+  model = build_model(ModelConfig(architecture, 3, width_multiplier=width))
+  assert sum(isinstance(one, PointwiseConv2D) for one in model.layers) == pointwise
+
+  function = tf.function(lambda patches: model(patches, training=True))
+  graph = function.get_concrete_function(tf.zeros((2, 96, 64))).graph
+  convolutions = [one for one in graph.get_operations() if one.type == 'Conv2D']
+  assert convolutions
+  for operation in convolutions:
+    height, width, channels, _ = operation.inputs[1].shape
+    if (height, width) == (1, 1) and max(operation.get_attr('strides')) > 1:
+      assert channels >= 8, operation.name
 
 
 @pytest.mark.parametrize('why', ['frozen', 'gpu'])

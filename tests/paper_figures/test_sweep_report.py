@@ -7,8 +7,12 @@ import pandas as pd
 import pytest
 
 from audioset_ml.core.errors import InputError, RecordError
+from audioset_ml.missing_labels.audit import audit
+from audioset_ml.missing_labels.enhance import write_label_sets
+from audioset_ml.missing_labels.rules import build_rule
+from audioset_ml.missing_labels.truth import Truth
 from audioset_ml.paper_figures import (
-  class_flags,
+  flags_by_class,
   label_sets,
   ml20,
   relative_gains,
@@ -16,6 +20,7 @@ from audioset_ml.paper_figures import (
 )
 from audioset_ml.paper_figures.sweep_report import FORMATS, write_sweep_report
 from audioset_ml.sweeping.table import Mean, SweepTable
+from tests.missing_labels.states import class_map, table_of
 from tests.stages import run_stage, run_stage_ok
 
 SEEDS = ('1', '2', '3')
@@ -562,55 +567,121 @@ def test_a_rule_that_has_no_percentage_is_in_the_table_of_flags(audited, tmp_pat
   assert set(flags['label_set']) == {'discard_3', 'discard_chosen'}
 
 
-# What flags find of each class: missing ones of 100 whose truth is known, and of those
-# flagged at 1 and at 3 % how many are missing.
+# Of each class, the missing ones of 100 implicit negatives whose truth is known, and of
+# those flagged at 1 and at 3 % how many are missing.
 PLANTED = {'Dog': (20, (1, 3)), 'Purr': (5, (0, 1)), 'Rain': (0, (0, 0))}
 
 
+def planted_audit(found=PLANTED, more=0, folder='trial/percent'):
+  """The rows of an audit; `more` missing ones are found of dogs at 3 %."""
+  rows = []
+  for name, (missing, hits) in found.items():
+    row = {'mid': f'/m/{name}', 'display_name': name, 'folder': folder}
+    row |= {'implicit': 100, 'missing': missing}
+    for flagged, hit in zip((1, 3), hits, strict=True):
+      judged = 2 * flagged
+      counts = {'judged': judged, 'by_chance': judged * missing / 100}
+      hit += more if flagged == 3 and name == 'Dog' else 0
+      rows.append(
+        {**row, **counts, 'truly_missing': hit, 'label_set': f'discard_{flagged}'}
+      )
+    for other in ('random_3', 'discard_chosen', 'discard_0'):
+      rows.append({**rows[-1], 'label_set': other, 'truly_missing': 6})
+  rows.append({**rows[0], 'mid': '/m/unknown', 'implicit': 0, 'missing': 0})
+  return pd.DataFrame(rows)
+
+
 @pytest.fixture
-def audited_classes(audited):
-  """`audited`, with the audits' classes beside it; a second audit says the same."""
+def audited_classes(tmp_path):
+  """A sweep of two rules, with the audits' classes beside it: the main one; one that
+  says the same, as of classes that agree; and one that differs in dogs alone."""
+  axes = {'seed': SEEDS, 'precision': ('float32', 'bfloat16')}
+  sweep = write_results(tmp_path / 'sweep', axes, lambda _: {'audit/rate': 0.5})
+  smeared = {**PLANTED, 'Dog': (40, (2, 3))}
   for number, seed in enumerate(SEEDS):
-    rows = []
-    for name, (missing, found) in PLANTED.items():
-      row = {'mid': f'/m/{name}', 'display_name': name, 'folder': 'trial/percent'}
-      row |= {'implicit': 100, 'missing': missing, 'agreement': 0.5}
-      for flagged, hits in zip((1, 3), found, strict=True):
-        more = number if flagged == 3 and name == 'Dog' else 0  # 3, 4, 5 of 6
-        counts = {'flagged': 2 * flagged, 'judged': 2 * flagged}
-        counts |= {'truly_missing': hits + more, 'label_set': f'discard_{flagged}'}
-        rows.append({**row, **counts})
-      rows.append({**rows[-1], 'label_set': 'random_3', 'truly_missing': 6})
-      rows.append({**rows[-1], 'label_set': 'discard_chosen'})
-    unknown = {'mid': '/m/unknown', 'implicit': 0, 'missing': 0}
-    rows.append({**rows[0], **unknown})
-    for stage in ('agreeing', 'audit'):
-      folder = audited / f'seed_{seed}' / stage
-      folder.mkdir(parents=True)
-      pd.DataFrame(rows).to_csv(folder / 'audit_classes.csv', index=False)
-  return audited
+    for precision in axes['precision']:
+      audits = {
+        'agreeing': planted_audit(more=number),  # of dogs 3, 4 and 5 of 6
+        'audit': planted_audit(more=number),
+        'ancestors': planted_audit(smeared, more=number),
+      }
+      for stage, rows in audits.items():
+        folder = sweep / f'seed_{seed}-precision_{precision}' / stage
+        folder.mkdir(parents=True)
+        if precision == 'bfloat16':
+          rows['truly_missing'] = 0
+        rows.to_csv(folder / 'audit_classes.csv', index=False)
+  return sweep
 
 
 def test_flags_by_class_are_the_planted_ones(audited_classes, tmp_path):
   write_sweep_report([audited_classes], tmp_path / 'out')
-  found = pd.read_csv(tmp_path / 'out' / 'flags_by_class.csv').set_index('display_name')
-  assert list(found.index) == list(PLANTED)  # once, and not the one that is unknown
-  assert not {'precision_chosen', 'recall_chosen'} & set(found)
+  table = pd.read_csv(tmp_path / 'out' / 'flags_by_class.csv')
+  # Whole audits, each once; an axis that is named as a column has another name.
+  keys = ['axis_precision', 'audit', 'folder']
+  assert (table.groupby(keys).size() == len(PLANTED)).all()
+  assert set(table['audit']) == {'audit', 'ancestors'}
+  assert not {'precision_chosen', 'precision_0', 'axis_seed', 'seed'} & set(table)
+  found = table[(table['axis_precision'] == 'float32') & (table['audit'] == 'audit')]
+  assert list(found['display_name']) == list(PLANTED)
   np.testing.assert_allclose(found['chance'], [0.2, 0.05, 0])
   np.testing.assert_allclose(found['precision_1'], [1 / 2, 0, 0])
-  np.testing.assert_allclose(found['precision_3'], [4 / 6, 1 / 6, 0], atol=5e-4)
+  np.testing.assert_allclose(found['precision_3'], [4 / 6, 1 / 6, 0], atol=1e-5)
   np.testing.assert_allclose(found['recall_3'], [4 / 20, 1 / 5, np.nan])
+  np.testing.assert_allclose(found['random_recall_3'], [0.06, 0.06, np.nan])
+  text = (tmp_path / 'out' / 'tables.md').read_text()
+  assert 'see flags_by_class.csv' in text
+  assert 'Purr' not in text
 
 
 def test_flags_by_class_are_drawn_over_chance(audited_classes):
-  rates = class_flags.rates_by_class(SweepTable.read(audited_classes))
-  precision, recall = class_flags.class_figure(rates).axes
+  rates = flags_by_class.rates_by_class(SweepTable.read(audited_classes))
+  figure = flags_by_class.class_figure(rates)
+  assert 'axis_precision float32, audit audit' in figure.get_suptitle()
+  precision, recall = figure.axes
   for axes, expected in (precision, [4 / 6, 1 / 6]), (recall, [4 / 20, 1 / 5]):
     points = np.concatenate([part.get_offsets() for part in axes.collections])
     points = points[np.argsort(-points[:, 0])]
     np.testing.assert_allclose(points, np.transpose([[0.2, 0.05], expected]))
   np.testing.assert_allclose(line_of(precision, 0), [[0.05, 0.05], [0.2, 0.2]])
-  np.testing.assert_allclose(line_of(recall, 0), [[0.05, 0.03], [0.2, 0.03]])
+  np.testing.assert_allclose(line_of(recall, 0), [[0.05, 0.06], [0.2, 0.06]])
+
+
+def test_flags_by_class_of_a_sweep_over_percentages_are_in_one_row(tmp_path):
+  axes = {'seed': SEEDS[:1], 'percent': ('0.5', '5')}
+  sweep = write_results(tmp_path / 'sweep', axes, lambda _: {'audit/rate': 0.5})
+  for percent in axes['percent']:
+    folder = sweep / f'seed_1-percent_{percent}' / 'audit'
+    folder.mkdir(parents=True)
+    rows = planted_audit(folder='any/where')
+    rows = rows[rows['label_set'] == 'discard_1']
+    rows.assign(label_set=f'discard_{percent}').to_csv(
+      folder / 'audit_classes.csv', index=False
+    )
+  rates = flags_by_class.rates_by_class(SweepTable.read(sweep))
+  assert len(rates) == len(PLANTED)
+  np.testing.assert_allclose(rates['precision_5'], rates['precision_0.5'])
+  assert ': 5 % flagged' in flags_by_class.class_figure(rates).get_suptitle()
+
+
+def test_flags_by_class_of_what_audit_writes(tmp_path):
+  sweep = write_results(tmp_path / 'sweep', {'seed': SEEDS[:1]}, lambda _: {'a': 0})
+  trial = sweep / 'seed_1'
+  random = np.random.default_rng(0)
+  present = random.random((200, 3)) < 0.2
+  labels, classes = table_of(np.zeros(present.shape, np.int8)), class_map(3)
+  scores = (present + 0.5 * random.random(present.shape)).astype(np.float32)
+  rule = build_rule('percent', ['5'])
+  write_label_sets(scores, labels, classes, rule, trial / 'percent')
+  judged = pd.DataFrame(np.argwhere(present), columns=['clip', 'class_index'])
+  truth = Truth(labels.clip_ids, classes, judged.assign(present=True), True)
+  (trial / 'audit').mkdir()
+  audit([trial / 'percent'], labels, truth, trial / 'audit')
+  rates = flags_by_class.rates_by_class(SweepTable.read(sweep))
+  np.testing.assert_allclose(rates['chance'], present.mean(axis=0))
+  np.testing.assert_array_equal(rates['precision_5'], 1)
+  np.testing.assert_allclose(rates['recall_5'], 10 / present.sum(axis=0))
+  np.testing.assert_allclose(rates['random_recall_5'], 0.05)
 
 
 @pytest.mark.parametrize(
