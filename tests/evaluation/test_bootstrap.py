@@ -115,16 +115,20 @@ def test_a_class_without_a_kind_is_undefined_in_every_replicate():
   assert full.measure(weights).average_precision.tolist() == [1] * 4
 
 
-@pytest.mark.parametrize('values', [1, 30])
-def test_replicates_are_the_same_in_pieces(monkeypatch, values):
+@pytest.mark.parametrize('at_once', [1, 7, 25, 64])
+def test_replicates_are_the_same_in_pieces(monkeypatch, at_once):
   random = np.random.default_rng(0)
   scores, states = random.integers(0, 9, 60), random.integers(0, 2, 60)
   weights = bootstrap.clip_weights(60, 25, 0)
   one = class_ranks(scores, states)
   whole = one.measure(weights)
   assert len(np.unique(whole.auc)) > 20
-  monkeypatch.setattr(ranks, '_BIN_VALUES', values)
+  monkeypatch.setattr(ranks, '_BIN_VALUES', 1)
+  monkeypatch.setattr(ranks, '_REPLICATES_AT_ONCE', at_once)
   assert same(whole, one.measure(weights))
+  # Weights that are views of others, too.
+  backwards = one.measure(weights[:, ::-1])
+  assert same([values[::-1] for values in whole], backwards)
 
 
 @pytest.mark.parametrize('values', [1, 60 * 7])
