@@ -122,9 +122,10 @@ def class_figure(rates: pd.DataFrame) -> Figure:
       axes, *(part[drawn].to_numpy() for part in (shown['chance'], rate_shown, random))
     )
     axes.set(ylabel=f'{rate} of the flags', ylim=(-0.02, 1.02))
-  line = ', '.join(f'{name} {shown[name].iloc[0]}' for name in names)
+  told = [name for name in names if rates[name].nunique() > 1]
+  line = ''.join(f'{name} {shown[name].iloc[0]}, ' for name in told).replace('_', ' ')
   figure.suptitle(
-    f'{style.plain(line)}: {percent:g} % flagged. A point a class; grey: flagged at '
+    f'{style.plain(line)}{percent:g} % flagged. A point a class; grey: flagged at '
     'random; triangles: no better than that',
     x=0.01,
     ha='left',
