@@ -24,6 +24,7 @@ _TEXTS = ('mid', 'display_name', 'folder', 'label_set')
 _COUNTS = ('implicit', 'missing', 'judged', 'truly_missing', 'by_chance')
 _CLASS = ['audit', 'folder', 'mid', 'display_name']
 _RATES = ('precision', 'recall', 'random_recall')
+_RANDOM = 'random_recall_'  # before a percentage
 
 
 def rates_by_class(table: SweepTable) -> pd.DataFrame | None:
@@ -114,7 +115,7 @@ def class_figure(rates: pd.DataFrame) -> Figure:
   by_chance, by_recall = figure.subplots(1, 2)
   for axes, rate, random in (
     (by_chance, 'precision', shown['chance']),
-    (by_recall, 'recall', shown[f'random_recall_{percent:g}']),
+    (by_recall, 'recall', shown[f'{_RANDOM}{percent:g}']),
   ):
     rate_shown = shown[f'{rate}_{percent:g}']
     drawn = (shown['missing'] > 0) & rate_shown.notna()
@@ -137,12 +138,10 @@ def class_figure(rates: pd.DataFrame) -> Figure:
 
 def _nearest_percent(rates: pd.DataFrame) -> float:
   """Of the percentages that say anything, the one nearest to what is to be shown."""
-  start = 'random_recall_'
-  told = [
-    name for name in rates if name.startswith(start) and rates[name].notna().any()
-  ]
-  percents = [float(name.removeprefix(start)) for name in told] or [
-    float(name.removeprefix(start)) for name in rates if name.startswith(start)
+  rated = rates.filter(regex=f'^{_RANDOM}')
+  told = rated.dropna(axis='columns', how='all')
+  percents = [
+    float(name.removeprefix(_RANDOM)) for name in (rated if told.empty else told)
   ]
   return min(percents, key=lambda one: abs(one - SHOWN_PERCENT))
 
